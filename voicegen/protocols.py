@@ -1,0 +1,104 @@
+"""What the stages need of a model, and nothing else.
+
+A source of work may yield `None`: "nothing is ready now, go on with the work in hand". It does so only while the
+model holds unfinished work; otherwise it waits for the next item or ends. A model with nothing in hand skips `None`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicegen.records import Answer, Failure, FinishReason, Message, ModelInfo, Question, Speech, ToolCall, Utterance
+
+
+class AnswerModel(Protocol):
+    """Answers questions, many at a time."""
+
+    info: ModelInfo
+
+    def answer(self, questions: Iterable[Question | None]) -> Iterator[Answer | Failure]:
+        """Yields one record a question in completion order, pulling questions as places in the batch come free."""
+        ...
+
+
+@runtime_checkable
+class SpeechModel(Protocol):
+    """Speaks utterances, many at a time."""
+
+    info: ModelInfo
+    sample_rate: int  # Hz
+
+    def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+        """Yields one record an utterance in completion order, pulling utterances as slots come free."""
+        ...
+
+
+@runtime_checkable
+class StreamingSpeechModel(SpeechModel, Protocol):
+    """A speech model that can give an utterance's audio while it is made."""
+
+    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
+        """Yields float32 mono pieces at `sample_rate` that join to the whole waveform."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOptions:
+    """How a chat model generates. `temperature` 0 is greedy; `reasoning_effort` is for models that reason."""
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    reasoning_effort: Literal["low", "medium", "high"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one step of generation added to a message: text of the answer or of the reasoning, or a whole tool call."""
+
+    text: str = ""
+    channel: Literal["answer", "reasoning"] = "answer"
+    tool_call: ToolCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatUsage:
+    """What a reply cost; `cached_tokens` of the prompt were already in the KV cache and not prefilled again."""
+
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+class ChatModel(Protocol):
+    """Continues one conversation, streaming; `ChatSession` sits on it."""
+
+    info: ModelInfo
+    context_length: int  # tokens
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        options: GenerationOptions,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> Iterator[Delta | ChatUsage]:
+        """Yields deltas as they are generated and one `ChatUsage` last.
+
+        The model keeps the KV cache of the last conversation and reuses its longest common prefix, so that a new turn
+        prefills only what is new. Closing the iterator early stops generation and leaves the cache usable.
+        """
+        ...
+
+    def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+        """Length in tokens of the rendered prompt."""
+        ...

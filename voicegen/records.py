@@ -1,0 +1,165 @@
+"""The records that flow through voicegen, each made by one stage from the one before it.
+
+    Question -> Answer -> Utterance -> Speech -> Clip -> ManifestRow
+
+`index` is the row's place in the input, from 0; it numbers the file and never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FinishReason = Literal["stop", "length", "runaway"]
+Status = Literal["ok", "rejected", "failed"]
+Stage = Literal["input", "chat", "text", "tts", "write"]
+
+
+class Role(StrEnum):
+    """Who wrote a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's request to call a tool; `arguments` is the JSON object it wrote."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation. `reasoning` is what a reasoning model thought before `content`."""
+
+    role: Role
+    content: str
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a manifest says of the model that made a row."""
+
+    id: str
+    backend: str
+    revision: str | None = None
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One row of the input. `answer` is a ready answer, where the input has them; `history` the turns before."""
+
+    index: int
+    id: str
+    text: str
+    seed: int = 0
+    answer: str | None = None
+    conversation_id: str | None = None
+    turn: int | None = None
+    history: tuple[Message, ...] = ()
+    voice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's answer to a question; `seconds` is the compute time that this row used of its batch."""
+
+    question: Question
+    text: str
+    finish_reason: FinishReason = "stop"
+    reasoning: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One piece of text to be spoken. `part` counts the pieces of a text that was split, from 0."""
+
+    index: int
+    text: str
+    voice: str | None = None  # None: the model's default voice
+    seed: int = 0
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """An utterance as spoken: float32 mono `samples` (N,) in [-1, 1] at `sampling_rate` Hz."""
+
+    utterance: Utterance
+    samples: NDArray[np.float32]
+    sampling_rate: int
+    finish_reason: FinishReason = "stop"
+    seconds: float = 0.0
+
+    @property
+    def duration(self) -> float:
+        """Seconds of audio."""
+        return len(self.samples) / self.sampling_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A WAV on disk; `path` is relative to the run's folder, with forward slashes."""
+
+    index: int
+    path: str
+    sampling_rate: int
+    num_samples: int
+    sha256: str
+    peak: float  # dBFS
+
+    @property
+    def duration(self) -> float:
+        """Seconds of audio."""
+        return self.num_samples / self.sampling_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row that could not be made: where, and one line that says why. Takes the place of the next record."""
+
+    index: int
+    stage: Stage
+    error: str
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """What the ledger keeps of a finished row. The manifest joins it with the row's input columns."""
+
+    index: int
+    id: str
+    status: Status
+    seed: int
+    answer: str | None = None
+    answer_spoken: str | None = None
+    reasoning: str | None = None
+    voice: str | None = None
+    clip: Clip | None = None
+    error: str | None = None
+    finish_reason: FinishReason | None = None
+    attempts: int = 1
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    chat_seconds: float | None = None
+    tts_seconds: float | None = None
+    scores: Mapping[str, float | str | None] = field(default_factory=dict)
