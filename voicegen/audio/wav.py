@@ -1,0 +1,88 @@
+"""WAV files in and out: float32 samples in [-1, 1] on our side, any of three sample formats on disk."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from voicegen.errors import InputError
+from voicegen.files import write_atomic
+
+Subtype = Literal["PCM_16", "PCM_24", "FLOAT"]
+SUBTYPES: Final[tuple[str, ...]] = get_args(Subtype)
+SILENCE_DBFS: Final = -120.0  # what the peak of digital silence is called: JSON and Parquet readers dislike -inf
+
+_ADD_PEAK_CHUNK = 0x1050  # libsndfile's SFC_SET_ADD_PEAK_CHUNK
+
+
+def encode_wav(samples: NDArray[np.floating[Any]], rate: int, subtype: Subtype = "PCM_16") -> bytes:
+    """Encodes mono `samples` (N,) at `rate` Hz as a RIFF WAV; equal input gives equal bytes.
+
+    Samples beyond [-1, 1] are clipped in every subtype, so that a float file sounds like a PCM one.
+
+    Raises:
+        ValueError: `samples` is not one-dimensional or holds NaN or infinity, or the subtype is unknown.
+    """
+    if subtype not in SUBTYPES:
+        raise ValueError(f"unknown WAV subtype {subtype!r}; use one of {', '.join(SUBTYPES)}")
+    if samples.ndim != 1:
+        raise ValueError(f"samples must be mono, of shape (N,); got {samples.shape}")
+    if not np.isfinite(samples).all():
+        raise ValueError("samples hold NaN or infinity")
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", rate, channels=1, format="WAV", subtype=subtype) as file:
+        _leave_out_peak_chunk(file)
+        file.write(np.clip(samples, -1.0, 1.0).astype(np.float32))
+    return buffer.getvalue()
+
+
+def write_wav(path: Path | str, samples: NDArray[np.floating[Any]], rate: int, subtype: Subtype = "PCM_16") -> bytes:
+    """Encodes `samples` as `encode_wav` does and writes them atomically.
+
+    Returns:
+        The bytes written, for a checksum.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full.
+        ValueError: as `encode_wav`.
+    """
+    data = encode_wav(samples, rate, subtype)
+    write_atomic(path, data)
+    return data
+
+
+def read_wav(path: Path | str, mono: bool = True) -> tuple[NDArray[np.float32], int]:
+    """Reads an audio file (WAV, FLAC, OGG and whatever else libsndfile knows).
+
+    Returns:
+        float32 samples, (N,) with the channels averaged or (N, C) where `mono` is false, and the rate in Hz.
+
+    Raises:
+        InputError: the file is missing or is not audio.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"audio file {path} does not exist")
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"cannot read {path} as audio: {error.error_string.rstrip('.')}") from error
+    return (samples.mean(axis=1) if mono else samples), rate
+
+
+def peak_dbfs(samples: NDArray[np.floating[Any]]) -> float:
+    """The largest magnitude in dBFS: 0 is full scale, `SILENCE_DBFS` is the floor and what no samples at all give."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak == 0.0:
+        return SILENCE_DBFS
+    return max(20.0 * float(np.log10(peak)), SILENCE_DBFS)
+
+
+def _leave_out_peak_chunk(file: soundfile.SoundFile) -> None:
+    """Keeps the time of writing out of float files: libsndfile puts it in their PEAK chunk."""
+    soundfile._snd.sf_command(file._file, _ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)

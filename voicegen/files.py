@@ -1,0 +1,76 @@
+"""Writing files so that a reader, or a run that starts again, finds the whole of the new one or the old one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from voicegen.errors import OutputError
+
+TEMPORARY_SUFFIX = ".voicegen-tmp"
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space on that disk, then run the same command again",
+    errno.EDQUOT: "your disk quota is used up; free some space, then run the same command again",
+    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.ENOTDIR: "a part of that path is a file; choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def write_atomic(path: Path | str, data: bytes) -> None:
+    """Writes `data` to `path` under a temporary name in the same folder, syncs it and renames it into place.
+
+    Missing parent folders are made. After a return the bytes and the name survive a loss of power; after an error or a
+    kill, `path` is what it was before.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in `folder` durable: a rename is safe only when its folder is synced too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_temporaries(folder: Path) -> int:
+    """Removes what killed writers left in `folder` and below; call it only while nobody writes there.
+
+    Returns:
+        The number of files removed.
+    """
+    left_over = list(folder.rglob(f".*{TEMPORARY_SUFFIX}"))
+    for path in left_over:
+        path.unlink(missing_ok=True)
+    return len(left_over)
+
+
+def output_error(path: Path | str, error: OSError) -> OutputError:
+    """Turns what the system said about writing `path` into one line that says what to do."""
+    reason = (error.strerror or str(error)).lower()
+    remedy = _REMEDIES.get(error.errno or 0, "check the disk and the folder, then run the same command again")
+    return OutputError(f"cannot write {path}: {reason}; {remedy}")
