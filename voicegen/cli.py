@@ -1,0 +1,71 @@
+"""`voicegen COMMAND ...`: finds the command's module and imports only that."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from voicegen import __version__
+from voicegen.errors import VoicegenError
+
+COMMANDS = {
+    "run": "answer a file of questions, speak the answers, write a speech dataset",
+    "chat": "talk with the model in the terminal; it answers aloud",
+    "synth": "speak a text file, a CSV column or standard input, without a chat model",
+    "bench": "time this machine: answering, speaking, the whole run against the naive loop",
+    "doctor": "say what this machine has: devices, models, optional packages",
+}
+
+_USAGE = """\
+usage: voicegen COMMAND [KEY=VALUE ...] [--flags]
+
+{commands}
+
+voicegen COMMAND --help says more of each; voicegen --version prints the version.
+Start here: voicegen run, then voicegen run questions.path=FILE.csv
+"""
+
+
+def usage() -> str:
+    """What `voicegen --help` prints."""
+    width = max(map(len, COMMANDS))
+    return _USAGE.format(commands="\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the process's exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage(), end="")  # noqa: T201
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"voicegen {__version__}")  # noqa: T201
+        return 0
+    if words[0] not in COMMANDS:
+        return _fail(_unknown_command(words[0]))
+    try:
+        return int(import_module(f"voicegen.commands.{words[0]}").main(words[1:]))
+    except VoicegenError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output has gone: nothing is wrong, and nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _unknown_command(word: str) -> str:
+    from difflib import get_close_matches
+
+    if "=" in word:
+        return f"{word} comes after a command: voicegen run {word}"
+    near = get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}"
+    return f"there is no command {word}: {hint}"
+
+
+def _fail(message: str, exit_code: int = 2) -> int:
+    print(f"voicegen: {message}", file=sys.stderr)  # noqa: T201
+    return exit_code

@@ -1,0 +1,183 @@
+"""From a command line to a validated `JobConfig`, through Hydra.
+
+Plain jobs go through Hydra's compose API, so that every mistake becomes one line. Hydra's own modes (`--cfg`,
+`--info`, `--multirun`, `--shell-completion`, `--hydra-help`) are left to `hydra.main`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from voicegen.config import JobConfig, dotted_keys, unknown_key, validate
+from voicegen.errors import ConfigError, VoicegenError
+
+Job = Callable[[JobConfig], int]
+
+_HYDRA_MODES = ("--cfg", "-c", "--info", "-i", "--multirun", "-m", "--shell-completion", "-sc", "--hydra-help")
+
+
+def config_folder() -> Path:
+    """The `conf/` of a checkout, or the copy inside an installed wheel."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def launch(argv: Sequence[str], job: Job, settings: Mapping[str, Any] | None = None) -> int:
+    """Runs `job` on the configuration that `argv` asks for and returns its exit code.
+
+    Args:
+        argv: Hydra's overrides and flags.
+        job: what to do with the validated configuration.
+        settings: dotted keys and values set by plain flags; free text needs no quoting here.
+
+    Raises:
+        ConfigError: for a key, a group's option or a value that cannot be.
+    """
+    if any(word.split("=", 1)[0] in _HYDRA_MODES for word in argv):
+        return _launch_hydra(argv, job, settings or {})
+    flags, overrides = _parse(argv)
+    return job(compose(overrides, flags.config_dir, flags.config_name, settings))
+
+
+def compose(
+    overrides: Sequence[str],
+    config_dir: Path | None = None,
+    config_name: str = "config",
+    settings: Mapping[str, Any] | None = None,
+) -> JobConfig:
+    """Composes and validates one configuration.
+
+    Raises:
+        ConfigError: for a key, a group's option or a value that cannot be.
+    """
+    return _validated(_composed(overrides, config_dir, config_name), settings or {})
+
+
+def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    parser.add_argument("--config-name", "-cn", default="config")
+    try:
+        flags, overrides = parser.parse_known_args(list(argv))
+    except argparse.ArgumentError as error:
+        raise ConfigError(str(error)) from None
+    for word in overrides:
+        if word.startswith("-"):
+            raise ConfigError(f"there is no flag {word}: see --help for the flags; settings are written KEY=VALUE")
+    if flags.config_dir is not None and not flags.config_dir.is_dir():
+        raise ConfigError(f"--config-dir {flags.config_dir}: there is no such folder")
+    return flags, overrides
+
+
+def _composed(overrides: Sequence[str], config_dir: Path | None, config_name: str) -> Any:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if config_dir is not None:
+        overrides = [*overrides, f"hydra.searchpath=[file://{config_dir.resolve()}]"]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+        try:
+            return hydra_compose(config_name, overrides=list(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(_one_line(error, config_name)) from None
+
+
+def _validated(composed: Any, settings: Mapping[str, Any]) -> JobConfig:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
+
+    OmegaConf.set_struct(composed, False)
+    for key, value in settings.items():
+        OmegaConf.update(composed, key, value)
+    try:
+        plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key} has no default: give it as {error.full_key}=...") from None
+    except InterpolationResolutionError as error:
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from None
+    assert isinstance(plain, dict)
+    plain.pop("hydra", None)
+    return validate({str(key): value for key, value in plain.items()})
+
+
+def _one_line(error: Exception, config_name: str) -> str:
+    """What Hydra says over several lines, as one that names the nearest thing that exists."""
+    text = str(error)
+    if key := re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text):
+        from omegaconf import OmegaConf
+
+        plain = OmegaConf.to_container(_composed([], None, "config"), throw_on_missing=False)
+        assert isinstance(plain, dict)
+        return unknown_key(key[1].lstrip("+~"), dotted_keys({str(key): value for key, value in plain.items()}))
+    if option := re.search(r"Could not find '([^']+)'", text):
+        return _unknown_option(option[1])
+    if group := re.search(r"Could not override '([^'=]+)(?:=[^']*)?'\. No match in the defaults list", text):
+        return unknown_key(group[1], _groups())
+    if "Cannot find primary config" in text:
+        return f"there is no config named {config_name}: --config-name takes one of the files in the config folder"
+    if "LexerNoViableAltException" in text or "mismatched input" in text or "no viable alternative" in text:
+        first = text.splitlines()[0]
+        return f"{first}: quote values with commas, spaces or brackets, as in 'key=\"a, b\"'"
+    return " ".join(text.split())
+
+
+def _groups() -> list[str]:
+    return sorted(folder.name for folder in config_folder().iterdir() if folder.is_dir())
+
+
+def _unknown_option(choice: str) -> str:
+    group, _, option = choice.rpartition("/")
+    folder = config_folder() / group
+    if not group or not folder.is_dir():
+        return f"there is no config {choice}: the groups are {', '.join(_groups())}"
+    options = sorted(file.stem for file in folder.glob("*.yaml"))
+    near = difflib.get_close_matches(option, options, n=1, cutoff=0.5)
+    hint = f"did you mean {group}={near[0]}? " if near else ""
+    return f"there is no {group}={option}: {hint}the choices are {', '.join(options)}"
+
+
+def _launch_hydra(argv: Sequence[str], job: Job, settings: Mapping[str, Any]) -> int:
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    exit_codes: list[int] = []
+
+    def run_one(composed: Any) -> None:
+        # Hydra would print a traceback for an error that the user made.
+        try:
+            folder = None
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                folder = _sweep_folder(HydraConfig.get())
+            where = {"output_dir": str(Path(composed.output_dir) / folder)} if folder else {}
+            exit_codes.append(job(_validated(composed, {**where, **settings})))
+        except VoicegenError as error:
+            print(f"voicegen: {error}", file=sys.stderr)
+            exit_codes.append(error.exit_code)
+
+    before = sys.argv
+    sys.argv = ["voicegen", *argv]
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(run_one)()
+    finally:
+        sys.argv = before
+    return max(exit_codes, default=0)
+
+
+def _sweep_folder(hydra_config: Any) -> str | None:
+    """Where one job of a sweep goes inside `output_dir`, unless the sweep itself names the folders."""
+    words = [str(word) for word in hydra_config.overrides.task]
+    if any(word.startswith("output_dir=") or word.startswith("name=") for word in words):
+        return None
+    return ",".join(word.replace("/", "_") for word in words) or None

@@ -1,0 +1,246 @@
+"""The types of a job's settings. What Hydra composed is validated here, once; defaults live in `conf/`.
+
+A field marked `NOT_IDENTITY` may differ between two commands that go on with the same run: where it runs and how
+fast, not what comes out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from voicegen.errors import ConfigError
+
+NOT_IDENTITY: dict[str, Any] = {"identity": False}
+
+Positive = Annotated[int, Field(gt=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}([-_][A-Za-z]{2,4})?$")]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+
+
+class QuestionsConfig(_Settings):
+    """Where the questions are and which column is what."""
+
+    path: Path | None = Field(json_schema_extra=NOT_IDENTITY)  # the file's hash is in the identity instead
+    format: Literal["csv", "tsv", "parquet", "jsonl"] | None
+    text_column: str
+    id_column: str | None
+    answer_column: str | None
+    conversation_column: str | None
+    turn_column: str | None
+    limit: Annotated[int, Field(ge=0)] | None = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class _AnsweringConfig(_Settings):
+    num_answers: Positive
+
+    @property
+    def greedy(self) -> bool:
+        """Whether every answer to the same question would be the same."""
+        return getattr(self, "temperature", 0.0) == 0.0
+
+    @model_validator(mode="after")
+    def _several_answers_differ(self) -> _AnsweringConfig:
+        if self.num_answers > 1 and self.greedy:
+            raise ValueError("num_answers over 1 needs a temperature over 0: greedy answers are all the same")
+        return self
+
+
+class _GeneratingConfig(_AnsweringConfig):
+    model: str
+    system_prompt: str | None
+    max_tokens: Positive
+    temperature: Annotated[float, Field(ge=0, le=5)]
+    top_p: Probability
+    reasoning_effort: Literal["low", "medium", "high"] | None
+    reasoning_budget: Annotated[int, Field(ge=0)]
+    keep_reasoning: bool
+    tools: tuple[str, ...]
+
+
+class MLXChatConfig(_GeneratingConfig):
+    """A chat model on MLX."""
+
+    kind: Literal["mlx"]
+    revision: str | None
+    top_k: Annotated[int, Field(ge=0)]
+    min_p: Probability
+    repetition_penalty: Annotated[float, Field(gt=0)]
+    batch_size: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
+    kv_budget: Positive | None = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class OpenAIChatConfig(_GeneratingConfig):
+    """A chat model behind an OpenAI-compatible server."""
+
+    kind: Literal["openai"]
+    base_url: Annotated[str, Field(pattern=r"^https?://")] = Field(json_schema_extra=NOT_IDENTITY)
+    api_key_env: str | None = Field(json_schema_extra=NOT_IDENTITY)
+    concurrency: Positive = Field(json_schema_extra=NOT_IDENTITY)
+    timeout: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    retries: Annotated[int, Field(ge=0)] = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class EchoChatConfig(_AnsweringConfig):
+    """The fake chat model."""
+
+    kind: Literal["echo"]
+
+
+class _SpeakingConfig(_Settings):
+    language: Language
+    speed: Annotated[float, Field(ge=0.25, le=4)]
+    sample_rate: Annotated[int, Field(ge=4000, le=192_000)] | None
+    subtype: Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT"]
+    max_chars: Annotated[int, Field(ge=20)]
+
+
+class PiperConfig(_SpeakingConfig):
+    """A Piper voice."""
+
+    kind: Literal["piper"]
+    model: str
+    revision: str | None
+    workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class MarvisConfig(_SpeakingConfig):
+    """Marvis TTS."""
+
+    kind: Literal["marvis"]
+    model: str
+    revision: str | None
+    codec: str | None
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(json_schema_extra=NOT_IDENTITY)
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(json_schema_extra=NOT_IDENTITY)
+    slots: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
+    temperature: Annotated[float, Field(ge=0, le=5)]
+    top_k: Positive
+    codebooks: Literal[8, 16, 24, 32]
+    max_frames: Positive
+
+
+class ToneConfig(_SpeakingConfig):
+    """The fake speech model."""
+
+    kind: Literal["tone"]
+    duration: Annotated[float, Field(gt=0)] | None
+
+
+class VoicePromptConfig(_Settings):
+    """A user's own voice: a recording and what it says."""
+
+    audio: Path
+    transcript: str
+    mode: Literal["match", "context"] = "match"
+    language: Language = "en"
+
+
+class VoiceConfig(_Settings):
+    """Which voice says what."""
+
+    assign: Literal["fixed", "round_robin", "random"]
+    names: tuple[str, ...]
+    prompts: Mapping[str, VoicePromptConfig]
+
+
+class LocalExecutorConfig(_Settings):
+    """The stages side by side in this process."""
+
+    kind: Literal["local"]
+    queue_size: Positive = Field(json_schema_extra=NOT_IDENTITY)
+
+
+ChatConfig = Annotated[MLXChatConfig | OpenAIChatConfig | EchoChatConfig, Field(discriminator="kind")]
+SpeechConfig = Annotated[PiperConfig | MarvisConfig | ToneConfig, Field(discriminator="kind")]
+
+
+class JobConfig(_Settings):
+    """Everything a command is told."""
+
+    name: Annotated[str, Field(pattern=r"^[^/\\]+$")] = Field(json_schema_extra=NOT_IDENTITY)
+    output_dir: Path = Field(json_schema_extra=NOT_IDENTITY)
+    seed: int
+    overwrite: bool = Field(json_schema_extra=NOT_IDENTITY)
+    retry_failed: bool = Field(json_schema_extra=NOT_IDENTITY)
+    questions: QuestionsConfig
+    chat: ChatConfig
+    tts: SpeechConfig
+    voice: VoiceConfig
+    executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide what comes out, as a flat mapping of dotted keys to JSON values."""
+        flat = dict(_identity_items(self, ""))
+        if self.questions.answer_column is not None:  # the chat stage is skipped
+            flat = {key: value for key, value in flat.items() if not key.startswith("chat.")}
+        return flat
+
+
+def _identity_items(settings: BaseModel, prefix: str) -> Iterable[tuple[str, Any]]:
+    for key, field in type(settings).model_fields.items():
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("identity") is False:
+            continue
+        value = getattr(settings, key)
+        if isinstance(value, BaseModel):
+            yield from _identity_items(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", settings.model_dump(mode="json", include={key})[key]
+
+
+def validate(composed: Mapping[str, Any]) -> JobConfig:
+    """Checks composed settings and returns them typed.
+
+    Raises:
+        ConfigError: the first setting that cannot be, by its dotted key, with what it may be.
+    """
+    try:
+        return JobConfig.model_validate(composed)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, composed)) from None
+
+
+def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
+    problems = error.errors()
+    first = problems[0]
+    # pydantic puts the chosen member of a union into the path: chat, mlx, max_tokens
+    path = [str(part) for part in first["loc"]]
+    if len(path) > 1 and path[0] in ("chat", "tts"):
+        del path[1]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return unknown_key(key, dotted_keys(composed))
+    if first["type"] == "value_error":
+        return f"{key}: {first['ctx']['error']}" if "ctx" in first else f"{key}: {first['msg']}"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{key}={first['input']!r}: {message}"
+
+
+def unknown_key(key: str, valid: Iterable[str]) -> str:
+    """One line for a setting that does not exist: the key and the nearest valid one."""
+    valid = [name for name in valid if name != key]
+    near = difflib.get_close_matches(key, valid, n=1, cutoff=0.6)
+    if not near:
+        leaf = key.rsplit(".", 1)[-1]
+        by_leaf = {name.rsplit(".", 1)[-1]: name for name in valid}
+        near = [by_leaf[match] for match in difflib.get_close_matches(leaf, list(by_leaf), n=1, cutoff=0.6)]
+    hint = f"did you mean {near[0]}?" if near else "see python -m voicegen run --cfg job for all keys"
+    return f"there is no setting {key}: {hint}"
+
+
+def dotted_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """All keys of nested settings, dotted, groups included."""
+    keys: list[str] = []
+    for key, value in settings.items():
+        keys.append(f"{prefix}{key}")
+        if isinstance(value, Mapping):
+            keys.extend(dotted_keys(value, f"{prefix}{key}."))
+    return keys
