@@ -1,0 +1,102 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicegen.text.spoken import is_speakable, to_spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Paris is the capital.", "Paris is the capital."),
+        ("# Steps\n\n- *mix*\n- **bake**\n\nDone.", "Steps. mix. bake. Done."),
+        ("1. One\n2. Two", "1. One. 2. Two"),
+        ("| City | People |\n|---|---|\n| Oslo | 700,000 |", "City, People. Oslo, 700,000"),
+        ("See [the manual](http://x.org/a) and ![a cat](cat.png).", "See the manual and a cat."),
+        ("> quoted ~~words~~\n\nplain", "quoted words. plain"),
+        ("Roses are red  \nviolets are blue", "Roses are red, violets are blue"),
+        ("one\nparagraph", "one paragraph"),
+        ("Ready:\n\n* go", "Ready: go"),
+        ("He said **bold text", "He said bold text"),
+        ("R&amp;D &copy; 2024", "R&D © 2024"),
+    ],
+)
+def test_markdown_becomes_its_words(written: str, spoken: str) -> None:
+    assert to_spoken(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Before.\n\n```py\nx = 1\n```\n\nAfter.", "Before. After."),
+        ("Cut off:\n\n```py\nx = 1", "Cut off:"),
+        ("Call `len()` on `my_list`.", "Call len on my list."),
+        ("Write `x[0] = 1` now.", "Write now."),
+        ("    an indented poem", "an indented poem"),
+    ],
+)
+def test_code_is_left_out_unless_it_reads_as_words(written: str, spoken: str) -> None:
+    assert to_spoken(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Visit https://example.org/a?b=c, now.", "Visit, now."),
+        ("Visit (www.example.org) now!", "Visit now!"),
+        ("See https://example.org/Mercury_(planet), too.", "See, too."),
+        ("Read it <https://example.org>.", "Read it."),
+        ("Noted.[^1]\n\n[^1]: https://example.org", "Noted."),
+        ("Great 😀👨‍👩‍👧 work ❤️ 🇺🇸!", "Great work!"),
+        ("1️⃣ first", "1 first"),
+        ("a<br>b <b>c</b>d <!-- e -->", "a b cd"),
+        ("nul\x00, bell\x07, zero\u200bwidth, \ufeffmark", "nul, bell, zerowidth, mark"),
+        ("lone \ud800 surrogate", "lone surrogate"),
+        ("line\u2028break", "line break"),
+    ],
+)
+def test_addresses_emoji_tags_and_invisible_characters_go_without_a_hole(written: str, spoken: str) -> None:
+    assert to_spoken(written) == spoken
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "42.",
+        "1984. It was a year.",
+        "[Answer]: yes",
+        "5 * 3 = 15",
+        "a < b and c > d",
+        "20°C is ½ of 40°C",
+        "snake_case",
+    ],
+)
+def test_answers_that_only_look_like_markup_are_kept(text: str) -> None:
+    assert to_spoken(text) == text
+
+
+@pytest.mark.parametrize("text", ["", " \n", "😀", "...", "```\nx = 1\n```", "https://example.org", "---", "\x00"])
+def test_what_nobody_can_speak_gives_an_empty_text(text: str) -> None:
+    assert to_spoken(text) == ""
+
+
+def test_the_full_stop_of_a_heading_is_that_of_the_language() -> None:
+    assert to_spoken("# 你好\n\n世界", language="zh-CN") == "你好。 世界"
+
+
+def test_accents_are_composed_so_that_a_voice_knows_the_letter() -> None:
+    assert to_spoken("cafe\u0301") == "caf\u00e9"
+
+
+@given(st.text())
+def test_any_text_gives_one_printable_line_that_is_speakable_or_empty(text: str) -> None:
+    spoken = to_spoken(text)
+    assert spoken == "" or is_speakable(spoken)
+    assert "\n" not in spoken
+    assert spoken == " ".join(spoken.split())
+    spoken.encode()  # no lone surrogates
+
+
+@given(st.lists(st.text("abcdefghij", min_size=1, max_size=8), min_size=1, max_size=30))
+def test_plain_words_are_never_changed(words: list[str]) -> None:
+    assert to_spoken(" ".join(words)) == " ".join(words)
