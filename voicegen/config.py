@@ -99,7 +99,7 @@ class _SpeakingConfig(_Settings):
     language: Language
     speed: Annotated[float, Field(ge=0.25, le=4)]
     sample_rate: Annotated[int, Field(ge=4000, le=192_000)] | None
-    subtype: Literal["PCM_16", "PCM_24", "PCM_32", "FLOAT"]
+    subtype: Literal["PCM_16", "PCM_24", "FLOAT"]
     max_chars: Annotated[int, Field(ge=20)]
 
 

@@ -144,10 +144,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """What the ledger keeps of a finished row. The manifest joins it with the row's input columns."""
+    """What the ledger keeps of a finished row. The manifest joins it with the row's input: its id, its question, ..."""
 
     index: int
-    id: str
     status: Status
     seed: int
     answer: str | None = None

@@ -1,0 +1,60 @@
+"""What is known of a row when it leaves the stages, whether it got through them or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voicegen.records import Answer, Clip, Failure, FinishReason, ManifestRow, Question, Speech, Utterance
+
+_CUT = {
+    "length": "the take was cut before the text was over",
+    "runaway": "the take did not stop where the text was over",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A row after its last stage: a `speech` to write, or the `failure` that ended it, and all that came before."""
+
+    index: int
+    question: Question | None = None
+    answer: Answer | None = None
+    utterance: Utterance | None = None
+    speech: Speech | None = None
+    failure: Failure | None = None
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether there is a take, and it was neither cut nor ran on: its audio may say the text."""
+        return self.speech is not None and self.speech.finish_reason == "stop"
+
+    def to_row(self, clip: Clip | None, keep_reasoning: bool) -> ManifestRow:
+        """The ledger's row. `clip` is the WAV of an acceptable take."""
+        answer, speech = self.answer, self.speech
+        return ManifestRow(
+            index=self.index,
+            status="failed" if speech is None else "ok" if clip is not None else "rejected",
+            seed=self.question.seed if self.question else 0,
+            answer=answer.text if answer else None,
+            answer_spoken=self.utterance.text if self.utterance else None,
+            reasoning=answer.reasoning if answer and keep_reasoning else None,
+            voice=self.utterance.voice if self.utterance else None,
+            clip=clip,
+            error=self._error(),
+            finish_reason=self._finish_reason(),
+            prompt_tokens=answer.prompt_tokens if answer else None,
+            completion_tokens=answer.completion_tokens if answer else None,
+            chat_seconds=round(answer.seconds, 4) if answer else None,
+            tts_seconds=round(speech.seconds, 4) if speech else None,
+        )
+
+    def _error(self) -> str | None:
+        if self.failure is not None:
+            return f"{self.failure.stage}: {self.failure.error}"
+        return _CUT.get(self.speech.finish_reason) if self.speech else None
+
+    def _finish_reason(self) -> FinishReason | None:
+        """The take's, unless it is `stop`: then the answer's, which may have been cut at `max_tokens`."""
+        if self.speech is not None and self.speech.finish_reason != "stop":
+            return self.speech.finish_reason
+        return self.answer.finish_reason if self.answer else None

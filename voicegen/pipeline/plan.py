@@ -1,0 +1,81 @@
+"""What every row is called, how it is seeded and who says it: decided by its place in the input, before anything runs.
+
+Resuming, retries, failures and parallel workers can therefore never renumber a file or change what it sounds like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Literal
+
+from voicegen.records import Failure, Question
+
+ROWS_PER_FOLDER = 10_000
+
+
+def row_seed(seed: int, index: int) -> int:
+    """The row's own seed, 31 bits: a hash of the run's seed and the row's place."""
+    digest = blake2b(f"{seed}:{index}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def audio_path(index: int, total_rows: int) -> str:
+    """Where a row's WAV lies in the run's folder; folders of 10,000 when there are more than that many."""
+    name = f"{index:06d}.wav"
+    if total_rows <= ROWS_PER_FOLDER:
+        return f"audio/{name}"
+    return f"audio/{index // ROWS_PER_FOLDER:04d}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Gives rows their seeds and voices.
+
+    Attributes:
+        total_rows: of the whole input, `limit` aside, so that a raised limit moves no file.
+        answers_per_question: each question becomes that many rows, one after another.
+    """
+
+    seed: int
+    total_rows: int
+    voices: Sequence[str] = ()
+    assign: Literal["fixed", "round_robin", "random"] = "fixed"
+    answers_per_question: int = 1
+
+    def audio_path(self, index: int) -> str:
+        """Where a row's WAV lies in the run's folder."""
+        return audio_path(index, self.total_rows * self.answers_per_question)
+
+    def rows(self, read: Iterable[Question | Failure]) -> Iterator[Question | Failure]:
+        """The input's rows with their final index, id, seed and voice, in order."""
+        for row in read:
+            for number in range(self.answers_per_question):
+                yield self._row(row, number)
+
+    def _row(self, row: Question | Failure, number: int) -> Question | Failure:
+        index = row.index * self.answers_per_question + number
+        if isinstance(row, Failure):
+            return replace(row, index=index)
+        return replace(
+            row,
+            index=index,
+            id=self.row_id(row.id, number),
+            seed=row_seed(self.seed, index),
+            voice=self.voice(index),
+        )
+
+    def row_id(self, question_id: str, number: int) -> str:
+        """The id of the question's answer `number`, from 0."""
+        return question_id if self.answers_per_question == 1 else f"{question_id}-{number}"
+
+    def voice(self, index: int) -> str | None:
+        """The voice that says the row; None for the model's default."""
+        if not self.voices:
+            return None
+        if self.assign == "fixed":
+            return self.voices[0]
+        if self.assign == "round_robin":
+            return self.voices[index % len(self.voices)]
+        return self.voices[row_seed(self.seed, index) % len(self.voices)]

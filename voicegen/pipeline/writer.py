@@ -1,0 +1,84 @@
+"""The last stage: takes become WAVs, and rows become ledger lines, in that order, durably."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from voicegen.audio.wav import encode_wav, peak_dbfs
+from voicegen.files import write_atomic
+from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.outcome import Outcome
+from voicegen.records import Clip, Failure, ManifestRow, Speech
+
+
+class Writer:
+    """Writes outcomes in groups: all WAVs of a group are on disk before its ledger lines are.
+
+    Args:
+        root: the run's folder.
+        ledger: where rows are recorded.
+        audio_path: a row's WAV, relative to `root`.
+        subtype: of the WAVs, as soundfile names it.
+        keep_reasoning: whether the reasoning of an answer goes into the ledger.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        ledger: Ledger,
+        audio_path: Callable[[int], str],
+        *,
+        subtype: str = "PCM_16",
+        keep_reasoning: bool = False,
+    ) -> None:
+        self._root = root
+        self._ledger = ledger
+        self._audio_path = audio_path
+        self._subtype = subtype
+        self._keep_reasoning = keep_reasoning
+
+    def write(self, outcomes: Sequence[Outcome]) -> list[ManifestRow]:
+        """Makes the outcomes durable and returns their rows.
+
+        Raises:
+            OutputError: the disk is full or the folder cannot be written; then nothing is torn, and no row of the
+                group counts.
+        """
+        rows = [self._row(outcome) for outcome in outcomes]
+        self._ledger.append(rows)
+        return rows
+
+    def _row(self, outcome: Outcome) -> ManifestRow:
+        if not outcome.acceptable or outcome.speech is None:
+            return outcome.to_row(None, self._keep_reasoning)
+        if defect := _defect(outcome.speech):
+            failure = Failure(outcome.index, "write", defect)
+            return replace(outcome, speech=None, failure=failure).to_row(None, self._keep_reasoning)
+        return outcome.to_row(self._write_clip(outcome.index, outcome.speech), self._keep_reasoning)
+
+    def _write_clip(self, index: int, speech: Speech) -> Clip:
+        path = self._audio_path(index)
+        wav = encode_wav(speech.samples, speech.sampling_rate, self._subtype)
+        write_atomic(self._root / path, wav)
+        return Clip(
+            index=index,
+            path=path,
+            sampling_rate=speech.sampling_rate,
+            num_samples=len(speech.samples),
+            sha256=sha256(wav).hexdigest(),
+            peak=round(peak_dbfs(speech.samples), 2),
+        )
+
+
+def _defect(speech: Speech) -> str | None:
+    """Why a take cannot be a WAV at all."""
+    if len(speech.samples) == 0:
+        return "the take holds no audio"
+    if not np.isfinite(speech.samples).all():
+        return "the take holds NaN or infinity"
+    return None
