@@ -1,0 +1,212 @@
+"""The sizes of a Marvis (CSM) model, read from a checkpoint's `config.json` as its different exporters write it.
+
+Knows nothing of tensors. Two families of config are read: the native one (Marvis-AI and MLX repositories; sizes spelled
+out, or named by a flavour as in sesame's first release) and transformers' `CsmConfig`. RoPE settings are found under
+`rope_scaling` + `rope_theta` (transformers 4, mlx-audio) or `rope_parameters` (transformers 5) alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from voicegen.errors import ModelError
+
+MODEL_TYPES = ("csm", "marvis", "sesame")
+"""What `model_type` may say; configs of the native format often leave it out."""
+
+LLAMA3_SCALING = MappingProxyType(
+    {
+        "rope_type": "llama3",
+        "factor": 32.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RopeConfig:
+    """Rotary embedding: base `theta` and, if `factor` is not 1, llama-3 scaling.
+
+    Frequencies whose wavelength is under `original_context / high` positions are kept, those over
+    `original_context / low` are divided by `factor`, and those between are blended (Llama 3.1).
+    """
+
+    theta: float = 500_000.0
+    factor: float = 1.0
+    low: float = 1.0
+    high: float = 4.0
+    original_context: float = 8192.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerConfig:
+    """Sizes of one Llama-style transformer; `context` is in positions."""
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    ffn: int
+    context: int
+    norm_eps: float
+    rope: RopeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class MarvisConfig:
+    """Sizes and special ids of a whole model.
+
+    `codebooks` is K, `audio_vocab` the codes in each book (specials included), `text_tokenizer` the name of a
+    tokenizer that is not in the checkpoint's folder.
+    """
+
+    backbone: TransformerConfig
+    depth: TransformerConfig
+    text_vocab: int
+    audio_vocab: int
+    codebooks: int
+    eos_code: int
+    text_tokenizer: str | None = None
+
+
+FLAVOURS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "llama-1B": {"num_hidden_layers": 16, "hidden_size": 2048, "num_attention_heads": 32, "num_key_value_heads": 8},
+        "llama-250M": {
+            "num_hidden_layers": 6,
+            "hidden_size": 1536,
+            "num_attention_heads": 12,
+            "num_key_value_heads": 3,
+        },
+        "llama-100M": {"num_hidden_layers": 4, "hidden_size": 1024, "num_attention_heads": 8, "num_key_value_heads": 2},
+        "llama-60M": {
+            "num_hidden_layers": 4,
+            "hidden_size": 1024,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 2,
+            "intermediate_size": 4096,
+        },
+    }
+)
+"""Sizes that a native config may name instead of spelling out (SesameAILabs/csm, Marvis-Labs/marvis-tts)."""
+
+
+def read_config(folder: Path) -> MarvisConfig:
+    """Reads `config.json` in a checkpoint's folder.
+
+    Raises:
+        ModelError: There is none, it is not JSON, it is of another model, or a size is missing or impossible.
+    """
+    path = folder / "config.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} holds no config.json: give the folder or repository of a Marvis checkpoint"
+        ) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not valid JSON ({error}): download it again") from None
+    if not isinstance(raw, dict):
+        raise ModelError(f"{path} holds no JSON object: download it again")
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: Mapping[str, Any], where: str = "config.json") -> MarvisConfig:
+    """Reads a config of either family; `where` is named in errors.
+
+    Raises:
+        ModelError: As for `read_config`.
+    """
+    kind = raw.get("model_type")
+    if kind is not None and str(kind).lower() not in MODEL_TYPES:
+        raise ModelError(f"{where}: model_type is {kind!r}, which is not Marvis (CSM); choose a Marvis checkpoint")
+    if "depth_decoder_config" in raw:
+        backbone_raw, depth_raw = dict(raw), dict(raw["depth_decoder_config"])
+    elif "backbone_flavor" in raw:
+        backbone_raw = _flavour(raw, "backbone_flavor", 2048, where)
+        depth_raw = _flavour(raw, "decoder_flavor", 33, where)
+    else:
+        raise ModelError(f"{where} has no depth_decoder_config and no backbone_flavor: it is no Marvis (CSM) config")
+    codebooks = _integer(raw, ("num_codebooks", "audio_num_codebooks"), where)
+    config = MarvisConfig(
+        backbone=_transformer(backbone_raw, f"{where}"),
+        depth=_transformer(depth_raw, f"{where}: depth_decoder_config"),
+        text_vocab=_integer(raw, ("text_vocab_size",), where),
+        audio_vocab=_integer(raw, ("audio_vocab_size", "vocab_size", "codebook_size"), where),
+        codebooks=codebooks,
+        eos_code=int(raw.get("codebook_eos_token_id") or 0),
+        text_tokenizer=raw.get("text_tokenizer") or None,
+    )
+    if config.depth.context < codebooks:
+        raise ModelError(f"{where}: the depth decoder holds {config.depth.context} positions, {codebooks} are needed")
+    return config
+
+
+def _flavour(raw: Mapping[str, Any], key: str, context: int, where: str) -> dict[str, Any]:
+    name = str(raw.get(key))
+    if name not in FLAVOURS:
+        raise ModelError(f"{where}: {key} is {name!r}; known are {', '.join(FLAVOURS)}")
+    scaling = {"rope_scaling": dict(LLAMA3_SCALING), "rope_theta": 500_000.0}
+    sizes = {"intermediate_size": 8192, "max_position_embeddings": context, **scaling}
+    return {**sizes, **FLAVOURS[name]}
+
+
+def _transformer(raw: Mapping[str, Any], where: str) -> TransformerConfig:
+    for name in ("attention_bias", "mlp_bias"):
+        if raw.get(name):
+            raise ModelError(f"{where}: {name} is set; Marvis checkpoints have no biases")
+    if raw.get("hidden_act", "silu") != "silu":
+        raise ModelError(f"{where}: hidden_act is {raw['hidden_act']!r}; only silu is known")
+    width = _integer(raw, ("hidden_size",), where)
+    heads = _integer(raw, ("num_attention_heads",), where)
+    kv_heads = int(raw.get("num_key_value_heads") or heads)
+    head_dim = int(raw.get("head_dim") or width // heads)
+    if heads % kv_heads or head_dim % 2:
+        raise ModelError(f"{where}: {heads} heads of {head_dim} do not go with {kv_heads} key-value heads")
+    return TransformerConfig(
+        layers=_integer(raw, ("num_hidden_layers",), where),
+        width=width,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        ffn=_integer(raw, ("intermediate_size",), where),
+        context=int(raw.get("max_position_embeddings") or 2048),
+        norm_eps=float(raw.get("rms_norm_eps") or 1e-5),
+        rope=_rope(raw, where),
+    )
+
+
+def _rope(raw: Mapping[str, Any], where: str) -> RopeConfig:
+    scaling = {**(raw.get("rope_scaling") or {}), **(raw.get("rope_parameters") or {})}
+    theta = float(scaling.get("rope_theta") or raw.get("rope_theta") or 500_000.0)
+    kind = scaling.get("rope_type") or scaling.get("type") or ("llama3" if "factor" in scaling else "default")
+    if kind == "default":
+        return RopeConfig(theta=theta)
+    if kind != "llama3":
+        raise ModelError(f"{where}: RoPE scaling {kind!r} is not known; Marvis uses llama3 or none")
+    known = {**LLAMA3_SCALING, **scaling}
+    return RopeConfig(
+        theta=theta,
+        factor=float(known["factor"]),
+        low=float(known["low_freq_factor"]),
+        high=float(known["high_freq_factor"]),
+        original_context=float(known["original_max_position_embeddings"]),
+    )
+
+
+def _integer(raw: Mapping[str, Any], names: tuple[str, ...], where: str) -> int:
+    for name in names:
+        value = raw.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        if value is not None:
+            raise ModelError(f"{where}: {name} is {value!r}, not a positive number")
+    raise ModelError(f"{where} has no {names[0]}: it is not a Marvis (CSM) config, or an incomplete one")
