@@ -1,0 +1,159 @@
+"""The harmony format of gpt-oss, read as it is generated: a state machine over control tokens and text.
+
+A reply is a chain of messages, each a header and content:
+
+    <|start|>assistant<|channel|>analysis<|message|>...<|end|>
+    <|start|>assistant<|channel|>commentary to=functions.NAME <|constrain|>json<|message|>{...}<|call|>
+    <|start|>assistant<|channel|>final<|message|>...<|return|>
+
+The generation prompt ends with `<|start|>assistant`, so a reply begins inside the first header. Only `final` without a
+recipient is the answer. A recipient may stand before or after the channel, in any channel. Everything else that the
+assistant writes (`analysis`, a preamble in `commentary`, a message without a channel) counts as reasoning: it is never
+shown as the answer. Messages by another role end the reply.
+
+Source: the harmony format guide and the parser of github.com/openai/harmony (openai-harmony 0.0.8), which is the judge
+in the tests. Differences, all on purpose: `final <|constrain|>json` is an answer (the judge takes the content type for
+a recipient), `<|endoftext|>` ends a message, a second `<|start|>` begins a header anew, and text between messages is
+skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum, auto
+
+from voicegen.chat.messages import call_arguments, malformed_text
+from voicegen.protocols import Delta
+from voicegen.records import ToolCall
+
+START, END, MESSAGE, CHANNEL = "<|start|>", "<|end|>", "<|message|>", "<|channel|>"
+RETURN, CALL, CONSTRAIN, END_OF_TEXT = "<|return|>", "<|call|>", "<|constrain|>", "<|endoftext|>"
+
+HARMONY_TOKENS = (START, END, MESSAGE, CHANNEL, RETURN, CALL, CONSTRAIN)
+HARMONY_STOPS = (RETURN, CALL, END_OF_TEXT)  # `<|end|>` only ends a message: the answer may come after it
+
+_FORCE_ANSWER = f"{CHANNEL}final{MESSAGE}"
+_PEOPLE = frozenset({"user", "assistant", "system", "developer", "all"})
+
+
+class _State(Enum):
+    HEADER = auto()
+    CONTENT = auto()
+    BETWEEN = auto()
+
+
+class HarmonyMachine:
+    """Takes the controls and text of one reply and gives what they mean."""
+
+    def __init__(self) -> None:
+        self.answer_begun = False
+        self.answer_was_reasoning = False
+        self.stopped = False
+        self._state = _State.HEADER
+        self._reasoning_begun = False
+        self._open_header()
+
+    def control(self, name: str) -> Iterator[Delta]:
+        """Takes a control token; one without a meaning inside content is part of the text, as for the judge."""
+        if self._state is _State.CONTENT:
+            yield from self._control_in_content(name)
+        elif name in HARMONY_STOPS:
+            self.stopped = True
+            self._state = _State.BETWEEN
+        elif name == START:
+            self._state = _State.HEADER
+            self._open_header()
+        elif self._state is _State.HEADER:
+            yield from self._control_in_header(name)
+
+    def text(self, text: str) -> Iterator[Delta]:
+        """Takes text between control tokens."""
+        if self._state is _State.HEADER:
+            self._header[self._section] += text
+        elif self._state is _State.CONTENT:
+            yield from self._content(text)
+
+    def end(self) -> Iterator[Delta]:
+        """The stream is over. A call that is whole is made; one that was cut is dropped."""
+        if self._state is _State.CONTENT and self._tool is not None and _is_whole_object(self._call_text):
+            yield from self._close_message()
+
+    @property
+    def in_reasoning(self) -> bool:
+        """Whether no answer has begun: a reply that is cut here has none."""
+        return not self.answer_begun
+
+    def force_answer(self) -> str:
+        """The text that, fed to the model now, starts the final channel."""
+        if self._state is _State.CONTENT:
+            return f"{END}{START}assistant{_FORCE_ANSWER}"
+        if self._state is _State.BETWEEN:
+            return f"{START}assistant{_FORCE_ANSWER}"
+        untouched = self._section == "role" and self._header["role"].strip() in ("", "assistant")
+        return _FORCE_ANSWER if untouched else f"{MESSAGE}{END}{START}assistant{_FORCE_ANSWER}"
+
+    def _open_header(self) -> None:
+        self._header = {"role": "", "channel": "", "more": ""}
+        self._section = "role"
+
+    def _control_in_header(self, name: str) -> Iterator[Delta]:
+        if name == MESSAGE:
+            yield from self._open_message()
+        elif name == END:
+            self._state = _State.BETWEEN
+        elif name == CHANNEL and self._section == "role":
+            self._section = "channel"
+        else:  # <|constrain|>, a second channel: what follows names neither role nor channel
+            self._section = "more"
+
+    def _control_in_content(self, name: str) -> Iterator[Delta]:
+        if name == END or name in HARMONY_STOPS:
+            self.stopped = self.stopped or name != END
+            yield from self._close_message()
+        else:
+            yield from self._content(name)
+
+    def _open_message(self) -> Iterator[Delta]:
+        role, channel = self._header["role"].split(), self._header["channel"].split()
+        recipient = _recipient(role + channel + self._header["more"].split())
+        ours = (role[0] if role and not role[0].startswith("to=") else "assistant") == "assistant"
+        if not ours:
+            self.stopped = True
+        self._ours = ours
+        self._tool = recipient if ours and recipient is not None and recipient not in _PEOPLE else None
+        self._is_answer = ours and channel[:1] == ["final"] and recipient is None
+        self._call_text = ""
+        self._state = _State.CONTENT
+        if ours and self._tool is None:
+            yield from self._separate_from_the_last()
+
+    def _separate_from_the_last(self) -> Iterator[Delta]:
+        """Two messages of the same kind are two lines."""
+        if self._is_answer:
+            if self.answer_begun:
+                yield Delta(text="\n")
+            self.answer_begun = True
+        else:
+            if self._reasoning_begun:
+                yield Delta(text="\n", channel="reasoning")
+            self._reasoning_begun = True
+
+    def _content(self, text: str) -> Iterator[Delta]:
+        if self._tool is not None:
+            self._call_text += text
+        elif self._ours and text:
+            yield Delta(text=text, channel="answer" if self._is_answer else "reasoning")
+
+    def _close_message(self) -> Iterator[Delta]:
+        self._state = _State.BETWEEN
+        if self._tool is not None:
+            call = ToolCall(name=self._tool.removeprefix("functions."), arguments=call_arguments(self._call_text))
+            yield Delta(tool_call=call)
+
+
+def _recipient(words: list[str]) -> str | None:
+    return next((word.removeprefix("to=") for word in words if word.startswith("to=")), None)
+
+
+def _is_whole_object(text: str) -> bool:
+    return bool(text.strip()) and malformed_text(call_arguments(text)) is None
