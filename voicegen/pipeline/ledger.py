@@ -40,6 +40,7 @@ class Ledger:
         self._status = bytearray()  # by row: an index into _STATUSES, or _ABSENT
         self._file = array("H")  # by row: an index into _files
         self._offset = array("Q")  # by row: where its line starts
+        self._seconds = array("f")  # by row: of audio
         self._writer: int | None = None
         self._end = 0
         try:
@@ -55,6 +56,12 @@ class Ledger:
     def count(self, status: Status) -> int:
         """Rows that ended so."""
         return self._status.count(_STATUSES.index(status))
+
+    @property
+    def audio_seconds(self) -> float:
+        """Seconds of audio in all clips."""
+        ok = _STATUSES.index("ok")
+        return sum(seconds for seconds, status in zip(self._seconds, self._status, strict=True) if status == ok)
 
     @property
     def end(self) -> int:
@@ -91,7 +98,7 @@ class Ledger:
         with self._lock:
             file = len(self._files) - 1
             for row, line in zip(rows, lines, strict=True):
-                self._index(row.index, row.status, file, self._end)
+                self._index(row.index, row.status, file, self._end, row.clip.duration if row.clip else 0.0)
                 self._end += len(line)
 
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
@@ -146,7 +153,9 @@ class Ledger:
                     break  # torn by a kill: the row is done again
                 try:
                     row = json.loads(line)
-                    self._index(row["index"], row["status"], file, offset)
+                    clip = row.get("clip")
+                    seconds = clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
+                    self._index(row["index"], row["status"], file, offset, seconds)
                 except (ValueError, KeyError, TypeError):
                     raise OutputError(
                         f"{path}, line {number}: not a ledger line, so the run cannot go on from it; "
@@ -154,15 +163,17 @@ class Ledger:
                     ) from None
                 offset += len(line)
 
-    def _index(self, index: int, status: Status, file: int, offset: int) -> None:
+    def _index(self, index: int, status: Status, file: int, offset: int, seconds: float) -> None:
         missing = index + 1 - len(self._status)
         if missing > 0:
             self._status.extend(bytes([_ABSENT]) * missing)
             self._file.extend([0] * missing)
             self._offset.extend([0] * missing)
+            self._seconds.extend([0.0] * missing)
         self._status[index] = _STATUSES.index(status)
         self._file[index] = file
         self._offset[index] = offset
+        self._seconds[index] = seconds
 
 
 def _to_line(row: ManifestRow) -> bytes:

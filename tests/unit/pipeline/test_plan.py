@@ -1,0 +1,73 @@
+from itertools import pairwise
+
+import pytest
+
+from voicegen.pipeline.plan import Plan, audio_path, row_seed
+from voicegen.records import Failure, Question
+
+
+def questions(count):
+    return [Question(index, f"q{index}", f"question {index}") for index in range(count)]
+
+
+def test_a_rows_seed_depends_on_the_runs_seed_and_its_place_alone():
+    assert row_seed(0, 5) == row_seed(0, 5)
+    assert row_seed(0, 5) != row_seed(0, 6)
+    assert row_seed(0, 5) != row_seed(1, 5)
+    assert all(0 <= row_seed(7, index) < 2**31 for index in range(1000))
+
+
+def test_seeds_of_neighbouring_rows_do_not_repeat():
+    assert len({row_seed(0, index) for index in range(10_000)}) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("index", "total", "path"),
+    [
+        (0, 3, "audio/000000.wav"),
+        (9_999, 10_000, "audio/009999.wav"),
+        (0, 10_001, "audio/0000/000000.wav"),
+        (1_234_567, 2_000_000, "audio/0123/1234567.wav"),
+    ],
+)
+def test_files_are_numbered_by_place_and_spread_over_folders_of_ten_thousand(index, total, path):
+    assert audio_path(index, total) == path
+
+
+def test_names_of_a_runs_files_sort_in_input_order():
+    paths = [audio_path(index, 30_000) for index in range(30_000)]
+    assert all(first < second for first, second in pairwise(paths))
+
+
+def test_a_failed_row_keeps_its_number_and_moves_no_other():
+    rows = questions(4)
+    broken = [*rows[:2], Failure(2, "input", "empty"), rows[3]]
+    planned, planned_broken = list(Plan(0, 4).rows(rows)), list(Plan(0, 4).rows(broken))
+    assert planned_broken[2] == Failure(2, "input", "empty")
+    assert planned_broken[3] == planned[3]
+
+
+def test_several_answers_to_a_question_are_rows_of_their_own_with_seeds_of_their_own():
+    rows = list(Plan(0, 2, answers_per_question=3).rows(questions(2)))
+    assert [row.index for row in rows] == list(range(6))
+    assert [row.id for row in rows] == ["q0-0", "q0-1", "q0-2", "q1-0", "q1-1", "q1-2"]
+    assert len({row.seed for row in rows}) == 6
+
+
+def test_round_robin_gives_each_voice_in_turn_and_fixed_the_first():
+    names = ("anna", "ben", "cleo")
+    turns = [row.voice for row in Plan(0, 6, names, "round_robin").rows(questions(6))]
+    assert turns == ["anna", "ben", "cleo", "anna", "ben", "cleo"]
+    assert {row.voice for row in Plan(0, 6, names, "fixed").rows(questions(6))} == {"anna"}
+
+
+def test_random_voices_are_the_same_in_every_run_and_all_used():
+    names = ("anna", "ben", "cleo")
+    first = [row.voice for row in Plan(3, 300, names, "random").rows(questions(300))]
+    again = [Plan(3, 300, names, "random").voice(index) for index in range(300)]
+    assert first == again
+    assert min(first.count(name) for name in names) > 60
+
+
+def test_without_names_the_models_default_voice_speaks():
+    assert Plan(0, 1).voice(0) is None

@@ -1,0 +1,87 @@
+import json
+
+import pytest
+
+from voicegen.errors import OutputError
+from voicegen.pipeline.run_folder import RunFolder, config_hash
+
+IDENTITY = {"seed": 0, "chat.model": "m", "input.sha256": "abc"}
+
+
+def test_a_new_folder_records_what_decides_the_runs_result(tmp_path):
+    with RunFolder(tmp_path / "run", IDENTITY):
+        pass
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["identity"] == IDENTITY
+    assert record["config_hash"] == config_hash(IDENTITY)
+
+
+def test_the_same_identity_goes_on_and_another_is_refused_with_the_keys_that_differ(tmp_path):
+    with RunFolder(tmp_path, IDENTITY):
+        pass
+    with RunFolder(tmp_path, dict(reversed(IDENTITY.items()))):
+        pass
+    with pytest.raises(OutputError) as refused, RunFolder(tmp_path, {**IDENTITY, "seed": 1, "tts.speed": 1.0}):
+        pass
+    message = str(refused.value)
+    assert "seed: 0 then, 1 now" in message
+    assert "tts.speed: null then, 1.0 now" in message
+    assert "chat.model" not in message
+    assert "overwrite=true" in message
+
+
+def test_overwriting_moves_the_old_run_aside_and_deletes_nothing(tmp_path):
+    root = tmp_path / "run"
+    with RunFolder(root, IDENTITY):
+        (root / "manifest.parquet").write_text("old")
+    with RunFolder(root, {**IDENTITY, "seed": 1}, overwrite=True) as folder:
+        assert folder.moved_to is not None
+        assert (folder.moved_to / "manifest.parquet").read_text() == "old"
+        assert not (root / "manifest.parquet").exists()
+        with pytest.raises(OutputError, match="in use"), RunFolder(root, {**IDENTITY, "seed": 1}):
+            pass
+
+
+def test_two_runs_never_share_a_folder(tmp_path):
+    with RunFolder(tmp_path, IDENTITY):
+        with pytest.raises(OutputError, match="in use by another voicegen process"), RunFolder(tmp_path, IDENTITY):
+            pass
+    with RunFolder(tmp_path, IDENTITY):
+        pass  # free again
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.doc").write_text("precious")
+    with pytest.raises(OutputError, match=r"holds files that are no run \(thesis\.doc\)"), RunFolder(tmp_path, IDENTITY):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) in (["thesis.doc"], [".lock", "thesis.doc"])
+
+
+def test_what_a_killed_start_left_behind_is_no_foreign_file(tmp_path):
+    (tmp_path / ".run.json.123.voicegen-tmp").write_text("{")
+    (tmp_path / ".lock").touch()
+    with RunFolder(tmp_path, IDENTITY):
+        assert not (tmp_path / ".run.json.123.voicegen-tmp").exists()
+
+
+def test_an_unreadable_record_is_refused_with_the_way_out(tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(OutputError, match=r"run\.json cannot be read.*overwrite=true"), RunFolder(tmp_path, IDENTITY):
+        pass
+    with RunFolder(tmp_path, IDENTITY, overwrite=True):
+        pass
+
+
+def test_another_model_revision_is_refused_when_a_run_goes_on(tmp_path):
+    with RunFolder(tmp_path, IDENTITY) as folder:
+        folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
+    with RunFolder(tmp_path, IDENTITY) as folder:
+        folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
+        with pytest.raises(OutputError, match=r"another tts model \(revision: aaa then, bbb now\)"):
+            folder.remember_model("tts", {"id": "marvis", "revision": "bbb"})
+
+
+def test_a_folder_below_a_file_is_one_clear_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot write"), RunFolder(tmp_path / "file" / "run", IDENTITY):
+        pass

@@ -1,0 +1,104 @@
+"""`voicegen run`: a file of questions in, a speech dataset out."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from voicegen.commands.composing import compose, launch
+from voicegen.commands.summary import RunSummary, print_summary
+from voicegen.config import JobConfig
+
+_USAGE = """\
+usage: voicegen run [KEY=VALUE ...] [flags]
+
+Answers each question of a file, speaks the answers, and writes numbered WAVs and manifest.parquet to outputs/NAME.
+The same command again goes on where it stopped.
+
+  preset=starter|marvis           which models; starter needs no download
+  questions.path=FILE             CSV, TSV, Parquet or JSONL; without it, 24 questions that come with voicegen
+  questions.text_column=NAME      default: question (in any case)
+  questions.answer_column=NAME    speak ready answers; no chat model is used
+  questions.limit=N               only the first N rows; raise it later and the run goes on
+  name=NAME  output_dir=FOLDER    where the run goes: outputs/NAME, or another folder
+  seed=N  overwrite=true  retry_failed=true
+  chat.*  tts.*  voice.*          models, voices and how they generate
+
+flags
+  --system-prompt TEXT            chat.system_prompt as plain text; - reads it from standard input
+  --config-dir FOLDER             your own presets and voices: FOLDER/preset/mine.yaml is preset=mine
+  --config-name NAME              another main config than config
+  --cfg job                       print all settings with their values, and stop
+  --multirun, -m                  one run for each combination: chat.temperature=0.5,0.9
+  --shell-completion install=bash shell completion: eval "$(voicegen run -sc install=bash)"
+
+exit codes: 0 all rows ok; 1 an unexpected error; 2 bad usage, config or input; 3 some rows failed or were rejected;
+130 interrupted: the same command goes on
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command and returns its exit code."""
+    if any(word in ("-h", "--help") for word in argv):
+        print(_USAGE, end="")
+        return 0
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--system-prompt")
+    flags, rest = parser.parse_known_args(list(argv))
+    settings: dict[str, Any] = {}
+    if flags.system_prompt is not None:
+        settings["chat.system_prompt"] = sys.stdin.read().strip() if flags.system_prompt == "-" else flags.system_prompt
+    return launch(rest, _run_and_report, settings)
+
+
+def run(*overrides: str, settings: Mapping[str, Any] | None = None, config_dir: Path | None = None) -> RunSummary:
+    """Runs a whole job from Python, as `voicegen run` does.
+
+    Args:
+        overrides: Hydra's, such as `"preset=marvis"` or `"questions.limit=10"`.
+        settings: dotted keys and plain values, such as `{"questions.path": path}`; they need no quoting.
+        config_dir: a folder with configs of your own.
+
+    Returns:
+        How the run ended; `summary.manifest` is where its manifest is.
+
+    Raises:
+        VoicegenError: the settings, the input, a model or the output folder cannot be used.
+    """
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in (settings or {}).items()}
+    from voicegen.commands.run_job import run_job
+
+    return run_job(compose(overrides, config_dir, settings=plain))
+
+
+def _run_and_report(config: JobConfig) -> int:
+    from voicegen.commands.run_job import Interrupted, run_job
+
+    try:
+        with _termination_as_interrupt():
+            summary = run_job(config, show=True)
+    except Interrupted as interrupted:
+        print_summary(interrupted.summary)
+        print("Interrupted: everything finished is safe. The same command goes on.", file=sys.stderr)
+        return 130
+    print_summary(summary)
+    return summary.exit_code
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """A batch system's SIGTERM ends a run as Ctrl-C does: the writes in flight are finished."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

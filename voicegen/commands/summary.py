@@ -1,0 +1,70 @@
+"""How a run ended, and the page that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """How a run ended. Counts are of the whole run; times and rates are of this session.
+
+    Attributes:
+        rows: that the run has, or has been limited to.
+        audio_seconds: of audio in all clips.
+        session_rows: finished in this session.
+        session_seconds: this session took, models' loading left out.
+        session_audio_seconds: of audio made in this session.
+        errors: each reason that rows failed or were rejected in this session, with how many did.
+    """
+
+    output_dir: Path
+    manifest: Path
+    rows: int
+    ok: int
+    rejected: int
+    failed: int
+    audio_seconds: float
+    session_rows: int
+    session_seconds: float
+    session_audio_seconds: float
+    errors: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0: all rows are ok; 3: rows failed or were rejected."""
+        return 3 if self.failed or self.rejected else 0
+
+    @property
+    def speedup(self) -> float:
+        """Times real time: seconds of audio made in a second of this session."""
+        return self.session_audio_seconds / self.session_seconds if self.session_seconds else 0.0
+
+
+def print_summary(summary: RunSummary) -> None:
+    """Prints the page that a run ends with."""
+    print()
+    print(f"rows      {summary.ok} ok, {summary.rejected} rejected, {summary.failed} failed, of {summary.rows}")
+    print(f"audio     {_length(summary.audio_seconds)}")
+    if summary.session_rows:
+        print(
+            f"speed     {summary.session_rows / summary.session_seconds:.2f} rows a second, "
+            f"{summary.speedup:.1f} times real time, {_length(summary.session_seconds)} in all"
+        )
+    else:
+        print("speed     nothing was left to do")
+    print(f"audio in  {summary.output_dir / 'audio'}")
+    print(f"manifest  {summary.manifest}")
+    for reason, count in summary.errors[:5]:
+        print(f"  {count} x {reason}")
+    if summary.failed or summary.rejected:
+        print("The manifest's column `error` says why each row failed; retry_failed=true tries them again.")
+
+
+def _length(seconds: float) -> str:
+    if seconds >= 3600:
+        return f"{seconds / 3600:.2f} hours"
+    if seconds >= 60:
+        return f"{seconds / 60:.1f} minutes"
+    return f"{seconds:.1f} seconds"

@@ -1,0 +1,165 @@
+"""What the user sees of a run: a bar a stage on a terminal, a plain line now and then on a pipe."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self, TextIO
+
+from tqdm import tqdm
+
+from voicegen.pipeline.outcome import Outcome
+from voicegen.pipeline.stages import Script
+from voicegen.records import ManifestRow
+
+_BAR = "{desc:<9} {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} rows  {postfix}"
+_LINE_EVERY = 15.0  # seconds, on a pipe
+
+
+class Tally:
+    """Counts of this session, safe to add to from several threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.began = time.monotonic()
+        self.asked = 0
+        self.spoken = 0
+        self.written = 0
+        self.audio_seconds = 0.0  # spoken
+        self.completion_tokens = 0
+        self._over: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since the session began, until it was over."""
+        return max((self._over or time.monotonic()) - self.began, 1e-9)
+
+    def finish(self) -> None:
+        """Stops the clock."""
+        self._over = time.monotonic()
+
+
+class ProgressDisplay:
+    """Shows how far each stage is, as a context manager around the run.
+
+    Args:
+        total: rows of the run.
+        done: rows that earlier sessions finished.
+        show: whether to show anything; the tally is kept either way.
+        on_rows: is told of finished rows too.
+        stream: where to show it; standard error by default, so that a pipe gets nothing it does not want.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        done: int,
+        *,
+        show: bool = True,
+        on_rows: Callable[[Sequence[ManifestRow]], None] | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.tally = Tally()
+        self._visible = show
+        self._on_rows = on_rows
+        self._total = total
+        self._done = done
+        self._stream = stream or sys.stderr
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._show, name="voicegen-progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.tally.began = time.monotonic()
+        if self._visible:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.tally.finish()
+        self._stop.set()
+        if self._visible:
+            self._thread.join()
+
+    def asked(self, record: Script | Outcome) -> None:
+        """A question was answered, or failed to be."""
+        with self.tally.lock:
+            self.tally.asked += 1
+            if record.answer is not None:
+                self.tally.completion_tokens += record.answer.completion_tokens
+
+    def spoken(self, outcome: Outcome) -> None:
+        """An answer was spoken, or failed to be."""
+        with self.tally.lock:
+            self.tally.spoken += 1
+            if outcome.speech is not None:
+                self.tally.audio_seconds += outcome.speech.duration
+
+    def written(self, rows: Sequence[ManifestRow]) -> None:
+        """Rows are finished, and durable."""
+        with self.tally.lock:
+            self.tally.written += len(rows)
+        if self._on_rows is not None:
+            self._on_rows(rows)
+
+    def _show(self) -> None:
+        if self._stream.isatty():
+            self._show_bars()
+        else:
+            self._show_lines()
+
+    def _show_bars(self) -> None:
+        bars = [
+            tqdm(total=self._total, initial=self._done, desc=name, bar_format=_BAR, file=self._stream, position=place)
+            for place, name in enumerate(("answering", "speaking", "writing"))
+        ]
+        try:
+            while True:
+                over = self._stop.wait(0.2)
+                self._update(bars)
+                if over:
+                    return
+        finally:
+            for bar in bars:
+                bar.close()
+
+    def _update(self, bars: Sequence[tqdm[None]]) -> None:
+        tally = self.tally
+        failed = tally.written - min(tally.written, tally.spoken)  # failed before they could be spoken
+        texts = (
+            f"{tally.asked / tally.seconds:.1f} rows/s, {tally.completion_tokens / tally.seconds:.0f} tokens/s",
+            f"{tally.audio_seconds / tally.seconds:.1f} s of audio/s",
+            f"{_clock(self._time_left())} left",
+        )
+        for bar, count, text in zip(bars, (tally.asked, tally.spoken + failed, tally.written), texts, strict=True):
+            bar.n = min(self._done + count, self._total)
+            bar.set_postfix_str(text, refresh=False)
+            bar.refresh()
+
+    def _show_lines(self) -> None:
+        while not self._stop.wait(_LINE_EVERY):
+            tally = self.tally
+            line = (
+                f"{self._done + tally.written}/{self._total} rows, {tally.written / tally.seconds:.1f} rows/s, "
+                f"{tally.audio_seconds / tally.seconds:.1f} s of audio/s, {_clock(self._time_left())} left"
+            )
+            print(line, file=self._stream, flush=True)  # noqa: T201
+
+    def _time_left(self) -> float | None:
+        """Seconds, by the rate of this session; None before the first row."""
+        tally = self.tally
+        if not tally.written:
+            return None
+        return (self._total - self._done - tally.written) * tally.seconds / tally.written
+
+
+def _clock(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"
