@@ -1,0 +1,149 @@
+"""A conversation as it grows: turns, what still fits the context window, and JSON lines on disk.
+
+A turn is a question and everything that answers it: tool calls, their results, the answer. Knows no model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicegen.chat.messages import message_from_dict, message_to_dict
+from voicegen.errors import InputError
+from voicegen.files import write_atomic
+from voicegen.records import Message, Role
+
+_KEPT_WHEN_FULL = 0.75  # trimming below the limit leaves room for several turns that reuse the KV cache
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and what answers it; `interrupted` when the answer was stopped before its end."""
+
+    messages: tuple[Message, ...]
+    interrupted: bool = False
+
+    @property
+    def question(self) -> str:
+        """What the user wrote."""
+        return self.messages[0].content
+
+
+class History:
+    """The turns of one conversation and its system prompt."""
+
+    def __init__(self, system_prompt: str | None = None) -> None:
+        self.system_prompt = system_prompt
+        self._turns: list[Turn] = []
+        self._first = 0  # turns before it no longer fit the context window
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Every turn, also those that no longer fit the context window."""
+        return tuple(self._turns)
+
+    def messages(self) -> list[Message]:
+        """The system prompt and the turns that the model still sees."""
+        return self._system() + [message for turn in self._turns[self._first :] for message in turn.messages]
+
+    def add(self, turn: Turn) -> None:
+        """Ends a turn."""
+        self._turns.append(turn)
+
+    def drop_last(self) -> Turn | None:
+        """Takes the last turn back."""
+        if not self._turns:
+            return None
+        turn = self._turns.pop()
+        self._first = min(self._first, len(self._turns))
+        return turn
+
+    def clear(self, keep_system: bool = True) -> None:
+        """Forgets the turns, and the system prompt too unless it is kept."""
+        self._turns.clear()
+        self._first = 0
+        if not keep_system:
+            self.system_prompt = None
+
+    def trim(self, pending: Sequence[Message], limit: int, count: Callable[[Sequence[Message]], int]) -> bool:
+        """Leaves out the oldest turns when history and `pending` exceed `limit` tokens.
+
+        It then goes down to three quarters of the limit: each trimming changes the prompt right after the system
+        prompt and costs a prefill of the rest, so it should be rare.
+
+        Returns:
+            Whether what is left, with `pending`, fits the limit.
+        """
+        if self._fits(pending, limit, count):
+            return True
+        while self._first < len(self._turns) and not self._fits(pending, int(limit * _KEPT_WHEN_FULL), count):
+            self._first += 1
+        return self._fits(pending, limit, count)
+
+    def save(self, path: Path | str) -> None:
+        """Writes the whole conversation, one message a line, replacing the file as a whole.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        entries = [message_to_dict(message) for message in self._system()]
+        for turn in self._turns:
+            lines = [message_to_dict(message) for message in turn.messages]
+            if turn.interrupted:
+                lines[-1]["interrupted"] = True
+            entries += lines
+        write_atomic(path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode())
+
+    @classmethod
+    def load(cls, path: Path | str) -> History:
+        """Reads what `save` wrote.
+
+        Raises:
+            InputError: the file cannot be read or a line is no message; names the line.
+        """
+        history = cls()
+        open_turn: list[Message] = []
+        for number, line in enumerate(_lines(path), start=1):
+            if not line.strip():
+                continue
+            message, interrupted = _read_line(path, number, line)
+            if message.role is Role.SYSTEM and not open_turn:
+                history.system_prompt = message.content
+                continue
+            if message.role is Role.USER and open_turn:
+                history.add(Turn(tuple(open_turn)))
+                open_turn = []
+            if message.role is not Role.USER and not open_turn:
+                raise InputError(f"{path}, line {number}: a conversation begins with a question, not {message.role}.")
+            open_turn.append(message)
+            if interrupted:
+                history.add(Turn(tuple(open_turn), interrupted=True))
+                open_turn = []
+        if open_turn:
+            history.add(Turn(tuple(open_turn)))
+        return history
+
+    def _system(self) -> list[Message]:
+        return [Message(Role.SYSTEM, self.system_prompt)] if self.system_prompt else []
+
+    def _fits(self, pending: Sequence[Message], limit: int, count: Callable[[Sequence[Message]], int]) -> bool:
+        return count([*self.messages(), *pending]) <= limit
+
+
+def _lines(path: Path | str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read the conversation {path}: {error}.") from error
+
+
+def _read_line(path: Path | str, number: int, line: str) -> tuple[Message, bool]:
+    try:
+        entry = json.loads(line)
+        if not isinstance(entry, dict):
+            raise InputError(f"not a chat message: {line:.80}")
+        return message_from_dict(entry), bool(entry.get("interrupted"))
+    except (json.JSONDecodeError, InputError) as error:
+        raise InputError(f"{path}, line {number}: {error}") from error

@@ -1,0 +1,272 @@
+"""A conversation with one model.
+
+session = ChatSession("starter", system_prompt="Be brief.")
+print(session.chat("What is MLX?"))
+for piece in session.chat_stream("And what is it for?"):
+    print(piece, end="", flush=True)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from voicegen.chat.history import History, Turn
+from voicegen.chat.tools import Tool, ToolRegistry
+from voicegen.errors import ConfigError, ModelError
+from voicegen.protocols import ChatModel, ChatUsage, Delta, GenerationOptions
+from voicegen.records import Message, Role, ToolCall
+
+_OUT_OF_ROUNDS = '{"error": "The limit of tool calls is reached. Answer now with what you have."}'
+
+
+class ChatSession:
+    """Keeps the history of a conversation and streams the model's answers.
+
+    Attributes:
+        model: the chat model; one given by name is loaded when it is first needed.
+        options: how the model generates.
+        tools: what `execute_tool_loop` offers to the model.
+        last_usage: what the last reply cost.
+    """
+
+    def __init__(self, model: str | Path | ChatModel, system_prompt: str | None = None, **generation: Any) -> None:
+        """Starts an empty conversation.
+
+        Args:
+            model: the name or folder of an MLX model, or any `voicegen.protocols.ChatModel`.
+            system_prompt: instructions that stay at the top of the conversation.
+            **generation: fields of `GenerationOptions`, such as `max_tokens`, `temperature`, `reasoning_effort`.
+
+        Raises:
+            ConfigError: a generation option does not exist.
+        """
+        self._source = model
+        self._model: ChatModel | None = None
+        self.options = _options(generation)
+        self.tools = ToolRegistry()
+        self.last_usage: ChatUsage | None = None
+        self._history = History(system_prompt)
+
+    @classmethod
+    def load(cls, path: Path | str, model: str | Path | ChatModel, **generation: Any) -> ChatSession:
+        """Goes on with a conversation that `save` wrote.
+
+        Raises:
+            InputError: the file cannot be read or holds no conversation.
+        """
+        session = cls(model, **generation)
+        session._history = History.load(path)
+        return session
+
+    @property
+    def model(self) -> ChatModel:
+        """The model, loaded.
+
+        Raises:
+            ModelError: it cannot be found or loaded.
+        """
+        if self._model is None:
+            self._model = _loaded(self._source)
+        return self._model
+
+    @property
+    def system_prompt(self) -> str | None:
+        """The instructions at the top of the conversation; setting it keeps the turns."""
+        return self._history.system_prompt
+
+    @system_prompt.setter
+    def system_prompt(self, text: str | None) -> None:
+        self._history.system_prompt = text
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Every turn of the conversation, also those that left the context window, with their interruptions."""
+        return self._history.turns
+
+    def chat(self, text: str) -> str:
+        """Asks and returns the whole answer.
+
+        Raises:
+            ModelError: the question does not fit the context, or the model used its whole budget on reasoning.
+        """
+        return "".join(self.chat_stream(text)).strip()
+
+    def chat_stream(self, text: str) -> Generator[str, None, None]:
+        """Asks and yields the answer as it is generated, reasoning left out.
+
+        Closing the generator stops the model and keeps what was said so far as an interrupted turn.
+
+        Raises:
+            ModelError: as for `chat`.
+        """
+        yield from self._turn(text, max_rounds=0)
+
+    def register_tool(
+        self,
+        name: str,
+        description: str,
+        callback: Callable[..., Any],
+        parameters: Mapping[str, Any] | None = None,
+        timeout: float = 30.0,
+    ) -> Tool:
+        """Lets `execute_tool_loop` offer a function to the model; see `ToolRegistry.register`."""
+        return self.tools.register(name, description, callback, parameters, timeout)
+
+    def execute_tool_loop(self, text: str, max_rounds: int = 5) -> str:
+        """Asks, runs the tools that the model calls, at most `max_rounds` times, and returns the answer.
+
+        Raises:
+            ConfigError: `max_rounds` is below 1.
+            ModelError: as for `chat`; or the model went on calling tools when told that it must answer.
+        """
+        for _ in self.tool_stream(text, max_rounds):
+            pass
+        return self.turns[-1].messages[-1].content.strip()
+
+    def tool_stream(self, text: str, max_rounds: int = 5) -> Generator[str, None, None]:
+        """`execute_tool_loop`, yielding text as it is generated, also what the model says before it calls a tool."""
+        if max_rounds < 1:
+            raise ConfigError(f"max_rounds is {max_rounds}: a tool loop needs at least one round.")
+        yield from self._turn(text, max_rounds)
+
+    def get_history(self) -> list[Message]:
+        """The system prompt and the turns that the model still sees, oldest first."""
+        return self._history.messages()
+
+    def clear_history(self, keep_system: bool = True) -> None:
+        """Forgets the conversation, and the system prompt too unless it is kept."""
+        self._history.clear(keep_system)
+
+    def drop_last_turn(self) -> str | None:
+        """Takes the last turn back and returns its question, to be asked again or put otherwise."""
+        turn = self._history.drop_last()
+        return None if turn is None else turn.question
+
+    def save(self, path: Path | str) -> None:
+        """Writes the conversation, every turn of it, as JSON lines.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        self._history.save(path)
+
+    def _turn(self, text: str, max_rounds: int) -> Generator[str, None, None]:
+        """One turn. It enters the history when it ends, so that an error leaves the history as it was."""
+        said: list[Message] = [Message(Role.USER, text)]
+        reply = _Reply()
+        try:
+            for left in range(max_rounds, -1, -1):
+                reply = _Reply(taken=sum(len(message.tool_calls) for message in said))
+                yield from self._stream(said, reply, offer_tools=max_rounds > 0)
+                said.append(reply.message())
+                if not reply.calls or max_rounds == 0:
+                    break
+                said += self.tools.call_all(reply.calls) if left else _refused(reply.calls)
+            self._check(reply, max_rounds)
+        except GeneratorExit:
+            self._keep_interrupted(said, reply)
+            raise
+        self._history.add(Turn(tuple(said)))
+
+    def _stream(self, said: Sequence[Message], reply: _Reply, offer_tools: bool) -> Iterator[str]:
+        tools = self.tools.schemas if offer_tools else []
+        self._make_room(said, tools)
+        stream = self.model.stream([*self._history.messages(), *said], self.options, tools)
+        try:
+            for event in stream:
+                if isinstance(event, ChatUsage):
+                    reply.usage = self.last_usage = event
+                elif event.tool_call is None and event.channel == "answer":
+                    reply.take(event)
+                    yield event.text
+                else:
+                    reply.take(event)
+        finally:
+            close = getattr(stream, "close", None)
+            if close is not None:
+                close()
+
+    def _make_room(self, said: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> None:
+        model = self.model
+        limit = model.context_length - self.options.max_tokens
+
+        def count(messages: Sequence[Message]) -> int:
+            return model.count_tokens(messages, tools)
+
+        if limit <= 0 or not self._history.trim(said, limit, count):
+            needed = count([*self._history.messages(), *said])
+            raise ModelError(
+                f"The question and the system prompt take {needed} tokens, which with max_tokens="
+                f"{self.options.max_tokens} exceeds the model's context of {model.context_length}: "
+                "shorten the question or lower max_tokens."
+            )
+
+    def _check(self, reply: _Reply, max_rounds: int) -> None:
+        if reply.text.strip():
+            return
+        if reply.calls and max_rounds:
+            raise ModelError(f"The model still calls tools after {max_rounds} rounds: raise max_rounds.")
+        if reply.reasoning and reply.usage is not None and reply.usage.finish_reason == "length":
+            raise ModelError(
+                f"The model used max_tokens={self.options.max_tokens} up on its reasoning and gave no answer: "
+                "raise max_tokens or lower reasoning_effort."
+            )
+
+    def _keep_interrupted(self, said: list[Message], reply: _Reply) -> None:
+        """Keeps what the user has seen. A turn in which nothing was said yet is as if it had not been asked."""
+        if said[-1].role is Role.ASSISTANT and not said[-1].tool_calls:
+            self._history.add(Turn(tuple(said), interrupted=True))
+        elif reply.text:
+            spoken = Message(Role.ASSISTANT, reply.text, reasoning=reply.reasoning)
+            self._history.add(Turn((*said, spoken), interrupted=True))
+
+
+class _Reply:
+    """One reply while it comes."""
+
+    def __init__(self, taken: int = 0) -> None:
+        """`taken` calls came earlier in the turn, so that ids made up here do not repeat theirs."""
+        self._taken = taken
+        self.text = ""
+        self.reasoning: str | None = None
+        self.calls: list[ToolCall] = []
+        self.usage: ChatUsage | None = None
+
+    def take(self, delta: Delta) -> None:
+        if delta.tool_call is not None:
+            number = self._taken + len(self.calls)
+            made_up = delta.tool_call.id in ("", f"call_{len(self.calls)}")
+            self.calls.append(replace(delta.tool_call, id=f"call_{number}") if made_up else delta.tool_call)
+        elif delta.channel == "answer":
+            self.text += delta.text
+        else:
+            self.reasoning = (self.reasoning or "") + delta.text
+
+    def message(self) -> Message:
+        return Message(Role.ASSISTANT, self.text, reasoning=self.reasoning, tool_calls=tuple(self.calls))
+
+
+def _loaded(source: str | Path | ChatModel) -> ChatModel:
+    if not isinstance(source, str | Path):
+        return source
+    from voicegen.chat.mlx.chat_model import MLXChatModel
+
+    return MLXChatModel.load(str(source))
+
+
+def _refused(calls: Sequence[ToolCall]) -> list[Message]:
+    return [Message(Role.TOOL, _OUT_OF_ROUNDS, tool_call_id=call.id, name=call.name) for call in calls]
+
+
+def _options(generation: Mapping[str, Any]) -> GenerationOptions:
+    known = [field.name for field in fields(GenerationOptions)]
+    for key in generation:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it may be one of {', '.join(known)}."
+            raise ConfigError(f"ChatSession has no option {key!r}: {hint}")
+    return GenerationOptions(**generation)

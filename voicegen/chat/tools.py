@@ -1,0 +1,216 @@
+"""Tools that a model may call: their schemas, and calls that always come back as a message to the model."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from pydantic import TypeAdapter, validate_call
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+
+from voicegen.chat.messages import malformed_text
+from voicegen.errors import ConfigError
+from voicegen.records import Message, Role, ToolCall
+
+ENTRY_POINTS = "voicegen.tools"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LONGEST_RESULT = 20_000  # characters: about 5,000 tokens, so that one result can't fill the context
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a model may call. `parameters` is the JSON schema of its arguments; `timeout` in seconds."""
+
+    name: str
+    description: str
+    callback: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    timeout: float = 30.0
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The tool in the form of chat completions."""
+        function = {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+        return {"type": "function", "function": function}
+
+
+class ToolRegistry:
+    """The tools that one session or run offers to its model."""
+
+    def __init__(self) -> None:
+        self._tools: dict[str, Tool] = {}
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tools
+
+    @property
+    def names(self) -> list[str]:
+        """The tools' names, in the order of registration."""
+        return list(self._tools)
+
+    @property
+    def schemas(self) -> list[dict[str, Any]]:
+        """What a chat template or server takes as `tools`."""
+        return [tool.schema for tool in self._tools.values()]
+
+    def register(
+        self,
+        name: str,
+        description: str,
+        callback: Callable[..., Any],
+        parameters: Mapping[str, Any] | None = None,
+        timeout: float = 30.0,
+    ) -> Tool:
+        """Adds a tool, in place of one of the same name.
+
+        Args:
+            name: up to 64 letters, digits, `_` and `-`.
+            description: tells the model what the tool is for.
+            callback: called with the arguments as keywords, on a thread of its own; may be a coroutine function. Text
+                is given to the model as it is, anything else as JSON.
+            parameters: JSON schema of the arguments, an object. By default it is read from the type hints, and
+                the arguments are converted to the hinted types.
+            timeout: seconds after which the model is told that the tool gave no answer.
+
+        Raises:
+            ConfigError: the name or the schema cannot be used.
+        """
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"Tool name {name!r}: use up to 64 letters, digits, _ and -.")
+        if parameters is None:
+            parameters, callback = _from_hints(name, callback)
+        tool = Tool(name, description, callback, _checked(name, parameters), timeout)
+        self._tools[name] = tool
+        return tool
+
+    def add(self, tool: Tool) -> None:
+        """Adds a tool that was made elsewhere."""
+        self.register(tool.name, tool.description, tool.callback, tool.parameters, tool.timeout)
+
+    def call(self, call: ToolCall) -> Message:
+        """Runs one call. Whatever goes wrong is told to the model in the message: no call raises."""
+        return Message(Role.TOOL, self._outcome(call), tool_call_id=call.id, name=call.name)
+
+    def call_all(self, calls: Sequence[ToolCall]) -> list[Message]:
+        """Runs the calls of one message, one after another, in the order that the model wrote them."""
+        return [self.call(call) for call in calls]
+
+    def _outcome(self, call: ToolCall) -> str:
+        tool = self._tools.get(call.name)
+        if tool is None:
+            return _refusal(f"There is no tool named {call.name!r}. Tools: {', '.join(self._tools) or 'none'}.")
+        text = malformed_text(call.arguments)
+        if text is not None:
+            return _refusal(f"The arguments of {call.name} must be one JSON object. Got: {text[:500]}")
+        problem = best_match(Draft202012Validator(tool.parameters).iter_errors(dict(call.arguments)))
+        if problem is not None:
+            where = "".join(f"[{part!r}]" for part in problem.absolute_path)
+            return _refusal(f"The arguments{where} of {call.name} do not fit its schema: {problem.message}")
+        return _run(tool, call.arguments)
+
+
+def load_tools(names: Sequence[str]) -> ToolRegistry:
+    """The tools that installed packages offer under these names, as entry points of the group `voicegen.tools`.
+
+    An entry point is a function, whose docstring describes the tool, or a `Tool`. A name is looked up among
+    installed packages only: a config can never name a Python path.
+
+    Raises:
+        ConfigError: nothing installed offers the name, or what it offers cannot be used.
+    """
+    registry = ToolRegistry()
+    offered = {point.name: point for point in entry_points(group=ENTRY_POINTS)} if names else {}
+    for name in names:
+        if name not in offered:
+            known = ", ".join(sorted(offered)) or "none"
+            raise ConfigError(
+                f"chat.tools: no installed package offers the tool {name!r} "
+                f"(entry points of {ENTRY_POINTS!r}; installed: {known})."
+            )
+        found = offered[name].load()
+        if isinstance(found, Tool):
+            registry.add(found)
+        elif callable(found):
+            registry.register(name, inspect.getdoc(found) or name, found)
+        else:
+            raise ConfigError(f"chat.tools: {name!r} is a {type(found).__name__}, neither a function nor a Tool.")
+    return registry
+
+
+def _from_hints(name: str, callback: Callable[..., Any]) -> tuple[Mapping[str, Any], Callable[..., Any]]:
+    function = callback if inspect.isroutine(callback) else callback.__call__  # pydantic takes no callable objects
+    try:
+        schema = TypeAdapter(function).json_schema()
+        converting = validate_call(function)
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+        raise ConfigError(f"Tool {name!r}: no schema can be read from its type hints; give `parameters`.") from error
+    if schema.get("type") != "object":
+        raise ConfigError(f"Tool {name!r}: a tool's parameters must be callable by name; give `parameters`.")
+    cleaned: Mapping[str, Any] = _without_titles(schema)
+    return cleaned, converting
+
+
+def _without_titles(schema: Any) -> Any:
+    """Pydantic's titles repeat the names; a property may itself be named `title`, and is kept."""
+    if isinstance(schema, list):
+        return [_without_titles(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
+    return {key: _without_titles(value) for key, value in kept.items()}
+
+
+def _checked(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        Draft202012Validator.check_schema(dict(parameters))
+    except SchemaError as error:
+        raise ConfigError(f"Tool {name!r}: its parameters are no JSON schema: {error.message}") from error
+    if parameters.get("type", "object") != "object":
+        raise ConfigError(f"Tool {name!r}: the schema of its parameters must have type 'object'.")
+    return {"type": "object", **parameters}
+
+
+def _run(tool: Tool, arguments: Mapping[str, Any]) -> str:
+    """Runs the callback on a daemon thread: a tool that hangs holds up neither the model nor the program's end."""
+    outcome: list[str] = []
+
+    def work() -> None:
+        try:
+            value = tool.callback(**arguments)
+            if inspect.isawaitable(value):
+                value = asyncio.run(_wait_for(value))
+            outcome.append(_as_text(value))
+        except Exception as error:  # a tool's error is the model's to deal with
+            outcome.append(_refusal(f"{tool.name} failed: {type(error).__name__}: {error}"))
+
+    thread = threading.Thread(target=work, name=f"tool {tool.name}", daemon=True)
+    thread.start()
+    thread.join(tool.timeout)
+    return outcome[0] if outcome else _refusal(f"{tool.name} gave no answer within {tool.timeout:g} s.")
+
+
+async def _wait_for(value: Any) -> Any:
+    return await value
+
+
+def _as_text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if len(text) <= _LONGEST_RESULT:
+        return text
+    return f"{text[:_LONGEST_RESULT]}\n[cut: {len(text) - _LONGEST_RESULT} more characters]"
+
+
+def _refusal(reason: str) -> str:
+    return json.dumps({"error": reason}, ensure_ascii=False)
