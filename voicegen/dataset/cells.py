@@ -1,0 +1,90 @@
+"""What a cell of the input means: a text, an id or a turn number. Says why where it is none."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from voicegen.dataset.readers.block import well_formed
+
+
+class CellError(ValueError):
+    """The cell does not hold what its column is for; the message ends a sentence about the cell."""
+
+
+def text_cell(value: Any) -> str:
+    """The text in `value`, unchanged.
+
+    Raises:
+        CellError: It is missing, blank, not text, or text that cannot be written as UTF-8.
+    """
+    if isinstance(value, str):
+        if value and value[0].isalnum() and "\0" not in value and (value.isascii() or well_formed(value) == value):
+            return value
+        return _checked(value)
+    if value is None:
+        raise CellError("is empty")
+    raise CellError(f"holds {type_name(value)} ({shown(value)}), not text")
+
+
+def _checked(text: str) -> str:
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        raise CellError("is empty" if not text else "is blank")
+    if "\0" in text:
+        raise CellError("holds a NUL character: it is not text")
+    if well_formed(text) != text:
+        raise CellError("holds half of a surrogate pair: it is not valid Unicode")
+    return text
+
+
+def readable_cell(value: Any) -> str | None:
+    """What to show of a cell that may not be text: JSON for other values, `None` for a missing one."""
+    if value is None:
+        return None
+    return well_formed(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def id_cell(value: Any) -> str | None:
+    """An id as text (a whole float loses its `.0`), or `None` where there is none."""
+    if isinstance(value, str):
+        return well_formed(value) if value and not value.isspace() else None
+    if isinstance(value, float):
+        if value != value:  # NaN: how pandas writes a missing number
+            return None
+        return str(int(value)) if value.is_integer() else repr(value)
+    return readable_cell(value)
+
+
+def turn_cell(value: Any) -> int:
+    """A turn's number.
+
+    Raises:
+        CellError: It is no whole number of 0 or more.
+    """
+    number: Any = value
+    if isinstance(value, str):
+        try:
+            number = int(value)
+        except ValueError:
+            number = float(value) if value.strip().removesuffix(".0").isdecimal() else value
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**31:
+        raise CellError(f"is {shown(value)}, not a whole number of 0 or more")
+    return number
+
+
+def type_name(value: Any) -> str:
+    """The kind of a cell's value, for an error message."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    names: dict[type[Any], str] = {list: "a list", dict: "an object", bytes: "bytes"}
+    return names.get(type(value), f"a {type(value).__name__}")
+
+
+def shown(value: Any) -> str:
+    """The start of a value, on one line."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}..."

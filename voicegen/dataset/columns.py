@@ -1,0 +1,67 @@
+"""Which column of the input is what, found by name in any case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from voicegen.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNames:
+    """The columns in use, as the file spells them; `None` where there is none."""
+
+    text: str
+    id: str | None = None
+    answer: str | None = None
+    conversation: str | None = None
+    turn: str | None = None
+
+    @property
+    def used(self) -> list[str]:
+        """Each column in use once, in the order of the fields."""
+        names = (self.text, self.id, self.answer, self.conversation, self.turn)
+        return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def find_column(path: Path, columns: Sequence[str], wanted: str, key: str) -> str:
+    """The column called `wanted`: as it is spelt, else the only one that differs in case or outer blanks.
+
+    Raises:
+        InputError: There is none, or several differ only in case; `key` is the setting that names it.
+    """
+    if wanted in columns:
+        return wanted
+    same = [name for name in columns if folded(name) == folded(wanted)]
+    if len(same) == 1:
+        return same[0]
+    if same:
+        raise InputError(f"{path}: {key}={wanted} could be any of {quoted(same)}: spell it as one of them.")
+    raise InputError(f"{path}: there is no column {wanted!r}. {_remedy(columns, wanted, key)}")
+
+
+def has_column(columns: Sequence[str], wanted: str) -> bool:
+    """Whether a column is called `wanted` in any case."""
+    return any(folded(name) == folded(wanted) for name in columns)
+
+
+def folded(name: str) -> str:
+    """A column's name without case and outer blanks."""
+    return name.strip().casefold()
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Names for an error message."""
+    return ", ".join(repr(name) for name in names)
+
+
+def _remedy(columns: Sequence[str], wanted: str, key: str) -> str:
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|,"):
+        return f"The header is the one column {columns[0]!r}: separate cells by commas, or set questions.format."
+    by_folded = {folded(name): name for name in columns}
+    near = [by_folded[name] for name in get_close_matches(folded(wanted), by_folded, n=1, cutoff=0.6)]
+    remedy = f"set {key}='{near[0]}' if that is the one" if near else f"set {key} to one of them"
+    return f"The columns are {quoted(columns)}: {remedy}." if columns else "No row has any column."

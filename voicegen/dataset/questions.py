@@ -1,0 +1,231 @@
+"""The input: a file of questions, checked once as a whole and then streamed in order.
+
+CSV, TSV, JSON Lines (each also as `.gz`) and Parquet. Messages count rows from 1: row 1 is the first question, the
+header is not counted. `Question.index` and the id of a row without one count from 0, as the numbers of the WAVs do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from voicegen.dataset import inspection
+from voicegen.dataset.cells import CellError, readable_cell, text_cell, turn_cell
+from voicegen.dataset.columns import ColumnNames, find_column, has_column
+from voicegen.dataset.inspection import FileStamp, block_conversations, block_ids
+from voicegen.dataset.readers import InputFormat, Reader, input_format, open_reader
+from voicegen.dataset.readers.block import Block
+from voicegen.errors import InputError
+from voicegen.records import Failure, Question
+
+
+@dataclass(frozen=True, slots=True)
+class InputSummary:
+    """What one look at the whole file found.
+
+    Attributes:
+        rows: to be read, `limit` applied.
+        total_rows: in the file, `limit` aside.
+        sha256: of the file's bytes, in hex.
+        format: as read.
+        names: the columns in use, as the file spells them.
+        columns: Arrow schema of the other columns, in the file's order.
+        turns: each row's turn from 1, where the file has conversations but no turn column. (total_rows,)
+        stamp: what the file looked like from outside.
+    """
+
+    rows: int
+    total_rows: int
+    sha256: str
+    format: InputFormat
+    names: ColumnNames
+    columns: pa.Schema
+    turns: NDArray[np.int32] | None
+    stamp: FileStamp
+
+
+@dataclass(frozen=True)
+class QuestionFile:
+    """A file of questions and which of its columns is what; names are found in any case.
+
+    Attributes:
+        path: of the file.
+        format: csv, tsv, parquet or jsonl; by the extension when `None`.
+        text_column: the questions.
+        id_column: unique ids; `None`: the column `id` if there is one, else the row's number; "": the row's number.
+        answer_column: ready answers.
+        conversation_column: rows with the same value are turns of one conversation; a row with none stands alone.
+        turn_column: the turn's number, ascending down the file within a conversation; `None`: the order in the file.
+        limit: read only the first so many rows.
+    """
+
+    path: Path
+    format: str | None = None
+    text_column: str = "question"
+    id_column: str | None = None
+    answer_column: str | None = None
+    conversation_column: str | None = None
+    turn_column: str | None = None
+    limit: int | None = None
+
+    def inspect(self) -> InputSummary:
+        """Reads the whole file, refuses what cannot be used and tells what is there. Later calls cost nothing.
+
+        Raises:
+            InputError: The file, a column, an id or a turn is wrong; says in which row and what to do.
+        """
+        return self._summary
+
+    def questions(self, start: int = 0) -> Iterator[Question | Failure]:
+        """Yields one record a row from index `start` on, in order; a row without usable text is a `Failure`.
+
+        Raises:
+            InputError: The file cannot be used, or has changed since it was inspected.
+        """
+        summary = self._unchanged()
+        for block in self._reader.blocks(summary.names.used, start, summary.rows):
+            yield from InputRows.of(block, summary).records()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields all rows in order: `id`, `conversation_id`, `turn`, `question`, `answer`, then the file's others.
+
+        The others are unchanged, typed as `inspect().columns` says. A question or an answer that is not text appears
+        as JSON; `answer` is null without an answer column.
+
+        Raises:
+            InputError: The file cannot be used, or has changed since it was inspected.
+        """
+        summary = self._unchanged()
+        columns = [*summary.names.used, *summary.columns.names]
+        for block in self._reader.blocks(columns, 0, summary.rows):
+            ours = InputRows.of(block, summary).arrow()
+            others = [block.arrow(field) for field in summary.columns]
+            yield pa.RecordBatch.from_arrays([*ours, *others], schema=pa.schema([*INPUT_FIELDS, *summary.columns]))
+
+    @cached_property
+    def _summary(self) -> InputSummary:
+        path, format = Path(self.path), input_format(Path(self.path), self.format)
+        stamp = FileStamp.of(path)
+        table = self._reader.survey()
+        if not table.rows:
+            raise InputError(f"{path}: there are no questions in it: add at least one row.")
+        names = self._names(table.schema.names)
+        if format == "parquet":
+            inspection.check_text_types(path, table.schema, names)
+        turns = inspection.check_rows(path, self._reader, names)
+        return InputSummary(
+            rows=table.rows if self.limit is None else min(self.limit, table.rows),
+            total_rows=table.rows,
+            sha256=inspection.file_sha256(path),
+            format=format,
+            names=names,
+            columns=pa.schema([field for field in table.schema if field.name not in names.used]),
+            turns=turns,
+            stamp=stamp,
+        )
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return open_reader(Path(self.path), input_format(Path(self.path), self.format))
+
+    def _names(self, columns: Sequence[str]) -> ColumnNames:
+        if self.turn_column is not None and self.conversation_column is None:
+            raise InputError("questions.turn_column needs questions.conversation_column: set both or neither.")
+        id_column = self.id_column
+        if id_column is None and has_column(columns, "id"):
+            id_column = "id"
+        optional = (
+            (id_column or None, "questions.id_column"),
+            (self.answer_column, "questions.answer_column"),
+            (self.conversation_column, "questions.conversation_column"),
+            (self.turn_column, "questions.turn_column"),
+        )
+        return ColumnNames(
+            find_column(self.path, columns, self.text_column, "questions.text_column"),
+            *(None if name is None else find_column(self.path, columns, name, key) for name, key in optional),
+        )
+
+    def _unchanged(self) -> InputSummary:
+        summary = self.inspect()
+        if FileStamp.of(Path(self.path)) != summary.stamp:
+            raise InputError(
+                f"{self.path}: the file has changed since the run began, so rows no longer match: put the old file "
+                "back and run again, or start anew with overwrite=true."
+            )
+        return summary
+
+
+INPUT_FIELDS = (
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("conversation_id", pa.string()),
+    pa.field("turn", pa.int32()),
+    pa.field("question", pa.string()),
+    pa.field("answer", pa.string()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InputRows:
+    """A block's rows with their meaning: lists of one entry a row."""
+
+    start: int
+    names: ColumnNames
+    ids: Sequence[str]
+    texts: Sequence[Any]
+    answers: Sequence[Any]
+    conversations: Sequence[str | None]
+    turns: Sequence[int | None]
+
+    @classmethod
+    def of(cls, block: Block, summary: InputSummary) -> InputRows:
+        """The rows of `block`, from the columns that `summary` names."""
+        names = summary.names
+        nothing = [None] * len(block)
+        conversations = nothing if names.conversation is None else block_conversations(block, names.conversation)
+        numbers: Sequence[Any] = nothing
+        if names.turn is not None:
+            numbers = block.cells(names.turn)
+        elif summary.turns is not None:
+            numbers = summary.turns[block.start : block.start + len(block)].tolist()
+        return cls(
+            start=block.start,
+            names=names,
+            ids=block_ids(block, names.id),
+            texts=block.cells(names.text),
+            answers=nothing if names.answer is None else block.cells(names.answer),
+            conversations=conversations,
+            turns=[
+                None if conversation is None else turn_cell(number)
+                for conversation, number in zip(conversations, numbers, strict=True)
+            ],
+        )
+
+    def records(self) -> Iterator[Question | Failure]:
+        """One record a row."""
+        column = self.names.text
+        rows = zip(self.ids, self.texts, self.answers, self.conversations, self.turns, strict=True)
+        for index, (id, text, answer, conversation, turn) in enumerate(rows, self.start):
+            try:
+                column = self.names.text
+                text = text_cell(text)
+                if self.names.answer is not None:
+                    column = self.names.answer
+                    answer = text_cell(answer)
+            except CellError as error:
+                yield Failure(index, "input", f"row {index + 1}: column {column!r} {error}")
+                continue
+            yield Question(index, id, text, answer=answer, conversation_id=conversation, turn=turn)
+
+    def arrow(self) -> list[pa.Array]:
+        """One array for each of `INPUT_FIELDS`."""
+        texts = [readable_cell(text) for text in self.texts]
+        answers = [readable_cell(answer) for answer in self.answers]
+        columns: tuple[Sequence[Any], ...] = (self.ids, self.conversations, self.turns, texts, answers)
+        return [pa.array(values, field.type) for values, field in zip(columns, INPUT_FIELDS, strict=True)]

@@ -1,0 +1,113 @@
+"""What every reader gives: a survey of the table, then blocks of rows in input order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+BLOCK_ROWS = 2048
+JSON_ENCODED = {b"encoding": b"json"}  # field metadata: each cell is the JSON text of what the input held
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a survey of a whole file found: its number of rows and the Arrow type of each column."""
+
+    rows: int
+    schema: pa.Schema
+
+
+class Block(Protocol):
+    """Consecutive rows."""
+
+    @property
+    def start(self) -> int:
+        """Index of the first row, from 0."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
+
+    def cells(self, column: str) -> Sequence[Any]:
+        """The column as Python values, one a row; `None` where there is none."""
+        ...
+
+    def arrow(self, field: pa.Field) -> pa.Array:
+        """The column named and typed by `field`, as an Arrow array."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads one file of one format, always from its beginning and never whole."""
+
+    def survey(self) -> Table:
+        """Reads every row once, and refuses what cannot be read.
+
+        Raises:
+            InputError: Says in which row or line, and what to do.
+        """
+        ...
+
+    def blocks(self, columns: Sequence[str] | None, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+        """Yields rows `start` to `stop` in order; `columns` names those needed (`None`: all)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PythonBlock:
+    """A block of Python values, from a text format."""
+
+    start: int
+    rows: int
+    columns: Mapping[str, Sequence[Any]]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.rows
+
+    def cells(self, column: str) -> Sequence[Any]:
+        """The column's Python values."""
+        return self.columns[column]
+
+    def arrow(self, field: pa.Field) -> pa.Array:
+        """The column as Arrow, with JSON text for a field marked `JSON_ENCODED`."""
+        values = self.columns[field.name]
+        if (field.metadata or {}).items() >= JSON_ENCODED.items():
+            values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+        try:
+            return pa.array(values, field.type)
+        except UnicodeEncodeError:
+            return pa.array([value if value is None else well_formed(value) for value in values], field.type)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowBlock:
+    """A block of Arrow columns, from Parquet."""
+
+    start: int
+    batch: pa.RecordBatch
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return int(self.batch.num_rows)
+
+    def cells(self, column: str) -> Sequence[Any]:
+        """The column's Python values."""
+        values: list[Any] = self.batch.column(column).to_pylist()
+        return values
+
+    def arrow(self, field: pa.Field) -> pa.Array:
+        """The column as it was read."""
+        return self.batch.column(field.name)
+
+
+def well_formed(text: str) -> str:
+    """`text` with U+FFFD for each half of a surrogate pair, which JSON can name and UTF-8 cannot hold."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

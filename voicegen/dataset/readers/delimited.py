@@ -1,0 +1,116 @@
+"""Reads CSV (RFC 4180) and TSV: quoted cells may hold delimiters, newlines and doubled quotes. Cells are strings."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from voicegen.dataset.readers.block import BLOCK_ROWS, PythonBlock, Table
+from voicegen.dataset.readers.text import open_text, refuse_encoding, refuse_nul
+from voicegen.errors import InputError
+
+CELL_LIMIT = 16 * 2**20  # characters: a longer cell is a quote that was never closed
+
+
+@dataclass(frozen=True, slots=True)
+class DelimitedReader:
+    """A text table with a header line. Blank lines are skipped; a row of another width than the header is refused.
+
+    Errors count rows from 1, the first one after the header, and lines of the file from 1.
+    """
+
+    path: Path
+    delimiter: str = ","
+
+    def survey(self) -> Table:
+        """Counts the rows and checks each one's width, quotes and encoding."""
+        header = self._header()
+        rows = sum(len(block) for block in self.blocks(()))
+        return Table(rows, pa.schema([pa.field(name, pa.string()) for name in header]))
+
+    def blocks(self, columns: Sequence[str] | None, start: int = 0, stop: int | None = None) -> Iterator[PythonBlock]:
+        """Yields rows `start` to `stop`; all columns, whatever `columns` names, as they cost nothing more."""
+        header = self._header()
+        try:
+            with open_text(self.path) as stream:
+                lines = filter(None, self._reader(stream))  # a blank line is an empty list
+                next(lines, None)  # the header
+                rows = islice(lines, start, stop)
+                while block := list(islice(rows, BLOCK_ROWS)):
+                    if set(map(len, block)) != {len(header)}:
+                        raise self._refuse_width(header)
+                    cells = zip(*block, strict=True) if columns is None or columns else ()
+                    yield PythonBlock(start, len(block), dict(zip(header, cells, strict=False)))
+                    start += len(block)
+        except UnicodeDecodeError as error:
+            raise self._refuse_encoding() from error
+        except csv.Error as error:
+            raise self._refuse_quotes(error) from error
+
+    def _reader(self, stream: Any) -> Iterator[list[str]]:
+        csv.field_size_limit(max(csv.field_size_limit(), CELL_LIMIT))
+        return csv.reader(stream, delimiter=self.delimiter, strict=True)
+
+    def _header(self) -> list[str]:
+        try:
+            with open_text(self.path) as stream:
+                names = next(filter(None, self._reader(stream)), None)
+        except UnicodeDecodeError as error:
+            raise self._refuse_encoding() from error
+        except csv.Error as error:
+            raise self._refuse_quotes(error) from error
+        if names is None:
+            raise InputError(f"{self.path}: the file is empty: it needs a header line and one row a question.")
+        if any("\0" in name for name in names):
+            raise refuse_nul(self.path)
+        names = [name.strip() or f"column_{place}" for place, name in enumerate(names, 1)]
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise InputError(f"{self.path}: the header names column {twice[0]!r} more than once: rename one of them.")
+        return names
+
+    def _walk(self) -> Iterator[tuple[int, int, list[str]]]:
+        """Each row slowly, for error messages: number from 1 (0: the header), first line from 1, cells."""
+        with open_text(self.path, errors="surrogateescape") as stream:
+            reader: Any = self._reader(stream)
+            line, row = 1, 0
+            for cells in reader:
+                if cells:
+                    yield row, line, cells
+                    row += 1
+                line = reader.line_num + 1
+
+    def _refuse_width(self, header: list[str]) -> InputError:
+        row, line, cells = next(found for found in self._walk() if len(found[2]) != len(header))
+        return InputError(
+            f"{self.path}: row {row} (line {line}) has {len(cells)} cells and the header {len(header)}: put double "
+            "quotes around a cell that holds the delimiter or a line break; if it is the last row, the file is cut "
+            "short."
+        )
+
+    def _refuse_encoding(self) -> InputError:
+        row = -1
+        with suppress(csv.Error):
+            for row, _, cells in self._walk():
+                if any("\udc80" <= character <= "\udcff" for cell in cells for character in cell):
+                    return refuse_encoding(self.path, row)
+        return refuse_encoding(self.path, row + 1)
+
+    def _refuse_quotes(self, error: csv.Error) -> InputError:
+        row, line = -1, 0
+        with suppress(csv.Error):
+            for row, line, _ in self._walk():  # noqa: B007
+                pass
+        where = "the header" if row < 0 else f"row {row + 1} (after line {line})"
+        return InputError(
+            f"{self.path}: {where} cannot be read ({error}): a double quote is left open or stands inside a cell: "
+            'write "" for a quote in a quoted cell; if it is the last row, the file is cut short.'
+        )

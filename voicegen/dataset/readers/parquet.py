@@ -1,0 +1,76 @@
+"""Reads Apache Parquet in batches; types, nested ones too, are kept as they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from voicegen.dataset.readers.block import BLOCK_ROWS, ArrowBlock, Table
+from voicegen.errors import InputError
+
+BUFFER = 1 << 20  # bytes: a column chunk is streamed through this much, never read whole
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetReader:
+    """One Parquet file. Errors count rows from 1."""
+
+    path: Path
+
+    def survey(self) -> Table:
+        """Decodes every page once (with its checksum, where one was written), as a bad page shows only then."""
+        with self._open() as file:
+            schema = file.schema_arrow
+        twice = [name for name, count in Counter(schema.names).items() if count > 1]
+        if twice:
+            raise InputError(f"{self.path}: two columns are called {twice[0]!r}: rename one of them.")
+        rows = sum(len(block) for block in self.blocks(None))
+        return Table(rows, pa.schema([field.remove_metadata() for field in schema]))
+
+    def blocks(self, columns: Sequence[str] | None, start: int = 0, stop: int | None = None) -> Iterator[ArrowBlock]:
+        """Yields rows `start` to `stop`, skipping whole row groups before `start`."""
+        row = start
+        with self._open() as file:
+            groups, first = row_groups_from(file.metadata, start)
+            skip = start - first
+            batches = file.iter_batches(BLOCK_ROWS, groups, None if columns is None else list(columns))
+            while stop is None or row < stop:
+                with self._refusing(f"cannot be read from row {row + 1} on: the file is damaged; write it again"):
+                    batch = next(batches, None)
+                if batch is None:
+                    return
+                passed = min(skip, batch.num_rows)
+                skip -= passed
+                batch = batch.slice(passed, None if stop is None else stop - row)
+                if batch.num_rows:
+                    yield ArrowBlock(row, batch)
+                    row += batch.num_rows
+
+    def _open(self) -> pq.ParquetFile:
+        with self._refusing("is not a whole Parquet file: it is cut short or of another format (questions.format)"):
+            return pq.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True)
+
+    @contextmanager
+    def _refusing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.path}: {what} ({reason}).") from error
+
+
+def row_groups_from(metadata: pq.FileMetaData, start: int) -> tuple[list[int], int]:
+    """The row groups that hold row `start` and those after it, and the index of the first one's first row."""
+    first = 0
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        if first + rows > start:
+            return list(range(group, metadata.num_row_groups)), first
+        first += rows
+    return [], start

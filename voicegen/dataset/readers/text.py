@@ -1,0 +1,89 @@
+"""Opens text files as UTF-8, and explains a file that is not."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from voicegen.errors import InputError
+
+PIECE = 1 << 20  # bytes
+
+SIGNATURES = (
+    (b"PAR1", "It is a Parquet file: set questions.format=parquet."),
+    (b"PK\x03\x04", "It is a ZIP file or an Excel workbook: save the sheet as CSV UTF-8 and give that."),
+    (b"\x1f\x8b", "It is compressed with gzip: give it a name that ends in .gz, or unpack it."),
+    (codecs.BOM_UTF16_LE, "It is UTF-16: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 OLD > NEW`)."),
+    (codecs.BOM_UTF16_BE, "It is UTF-16: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 OLD > NEW`)."),
+)
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """Opens `path` for reading, through gzip when its name ends in `.gz`."""
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+@contextmanager
+def open_text(path: Path, errors: str = "strict") -> Iterator[TextIO]:
+    """Opens UTF-8 text with or without a byte-order mark; line ends are left as they are.
+
+    Raises:
+        InputError: While reading, when a compressed file turns out to be cut short or damaged.
+    """
+    try:
+        with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", errors=errors, newline="") as stream:
+            yield stream
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: the gzip file is cut short or damaged ({error}): get the whole file.") from error
+
+
+def refuse_encoding(path: Path, row: int) -> InputError:
+    """The error for a file that is not UTF-8, where `row` (from 1; 0 is the header) holds the first bad byte."""
+    byte, line, value = first_bad_byte(path)
+    where = f"row {row} (line {line}, byte {byte})" if row else f"the header (line {line}, byte {byte})"
+    return InputError(f"{path}: {where}: {value} is not UTF-8. {advice(path)}")
+
+
+def refuse_nul(path: Path) -> InputError:
+    """The error for a file whose first line holds NUL bytes, which no text file does."""
+    return InputError(f"{path}: the first line holds NUL bytes, so this is not UTF-8 text. {advice(path)}")
+
+
+def first_bad_byte(path: Path) -> tuple[int, int, str]:
+    """Offset from 0 and line from 1 of the first byte that is not UTF-8, and the byte as it is written."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    offset, line = 0, 1
+    with open_binary(path) as file:
+        while True:
+            piece = file.read(PIECE)
+            pending = decoder.getstate()[0]
+            try:
+                line += decoder.decode(piece, final=not piece).count("\n")
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start]
+                at = offset - len(pending) + error.start
+                return at, line + before.count(b"\n"), f"0x{error.object[error.start]:02X}"
+            if not piece:
+                raise ValueError(f"{path} is UTF-8")
+            offset += len(piece)
+
+
+def advice(path: Path) -> str:
+    """What the file looks like, and how to make UTF-8 of it."""
+    with open_binary(path) as file:
+        head = file.read(4096)
+    for signature, remedy in SIGNATURES:
+        if head.startswith(signature):
+            return remedy
+    if b"\0" in head:
+        return "It looks like UTF-16 or a binary file: save it as UTF-8 text, or set questions.format to what it is."
+    return (
+        "It may be Windows-1252, as Excel writes: save it as CSV UTF-8, "
+        "or run `iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`; if it is cut short, get the whole file."
+    )
