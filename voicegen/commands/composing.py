@@ -99,7 +99,8 @@ def _validated(composed: Any, settings: Mapping[str, Any]) -> JobConfig:
 
     OmegaConf.set_struct(composed, False)
     for key, value in settings.items():
-        OmegaConf.update(composed, key, value)
+        literal = value.replace("${", r"\${") if isinstance(value, str) else value
+        OmegaConf.update(composed, key, literal)
     try:
         plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:

@@ -94,7 +94,7 @@ def _run_and_report(config: JobConfig) -> int:
 def _termination_as_interrupt() -> Iterator[None]:
     """A batch system's SIGTERM ends a run as Ctrl-C does: the writes in flight are finished."""
 
-    def interrupt(signum: int, frame: object) -> None:
+    def interrupt(_signum: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -187,7 +187,9 @@ class _Run:
 def _question_file(config: JobConfig, *, limited: bool) -> QuestionFile:
     settings = config.questions
     if settings.conversation_column is not None and config.chat.num_answers > 1:
-        raise ConfigError("chat.num_answers must be 1 with questions.conversation_column: a conversation has one history")
+        raise ConfigError(
+            "chat.num_answers must be 1 with questions.conversation_column: a conversation has one history"
+        )
     return QuestionFile(
         path=settings.path if settings.path is not None else bundled_questions(),
         format=settings.format,

@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Abandoned(Exception):  # noqa: N818 - a signal to unwind, not an error
+class Abandoned(Exception):
     """The other side has stopped: there is nobody to put for, or to get from."""
 
 
-class Ended(Exception):  # noqa: N818
+class Ended(Exception):
     """Everything that was put has been taken, and no more will come."""
 
 

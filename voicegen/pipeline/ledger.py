@@ -105,9 +105,7 @@ class Ledger:
         """The finished rows among `indexes`."""
         with self._lock:
             places = [
-                (self._file[index], self._offset[index], index)
-                for index in indexes
-                if self.status(index) is not None
+                (self._file[index], self._offset[index], index) for index in indexes if self.status(index) is not None
             ]
         return {row.index: row for row in self._lines(sorted(places))}
 

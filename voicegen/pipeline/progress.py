@@ -147,7 +147,7 @@ class ProgressDisplay:
                 f"{self._done + tally.written}/{self._total} rows, {tally.written / tally.seconds:.1f} rows/s, "
                 f"{tally.audio_seconds / tally.seconds:.1f} s of audio/s, {_clock(self._time_left())} left"
             )
-            print(line, file=self._stream, flush=True)  # noqa: T201
+            print(line, file=self._stream, flush=True)
 
     def _time_left(self) -> float | None:
         """Seconds, by the rate of this session; None before the first row."""

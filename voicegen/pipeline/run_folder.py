@@ -101,7 +101,8 @@ class RunFolder:
         """
         known = self.models.get(stage)
         if known is not None and dict(known) != dict(info):
-            differs = ", ".join(f"{key}: {known.get(key)} then, {info[key]} now" for key in info if known.get(key) != info[key])
+            keys = [key for key in info if known.get(key) != info[key]]
+            differs = ", ".join(f"{key}: {known.get(key)} then, {info[key]} now" for key in keys)
             raise OutputError(
                 f"{self.paths.root} was made with another {stage} model ({differs}); "
                 "pin the revision to go on with it, or start anew with another name=... or overwrite=true"
@@ -137,7 +138,8 @@ class RunFolder:
         except Timeout:
             self._lock = None
             raise OutputError(
-                f"{self.paths.root} is in use by another voicegen process: wait for it, or give this run another name=..."
+                f"{self.paths.root} is in use by another voicegen process: wait for it, "
+                "or give this run another name=..."
             ) from None
 
     def _take(self) -> None:
@@ -195,7 +197,8 @@ class RunFolder:
         then = record.get("identity", {})
         keys = sorted(key for key in {*then, *self.identity} if then.get(key) != self.identity.get(key))
         if keys:
-            differs = "; ".join(f"{key}: {_short(then.get(key))} then, {_short(self.identity.get(key))} now" for key in keys)
+            now = self.identity
+            differs = "; ".join(f"{key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in keys)
             raise OutputError(
                 f"{self.paths.root} holds a run with other settings ({differs}): set them back to go on with it, "
                 "or start anew with another name=... or overwrite=true (which moves the old run aside)"

@@ -38,7 +38,7 @@ def to_script(answer: Answer, language: str) -> Script | Outcome:
     question = answer.question
     text = to_spoken(answer.text, language)
     if not text:
-        reason = "the model gave an empty answer" if not answer.text.strip() else "the answer holds nothing to say aloud"
+        reason = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
         return Outcome(question.index, question, answer, failure=Failure(question.index, "text", reason))
     return Script(answer, Utterance(question.index, text, question.voice, question.seed))
 

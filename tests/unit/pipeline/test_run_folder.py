@@ -43,16 +43,20 @@ def test_overwriting_moves_the_old_run_aside_and_deletes_nothing(tmp_path):
 
 
 def test_two_runs_never_share_a_folder(tmp_path):
-    with RunFolder(tmp_path, IDENTITY):
-        with pytest.raises(OutputError, match="in use by another voicegen process"), RunFolder(tmp_path, IDENTITY):
-            pass
+    first = RunFolder(tmp_path, IDENTITY)
+    in_use = pytest.raises(OutputError, match="in use by another voicegen process")
+    with first, in_use, RunFolder(tmp_path, IDENTITY):
+        pass
     with RunFolder(tmp_path, IDENTITY):
         pass  # free again
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.doc").write_text("precious")
-    with pytest.raises(OutputError, match=r"holds files that are no run \(thesis\.doc\)"), RunFolder(tmp_path, IDENTITY):
+    with (
+        pytest.raises(OutputError, match=r"holds files that are no run \(thesis\.doc\)"),
+        RunFolder(tmp_path, IDENTITY),
+    ):
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) in (["thesis.doc"], [".lock", "thesis.doc"])
 

