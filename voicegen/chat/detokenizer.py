@@ -11,7 +11,7 @@ _MOST_PIECES = 8  # a UTF-8 character spans at most 4 byte tokens; more pending 
 class IncrementalDecoder:
     """Decodes a stream of tokens so that the pieces join to the text of the whole.
 
-    A token that ends within a multi-byte character is held until the character is whole. Each piece is the difference
+    A character whose bytes are spread over tokens is held until it is whole. Each piece is the difference
     between two decodings that start one piece earlier, so that tokenizers which treat the start of a text in a special
     way (SentencePiece drops its leading space) see no start in the middle.
     """
@@ -23,29 +23,29 @@ class IncrementalDecoder:
     def reset(self) -> None:
         """Forgets what came before: the next token starts a new text."""
         self._tokens: list[int] = []
-        self._emitted = 0  # how many of `_tokens` are out already; they are the context of the rest
-        self._context = ""
+        self._context_tokens = 0  # how many of `_tokens` are only there as the context of the rest
+        self._emitted = ""  # what is out already of the text of `_tokens`
 
     def add(self, token: int) -> str:
         """The text that `token` completes; empty while a character is incomplete."""
         self._tokens.append(token)
         text = self._decode(self._tokens)
-        pending = len(self._tokens) - self._emitted
-        if text.endswith(_REPLACEMENT) and pending < _MOST_PIECES:
-            return ""
-        return self._emit(text)
+        if text.endswith(_REPLACEMENT) and len(self._tokens) - self._context_tokens < _MOST_PIECES:
+            return self._emit(text.rstrip(_REPLACEMENT))
+        piece = self._emit(text)
+        self._tokens = self._tokens[self._context_tokens :]
+        self._context_tokens = len(self._tokens)
+        self._emitted = self._decode(self._tokens)
+        return piece
 
     def flush(self) -> str:
         """What is still held, with incomplete characters replaced by U+FFFD; starts a new text."""
-        text = self._decode(self._tokens)[len(self._context) :] if len(self._tokens) > self._emitted else ""
+        rest = self._emit(self._decode(self._tokens))
         self.reset()
-        return text
+        return rest
 
     def _emit(self, text: str) -> str:
-        piece = text[len(self._context) :]
-        self._tokens = self._tokens[self._emitted :]
-        self._emitted = len(self._tokens)
-        self._context = self._decode(self._tokens)
+        piece, self._emitted = text[len(self._emitted) :], text
         return piece
 
     def _decode(self, tokens: list[int]) -> str:
