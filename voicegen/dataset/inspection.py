@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from voicegen.dataset.cells import CellError, id_cell, turn_cell
 from voicegen.dataset.columns import ColumnNames
-from voicegen.dataset.keys import KeyHashes, first_descent, first_repeats, places, repeated
+from voicegen.dataset.keys import KeyHashes, first_descent, first_gap, first_repeats, places, repeated
 from voicegen.dataset.readers import Reader
 from voicegen.dataset.readers.block import Block
 from voicegen.errors import InputError
@@ -76,7 +76,7 @@ def check_text_types(path: Path, schema: pa.Schema, names: ColumnNames) -> None:
 
 
 def check_rows(path: Path, reader: Reader, names: ColumnNames) -> NDArray[np.int32] | None:
-    """Checks ids and turns over all rows, with some 20 bytes of memory a row.
+    """Checks ids and turns over all rows, with some 40 bytes of memory a row.
 
     Returns:
         Each row's turn from 1 by order in the file, where there are conversations but no turn column; else `None`.
@@ -87,19 +87,21 @@ def check_rows(path: Path, reader: Reader, names: ColumnNames) -> NDArray[np.int
     columns = [name for name in (names.id, names.conversation, names.turn) if name is not None]
     if not columns:
         return None
-    ids, conversations, turns = KeyHashes(), KeyHashes(), [np.empty(0, np.int32)]
+    ids, conversations, turns, alone = KeyHashes(), KeyHashes(), [np.empty(0, np.int32)], [np.empty(0, np.bool_)]
     for block in reader.blocks(columns):
         if names.id is not None:
             ids.add(block_ids(block, names.id))
         if names.conversation is not None:
             keys = block_conversations(block, names.conversation)
             conversations.add([key or f"\0{index}" for index, key in enumerate(keys, block.start)])
+            alone.append(np.array([key is None for key in keys]))
             if names.turn is not None:
                 turns.append(np.array([turn or 0 for turn in _block_turns(path, block, keys, names.turn)], np.int32))
     if names.id is not None:
         _refuse_repeats(path, reader, names.id, ids)
     if names.conversation is None:
         return None
+    _refuse_gap(path, names.conversation, conversations.array(), np.flatnonzero(~np.concatenate(alone)))
     if names.turn is None:
         return places(conversations.array())
     _refuse_descent(path, names.turn, conversations.array(), np.concatenate(turns))
@@ -139,6 +141,16 @@ def _refuse_repeats(path: Path, reader: Reader, column: str, ids: KeyHashes) -> 
         raise InputError(
             f"{path}: ids in column {column!r} occur twice: {listed}: make them unique, or set questions.id_column "
             "to another column or to '' for row numbers."
+        )
+
+
+def _refuse_gap(path: Path, column: str, conversations: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    found = first_gap(conversations, rows)
+    if found is not None:
+        before, after = found
+        raise InputError(
+            f"{path}: rows {before + 1} and {after + 1} are of one conversation with another's rows between them: "
+            f"sort the rows by column {column!r}, so that each conversation's follow one another."
         )
 
 

@@ -48,19 +48,33 @@ def first_repeats(keys: Iterable[str], among: set[int], limit: int) -> list[tupl
 def places(conversations: NDArray[np.int64]) -> NDArray[np.int32]:
     """The place of each row in its conversation, from 1, by order in the file; `(N,)` to `(N,)`."""
     order = np.argsort(conversations, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(conversations[order]) != 0]) if len(order) else order
-    lengths = np.diff(np.r_[starts, len(order)])
+    starts = np.r_[0, np.flatnonzero(np.diff(conversations[order])) + 1][: len(order)]
+    lengths = np.diff(starts, append=len(order))
     ranks = np.empty(len(order), np.int32)
     ranks[order] = np.arange(len(order)) - np.repeat(starts, lengths) + 1
     return ranks
 
 
+def first_gap(conversations: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[int, int] | None:
+    """The first two neighbours in one conversation with another conversation's row between them: both indexes.
+
+    `rows` are the indexes, ascending, of the rows that belong to a conversation at all; the others may lie anywhere.
+    """
+    order = np.argsort(conversations[rows], kind="stable")
+    same = np.diff(conversations[rows][order]) == 0
+    return _earliest(rows[order], same & (np.diff(order) != 1))
+
+
 def first_descent(conversations: NDArray[np.int64], turns: NDArray[np.int32]) -> tuple[int, int] | None:
-    """The first row whose turn is not above that of the row before it in its conversation: both indexes, from 0."""
+    """The first row whose turn is not above that of the row before it in its conversation: both indexes."""
     order = np.argsort(conversations, kind="stable")
     same = np.diff(conversations[order]) == 0
-    wrong = np.flatnonzero(same & (np.diff(turns[order]) <= 0))
-    if not len(wrong):
+    return _earliest(order, same & (np.diff(turns[order]) <= 0))
+
+
+def _earliest(order: NDArray[np.int64], wrong: NDArray[np.bool_]) -> tuple[int, int] | None:
+    found = np.flatnonzero(wrong)
+    if not len(found):
         return None
-    at = wrong[np.argmin(order[wrong + 1])]
+    at = found[np.argmin(order[found + 1])]
     return int(order[at]), int(order[at + 1])

@@ -7,7 +7,7 @@ header is not counted. `Question.index` and the id of a row without one count fr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,14 @@ from voicegen.dataset.readers import InputFormat, Reader, input_format, open_rea
 from voicegen.dataset.readers.block import Block
 from voicegen.errors import InputError
 from voicegen.records import Failure, Question
+
+INPUT_FIELDS = (
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("conversation_id", pa.string()),
+    pa.field("turn", pa.int32()),
+    pa.field("question", pa.string()),
+    pa.field("answer", pa.string()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,9 @@ class QuestionFile:
         text_column: the questions.
         id_column: unique ids; `None`: the column `id` if there is one, else the row's number; "": the row's number.
         answer_column: ready answers.
-        conversation_column: rows with the same value are turns of one conversation; a row with none stands alone.
-        turn_column: the turn's number, ascending down the file within a conversation; `None`: the order in the file.
+        conversation_column: rows with the same value, one after another, are turns of one conversation; a row with
+            none stands alone.
+        turn_column: the turn's number, ascending within a conversation; `None`: the order in the file, from 1.
         limit: read only the first so many rows.
     """
 
@@ -82,6 +91,13 @@ class QuestionFile:
             InputError: The file, a column, an id or a turn is wrong; says in which row and what to do.
         """
         return self._summary
+
+    def without_limit(self) -> QuestionFile:
+        """The same file with all its rows; if this one was inspected, the other need not be."""
+        whole = replace(self, limit=None)
+        if "_summary" in self.__dict__:
+            whole.__dict__["_summary"] = replace(self._summary, rows=self._summary.total_rows)
+        return whole
 
     def questions(self, start: int = 0) -> Iterator[Question | Failure]:
         """Yields one record a row from index `start` on, in order; a row without usable text is a `Failure`.
@@ -153,22 +169,13 @@ class QuestionFile:
         )
 
     def _unchanged(self) -> InputSummary:
-        summary = self.inspect()
+        summary = self._summary
         if FileStamp.of(Path(self.path)) != summary.stamp:
             raise InputError(
                 f"{self.path}: the file has changed since the run began, so rows no longer match: put the old file "
                 "back and run again, or start anew with overwrite=true."
             )
         return summary
-
-
-INPUT_FIELDS = (
-    pa.field("id", pa.string(), nullable=False),
-    pa.field("conversation_id", pa.string()),
-    pa.field("turn", pa.int32()),
-    pa.field("question", pa.string()),
-    pa.field("answer", pa.string()),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,7 @@ class InputRows:
                     column = self.names.answer
                     answer = text_cell(answer)
             except CellError as error:
-                yield Failure(index, "input", f"row {index + 1}: column {column!r} {error}")
+                yield Failure(index, "input", f"column {column!r} {error}")
                 continue
             yield Question(index, id, text, answer=answer, conversation_id=conversation, turn=turn)
 

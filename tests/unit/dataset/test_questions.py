@@ -128,16 +128,16 @@ def test_a_row_without_text_fails_with_a_reason_and_the_rest_go_on(tmp_path):
     failures = [record for record in records if isinstance(record, Failure)]
     assert {failure.stage for failure in failures} == {"input"}
     assert [failure.error for failure in failures] == [
-        "row 2: column 'question' is empty",
-        "row 3: column 'question' is blank",
-        "row 4: column 'question' is empty",
-        "row 5: column 'question' is empty",
-        "row 6: column 'question' holds a number (42), not text",
-        "row 7: column 'question' holds a boolean (true), not text",
-        "row 8: column 'question' holds a list ([\"Who?\"]), not text",
-        'row 9: column \'question\' holds an object ({"text": "Who?"}), not text',
-        "row 10: column 'question' holds a NUL character: it is not text",
-        "row 11: column 'question' holds half of a surrogate pair: it is not valid Unicode",
+        "column 'question' is empty",
+        "column 'question' is blank",
+        "column 'question' is empty",
+        "column 'question' is empty",
+        "column 'question' holds a number (42), not text",
+        "column 'question' holds a boolean (true), not text",
+        "column 'question' holds a list ([\"Who?\"]), not text",
+        'column \'question\' holds an object ({"text": "Who?"}), not text',
+        "column 'question' holds a NUL character: it is not text",
+        "column 'question' holds half of a surrogate pair: it is not valid Unicode",
     ]
 
 
@@ -151,16 +151,26 @@ def test_ready_answers_come_with_their_questions(tmp_path):
     path = text_file(tmp_path / "q.csv", "question,Reply\nWho?,Me.\nWhy?, \n")
     question, failure = read(path, answer_column="reply")
     assert question.answer == "Me."
-    assert failure.error == "row 2: column 'Reply' is blank"
+    assert failure.error == "column 'Reply' is blank"
     assert next(QuestionFile(path, answer_column="reply").batches()).column("answer").to_pylist() == ["Me.", " "]
 
 
 def test_turns_of_a_conversation_count_by_their_order_in_the_file(tmp_path):
-    path = text_file(tmp_path / "q.csv", "c,question\na,1\nb,2\na,3\n,4\nb,5\na,6\n,7\n")
+    path = text_file(tmp_path / "q.csv", "c,question\na,1\na,2\n,3\na,4\nb,5\n,6\n,7\nb,8\n")
     rows = read(path, conversation_column="C")
     assert [(row.conversation_id, row.turn) for row in rows] == [
-        ("a", 1), ("b", 1), ("a", 2), (None, None), ("b", 2), ("a", 3), (None, None)
+        ("a", 1), ("a", 2), (None, None), ("a", 3), ("b", 1), (None, None), (None, None), ("b", 2)
     ]  # fmt: skip
+
+
+def test_a_file_without_its_limit_need_not_be_inspected_again(tmp_path):
+    path = text_file(tmp_path / "q.csv", "question\nWho?\nWhy?\n")
+    file = QuestionFile(path, limit=1)
+    limited = file.inspect()
+    whole = file.without_limit()
+    assert (limited.rows, whole.inspect().rows) == (1, 2)
+    assert whole.inspect().columns is limited.columns
+    assert len(list(whole.questions())) == 2
 
 
 def test_turns_can_be_given_in_any_spelling_of_a_whole_number(tmp_path):
@@ -217,7 +227,7 @@ def test_text_in_parquet_may_be_encoded_in_any_way(tmp_path):
         path = parquet_file(tmp_path / f"{place}.parquet", {"question": pa.array(["Who?", None]).cast(type)})
         first, second = read(path)
         assert first == Question(0, "0", "Who?")
-        assert second == Failure(1, "input", "row 2: column 'question' is empty")
+        assert second == Failure(1, "input", "column 'question' is empty")
 
 
 def test_other_columns_of_csv_are_the_strings_as_written(tmp_path):

@@ -100,8 +100,13 @@ def test_a_turn_of_another_kind_is_refused_with_its_row(tmp_path, turn):
 
 @pytest.mark.parametrize(("first", "second"), [(2, 1), (1, 1)])
 def test_turns_that_do_not_ascend_are_refused_with_their_rows(tmp_path, first, second):
-    path = text_file(tmp_path / "q.csv", f"c,t,question\nb,9,x\na,{first},Who?\nb,10,y\na,{second},Why?\n")
+    path = text_file(tmp_path / "q.csv", f"c,t,question\nb,9,x\na,{first},Who?\n,,y\na,{second},Why?\n")
     says(refusal(path, conversation_column="c", turn_column="t"), "rows 2 and 4", f"turn {second}", f"turn {first}")
+
+
+def test_a_conversation_whose_rows_lie_apart_is_refused_with_its_rows(tmp_path):
+    path = text_file(tmp_path / "q.csv", "c,question\na,1\na,2\nb,3\n,4\na,5\nb,6\n")
+    says(refusal(path, conversation_column="c"), "rows 2 and 5", "sort the rows by column 'c'")
 
 
 def test_turns_without_conversations_are_refused(tmp_path):
