@@ -1,0 +1,9 @@
+import pytest
+
+from voicegen.tts.piper import PiperSpeech
+
+
+@pytest.fixture(scope="session")
+def joe() -> PiperSpeech:
+    """The starter voice, loaded once."""
+    return PiperSpeech.load("en_US-joe-medium", threads=2)

@@ -1,0 +1,234 @@
+"""Piper voices (VITS in ONNX) on the CPU: several utterances at a time, each sounding the same in any company."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicegen.errors import MissingDependency, ModelError
+from voicegen.model_files import find_model
+from voicegen.records import Failure, ModelInfo, Speech, Utterance
+
+STARTER_VOICE: Final = "en_US-joe-medium"
+
+_NOISE_PER_PHONEME: Final = 1024  # values: 192 channels for the five frames that a slow phoneme lasts
+_POLL: Final = 0.02  # seconds between looks at a source that had nothing ready
+
+
+class PiperSpeech:
+    """A `SpeechModel` over one Piper voice; make it with `PiperSpeech.load`.
+
+    The threads share one onnxruntime session that uses a single thread for each utterance: on two cores that costs a
+    quarter less CPU time than sharing out every operator, and no thread spins.
+
+    Attributes:
+        voices: names that `Utterance.voice` may have; the first is the default.
+    """
+
+    def __init__(
+        self, session: Any, frontend: Any, noise_inputs: list[str], info: ModelInfo, speed: float, threads: int
+    ) -> None:
+        config = frontend.config
+        self.info = info
+        self.sample_rate: int = config.sample_rate
+        self._session = session
+        self._frontend = frontend
+        self._noise_inputs = noise_inputs
+        self._threads = threads
+        self._speakers: Mapping[str, int] = _speakers(config) if config.num_speakers > 1 else {}
+        self.voices = tuple(self._speakers) or (Path(info.id).stem,)
+        self._scales = np.array(
+            [config.noise_scale, config.length_scale / speed, config.noise_w_scale], dtype=np.float32
+        )
+
+    @classmethod
+    def load(
+        cls,
+        model: str = STARTER_VOICE,
+        *,
+        revision: str | None = None,
+        language: str | None = None,
+        speed: float = 1.0,
+        threads: int | None = None,
+    ) -> PiperSpeech:
+        """Loads a voice.
+
+        Args:
+            model: a starter voice, a path of an .onnx file with its .onnx.json beside it, a folder that holds one such
+                pair, or a file on the hub as `org/repository/path/voice.onnx`.
+            revision: commit or tag on the hub.
+            language: refuse a voice of another language than this code, such as `en` or `en-US`.
+            speed: how many times as fast as the voice's own pace, between 0.25 and 4.
+            threads: utterances spoken at once; by default one for each processor, at most 8.
+
+        Raises:
+            MissingDependency: piper-tts, onnx or onnxruntime is not installed, or the wheel of a starter voice.
+            ModelError: the voice cannot be found, is no Piper voice or speaks another language.
+        """
+        if not 0.25 <= speed <= 4.0:
+            raise ModelError(f"speed must be between 0.25 and 4, not {speed}")
+        files = find_model(model, revision=revision)
+        path = _voice_file(files.path)
+        settings = _read_settings(path)
+        if language is not None:
+            _check_language(settings, language, path)
+        frontend, session, noise_inputs = _open(path, settings)
+        info = ModelInfo(id=files.id, backend="piper", revision=files.revision, licence=files.licence)
+        return cls(session, frontend, noise_inputs, info, speed, threads or min(_processors(), 8))
+
+    def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+        """Yields one record an utterance in completion order; at most two utterances a thread are in hand."""
+        source = iter(utterances)
+        exhausted = False
+        in_hand: set[Future[Speech | Failure]] = set()
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="piper")
+        try:
+            while not exhausted or in_hand:
+                idle = False
+                while not exhausted and not idle and len(in_hand) < 2 * self._threads:
+                    try:
+                        utterance = next(source)
+                    except StopIteration:
+                        exhausted = True
+                    else:
+                        if utterance is not None:
+                            in_hand.add(pool.submit(self._speak_one, utterance))
+                        idle = utterance is None and bool(in_hand)
+                done, in_hand = wait(in_hand, timeout=_POLL if idle else None, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _speak_one(self, utterance: Utterance) -> Speech | Failure:
+        started = time.thread_time()
+        try:
+            speaker = self._speaker_id(utterance.voice)
+        except ModelError as error:
+            return Failure(utterance.index, "tts", str(error), utterance.part)
+        sentences = self._phoneme_ids(utterance.text)
+        if not sentences:
+            reason = f"the voice finds nothing to pronounce in {_shortened(utterance.text)!r}"
+            return Failure(utterance.index, "tts", reason, utterance.part)
+        noise = np.random.default_rng(utterance.seed)
+        samples = np.concatenate([self._synthesize(ids, speaker, noise) for ids in sentences])
+        if not np.isfinite(samples).all():
+            return Failure(utterance.index, "tts", "the voice's model produced NaN or infinity", utterance.part)
+        return Speech(utterance, samples, self.sample_rate, seconds=time.thread_time() - started)
+
+    def _phoneme_ids(self, text: str) -> list[list[int]]:
+        """Phoneme ids of each sentence that has a sound; `[[...]]`, Piper's raw phonemes, is taken as plain text."""
+        sentences = self._frontend.phonemize(text.replace("[[", "[ ["))
+        spoken = [phonemes for phonemes in sentences if any(phoneme.isalpha() for phoneme in "".join(phonemes))]
+        return [self._frontend.phonemes_to_ids(phonemes) for phonemes in spoken]
+
+    def _synthesize(self, ids: list[int], speaker: int | None, noise: np.random.Generator) -> NDArray[np.float32]:
+        """Runs the model on one sentence; samples (N,) in [-1, 1]."""
+        inputs: dict[str, NDArray[Any]] = {
+            "input": np.array([ids], dtype=np.int64),
+            "input_lengths": np.array([len(ids)], dtype=np.int64),
+            "scales": self._scales,
+        }
+        if speaker is not None:
+            inputs["sid"] = np.array([speaker], dtype=np.int64)
+        for name in self._noise_inputs:
+            inputs[name] = noise.standard_normal(_NOISE_PER_PHONEME * len(ids), dtype=np.float32)
+        (samples,) = self._session.run(["output"], inputs)
+        return np.clip(samples.reshape(-1), -1.0, 1.0)
+
+    def _speaker_id(self, voice: str | None) -> int | None:
+        if not self._speakers:
+            if voice not in (None, *self.voices):
+                raise ModelError(_unknown_voice(voice, self.voices))
+            return None
+        if voice is None:
+            return self._speakers[self.voices[0]]
+        if voice not in self._speakers:
+            raise ModelError(_unknown_voice(voice, self.voices))
+        return self._speakers[voice]
+
+
+def _open(path: Path, settings: dict[str, Any]) -> tuple[Any, Any, list[str]]:
+    """Makes the text frontend and the onnxruntime session of a voice."""
+    try:
+        import onnxruntime
+        from piper import PiperVoice
+        from piper.config import PiperConfig
+
+        from voicegen.tts.piper_graph import load_seedable
+    except ImportError as error:
+        raise MissingDependency(
+            f"Piper voices need the package {error.name}: install it with `uv sync --group starter`, "
+            "or `pip install 'voicegen[piper]'`"
+        ) from error
+    graph, noise_inputs = load_seedable(path)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors: the default prints warnings about the graph that nobody can act on
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    frontend = PiperVoice(session=session, config=PiperConfig.from_dict(settings))
+    return frontend, session, noise_inputs
+
+
+def _voice_file(path: Path) -> Path:
+    """The one .onnx file that `path` is or holds."""
+    if path.is_file():
+        return path
+    found = sorted(path.glob("*.onnx"))
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise ModelError(f"the folder {path} must hold one .onnx voice, and holds {names}; give the file itself")
+    return found[0]
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    settings_path = path.with_name(f"{path.name}.json")
+    try:
+        settings = json.loads(settings_path.read_text(encoding="utf-8"))
+        settings["audio"]["sample_rate"], settings["phoneme_id_map"]
+    except FileNotFoundError:
+        raise ModelError(f"the voice {path} has no settings beside it: {settings_path.name} is missing") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{settings_path} is not the settings file of a Piper voice") from error
+    return dict(settings)
+
+
+def _check_language(settings: dict[str, Any], language: str, path: Path) -> None:
+    spoken = settings.get("language", {}).get("code") or settings.get("espeak", {}).get("voice", "")
+    if _family(language) != _family(spoken):
+        raise ModelError(f"the voice {path.stem} speaks {spoken}, not {language}; choose another voice or language")
+
+
+def _family(language: str) -> str:
+    return language.replace("_", "-").split("-")[0].lower()
+
+
+def _speakers(config: Any) -> dict[str, int]:
+    """Names of a voice file's speakers in order of their ids; plain numbers where it names none."""
+    named = dict(sorted(config.speaker_id_map.items(), key=lambda speaker: speaker[1]))
+    return named or {str(number): number for number in range(config.num_speakers)}
+
+
+def _unknown_voice(voice: str | None, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(voice or "", known, n=3, cutoff=0.0)
+    return f"there is no voice {voice!r} in this model; the nearest names are {', '.join(near)}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _processors() -> int:
+    """Processors that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
