@@ -1,0 +1,177 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlx_lm.tokenizer_utils import TokenizerWrapper
+from mlx_lm.tool_parsers import json_tools
+
+from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, think_tokenizer
+from voicegen.chat.parsing import OutputParser, TextParser, parser_for
+from voicegen.chat.templates import ChatTemplate
+from voicegen.records import ToolCall
+
+THINK = ChatTemplate(think_tokenizer())
+OPENED = ChatTemplate(think_tokenizer("deepseek_r1_distill"))
+PLAIN = ChatTemplate(chatml_tokenizer())
+
+
+def read(template: ChatTemplate, text: str, finish: bool = True) -> OutputParser:
+    parser = parser_for(template)
+    for token in template.encode(text):
+        parser.feed(token)
+    if finish:
+        parser.finish()
+    return parser
+
+
+def test_a_plain_reply_is_the_answer() -> None:
+    parser = read(PLAIN, "Hello, wörld! 👋<|im_end|>")
+    assert (parser.answer, parser.reasoning, parser.stopped) == ("Hello, wörld! 👋", None, True)
+
+
+def test_characters_split_over_tokens_are_never_shown_in_halves() -> None:
+    parser = parser_for(PLAIN)
+    pieces = [delta.text for token in PLAIN.encode("añ漢👋👩‍👧") for delta in parser.feed(token)]
+    assert "".join(pieces) == "añ漢👋👩‍👧"
+    assert "\ufffd" not in "".join(pieces)
+
+
+def test_a_character_cut_by_the_end_is_marked_as_broken() -> None:
+    parser = parser_for(PLAIN)
+    for token in PLAIN.encode("a👋")[:-1]:
+        parser.feed(token)
+    parser.finish()
+    assert parser.answer.rstrip("\ufffd") == "a"
+
+
+def test_nothing_after_the_stop_is_part_of_the_answer() -> None:
+    assert read(PLAIN, "Hi.<|im_end|>\n<|im_start|>user\nMore").answer == "Hi."
+
+
+def test_a_new_turn_without_the_end_of_the_last_stops_the_reply() -> None:
+    parser = read(PLAIN, "Hi.\n<|im_start|>user\nMore")
+    assert (parser.answer, parser.stopped) == ("Hi.", True)
+
+
+def test_white_space_around_an_answer_is_dropped_and_within_it_kept() -> None:
+    assert read(PLAIN, " \n Hi,  you.\n\nBye. \n<|im_end|>").answer == "Hi,  you.\n\nBye."
+
+
+def test_thinking_is_kept_apart() -> None:
+    parser = read(THINK, "<think>\nLet me see.\n</think>\n\nIt is four.<|im_end|>")
+    assert (parser.answer, parser.reasoning) == ("It is four.", "Let me see.")
+
+
+def test_thinking_that_the_prompt_opened_is_kept_apart() -> None:
+    parser = read(OPENED, "Let me see.\n</think>\n\nIt is four.")
+    assert (parser.answer, parser.reasoning) == ("It is four.", "Let me see.")
+
+
+def test_a_think_model_may_answer_at_once() -> None:
+    assert read(THINK, "Four.<|im_end|>").answer == "Four."
+
+
+def test_every_cut_inside_the_thinking_is_told() -> None:
+    tokens = THINK.encode("<think>\nHm, é.\n</think>\n\nFour.")
+    first_answer = next(n for n in range(len(tokens)) if read_tokens(THINK, tokens[:n]).answer_begun)
+    thought_ends = tokens.index(THINK.encode("</think>")[0])
+    for length in range(1, first_answer):
+        parser = read_tokens(THINK, tokens[:length])
+        assert parser.cut_in_reasoning == (length <= thought_ends)
+        assert parser.answer == ""
+
+
+def read_tokens(template: ChatTemplate, tokens: list[int]) -> OutputParser:
+    parser = parser_for(template)
+    for token in tokens:
+        parser.feed(token)
+    parser.finish()
+    return parser
+
+
+@pytest.mark.parametrize(("template", "text"), [(THINK, "<think>\nHm"), (OPENED, "Hm")])
+def test_an_answer_can_be_forced_out_of_the_thinking(template: ChatTemplate, text: str) -> None:
+    parser = read(template, text, finish=False)
+    for token in [*parser.force_answer_tokens(), *template.encode("Four.")]:
+        parser.feed(token)
+    parser.finish()
+    assert (parser.answer, parser.reasoning, parser.cut_in_reasoning) == ("Four.", "Hm", False)
+
+
+def test_an_answer_that_has_begun_needs_no_force() -> None:
+    assert read(THINK, "<think>a</think>b", finish=False).force_answer_tokens() == []
+    assert read(PLAIN, "b", finish=False).force_answer_tokens() == []
+
+
+def test_a_thoughts_end_without_a_beginning_makes_all_before_it_a_thought() -> None:
+    parser = read(THINK, "Let me see.</think>Four.")
+    assert (parser.answer, parser.reasoning) == ("Four.", "Let me see.")
+
+
+def test_tool_calls_of_qwens_form_are_read() -> None:
+    text = '<think>\nLook.\n</think>\n\nOne moment.\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>\n'
+    parser = read(THINK, text + '<tool_call>\n{"name": "g", "arguments": {}}\n</tool_call><|im_end|>')
+    assert parser.tool_calls == (ToolCall("f", {"a": 1}, "call_0"), ToolCall("g", {}, "call_1"))
+    assert parser.answer == "One moment."
+
+
+def test_a_tool_call_that_was_cut_is_dropped_and_one_that_is_whole_is_kept() -> None:
+    assert read(THINK, '<tool_call>\n{"name": "f", "argu').tool_calls == ()
+    assert [call.name for call in read(THINK, '<tool_call>{"name": "f", "arguments": {}}').tool_calls] == ["f"]
+
+
+def test_a_tool_call_that_is_no_json_comes_as_a_call_without_a_name() -> None:
+    (call,) = read(THINK, "<tool_call>search for MLX</tool_call>").tool_calls
+    assert call.name == ""
+    assert "search for MLX" in str(call.arguments)
+
+
+def test_mlx_lms_own_tool_parser_is_used_where_there_is_one() -> None:
+    wrapped = TokenizerWrapper(
+        byte_tokenizer("{{ messages[0].content }}", ["<e>"], eos="<e>"),
+        tool_call_start="[CALL]",
+        tool_call_end="[/CALL]",
+        tool_parser=json_tools.parse_tool_call,
+    )
+    (call,) = read(ChatTemplate(wrapped), 'Hm. [CALL]{"name": "f", "arguments": {"a": 2}}[/CALL]').tool_calls
+    assert (call.name, call.arguments) == ("f", {"a": 2})
+
+
+def test_markers_that_no_token_spells_are_found_in_the_text() -> None:
+    tokenizer = byte_tokenizer("{{ messages[0].content }}{# </think> #}", ["<e>"], eos="<e>")
+    template = ChatTemplate(tokenizer)
+    assert template.format == "think"
+    parser = read(template, "<think>Hm < 3</think>a <b> c")
+    assert (parser.answer, parser.reasoning) == ("a <b> c", "Hm < 3")
+
+
+def test_text_from_a_server_without_markers_is_the_answer_as_it_comes() -> None:
+    parser = TextParser()
+    assert [delta.text for piece in ["Hel", "lo <", "b>"] for delta in parser.feed(piece)] == ["Hel", "lo", " <b>"]
+    assert parser.finish() == []
+
+
+def test_text_from_a_server_may_think_first() -> None:
+    parser = TextParser()
+    for piece in ["<th", "ink>Hm", ".</thi", "nk>", "\n\nYes."]:
+        parser.feed(piece)
+    parser.finish()
+    assert (parser.answer, parser.reasoning) == ("Yes.", "Hm.")
+
+
+def test_talk_about_harmony_from_another_model_is_not_harmony() -> None:
+    parser = TextParser()
+    parser.feed("gpt-oss writes <|channel|>final<|message|> before its answer.")
+    parser.finish()
+    assert parser.answer == "gpt-oss writes <|channel|>final<|message|> before its answer."
+
+
+@given(st.text(alphabet=st.sampled_from("<>/think|tol_ca\n {}ab👋"), max_size=40), st.integers(1, 7))
+@settings(max_examples=200, deadline=None)
+def test_the_pieces_in_which_text_comes_make_no_difference(text: str, size: int) -> None:
+    whole, pieces = TextParser(), TextParser()
+    whole.feed(text)
+    for place in range(0, len(text), size):
+        pieces.feed(text[place : place + size])
+    whole.finish()
+    pieces.finish()
+    assert (whole.answer, whole.reasoning, whole.tool_calls) == (pieces.answer, pieces.reasoning, pieces.tool_calls)
