@@ -5,18 +5,24 @@ A factory imports its adapter only when called, so nothing heavy is loaded that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
 from voicegen.config import (
     JobConfig,
     LocalExecutorConfig,
+    MarvisConfig,
+    MLXChatConfig,
+    OpenAIChatConfig,
+    PiperConfig,
+    ToneConfig,
 )
 from voicegen.errors import MissingDependency
 from voicegen.pipeline.job import Executor
-from voicegen.protocols import AnswerModel, SpeechModel
+from voicegen.protocols import AnswerModel, GenerationOptions, SpeechModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,88 @@ def executor(config: LocalExecutorConfig) -> Executor:
     return LocalExecutor(config.queue_size)
 
 
-def _make(backends: dict[str, Backend], kind: str, config: JobConfig) -> Any:
+def _mlx(config: JobConfig) -> AnswerModel:
+    from voicegen.chat.mlx.batching import MLXAnswerModel
+
+    chat = config.chat
+    assert isinstance(chat, MLXChatConfig)
+    return MLXAnswerModel.load(
+        chat.model,
+        revision=chat.revision,
+        system_prompt=chat.system_prompt,
+        options=_options(chat),
+        reasoning_budget=chat.reasoning_budget,
+        tools=chat.tools,
+        batch_size=chat.batch_size,
+        kv_budget=chat.kv_budget,
+    )
+
+
+def _openai(config: JobConfig) -> AnswerModel:
+    from voicegen.chat.openai import OpenAIAnswerModel
+
+    chat = config.chat
+    assert isinstance(chat, OpenAIChatConfig)
+    return OpenAIAnswerModel(chat.model)
+
+
+def _echo(_config: JobConfig) -> AnswerModel:
+    from voicegen.chat.echo import EchoAnswerModel
+
+    return EchoAnswerModel()
+
+
+def _piper(config: JobConfig) -> SpeechModel:
+    from voicegen.tts.piper import PiperSpeech
+
+    tts = config.tts
+    assert isinstance(tts, PiperConfig)
+    return PiperSpeech.load(
+        tts.model, revision=tts.revision, language=tts.language, speed=tts.speed, threads=tts.workers
+    )
+
+
+def _marvis(config: JobConfig) -> SpeechModel:
+    from voicegen.tts.marvis.backend import MarvisSpeech
+
+    tts = config.tts
+    assert isinstance(tts, MarvisConfig)
+    return MarvisSpeech.load(tts, config.voice)
+
+
+def _tone(config: JobConfig) -> SpeechModel:
+    from voicegen.tts.tone import ToneSpeech
+
+    tts = config.tts
+    assert isinstance(tts, ToneConfig)
+    return ToneSpeech(duration=tts.duration)
+
+
+def _options(chat: MLXChatConfig) -> GenerationOptions:
+    return GenerationOptions(
+        max_tokens=chat.max_tokens,
+        temperature=chat.temperature,
+        top_p=chat.top_p,
+        top_k=chat.top_k,
+        min_p=chat.min_p,
+        repetition_penalty=chat.repetition_penalty,
+        reasoning_effort=chat.reasoning_effort,
+    )
+
+
+_CHAT: Mapping[str, Backend] = MappingProxyType(
+    {
+        "mlx": Backend(_mlx, ("mlx.core", "mlx_lm"), "on Linux run `uv sync`, or `pip install 'mlx[cpu]' mlx-lm`"),
+        "openai": Backend(_openai),
+        "echo": Backend(_echo),
+    }
+)
+_SPEECH: Mapping[str, Backend] = MappingProxyType(
+    {"piper": Backend(_piper), "marvis": Backend(_marvis), "tone": Backend(_tone)}
+)
+
+
+def _make(backends: Mapping[str, Backend], kind: str, config: JobConfig) -> Any:
     backend = backends[kind]
     for module in backend.needs:
         if find_spec(module) is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from voicegen.errors import OutputError
-from voicegen.files import TEMPORARY_SUFFIX, remove_temporaries, write_atomic
+from voicegen.files import TEMPORARY_SUFFIX, remove_temporaries, write_atomic, write_group_atomic
 
 
 def test_a_written_file_holds_the_bytes_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_read_only_folder_is_one_clear_line(tmp_path: Path, monkeypatch: pytes
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(OutputError, match="permission denied; choose a folder that you may write to"):
         write_atomic(tmp_path / "b.wav", b"new")
 
@@ -65,3 +65,9 @@ def test_what_a_killed_writer_left_is_removed_and_everything_else_kept(tmp_path:
     (tmp_path / "audio" / "000000.wav").write_bytes(b"whole")
     assert remove_temporaries(tmp_path) == 1
     assert [path.name for path in (tmp_path / "audio").iterdir()] == ["000000.wav"]
+
+
+def test_a_group_of_files_is_written_whole_and_leaves_nothing_else(tmp_path: Path) -> None:
+    files = [(tmp_path / f"{number % 3}" / f"{number}.wav", bytes([number]) * 1000) for number in range(30)]
+    write_group_atomic(files)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == dict(files)

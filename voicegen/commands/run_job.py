@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,11 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
         VoicegenError: the settings, the input, a model or the output folder cannot be used.
         Interrupted: the user stopped it.
     """
-    questions = _question_file(config, limited=True)
-    total_rows = questions.inspect().total_rows
+    questions = _question_file(config)
     identity = _identity(config, questions.inspect().sha256)
     folder = RunFolder(config.output_dir, identity, overwrite=config.overwrite)
     with folder, _logging_to(folder.paths.log):
-        run = _Run(config, folder, questions, total_rows, show)
+        run = _Run(config, folder, questions, show)
         try:
             return run.go_on()
         finally:
@@ -67,23 +67,24 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
 class _Run:
     """A run whose folder is held."""
 
-    def __init__(
-        self, config: JobConfig, folder: RunFolder, questions: QuestionFile, total_rows: int, show: bool
-    ) -> None:
+    def __init__(self, config: JobConfig, folder: RunFolder, questions: QuestionFile, show: bool) -> None:
         self._config = config
         self._folder = folder
         self._questions = questions
         self._show = show
         self._errors: Counter[str] = Counter()
         self.ledger = Ledger(folder.paths.ledger)
+        total = questions.inspect().rows
+        limit = config.questions.limit
+        self._asked = total if limit is None else min(limit, total)
         self._plan = Plan(
             seed=config.seed,
-            total_rows=total_rows,
+            total_rows=total,
             voices=config.voice.names,
             assign=config.voice.assign,
             answers_per_question=config.chat.num_answers if config.questions.answer_column is None else 1,
         )
-        self._rows = questions.inspect().rows * self._plan.answers_per_question
+        self._rows = self._asked * self._plan.answers_per_question
 
     def go_on(self) -> RunSummary:
         """Does what is left to do."""
@@ -109,7 +110,7 @@ class _Run:
         answer_model, speech_model = self._models()
         display = ProgressDisplay(self._rows, self._rows - left, show=self._show, on_rows=self._note_errors)
         job = Job(
-            rows=self._plan.rows(self._questions.questions()),
+            rows=self._plan.rows(islice(self._questions.questions(), self._asked)),
             ledger=self.ledger,
             answer_model=answer_model,
             speech_model=speech_model,
@@ -142,9 +143,10 @@ class _Run:
     def _write_manifest(self) -> None:
         write_manifest(
             self._folder.paths.manifest,
-            _question_file(self._config, limited=False),
+            self._questions,
             self.ledger,
-            Provenance.of(self._folder.models, config_hash(self._folder.identity)),
+            Provenance.of(self._folder.models, config_hash(self._folder.identity), self._config.tts.language),
+            self._plan,
         )
 
     def _note_errors(self, rows: Sequence[ManifestRow]) -> None:
@@ -184,12 +186,11 @@ class _Run:
             print(text, file=sys.stderr)
 
 
-def _question_file(config: JobConfig, *, limited: bool) -> QuestionFile:
+def _question_file(config: JobConfig) -> QuestionFile:
+    """The whole input, `questions.limit` aside: the manifest keeps rows that a larger limit made."""
     settings = config.questions
     if settings.conversation_column is not None and config.chat.num_answers > 1:
-        raise ConfigError(
-            "chat.num_answers must be 1 with questions.conversation_column: a conversation has one history"
-        )
+        raise ConfigError("chat.num_answers must be 1 with questions.conversation_column: it has one history")
     return QuestionFile(
         path=settings.path if settings.path is not None else bundled_questions(),
         format=settings.format,
@@ -198,7 +199,6 @@ def _question_file(config: JobConfig, *, limited: bool) -> QuestionFile:
         answer_column=settings.answer_column,
         conversation_column=settings.conversation_column,
         turn_column=settings.turn_column,
-        limit=settings.limit if limited else None,
     )
 
 

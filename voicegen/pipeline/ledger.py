@@ -12,7 +12,7 @@ import os
 import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +22,8 @@ from voicegen.records import Clip, ManifestRow, Status
 
 _STATUSES: tuple[Status, ...] = get_args(Status)
 _ABSENT = 255
+_ROW_FIELDS = tuple(field.name for field in dataclass_fields(ManifestRow))
+_CLIP_FIELDS = tuple(field.name for field in dataclass_fields(Clip))
 
 
 class Ledger:
@@ -175,7 +177,9 @@ class Ledger:
 
 
 def _to_line(row: ManifestRow) -> bytes:
-    fields = {key: value for key, value in asdict(row).items() if value is not None and value != {}}
+    fields = {name: value for name in _ROW_FIELDS if (value := getattr(row, name)) is not None and value != {}}
+    if row.clip is not None:
+        fields["clip"] = {name: getattr(row.clip, name) for name in _CLIP_FIELDS}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from voicegen.audio.wav import encode_wav, peak_dbfs
-from voicegen.files import write_atomic
+from voicegen.audio.wav import Subtype, encode_wav, peak_dbfs
+from voicegen.files import write_group_atomic
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.outcome import Outcome
 from voicegen.records import Clip, Failure, ManifestRow, Speech
@@ -33,7 +33,7 @@ class Writer:
         ledger: Ledger,
         audio_path: Callable[[int], str],
         *,
-        subtype: str = "PCM_16",
+        subtype: Subtype = "PCM_16",
         keep_reasoning: bool = False,
     ) -> None:
         self._root = root
@@ -49,30 +49,30 @@ class Writer:
             OutputError: the disk is full or the folder cannot be written; then nothing is torn, and no row of the
                 group counts.
         """
-        rows = [self._row(outcome) for outcome in outcomes]
+        encoded = [self._encoded(outcome) for outcome in outcomes]
+        write_group_atomic([(self._root / clip.path, wav) for _, clip, wav in encoded if clip is not None])
+        rows = [outcome.to_row(clip, self._keep_reasoning) for outcome, clip, _ in encoded]
         self._ledger.append(rows)
         return rows
 
-    def _row(self, outcome: Outcome) -> ManifestRow:
-        if not outcome.acceptable or outcome.speech is None:
-            return outcome.to_row(None, self._keep_reasoning)
-        if defect := _defect(outcome.speech):
+    def _encoded(self, outcome: Outcome) -> tuple[Outcome, Clip | None, bytes]:
+        """The outcome, and the clip and WAV bytes of an acceptable take."""
+        speech = outcome.speech
+        if speech is None or not outcome.acceptable:
+            return outcome, None, b""
+        if defect := _defect(speech):
             failure = Failure(outcome.index, "write", defect)
-            return replace(outcome, speech=None, failure=failure).to_row(None, self._keep_reasoning)
-        return outcome.to_row(self._write_clip(outcome.index, outcome.speech), self._keep_reasoning)
-
-    def _write_clip(self, index: int, speech: Speech) -> Clip:
-        path = self._audio_path(index)
+            return replace(outcome, speech=None, failure=failure), None, b""
         wav = encode_wav(speech.samples, speech.sampling_rate, self._subtype)
-        write_atomic(self._root / path, wav)
-        return Clip(
-            index=index,
-            path=path,
+        clip = Clip(
+            index=outcome.index,
+            path=self._audio_path(outcome.index),
             sampling_rate=speech.sampling_rate,
             num_samples=len(speech.samples),
             sha256=sha256(wav).hexdigest(),
             peak=round(peak_dbfs(speech.samples), 2),
         )
+        return outcome, clip, wav
 
 
 def _defect(speech: Speech) -> str | None:

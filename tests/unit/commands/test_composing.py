@@ -73,7 +73,8 @@ def test_free_text_needs_no_quoting_when_it_is_given_as_a_setting():
     assert composed(**{"chat.system_prompt": text}).chat.system_prompt == text
 
 
-def test_a_sweep_runs_one_job_for_each_combination_in_folders_of_their_own():
+def test_a_sweep_runs_one_job_for_each_combination_in_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # hydra writes the sweep's multirun.yaml
     jobs = []
     code = launch(["-m", "preset=fake", "seed=1,2", "tts.speed=1.0,1.5"], lambda config: jobs.append(config) or 0)
     assert code == 0
@@ -82,7 +83,8 @@ def test_a_sweep_runs_one_job_for_each_combination_in_folders_of_their_own():
     assert all(Path("outputs/default") in job.output_dir.parents for job in jobs)
 
 
-def test_a_sweep_over_names_uses_the_names_folders():
+def test_a_sweep_over_names_uses_the_names_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     jobs = []
     launch(["-m", "preset=fake", "name=a,b"], lambda config: jobs.append(str(config.output_dir)) or 0)
     assert jobs == ["outputs/a", "outputs/b"]

@@ -1,0 +1,70 @@
+"""Runs the product as a user does, in a process of its own, and reads what it leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMINGS = ("chat_seconds", "tts_seconds")
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "voicegen", *map(str, words)]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+
+
+def voicegen(*words: object, cwd: Path, stdin: str | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """The finished process, its output as text."""
+    return subprocess.run(
+        command(*words),
+        cwd=cwd,
+        env=environment(),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def start(*words: object, cwd: Path, **options: Any) -> subprocess.Popen[str]:
+    """The process, running, in a session of its own."""
+    return subprocess.Popen(
+        command(*words),
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def manifest_rows(run: Path, *, timings: bool = False) -> list[dict[str, Any]]:
+    """The manifest, row by row, by default without what differs between two runs of the same."""
+    table = pq.read_table(run / "manifest.parquet")
+    return table.drop_columns([] if timings else list(TIMINGS)).to_pylist()
+
+
+def wav_hashes(run: Path) -> dict[str, str]:
+    """Every file below `audio/`, by name, with the hash of its bytes."""
+    files = sorted(path for path in (run / "audio").rglob("*") if path.is_file())
+    return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def questions_csv(path: Path, count: int) -> Path:
+    """A file of `count` short questions, every one different."""
+    lines = ["id,question,topic", *(f"q{number},What is {number} plus {number}?,sums" for number in range(count))]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
