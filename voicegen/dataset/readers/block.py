@@ -79,10 +79,7 @@ class PythonBlock:
         values = self.columns[field.name]
         if (field.metadata or {}).items() >= JSON_ENCODED.items():
             values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
-        try:
-            return pa.array(values, field.type)
-        except UnicodeEncodeError:
-            return pa.array([value if value is None else well_formed(value) for value in values], field.type)
+        return arrow_array(values, field.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +101,14 @@ class ArrowBlock:
     def arrow(self, field: pa.Field) -> pa.Array:
         """The column as it was read."""
         return self.batch.column(field.name)
+
+
+def arrow_array(values: Sequence[Any], type: pa.DataType) -> pa.Array:
+    """An Arrow array of `values`, in which text that UTF-8 cannot hold is made `well_formed`."""
+    try:
+        return pa.array(values, type)
+    except UnicodeEncodeError:
+        return pa.array([value if value is None else well_formed(value) for value in values], type)
 
 
 def well_formed(text: str) -> str:

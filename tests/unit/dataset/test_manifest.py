@@ -1,0 +1,266 @@
+import os
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.finished_rows import FinishedRows, failed_row, spoken_row
+from tests.question_files import jsonl_file, parquet_file, text_file
+from voicegen.dataset.manifest import MANIFEST_SCHEMA, Provenance, manifest_rows, write_manifest
+from voicegen.dataset.manifest_schema import input_names
+from voicegen.dataset.questions import QuestionFile
+from voicegen.errors import InputError, OutputError
+from voicegen.records import ManifestRow
+
+PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc")
+
+DESIGN_COLUMNS = [
+    "id",
+    "index",
+    "split",
+    "conversation_id",
+    "turn",
+    "question",
+    "answer",
+    "answer_spoken",
+    "audio_path",
+    "duration",
+    "sampling_rate",
+    "num_samples",
+    "audio_sha256",
+    "voice",
+    "language",
+    "status",
+    "error",
+    "finish_reason",
+    "attempts",
+    "loudness",
+    "peak",
+    "silence",
+    "wer",
+    "asr_text",
+    "mos",
+    "chat_model",
+    "chat_revision",
+    "tts_model",
+    "tts_revision",
+    "seed",
+    "config_hash",
+    "prompt_tokens",
+    "completion_tokens",
+    "chat_seconds",
+    "tts_seconds",
+]
+
+
+@dataclass(frozen=True)
+class Naming:
+    answers_per_question: int
+
+    def row_id(self, question_id, number):
+        return f"{question_id}-{number}"
+
+
+def written(tmp_path, questions, rows, **options):
+    path = tmp_path / "run/manifest.parquet"
+    file = questions if isinstance(questions, QuestionFile) else QuestionFile(questions)
+    count = write_manifest(path, file, FinishedRows(rows), PROVENANCE, **options)
+    table = pq.read_table(path)
+    assert table.num_rows == count == manifest_rows(path)
+    assert sorted(os.listdir(path.parent)) == ["manifest.parquet"]
+    return table
+
+
+def questions_csv(tmp_path, count):
+    return text_file(tmp_path / "q.csv", "question\n" + "".join(f"Number {number}?\n" for number in range(count)))
+
+
+def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
+    path = text_file(tmp_path / "q.csv", "id,c,t,question,category\nq0,x,4,Who?,people\n")
+    file = QuestionFile(path, conversation_column="c", turn_column="t")
+    [row] = written(tmp_path, file, [spoken_row(0, scores={"wer": 0.1, "asr_text": "answer"})]).to_pylist()
+    assert row == {
+        "id": "q0", "index": 0, "split": "train", "conversation_id": "x", "turn": 4,
+        "question": "Who?", "answer": "Answer **0**.", "reasoning": None, "answer_spoken": "Answer 0.",
+        "audio_path": "audio/000000.wav", "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,
+        "audio_sha256": "0" * 64, "voice": "joe", "language": "en",
+        "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1,
+        "loudness": None, "peak": -3.0, "silence": None, "wer": 0.1, "asr_text": "answer", "mos": None,
+        "chat_model": "chat/model", "chat_revision": "r1", "tts_model": "tts/model", "tts_revision": None,
+        "seed": 100, "config_hash": "abc",
+        "prompt_tokens": 20, "completion_tokens": 30, "chat_seconds": 0.5, "tts_seconds": 0.25,
+        "category": "people",
+    }  # fmt: skip
+
+
+def test_every_column_of_the_design_is_there_and_documented(tmp_path):
+    assert [name for name in MANIFEST_SCHEMA.names if name != "reasoning"] == DESIGN_COLUMNS
+    path = text_file(tmp_path / "q.csv", "question,category\nWho?,people\n")
+    schema = written(tmp_path, path, [spoken_row(0)]).schema
+    assert all(field.metadata[b"description"].endswith(b".") for field in schema)
+    assert schema.field("category").metadata[b"description"] == b"Column 'category' of the input."
+
+
+def test_a_failed_row_stays_with_its_error_and_its_question(tmp_path):
+    path = jsonl_file(tmp_path / "q.jsonl", [{"id": "a", "question": 42}, {"id": "b", "question": "Who?"}])
+    failed, spoken = written(tmp_path, path, [failed_row(0), spoken_row(1)]).to_pylist()
+    assert (failed["id"], failed["status"], failed["question"]) == ("a", "failed", "42")
+    assert failed["error"] == "input: column 'question' is empty"
+    assert {failed[name] for name in ("answer", "audio_path", "duration", "peak", "prompt_tokens")} == {None}
+    assert (spoken["id"], spoken["status"], spoken["index"]) == ("b", "ok", 1)
+
+
+def test_a_row_that_failed_before_its_ready_answer_was_used_still_shows_it(tmp_path):
+    file = QuestionFile(text_file(tmp_path / "q.csv", "question,a\n,Me.\nWhy?,So.\n"), answer_column="a")
+    table = written(tmp_path, file, [failed_row(0), spoken_row(1, answer="So.")])
+    assert table.column("answer").to_pylist() == ["Me.", "So."]
+
+
+def test_a_clip_whose_peak_was_measured_again_shows_the_later_figure(tmp_path):
+    rows = [spoken_row(0, scores={"peak": -1.0, "loudness": -16.0}), spoken_row(1), spoken_row(2, scores={"mos": 4.0})]
+    table = written(tmp_path, questions_csv(tmp_path, 3), rows)
+    assert table.column("peak").to_pylist() == [-1.0, -3.0, -3.0]
+    assert table.column("loudness").to_pylist() == [-16.0, None, None]
+    assert table.column("mos").to_pylist() == [None, None, 4.0]
+
+
+def test_a_score_without_a_column_is_no_silent_loss(tmp_path):
+    with pytest.raises(ValueError, match="sparkle"):
+        written(tmp_path, questions_csv(tmp_path, 1), [spoken_row(0, scores={"sparkle": 1.0})])
+
+
+@pytest.mark.parametrize("finished", [[], [0], [6000], [5, 2047, 2048, 2049, 4095, 4096, 6999], range(0, 7000, 3)])
+def test_only_finished_rows_appear_and_in_input_order(tmp_path, finished):
+    rows = [spoken_row(index) for index in reversed(finished)]
+    table = written(tmp_path, questions_csv(tmp_path, 7000), rows)
+    assert table.column("index").to_pylist() == list(finished)
+    assert table.column("question").to_pylist() == [f"Number {index}?" for index in finished]
+    assert table.column("audio_path").to_pylist() == [f"audio/{index:06d}.wav" for index in finished]
+
+
+def test_several_answers_to_a_question_are_rows_of_their_own(tmp_path):
+    path = text_file(tmp_path / "q.csv", "id,question,category\na,Who?,x\nb,Why?,y\nc,How?,z\n")
+    rows = [spoken_row(index) for index in (0, 1, 3, 5)]
+    table = written(tmp_path, path, rows, naming=Naming(2))
+    assert table.select(["index", "id", "question", "category"]).to_pydict() == {
+        "index": [0, 1, 3, 5],
+        "id": ["a-0", "a-1", "b-1", "c-1"],
+        "question": ["Who?", "Who?", "Why?", "How?"],
+        "category": ["x", "x", "y", "z"],
+    }
+
+
+def test_an_input_column_named_as_one_of_ours_gets_a_suffix_in_any_case(tmp_path):
+    path = text_file(tmp_path / "q.csv", "key,ID,question,Answer,answer_input,seed\nk,7,Who?,Me.,x,9\n")
+    table = written(tmp_path, QuestionFile(path, id_column="key"), [spoken_row(0)])
+    assert table.schema.names[len(MANIFEST_SCHEMA) :] == [
+        "ID_input",
+        "Answer_input",
+        "answer_input_input",
+        "seed_input",
+    ]
+    assert table.select(["id", "ID_input", "Answer_input", "seed_input"]).to_pylist() == [
+        {"id": "k", "ID_input": "7", "Answer_input": "Me.", "seed_input": "9"}
+    ]
+
+
+def test_names_in_the_manifest_are_unique_without_regard_to_case():
+    names = input_names(["seed", "SEED", "Seed", "seed_input2", "a", "A"])
+    assert names == ["seed_input", "SEED_input2", "Seed_input3", "seed_input2_input", "a", "A_input"]
+    assert len({name.casefold() for name in [*names, *MANIFEST_SCHEMA.names]}) == len(names) + len(MANIFEST_SCHEMA)
+
+
+def test_columns_of_a_parquet_input_keep_their_types(tmp_path):
+    inputs = pa.table(
+        {
+            "question": ["Who?", "Why?"],
+            "when": pa.array([1, 2], pa.timestamp("us", tz="UTC")),
+            "tags": pa.array([["x"], None]),
+            "kind": pa.array(["a", "b"]).dictionary_encode(),
+        }
+    )
+    table = written(tmp_path, parquet_file(tmp_path / "q.parquet", inputs), [spoken_row(1)])
+    assert table.select(["when", "tags", "kind"]).to_pylist() == inputs.slice(1).drop_columns("question").to_pylist()
+    assert [table.schema.field(name).type for name in ("when", "tags", "kind")] == inputs.schema.types[1:]
+
+
+def test_a_manifest_of_many_rows_is_written_in_row_groups(tmp_path):
+    path = questions_csv(tmp_path, 70_000)
+    written(tmp_path, path, [failed_row(index) for index in range(70_000)])
+    assert pq.ParquetFile(tmp_path / "run/manifest.parquet").num_row_groups == 2
+
+
+def test_a_manifest_can_be_read_while_the_next_one_is_written(tmp_path):
+    path = tmp_path / "manifest.parquet"
+    file = QuestionFile(questions_csv(tmp_path, 5000))
+
+    class Watching(FinishedRows):
+        def get(self, indexes):
+            seen.append(manifest_rows(path))
+            return super().get(indexes)
+
+    seen: list[int] = []
+    write_manifest(path, file, FinishedRows([spoken_row(0)]), PROVENANCE)
+    write_manifest(path, file, Watching(spoken_row(index) for index in range(5000)), PROVENANCE)
+    assert seen == [1, 1, 1]
+    assert manifest_rows(path) == 5000
+
+
+def test_an_error_on_the_way_leaves_the_old_manifest_and_nothing_else(tmp_path):
+    folder = tmp_path / "run"
+    path = folder / "manifest.parquet"
+    file = QuestionFile(questions_csv(tmp_path, 5000))
+    write_manifest(path, file, FinishedRows([spoken_row(0)]), PROVENANCE)
+
+    class Breaking(FinishedRows):
+        def get(self, indexes):
+            if indexes.start:
+                raise OSError(28, "No space left on device")
+            return super().get(indexes)
+
+    with pytest.raises(OutputError, match="free some space"):
+        write_manifest(path, file, Breaking(spoken_row(index) for index in range(5000)), PROVENANCE)
+    assert manifest_rows(path) == 1
+    assert os.listdir(folder) == ["manifest.parquet"]
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
+    blocked = text_file(tmp_path / "file", "x") / "manifest.parquet"
+    with pytest.raises(OutputError, match="cannot write"):
+        write_manifest(blocked, QuestionFile(questions_csv(tmp_path, 1)), FinishedRows([]), PROVENANCE)
+
+
+def test_an_input_that_changed_is_not_joined_with_rows_of_the_old_one(tmp_path):
+    file = QuestionFile(questions_csv(tmp_path, 3))
+    file.inspect()
+    text_file(tmp_path / "q.csv", "question\nOther?\n")
+    with pytest.raises(InputError, match="changed"):
+        write_manifest(tmp_path / "m.parquet", file, FinishedRows([spoken_row(0)]), PROVENANCE)
+    assert not (tmp_path / "m.parquet").exists()
+
+
+def test_a_manifest_that_is_missing_or_torn_counts_as_empty(tmp_path):
+    assert manifest_rows(tmp_path / "none.parquet") == 0
+    assert manifest_rows(text_file(tmp_path / "torn.parquet", "PAR1")) == 0
+
+
+def test_what_a_model_wrote_that_is_no_valid_unicode_does_not_stop_the_manifest(tmp_path):
+    rows = [spoken_row(0, answer="half \ud83d", reasoning="x\udc00")]
+    table = written(tmp_path, questions_csv(tmp_path, 1), rows)
+    assert table.column("answer").to_pylist() == ["half \ufffd"]
+    assert table.column("reasoning").to_pylist() == ["x\ufffd"]
+
+
+def test_provenance_comes_from_the_models_that_the_run_remembers():
+    models = {"chat": {"id": "a", "backend": "mlx", "revision": "1", "licence": None}, "tts": {"id": "b"}}
+    assert Provenance.of(models, "h", "en") == Provenance("a", "1", "b", None, "en", "h")
+    assert Provenance.of({}, "h") == Provenance(config_hash="h")
+
+
+def test_a_row_keeps_what_its_ledger_line_says_of_it(tmp_path):
+    row = ManifestRow(0, "rejected", seed=2**31 - 1, error="the take did not stop", finish_reason="runaway", attempts=3)
+    [found] = written(tmp_path, questions_csv(tmp_path, 1), [row]).to_pylist()
+    assert (found["status"], found["attempts"], found["finish_reason"], found["seed"]) == (
+        "rejected", 3, "runaway", 2**31 - 1
+    )  # fmt: skip

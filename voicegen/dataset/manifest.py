@@ -1,0 +1,137 @@
+"""Writes `manifest.parquet`: the input streamed again and joined with the rows that are finished."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from voicegen.dataset.manifest_join import OneAnswerEach, Provenance, RowNaming, join
+from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, manifest_schema
+from voicegen.dataset.questions import QuestionFile
+from voicegen.files import TEMPORARY_SUFFIX, output_error, sync_folder
+from voicegen.records import ManifestRow
+
+__all__ = ["MANIFEST_SCHEMA", "FinishedRows", "Provenance", "RowNaming", "manifest_rows", "write_manifest"]
+
+ROW_GROUP_ROWS = 65_536
+ROW_GROUP_BYTES = 64 * 2**20
+
+
+class FinishedRows(Protocol):
+    """Where finished rows are looked up: the ledger."""
+
+    @property
+    def end(self) -> int:
+        """One past the last finished row."""
+        ...
+
+    def get(self, indexes: range) -> Mapping[int, ManifestRow]:
+        """The finished rows among `indexes`."""
+        ...
+
+
+def write_manifest(
+    path: Path,
+    questions: QuestionFile,
+    rows: FinishedRows,
+    provenance: Provenance,
+    naming: RowNaming | None = None,
+) -> int:
+    """Writes the manifest of all finished rows, in input order, and puts it in the place of the old one at once.
+
+    Memory is that of a row group, whatever the number of rows. The input's other columns follow ours, unchanged.
+
+    Args:
+        path: of the manifest; audio paths are relative to its folder.
+        questions: the input.
+        rows: what is finished so far.
+        provenance: what made the rows.
+        naming: how questions become rows; one row a question, with its id, by default.
+
+    Returns:
+        The number of rows written.
+
+    Raises:
+        InputError: The input has changed or cannot be read any more.
+        OutputError: The manifest cannot be written; the old one stays.
+    """
+    schema = manifest_schema(questions.inspect().columns)
+    written = 0
+    with _replacing(path) as temporary, _row_groups(temporary, schema) as add:
+        for batch in finished_batches(questions, rows, provenance, naming or OneAnswerEach(), schema):
+            add(batch)
+            written += batch.num_rows
+    return written
+
+
+def finished_batches(
+    questions: QuestionFile, rows: FinishedRows, provenance: Provenance, naming: RowNaming, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """Yields the manifest's rows that are finished, a block of the input at a time."""
+    first = 0
+    for inputs in questions.batches():
+        if first >= rows.end:
+            return
+        after = first + inputs.num_rows * naming.answers_per_question
+        finished = rows.get(range(first, after))
+        if finished:
+            yield join(inputs, first, finished, provenance, naming, schema)
+        first = after
+
+
+def manifest_rows(path: Path) -> int:
+    """The number of rows in the manifest at `path`; 0 where there is none that can be read."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return 0
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name to write to, put in the place of `path` after the block unless it raises."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+@contextmanager
+def _row_groups(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """A Parquet file being written: takes batches, and writes a row group whenever there is enough for one."""
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+
+    def flush() -> None:
+        nonlocal rows, size
+        if waiting:
+            writer.write_table(pa.Table.from_batches(waiting, schema), row_group_size=ROW_GROUP_ROWS)
+            waiting.clear()
+            rows = size = 0
+
+    def add(batch: pa.RecordBatch) -> None:
+        nonlocal rows, size
+        waiting.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+        if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
+            flush()
+
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        yield add
+        flush()

@@ -1,0 +1,146 @@
+"""Joins a batch of the input with the finished rows made from it, as columns of the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, QUALITY_COLUMNS
+from voicegen.dataset.questions import INPUT_FIELDS
+from voicegen.dataset.readers.block import arrow_array
+from voicegen.records import Clip, ManifestRow
+
+DEFAULT_SPLIT = "train"
+FROM_ROW = (
+    "index", "reasoning", "answer_spoken", "voice", "status", "error", "finish_reason", "attempts", "seed",
+    "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
+)  # fmt: skip
+NO_CLIP: dict[str, Any] = {
+    "audio_path": None, "duration": None, "sampling_rate": None, "num_samples": None, "audio_sha256": None, "peak": None
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made the rows of a run, the same for all of them."""
+
+    chat_model: str | None = None
+    chat_revision: str | None = None
+    tts_model: str | None = None
+    tts_revision: str | None = None
+    language: str | None = None
+    config_hash: str | None = None
+
+    @classmethod
+    def of(cls, models: Mapping[str, Mapping[str, Any]], config_hash: str, language: str | None = None) -> Provenance:
+        """From the models by stage, as `run.json` keeps them, the hash of the config and the language spoken."""
+        chat, tts = models.get("chat", {}), models.get("tts", {})
+        return cls(chat.get("id"), chat.get("revision"), tts.get("id"), tts.get("revision"), language, config_hash)
+
+
+class RowNaming(Protocol):
+    """How questions become rows: the plan."""
+
+    @property
+    def answers_per_question(self) -> int:
+        """Rows made of one question, one after another."""
+        ...
+
+    def row_id(self, question_id: str, number: int) -> str:
+        """The id of the question's answer `number`, from 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OneAnswerEach:
+    """Every question is one row, with its id."""
+
+    answers_per_question: int = 1
+
+    def row_id(self, question_id: str, number: int) -> str:  # noqa: ARG002 - there is only number 0
+        """The question's id."""
+        return question_id
+
+
+def join(
+    inputs: pa.RecordBatch,
+    first: int,
+    finished: Mapping[int, ManifestRow],
+    provenance: Provenance,
+    naming: RowNaming,
+    schema: pa.Schema,
+) -> pa.RecordBatch:
+    """The manifest's rows for those of `inputs` that are finished, in order.
+
+    Args:
+        inputs: consecutive rows as `QuestionFile.batches` gives them.
+        first: index of the first row made of them.
+        finished: the finished rows by index.
+        provenance: what made the rows.
+        naming: how questions become rows.
+        schema: of the manifest: our columns, then the input's others.
+
+    Raises:
+        ValueError: A score has no column.
+    """
+    answers = naming.answers_per_question
+    rows = [row for index in range(first, first + inputs.num_rows * answers) if (row := finished.get(index))]
+    places = [divmod(row.index - first, answers) for row in rows]
+    if len(rows) < inputs.num_rows or answers > 1:
+        inputs = inputs.take(pa.array([question for question, _ in places], pa.int64()))
+    ids = inputs.column("id").to_pylist()
+    columns: dict[str, Any] = {
+        **{name: [getattr(row, name) for row in rows] for name in FROM_ROW},
+        **_transposed([_clip_cells(row.clip) for row in rows], NO_CLIP),
+        **{name: inputs.column(name) for name in ("conversation_id", "turn", "question")},
+        "id": [naming.row_id(id, number) for id, (_, number) in zip(ids, places, strict=True)],
+        "split": pa.repeat(DEFAULT_SPLIT, len(rows)),
+        "answer": _answers(rows, inputs.column("answer")),
+        **{name: pa.repeat(pa.scalar(value, pa.string()), len(rows)) for name, value in asdict(provenance).items()},
+    }
+    if any(row.scores for row in rows):
+        columns |= _score_columns(rows, columns["peak"])
+    ours = [_array(columns.get(field.name), field.type, len(rows)) for field in MANIFEST_SCHEMA]
+    return pa.RecordBatch.from_arrays([*ours, *inputs.columns[len(INPUT_FIELDS) :]], schema=schema)
+
+
+def _clip_cells(clip: Clip | None) -> Mapping[str, Any]:
+    if clip is None:
+        return NO_CLIP
+    return {
+        "audio_path": clip.path,
+        "duration": clip.duration,
+        "sampling_rate": clip.sampling_rate,
+        "num_samples": clip.num_samples,
+        "audio_sha256": clip.sha256,
+        "peak": clip.peak,
+    }
+
+
+def _transposed(rows: Sequence[Mapping[str, Any]], names: Mapping[str, Any]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def _answers(rows: Sequence[ManifestRow], given: pa.Array) -> list[str | None]:
+    """The answer made, or the one that the input gave to a row that failed before it could be used."""
+    if given.null_count == len(given):
+        return [row.answer for row in rows]
+    return [row.answer if row.answer is not None else ready for row, ready in zip(rows, given.to_pylist(), strict=True)]
+
+
+def _score_columns(rows: Sequence[ManifestRow], peaks: Sequence[float | None]) -> dict[str, list[Any]]:
+    """The quality columns; a clip's own peak serves where the checks measured none."""
+    unknown = {name for row in rows for name in row.scores}.difference(QUALITY_COLUMNS)
+    if unknown:
+        raise ValueError(f"scores without a column in the manifest: {', '.join(sorted(unknown))}")
+    columns = {name: [row.scores.get(name) for row in rows] for name in QUALITY_COLUMNS}
+    return columns | {"peak": [row.scores.get("peak", peak) for row, peak in zip(rows, peaks, strict=True)]}
+
+
+def _array(values: Any, type: pa.DataType, rows: int) -> pa.Array:
+    if values is None:
+        return pa.nulls(rows, type)
+    return values if isinstance(values, pa.Array) else arrow_array(values, type)

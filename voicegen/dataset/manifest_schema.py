@@ -1,0 +1,97 @@
+"""The manifest's columns: name, type and meaning. The meaning is kept in the Parquet field metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+MANIFEST_VERSION = "1"
+INPUT_SUFFIX = "_input"
+
+
+def _column(name: str, type: pa.DataType, description: str, nullable: bool = True) -> pa.Field:
+    return pa.field(name, type, nullable, {"description": description})
+
+
+_IDENTITY = (
+    _column("id", pa.string(), "Id of the row: as given in the input, else its number.", nullable=False),
+    _column("index", pa.int64(), "Place of the row in the run, from 0; it numbers the WAV.", nullable=False),
+    _column("split", pa.string(), "Part of the dataset: train, validation or test.", nullable=False),
+    _column("conversation_id", pa.string(), "Conversation that the row is a turn of; null: it stands alone."),
+    _column("turn", pa.int32(), "Number of the turn in its conversation."),
+)
+_TEXT = (
+    _column("question", pa.string(), "The question as asked; JSON where the input held something else than text."),
+    _column("answer", pa.string(), "The answer as the chat model wrote it, or as the input gave it."),
+    _column("reasoning", pa.string(), "What a reasoning model thought before the answer, where it is kept."),
+    _column("answer_spoken", pa.string(), "The answer as it was given to the TTS model: no markup, numbers as words."),
+)
+_AUDIO = (
+    _column("audio_path", pa.string(), "Path of the WAV, relative to the manifest's folder."),
+    _column("duration", pa.float64(), "Length of the audio in seconds."),
+    _column("sampling_rate", pa.int32(), "Samples a second, in Hz."),
+    _column("num_samples", pa.int64(), "Length of the audio in samples."),
+    _column("audio_sha256", pa.string(), "SHA-256 of the WAV file's bytes, in hex."),
+    _column("voice", pa.string(), "Name of the voice; null: the model's default."),
+    _column("language", pa.string(), "Language spoken, as a BCP 47 tag."),
+)
+_OUTCOME = (
+    _column("status", pa.string(), "ok; rejected: no take was good enough; failed: see error.", nullable=False),
+    _column("error", pa.string(), "Why the row is not ok: the stage, and one line."),
+    _column("finish_reason", pa.string(), "stop; length: cut at a limit; runaway: the speech did not end."),
+    _column("attempts", pa.int32(), "Number of takes made."),
+)
+_QUALITY = (
+    _column("loudness", pa.float64(), "Integrated loudness in LUFS (ITU-R BS.1770); null where not measured."),
+    _column("peak", pa.float64(), "Highest sample in dBFS; minus infinity for digital silence."),
+    _column("silence", pa.float64(), "Share of the audio without speech, 0 to 1; null where not measured."),
+    _column("wer", pa.float64(), "Word error rate of the transcript against answer_spoken; null where not measured."),
+    _column("asr_text", pa.string(), "Transcript by a speech recogniser; null where not made."),
+    _column("mos", pa.float64(), "Predicted mean opinion score, 1 to 5; null where not measured."),
+)
+_PROVENANCE = (
+    _column("chat_model", pa.string(), "Id of the chat model."),
+    _column("chat_revision", pa.string(), "Revision of the chat model."),
+    _column("tts_model", pa.string(), "Id of the TTS model."),
+    _column("tts_revision", pa.string(), "Revision of the TTS model."),
+    _column("seed", pa.int64(), "The row's seed, by which it can be made again.", nullable=False),
+    _column("config_hash", pa.string(), "Hash of all settings that change the result; run.json holds them."),
+)
+_COST = (
+    _column("prompt_tokens", pa.int32(), "Tokens that the chat model read."),
+    _column("completion_tokens", pa.int32(), "Tokens that the chat model wrote."),
+    _column("chat_seconds", pa.float64(), "Compute time of the answer in seconds: the row's share of its batch."),
+    _column("tts_seconds", pa.float64(), "Compute time of the speech in seconds: the row's share of its batch."),
+)
+
+QUALITY_COLUMNS: tuple[str, ...] = tuple(field.name for field in _QUALITY)
+MANIFEST_SCHEMA = pa.schema([*_IDENTITY, *_TEXT, *_AUDIO, *_OUTCOME, *_QUALITY, *_PROVENANCE, *_COST])
+
+
+def input_names(names: Sequence[str]) -> list[str]:
+    """What the input's other columns are called in the manifest.
+
+    A name that is taken, in whatever case (DuckDB's names have none), by one of our columns or by an earlier one gets
+    the suffix `_input`, then `_input2` and so on.
+    """
+    taken = {name.casefold() for name in MANIFEST_SCHEMA.names}
+    found = []
+    for name in names:
+        free, number = name, 1
+        while free.casefold() in taken:
+            free = f"{name}{INPUT_SUFFIX}{number if number > 1 else ''}"
+            number += 1
+        taken.add(free.casefold())
+        found.append(free)
+    return found
+
+
+def manifest_schema(inputs: pa.Schema) -> pa.Schema:
+    """Our columns, then the input's, which are documented as such."""
+    others = []
+    for name, field in zip(input_names(inputs.names), inputs, strict=True):
+        encoded = " as JSON text" if (field.metadata or {}).get(b"encoding") == b"json" else ""
+        description = f"Column {field.name!r} of the input{encoded}."
+        others.append(field.with_name(name).with_metadata({**(field.metadata or {}), "description": description}))
+    return pa.schema([*MANIFEST_SCHEMA, *others], metadata={"voicegen.manifest": MANIFEST_VERSION})
