@@ -1,0 +1,80 @@
+"""What decoding changes: the KV cache and the counters of every slot, allocated once and never moved.
+
+A slot is a place in the batch. `position` is where its next frame goes in the cache, `frame` how many frames it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from voicegen.tts.marvis.model import MarvisModel
+
+EOS, FULL, BROKEN = 1, 2, 4
+"""Flags of a frame: it is the end; it is the last that fits `limit`; its logits were not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The backbone's keys and values (L, KV, P, D) of a prompt that many takes begin with."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    @property
+    def length(self) -> int:
+        """Positions."""
+        return self.keys.shape[2]
+
+
+class SlotState:
+    """The tensors of S slots: cache (L, S, KV, context, D), and rows (S, ...) that a frame reads and writes."""
+
+    def __init__(self, model: MarvisModel, slots: int, codebooks: int, context: int) -> None:
+        sizes, device = model.config.backbone, model.device
+        shape = (sizes.layers, slots, sizes.kv_heads, context, sizes.head_dim)
+        self.slots = slots
+        self.codebooks = codebooks
+        self.context = context
+        self.user: object = None  # the scheduler that fills the slots; a later one takes them over
+        self.keys = torch.zeros(shape, device=device, dtype=model.dtype)
+        self.values = torch.zeros(shape, device=device, dtype=model.dtype)
+        self.hidden = torch.zeros(slots, sizes.width, device=device, dtype=model.dtype)
+        # position, frame, limit, and the two words of the seed
+        self.counters = torch.zeros(slots, 5, device=device, dtype=torch.int64)
+        # the frame's codes, and its flags in the last column
+        self.output = torch.zeros(slots, codebooks + 1, device=device, dtype=torch.int32)
+
+    @staticmethod
+    def bytes_a_slot(model: MarvisModel, context: int) -> int:
+        """Memory that one slot's cache takes."""
+        sizes = model.config.backbone
+        return 2 * sizes.layers * sizes.kv_heads * context * sizes.head_dim * model.dtype.itemsize
+
+    @property
+    def positions(self) -> torch.Tensor:
+        """(S,) int64."""
+        return self.counters[:, 0]
+
+    @property
+    def frames(self) -> torch.Tensor:
+        """(S,) int64."""
+        return self.counters[:, 1]
+
+    @property
+    def limits(self) -> torch.Tensor:
+        """(S,) int64: the frames that a take may have."""
+        return self.counters[:, 2]
+
+    @property
+    def seeds(self) -> torch.Tensor:
+        """(S, 2) int64."""
+        return self.counters[:, 3:]
+
+    def move(self, source: list[int], target: list[int]) -> None:
+        """Moves whole slots to other places; `target` slots are overwritten."""
+        self.keys[:, target] = self.keys[:, source]
+        self.values[:, target] = self.values[:, source]
+        self.hidden[target] = self.hidden[source]
+        self.counters[target] = self.counters[source]

@@ -1,0 +1,139 @@
+"""Takes to speech beside generation: on CUDA the codec decodes in a thread of its own, on a stream of its own.
+
+What waits while a batch is decoded becomes the next batch. Elsewhere takes are decoded at once, where they end.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from voicegen.errors import VoicegenError
+from voicegen.records import Failure, Speech, Utterance
+from voicegen.tts.marvis.scheduler import Take
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from voicegen.tts.marvis.codec import Codec
+
+BATCH = 64
+"""Takes decoded at once at most."""
+WAITING = 512
+"""Takes that may wait for the codec before generation waits too."""
+
+
+class Decoding:
+    """Decodes takes; a context manager whose thread ends with it."""
+
+    def __init__(self, codec: Codec, *, threaded: bool | None = None) -> None:
+        """`threaded` is on for a codec on CUDA unless said otherwise."""
+        self._codec = codec
+        self._taken = 0
+        self._given = 0
+        self._takes: queue.Queue[Take | None] = queue.Queue(WAITING)
+        self._records: queue.Queue[Speech | Failure | BaseException] = queue.Queue()
+        self._thread: threading.Thread | None = None
+        on_cuda = getattr(codec, "device", None) is not None and codec.device.type == "cuda"
+        if on_cuda if threaded is None else threaded:
+            self._thread = threading.Thread(target=self._work, name="marvis-codec", daemon=True)
+
+    def __enter__(self) -> Decoding:
+        """Starts the thread, where there is one."""
+        if self._thread:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the thread; takes that nobody waits for are dropped."""
+        if not self._thread:
+            return
+        while kind is not None:
+            try:
+                self._takes.get_nowait()
+            except queue.Empty:
+                break
+        self._takes.put(None)
+        self._thread.join()
+
+    def add(self, take: Take) -> Iterator[Speech | Failure]:
+        """Gives a take to the codec; yields what is ready."""
+        self._taken += 1
+        if self._thread is None:
+            self._decode([take])
+        else:
+            self._takes.put(take)
+        while not self._records.empty():
+            yield self._next()
+
+    def flush(self) -> Iterator[Speech | Failure]:
+        """Waits for every take given; yields them."""
+        while self._given < self._taken:
+            yield self._next()
+
+    def _next(self) -> Speech | Failure:
+        record = self._records.get()
+        if isinstance(record, BaseException):
+            raise record
+        self._given += 1
+        return record
+
+    def _work(self) -> None:
+        import torch
+
+        stream: Any = torch.cuda.Stream() if torch.cuda.is_available() else None
+        with torch.cuda.stream(stream):
+            while (batch := self._batch()) is not None:
+                try:
+                    self._decode(batch)
+                except BaseException as error:
+                    self._records.put(error)
+                    return
+
+    def _batch(self) -> list[Take] | None:
+        """What is waiting, as many as one batch holds; None at the end."""
+        first = self._takes.get()
+        batch = [first]
+        while len(batch) < BATCH and batch[-1] is not None:
+            try:
+                batch.append(self._takes.get_nowait())
+            except queue.Empty:
+                break
+        if batch[-1] is None:
+            self._takes.put(None)
+            batch.pop()
+        takes = [take for take in batch if take is not None]
+        return takes or None
+
+    def _decode(self, takes: list[Take]) -> None:
+        spoken = [take for take in takes if not take.error and take.codes.shape[1]]
+        started = time.perf_counter()
+        waveforms = self._waveforms(spoken)
+        seconds = (time.perf_counter() - started) / max(len(spoken), 1)
+        for take in takes:
+            waveform = waveforms.get(id(take), take.error or "the model ended the take before its first frame")
+            self._records.put(_record(take, waveform, seconds, self._codec.sample_rate))
+
+    def _waveforms(self, takes: list[Take]) -> dict[int, Any]:
+        """Samples, or an error's text, by the take's id; takes are decoded one by one if their batch fails."""
+        if not takes:
+            return {}
+        try:
+            decoded = self._codec.decode([take.codes for take in takes])
+            return {id(take): samples for take, samples in zip(takes, decoded, strict=True)}
+        except (VoicegenError, RuntimeError, ValueError) as error:
+            if len(takes) == 1:
+                return {id(takes[0]): f"the codec failed: {error}"}
+            return {key: value for take in takes for key, value in self._waveforms([take]).items()}
+
+
+def _record(take: Take, waveform: Any, seconds: float, rate: int) -> Speech | Failure:
+    utterance: Utterance = take.job.tag.utterance  # type: ignore[attr-defined]
+    if isinstance(waveform, str):
+        return Failure(utterance.index, "tts", waveform, utterance.part)
+    return Speech(utterance, waveform, rate, take.finish_reason, take.seconds + seconds)

@@ -1,0 +1,317 @@
+"""`Marvis`: text in, speech out, many at a time. Puts together the checkpoint, the slots and the codec.
+
+engine = Marvis.load("Marvis-AI/marvis-tts-100m-v0.2")
+for speech in engine.speak([SpeechRequest("Hello."), SpeechRequest("Goodbye.", seed=1)]): ...
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from voicegen.errors import ModelError
+from voicegen.model_files import HUB_PATTERNS, find_model
+from voicegen.records import Failure, ModelInfo, Speech, Utterance
+from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.config import MarvisConfig, read_config
+from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
+from voicegen.tts.marvis.frames import FrameRunner, PlainFrames
+from voicegen.tts.marvis.model import MarvisModel
+from voicegen.tts.marvis.requests import MAX_FRAMES, JobMaker, SpeechRequest
+from voicegen.tts.marvis.sampler import Sampling
+from voicegen.tts.marvis.scheduler import Counts, Job, Scheduler, Take
+from voicegen.tts.marvis.tokenizer import TextTokenizer
+from voicegen.tts.marvis.weights import load_weights
+
+if TYPE_CHECKING:
+    from voicegen.tts.marvis.codec import Codec
+    from voicegen.tts.voices import VoicePrompt
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_CODEC = "kyutai/mimi"
+
+
+class Marvis:
+    """A loaded model. It may be used from one thread at a time."""
+
+    def __init__(
+        self,
+        model: MarvisModel,
+        tokenizer: TextTokenizer,
+        *,
+        info: ModelInfo,
+        codec: str | Codec = DEFAULT_CODEC,
+        slots: int | None = None,
+        codebooks: int | None = None,
+        captured: bool | None = None,
+    ) -> None:
+        """Puts a loaded model to work; `Marvis.load` is the usual way.
+
+        Args:
+            model: Weights on their device.
+            tokenizer: For the text.
+            info: What manifests say of the model.
+            codec: A loaded codec, or where to load it from when it is first needed.
+            slots: Takes at a time; as many as the memory holds if None.
+            codebooks: Codebooks to generate, from the first: all of them if None.
+            captured: Whether to use the captured CUDA path; where it exists, if None.
+        """
+        self.model = model
+        self.info = info
+        self.slots = slots or choose_slots(model)
+        self.codebooks = _checked_codebooks(codebooks, model.config)
+        self.counts = Counts()
+        self._tokenizer = tokenizer
+        self._codec = codec
+        self._captured = model.device.type == "cuda" if captured is None else captured
+        self._jobs = JobMaker(model, tokenizer, self._encode_voice)
+        self._states: dict[int, list[SlotState]] = {}
+        self._runners: dict[tuple[int, Sampling], FrameRunner] = {}
+        self._silence: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def load(
+        cls,
+        path_or_repo: str,
+        device: str = "auto",
+        dtype: str = "auto",
+        codec: str | Codec | None = None,
+        revision: str | None = None,
+        *,
+        slots: int | None = None,
+        codebooks: int | None = None,
+    ) -> Marvis:
+        """Loads a checkpoint of any format from a folder or the hub.
+
+        Args:
+            path_or_repo: A folder, or `org/repository` on the hub.
+            device: `auto` (CUDA, else MPS, else CPU), or a torch device.
+            dtype: `auto` (bfloat16 on CUDA, float32 elsewhere), `float32`, `bfloat16` or `float16`.
+            codec: A folder, repository or loaded codec; by default the checkpoint's own, else kyutai/mimi.
+            revision: Branch, tag or commit on the hub.
+            slots: Takes at a time; by default as many as the memory holds.
+            codebooks: Codebooks to generate (8, 16, 24 or 32); all by default.
+
+        Raises:
+            ModelError: The checkpoint cannot be found or is not whole, or the device is not there.
+        """
+        chosen = choose_device(device)
+        found = find_model(path_or_repo, revision=revision, patterns=(*HUB_PATTERNS, "prompts/*"))
+        config = read_config(found.path)
+        _checked_codebooks(codebooks, config)
+        tokenizer = TextTokenizer.load(found.path, config.text_tokenizer)
+        model = MarvisModel(config, load_weights(found.path, config), chosen, choose_dtype(dtype, chosen))
+        own = found.path / "mimi"
+        return cls(
+            model,
+            tokenizer,
+            info=ModelInfo(id=found.id, backend="marvis", revision=found.revision, licence=found.licence),
+            codec=codec or (str(own) if own.is_dir() else DEFAULT_CODEC),
+            slots=slots,
+            codebooks=codebooks,
+        )
+
+    @property
+    def codec(self) -> Codec:
+        """The codec, loaded when first asked for."""
+        if isinstance(self._codec, str):
+            from voicegen.tts.marvis.codec import Codec
+
+            self._codec = Codec.load(self._codec, self.model.device, self.model.dtype)
+        return self._codec
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the speech, in Hz."""
+        return int(self.codec.sample_rate)
+
+    def generate_codes(
+        self,
+        requests: Sequence[SpeechRequest],
+        temperature: float = 0.9,
+        top_k: int = 50,
+        max_frames: int = MAX_FRAMES,
+    ) -> list[NDArray[np.int64]]:
+        """Codes (K, T) of each request, in order; temperature 0 is greedy.
+
+        Raises:
+            ModelError: A request cannot be spoken (before any work is done), or its take failed.
+        """
+        takes = self.generate_takes(requests, temperature, top_k, max_frames)
+        for index, take in enumerate(takes):
+            if take.error:
+                raise ModelError(f"request {index}: {take.error}")
+        return [take.codes for take in takes]
+
+    def generate_takes(
+        self,
+        requests: Sequence[SpeechRequest],
+        temperature: float = 0.9,
+        top_k: int = 50,
+        max_frames: int = MAX_FRAMES,
+    ) -> list[Take]:
+        """Takes in the order of the requests: codes with their finish reason, or the error of the one that failed.
+
+        Raises:
+            ModelError: A request cannot be spoken; it is named, before any work is done.
+        """
+        jobs = [self._job_at(index, request, max_frames) for index, request in enumerate(requests)]
+        order = {id(job): index for index, job in enumerate(jobs)}
+        takes = [take for take in self._run(iter(jobs), Sampling(temperature, top_k)) if take]
+        return sorted(takes, key=lambda take: order[id(take.job)])
+
+    def speak(
+        self,
+        requests: Iterable[SpeechRequest | None],
+        temperature: float = 0.9,
+        top_k: int = 50,
+        max_frames: int = MAX_FRAMES,
+    ) -> Iterator[Speech | Failure]:
+        """Speaks requests, pulling them as slots come free; one record a request, in completion order.
+
+        Args:
+            requests: Of any number. None says that nothing is ready and the work in hand should go on.
+            temperature: Of the sampling; 0 is greedy.
+            top_k: Codes that are drawn among; 0 for all.
+            max_frames: 80 ms each, at most for a take.
+        """
+        from voicegen.tts.marvis.decoding import Decoding
+
+        self._know_silence()
+        failures: list[Failure] = []
+        jobs = self._jobs_of(requests, max_frames, failures)
+        with Decoding(self.codec) as decoding:
+            for take in self._run(jobs, Sampling(temperature, top_k)):
+                yield from _emptied(failures)
+                if take is None:
+                    yield from decoding.flush()
+                else:
+                    yield from decoding.add(take)
+            yield from _emptied(failures)
+            yield from decoding.flush()
+
+    def stream(
+        self,
+        request: SpeechRequest,
+        temperature: float = 0.9,
+        top_k: int = 50,
+        max_frames: int = MAX_FRAMES,
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yields float32 mono pieces of one utterance as it is made; they join to the whole waveform.
+
+        Raises:
+            ModelError: The request cannot be spoken, or the model failed on it.
+        """
+        job = self._jobs.job(request, max_frames)
+        decoder = self.codec.stream_decoder()
+        scheduler = Scheduler(self._runner(1, Sampling(temperature, top_k)), self._know_silence())
+        frames = scheduler.stream(job)
+        while True:
+            try:
+                codes = next(frames)
+            except StopIteration as end:
+                take: Take = end.value
+                break
+            piece = decoder.push(codes)
+            if len(piece):
+                yield piece
+        rest = decoder.finish()
+        if len(rest):
+            yield rest
+        if take.error:
+            raise ModelError(take.error)
+
+    def _job_at(self, index: int, request: SpeechRequest, max_frames: int) -> Job:
+        try:
+            return self._jobs.job(request, max_frames)
+        except ModelError as error:
+            raise ModelError(f"request {index}: {error}") from None
+
+    def _jobs_of(
+        self, requests: Iterable[SpeechRequest | None], max_frames: int, failures: list[Failure]
+    ) -> Iterator[Job | None]:
+        """Jobs of the requests that can be spoken; the others become failures, and give way like None."""
+        for index, request in enumerate(requests):
+            if request is None:
+                yield None
+                continue
+            utterance = request.utterance or Utterance(index=index, text=request.text, seed=request.seed)
+            try:
+                job = self._jobs.job(replace(request, utterance=utterance), max_frames)
+            except ModelError as error:
+                failures.append(Failure(utterance.index, "tts", str(error), utterance.part))
+                yield None
+            else:
+                yield job
+
+    def _run(self, jobs: Iterator[Job | None], sampling: Sampling) -> Iterator[Take | None]:
+        """Runs jobs; when memory runs out, halves the slots and goes on with what was unfinished."""
+        while True:
+            scheduler = None
+            try:
+                scheduler = Scheduler(self._runner(self.slots, sampling), self._silence)
+                self.counts = scheduler.counts
+                yield from scheduler.run(jobs)
+                return
+            except torch.OutOfMemoryError:
+                unfinished: list[Any] = scheduler.unfinished() if scheduler else []
+                del scheduler
+                self._halve()
+                jobs = chain(unfinished, jobs)
+
+    def _halve(self) -> None:
+        self._runners.clear()
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.slots == 1:
+            raise ModelError(f"out of memory on {self.model.device} with a single slot: use a device with more")
+        self.slots //= 2
+        logger.warning("out of memory on %s: going on with %d slots", self.model.device, self.slots)
+
+    def _runner(self, slots: int, sampling: Sampling) -> FrameRunner:
+        """The frame runner of so many slots, made once; another sampling takes over its buffers."""
+        known = self._runners.get((slots, sampling))
+        if known is None:
+            state = next((runner.state for (size, _), runner in self._runners.items() if size == slots), None)
+            if state is None:
+                state = SlotState(self.model, slots, self.codebooks, self.model.config.backbone.context)
+            if self._captured:
+                from voicegen.tts.marvis.capture import CapturedFrames
+
+                known = CapturedFrames(self.model, state, sampling)
+            else:
+                known = PlainFrames(self.model, state, sampling)
+            self._runners[slots, sampling] = known
+        return known
+
+    def _encode_voice(self, voice: VoicePrompt) -> NDArray[np.int64]:
+        return self.codec.encode(voice.audio, voice.sampling_rate)
+
+    def _know_silence(self) -> NDArray[np.bool_]:
+        """Which codes of codebook 0 the codec gives for silence (V,)."""
+        if self._silence is None:
+            codes = self.codec.encode(np.zeros(2 * self.sample_rate, np.float32), self.sample_rate)
+            self._silence = np.zeros(self.model.config.audio_vocab, np.bool_)
+            self._silence[codes[0]] = True
+        return self._silence
+
+
+def _checked_codebooks(codebooks: int | None, config: MarvisConfig) -> int:
+    if codebooks is None:
+        return config.codebooks
+    if not 2 <= codebooks <= config.codebooks:
+        raise ModelError(f"codebooks is {codebooks}; this model has {config.codebooks}, and 2 are the least")
+    return codebooks
+
+
+def _emptied(failures: list[Failure]) -> Iterator[Failure]:
+    while failures:
+        yield failures.pop(0)

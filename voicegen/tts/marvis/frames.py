@@ -1,0 +1,134 @@
+"""One frame for every slot: sample codebook 0, run the depth decoder for the others, advance the backbone.
+
+`PlainFrames` is the plain torch path, for the CPU, MPS and any device; `capture.py` has the fast one for CUDA. Both
+offer what `FrameRunner` says, and both write the same `SlotState`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from voicegen.tts.marvis.cache import BROKEN, EOS, FULL, SlotState
+from voicegen.tts.marvis.model import MarvisModel, attention
+from voicegen.tts.marvis.prefill import Admission, prefill
+from voicegen.tts.marvis.sampler import Sampling, sample
+
+
+class PendingFrame(Protocol):
+    """A frame that a device is working on."""
+
+    def wait(self) -> NDArray[np.int32]:
+        """(n, codebooks + 1): each slot's codes, and its flags in the last column."""
+        ...
+
+
+class FrameRunner(Protocol):
+    """Generates frames for the slots of one state."""
+
+    state: SlotState
+    lag: int  # frames that may be launched ahead of the one whose flags are read
+
+    def admit(self, admissions: Sequence[Admission]) -> None:
+        """Reads prompts into slots."""
+        ...
+
+    def launch(self, slots: int) -> PendingFrame:
+        """Starts a frame of the first `slots` slots."""
+        ...
+
+
+class _DoneFrame:
+    def __init__(self, output: torch.Tensor) -> None:
+        self._output = output
+
+    def wait(self) -> NDArray[np.int32]:
+        return self._output.cpu().numpy().copy()
+
+
+class PlainFrames:
+    """Frames in plain torch, with the buffers of the depth decoder allocated once."""
+
+    lag = 0
+
+    def __init__(self, model: MarvisModel, state: SlotState, sampling: Sampling) -> None:
+        sizes = model.config.depth
+        shape = (2, sizes.layers, state.slots, sizes.kv_heads, state.codebooks, sizes.head_dim)
+        self.model = model
+        self.state = state
+        self.sampling = sampling
+        self._depth_cache = torch.zeros(shape, device=model.device, dtype=model.dtype)
+        self._first_mask = torch.ones(2, 2, dtype=torch.bool, device=model.device).tril()[None, None]
+
+    def admit(self, admissions: Sequence[Admission]) -> None:
+        """Reads prompts into slots."""
+        prefill(self.model, self.state, admissions)
+
+    @torch.inference_mode()
+    def launch(self, slots: int) -> PendingFrame:
+        """Generates a frame of the first `slots` slots."""
+        codes, finite = self._draw_frame(slots)
+        self._advance(codes)
+        self._finish(codes, finite)
+        return _DoneFrame(self.state.output[:slots])
+
+    def _draw_frame(self, slots: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The codes (n, codebooks) of every slot's next frame, and whether all logits were finite (n,)."""
+        model, state = self.model, self.state
+        hidden, seeds, frames = state.hidden[:slots], state.seeds[:slots], state.frames[:slots]
+        code, finite = sample(F.linear(hidden, model.weights.first_head), seeds, frames, 0, self.sampling)
+        codes, x = [code], model.depth_start(hidden, code)
+        for codebook in range(1, state.codebooks):
+            first = 0 if codebook == 1 else codebook
+            last = self._depth_step(x, first)
+            logits = F.linear(last, model.weights.heads[codebook - 1])
+            code, fine = sample(logits, seeds, frames, codebook, self.sampling)
+            codes.append(code)
+            finite = finite & fine
+            x = model.depth_input(code, codebook)[:, None]
+        return torch.stack(codes, dim=1), finite
+
+    def _depth_step(self, x: torch.Tensor, first: int) -> torch.Tensor:
+        end = first + x.shape[1]
+        mask = self._first_mask if x.shape[1] == 2 else None
+        cache = self._depth_cache[:, :, : x.shape[0]]
+
+        def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            cache[0, layer, :, :, first:end] = k.transpose(1, 2)
+            cache[1, layer, :, :, first:end] = v.transpose(1, 2)
+            return attention(q, cache[0, layer, :, :, :end], cache[1, layer, :, :, :end], mask)
+
+        return self.model.depth(x, first, attend)[:, -1]
+
+    def _advance(self, codes: torch.Tensor) -> None:
+        """Feeds each slot's frame to the backbone, for the hidden state that its next frame is drawn from."""
+        state, slots = self.state, len(codes)
+        positions = state.positions[:slots]
+        longest = int(positions.max()) + 1
+        rows = torch.arange(slots, device=codes.device)
+        mask = (torch.arange(longest, device=codes.device) <= positions[:, None])[:, None, None]
+
+        def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            state.keys[layer, rows, :, positions] = k[:, 0]
+            state.values[layer, rows, :, positions] = v[:, 0]
+            keys, values = state.keys[layer, :slots, :, :longest], state.values[layer, :slots, :, :longest]
+            return attention(q, keys, values, mask)
+
+        embedded = self.model.embed_frames(codes)[:, None]
+        state.hidden[:slots] = self.model.backbone(embedded, positions[:, None], attend)[:, 0]
+
+    def _finish(self, codes: torch.Tensor, finite: torch.Tensor) -> None:
+        """Writes codes and flags, and counts; a slot whose take has ended goes back to position 0."""
+        state, slots = self.state, len(codes)
+        counters = state.counters[:slots]
+        eos = (codes == self.model.config.eos_code).all(dim=1)
+        full = counters[:, 1] + 1 >= counters[:, 2]
+        flags = eos * EOS + full * FULL + ~finite * BROKEN
+        state.output[:slots, :-1] = codes.int()
+        state.output[:slots, -1] = flags.int()
+        counters[:, :2] = torch.where(flags[:, None] > 0, 0, counters[:, :2] + 1)

@@ -1,0 +1,106 @@
+"""Text to tokens, as the checkpoint was trained: `[speaker]text` between the tokenizer's begin and end tokens.
+
+The tokenizer is the one in the checkpoint's folder; else the one that its config's `text_tokenizer` names; else
+SmolLM2's, wrapped in `<|im_start|>` and `<|im_end|>`.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from voicegen.errors import ModelError
+from voicegen.model_files import find_model
+
+DEFAULT_TOKENIZER = "HuggingFaceTB/SmolLM2-135M-Instruct"
+DEFAULT_WRAP = ("<|im_start|>", "<|im_end|>")
+FILES = ("tokenizer.json", "tokenizer_config.json")
+
+
+class TextTokenizer:
+    """Encodes what a speaker says."""
+
+    def __init__(self, tokenizer: Any, begin: int | None, end: int | None) -> None:
+        """`tokenizer` is a `tokenizers.Tokenizer`; `begin` and `end` are put where it does not put them itself."""
+        self._tokenizer = tokenizer
+        self._begin = begin
+        self._end = end
+
+    @classmethod
+    def load(cls, folder: Path, text_tokenizer: str | None = None) -> TextTokenizer:
+        """Finds and reads the tokenizer of a checkpoint.
+
+        Raises:
+            ModelError: There is none here or on the hub, or it cannot be read.
+        """
+        if (folder / "tokenizer.json").is_file():
+            return cls._read(folder)
+        name = text_tokenizer or DEFAULT_TOKENIZER
+        try:
+            found = find_model(name, patterns=FILES).path
+        except ModelError as error:
+            raise ModelError(
+                f"{folder} has no tokenizer.json, and {name} cannot be had ({error}): put a tokenizer.json there"
+            ) from None
+        return cls._read(found, wrap=DEFAULT_WRAP if text_tokenizer is None else None)
+
+    @classmethod
+    def _read(cls, folder: Path, wrap: tuple[str, str] | None = None) -> TextTokenizer:
+        from tokenizers import Tokenizer
+
+        path = folder / "tokenizer.json"
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:
+            raise ModelError(f"{path} cannot be read as a tokenizer ({error}): download it again") from None
+        if wrap:
+            return cls(tokenizer, tokenizer.token_to_id(wrap[0]), tokenizer.token_to_id(wrap[1]))
+        return cls(tokenizer, *_missing_wrap(tokenizer, folder))
+
+    def encode(self, text: str, speaker: int = 0) -> list[int]:
+        """Token ids of `[speaker]text`."""
+        ids = list(self._tokenizer.encode(f"[{speaker}]{text}").ids)
+        before = [] if self._begin is None else [self._begin]
+        after = [] if self._end is None else [self._end]
+        return before + ids + after
+
+
+def _missing_wrap(tokenizer: Any, folder: Path) -> tuple[int | None, int | None]:
+    """The end token, where a tokenizer writes only its begin token (Llama's does so; CSM was trained on both)."""
+    path = folder / "tokenizer_config.json"
+    if not path.is_file():
+        return None, None
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    begin, end = (_token_id(tokenizer, settings.get(key)) for key in ("bos_token", "eos_token"))
+    ids = tokenizer.encode("[0]a").ids
+    begun = begin is not None and ids[0] == begin
+    return None, end if begun and end not in (None, begin) and ids[-1] != end else None
+
+
+def _token_id(tokenizer: Any, token: Any) -> int | None:
+    content = token.get("content") if isinstance(token, dict) else token
+    return tokenizer.token_to_id(content) if content else None
+
+
+def speakable(text: str) -> str:
+    """The text with its white space made single spaces.
+
+    Raises:
+        ModelError: It is empty, holds control characters, or nothing that could be said.
+    """
+    clean = " ".join(text.split())
+    if not clean:
+        raise ModelError("the text to speak is empty")
+    for character in clean:
+        if unicodedata.category(character) in ("Cc", "Cs", "Cn"):
+            raise ModelError(f"the text to speak holds the control character U+{ord(character):04X}: {clean[:40]!r}")
+    if not any(character.isalnum() for character in clean):
+        raise ModelError(f"the text to speak holds no letter and no digit: {clean[:40]!r}")
+    return clean
+
+
+def spoken_length(text: str) -> int:
+    """Characters that take time to say; a wide one (Chinese, Japanese, Korean) counts as three."""
+    return sum(3 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text if not c.isspace())
