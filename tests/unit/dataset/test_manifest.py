@@ -1,4 +1,3 @@
-import os
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,42 +15,14 @@ from voicegen.records import ManifestRow
 PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc")
 
 DESIGN_COLUMNS = [
-    "id",
-    "index",
-    "split",
-    "conversation_id",
-    "turn",
-    "question",
-    "answer",
-    "answer_spoken",
-    "audio_path",
-    "duration",
-    "sampling_rate",
-    "num_samples",
-    "audio_sha256",
-    "voice",
-    "language",
-    "status",
-    "error",
-    "finish_reason",
-    "attempts",
-    "loudness",
-    "peak",
-    "silence",
-    "wer",
-    "asr_text",
-    "mos",
-    "chat_model",
-    "chat_revision",
-    "tts_model",
-    "tts_revision",
-    "seed",
-    "config_hash",
-    "prompt_tokens",
-    "completion_tokens",
-    "chat_seconds",
-    "tts_seconds",
-]
+    "id", "index", "split", "conversation_id", "turn",
+    "question", "answer", "answer_spoken",
+    "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "voice", "language",
+    "status", "error", "finish_reason", "attempts",
+    "loudness", "peak", "silence", "wer", "asr_text", "mos",
+    "chat_model", "chat_revision", "tts_model", "tts_revision", "seed", "config_hash",
+    "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,7 +39,7 @@ def written(tmp_path, questions, rows, **options):
     count = write_manifest(path, file, FinishedRows(rows), PROVENANCE, **options)
     table = pq.read_table(path)
     assert table.num_rows == count == manifest_rows(path)
-    assert sorted(os.listdir(path.parent)) == ["manifest.parquet"]
+    assert list(path.parent.iterdir()) == [path]
     return table
 
 
@@ -222,7 +193,7 @@ def test_an_error_on_the_way_leaves_the_old_manifest_and_nothing_else(tmp_path):
     with pytest.raises(OutputError, match="free some space"):
         write_manifest(path, file, Breaking(spoken_row(index) for index in range(5000)), PROVENANCE)
     assert manifest_rows(path) == 1
-    assert os.listdir(folder) == ["manifest.parquet"]
+    assert list(folder.iterdir()) == [path]
 
 
 def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
