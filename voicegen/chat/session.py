@@ -98,7 +98,7 @@ class ChatSession:
     def chat_stream(self, text: str) -> Generator[str, None, None]:
         """Asks and yields the answer as it is generated, reasoning left out.
 
-        Closing the generator stops the model and keeps what was said so far as an interrupted turn.
+        Closing the generator, or Ctrl-C, stops the model and keeps what was said so far as an interrupted turn.
 
         Raises:
             ModelError: as for `chat`.
@@ -167,7 +167,7 @@ class ChatSession:
                     break
                 said += self.tools.call_all(reply.calls) if left else _refused(reply.calls)
             self._check(reply, max_rounds)
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt):
             self._keep_interrupted(said, reply)
             raise
         self._history.add(Turn(tuple(said)))
