@@ -32,7 +32,10 @@ class PiperSpeech:
 
     Attributes:
         voices: names that `Utterance.voice` may have; the first is the default.
+        controls_speed: the model itself speaks faster or slower.
     """
+
+    controls_speed = True
 
     def __init__(
         self, session: Any, frontend: Any, noise_inputs: list[str], info: ModelInfo, speed: float, threads: int

@@ -1,0 +1,79 @@
+"""Speech at the rate and speed that somebody asked for, from a model that has its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from voicegen.audio.resample import resample
+from voicegen.audio.stretch import stretch
+from voicegen.protocols import SpeechModel, StreamingSpeechModel
+from voicegen.records import Failure, Speech, Utterance
+from voicegen.tts.speaking import speak_one
+
+
+class RateAndSpeed(Protocol):
+    """The settings that are honoured here."""
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Hz; None for the model's own."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """How many times as fast as the model speaks by itself."""
+        ...
+
+
+class AdjustedSpeech:
+    """A `SpeechModel` over another: resampled, and played faster or slower with the pitch kept."""
+
+    def __init__(self, model: SpeechModel, sample_rate: int | None = None, speed: float = 1.0) -> None:
+        self.info = model.info
+        self.sample_rate = sample_rate or model.sample_rate
+        self._model = model
+        self._speed = speed
+
+    @classmethod
+    def around(cls, model: SpeechModel, settings: RateAndSpeed) -> SpeechModel:
+        """`model` with the rate and speed of `settings`; `model` itself when it has them already.
+
+        A model whose `controls_speed` is true was given the speed when it was made, and is not stretched.
+        """
+        speed = 1.0 if getattr(model, "controls_speed", False) else settings.speed
+        if speed == 1.0 and settings.sample_rate in (None, model.sample_rate):
+            return model
+        return cls(model, settings.sample_rate, speed)
+
+    def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+        """Yields the inner model's records as they come, adjusted."""
+        for record in self._model.speak(utterances):
+            yield record if isinstance(record, Failure) else self._adjusted(record)
+
+    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
+        """Yields the waveform in pieces as it is made; in one piece at the end where the speed is changed.
+
+        Raises:
+            ModelError: the text cannot be spoken.
+        """
+        if self._speed != 1.0 or not isinstance(self._model, StreamingSpeechModel):
+            yield speak_one(self, utterance).samples
+            return
+        resampler = soxr.ResampleStream(self._model.sample_rate, self.sample_rate, 1, dtype="float32", quality="VHQ")
+        for piece in self._model.stream(utterance):
+            yield resampler.resample_chunk(piece)
+        yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+
+    def _adjusted(self, speech: Speech) -> Speech:
+        started = time.thread_time()
+        samples = stretch(speech.samples, speech.sampling_rate, self._speed)
+        samples = resample(samples, speech.sampling_rate, self.sample_rate)
+        seconds = speech.seconds + time.thread_time() - started
+        return replace(speech, samples=samples, sampling_rate=self.sample_rate, seconds=seconds)

@@ -1,0 +1,147 @@
+"""Speaks texts of any length with a model that speaks short ones well: split, spoken in one stream, joined."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicegen.protocols import SpeechModel, StreamingSpeechModel
+from voicegen.records import Failure, FinishReason, Speech, Utterance
+from voicegen.text.split import split_for_speech
+from voicegen.tts.speaking import speak_one
+
+_SENTENCE_PAUSE: Final = 0.15  # seconds, beside the silence that a model itself puts at an end
+_CLAUSE_PAUSE: Final = 0.04
+_SENTENCE_MARKS: Final = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
+_SEVERITY: Final[tuple[FinishReason, ...]] = ("stop", "length", "runaway")
+
+
+class LongTextSpeech:
+    """A `SpeechModel` over another that gives it no text longer than `max_chars` characters.
+
+    Parts of one text share its voice and have seeds of their own, made from the text's. Parts of several texts are
+    spoken side by side; a text is yielded when its last part is done. No more is kept than the parts of the texts
+    that the inner model has in hand.
+    """
+
+    def __init__(self, model: SpeechModel, max_chars: int) -> None:
+        self.info = model.info
+        self.sample_rate = model.sample_rate
+        self.controls_speed: bool = getattr(model, "controls_speed", False)
+        self._model = model
+        self._max_chars = max_chars
+
+    def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+        """Yields one record an utterance in completion order.
+
+        The finish reason is the worst of the parts'; a part that fails fails its utterance, and says where in the text.
+        """
+        unfinished: dict[int, tuple[_Joining, int]] = {}
+        for record in self._model.speak(self._parts(utterances, unfinished)):
+            number = record.index if isinstance(record, Failure) else record.utterance.index
+            joining, place = unfinished.pop(number)
+            joined = joining.add(place, record)
+            if joined is not None:
+                yield joined
+
+    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
+        """Yields the waveform in pieces as it is made; a part at a time where the inner model does not stream.
+
+        Raises:
+            ModelError: the text cannot be spoken.
+        """
+        parts = self._split(utterance)
+        for place, part in enumerate(parts):
+            if isinstance(self._model, StreamingSpeechModel):
+                yield from self._model.stream(part)
+            else:
+                yield speak_one(self._model, part).samples
+            if place < len(parts) - 1:
+                yield _silence_after(part.text, self.sample_rate)
+
+    def _parts(
+        self, utterances: Iterable[Utterance | None], unfinished: dict[int, tuple[_Joining, int]]
+    ) -> Iterator[Utterance | None]:
+        """What the inner model is given. Its indices are numbers of our own, so that every record finds its text."""
+        number = 0
+        for utterance in utterances:
+            if utterance is None:
+                yield None
+                continue
+            parts = self._split(utterance)
+            joining = _Joining(utterance, [part.text for part in parts])
+            for place, part in enumerate(parts):
+                if joining.failed:
+                    break
+                unfinished[number] = (joining, place)
+                yield replace(part, index=number)
+                number += 1
+
+    def _split(self, utterance: Utterance) -> list[Utterance]:
+        texts = split_for_speech(utterance.text, self._max_chars)
+        if len(texts) < 2:
+            return [utterance]
+        return [
+            replace(utterance, text=text, part=place, seed=part_seed(utterance.seed, place))
+            for place, text in enumerate(texts)
+        ]
+
+
+@dataclass(slots=True)
+class _Joining:
+    """The parts of one utterance that are done so far."""
+
+    utterance: Utterance
+    texts: list[str]
+    done: dict[int, Speech] = field(default_factory=dict)
+    failed: bool = False
+
+    def add(self, place: int, record: Speech | Failure) -> Speech | Failure | None:
+        """Takes a part in; gives the whole when this was the last one, or its failure when this is the first."""
+        if self.failed:
+            return None
+        if isinstance(record, Failure):
+            self.failed = True
+            self.done.clear()
+            return replace(
+                record, index=self.utterance.index, part=self.utterance.part, error=self._where(place) + record.error
+            )
+        self.done[place] = record
+        return self._joined() if len(self.done) == len(self.texts) else None
+
+    def _joined(self) -> Speech:
+        parts = [self.done[place] for place in range(len(self.texts))]
+        if len(parts) == 1:
+            return replace(parts[0], utterance=self.utterance)
+        rate = parts[0].sampling_rate
+        pieces = [parts[0].samples]
+        for text, part in zip(self.texts, parts[1:], strict=False):
+            pieces += [_silence_after(text, rate), part.samples]
+        return Speech(
+            self.utterance,
+            np.concatenate(pieces),
+            rate,
+            finish_reason=max((part.finish_reason for part in parts), key=_SEVERITY.index),
+            seconds=sum(part.seconds for part in parts),
+        )
+
+    def _where(self, place: int) -> str:
+        if len(self.texts) == 1:
+            return ""
+        start = self.texts[place][:30]
+        return f"part {place + 1} of {len(self.texts)} of the text, from {start!r}: "
+
+
+def part_seed(seed: int, part: int) -> int:
+    """The seed of part `part` of an utterance whose seed is `seed`; 63 bits."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{part}".encode(), digest_size=8).digest()) >> 1
+
+
+def _silence_after(text: str, rate: int) -> NDArray[np.float32]:
+    ends_sentence = text.rstrip("\"'”’»)]").endswith(_SENTENCE_MARKS)
+    return np.zeros(round((_SENTENCE_PAUSE if ends_sentence else _CLAUSE_PAUSE) * rate), dtype=np.float32)
