@@ -44,7 +44,7 @@ _OUTCOME = (
 )
 _QUALITY = (
     _column("loudness", pa.float64(), "Integrated loudness in LUFS (ITU-R BS.1770); null where not measured."),
-    _column("peak", pa.float64(), "Highest sample in dBFS; minus infinity for digital silence."),
+    _column("peak", pa.float64(), "Largest magnitude in dBFS: 0 is full scale."),
     _column("silence", pa.float64(), "Share of the audio without speech, 0 to 1; null where not measured."),
     _column("wer", pa.float64(), "Word error rate of the transcript against answer_spoken; null where not measured."),
     _column("asr_text", pa.string(), "Transcript by a speech recogniser; null where not made."),

@@ -1,0 +1,163 @@
+import itertools
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from tests.finished_rows import FinishedRows, failed_row, spoken_row
+from tests.question_files import text_file
+from voicegen.audio.wav import write_wav
+from voicegen.dataset.manifest import Provenance, write_manifest
+from voicegen.dataset.questions import QuestionFile
+from voicegen.dataset.torch_dataset import SpeechDataset, collate, load_manifest
+from voicegen.errors import InputError
+
+RATE = 8000
+
+
+def tone(length: int) -> np.ndarray:
+    return (0.5 * np.sin(np.arange(length) * 0.2)).astype(np.float32)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A finished run of five questions: the third failed, the clip of row i has 400 * (i + 1) samples."""
+    questions = text_file(tmp_path / "q.csv", "question,topic\n" + "".join(f"Number {n}?,t{n}\n" for n in range(5)))
+    rows = []
+    for index in range(5):
+        row = spoken_row(index)
+        assert row.clip is not None
+        clip = replace(row.clip, sampling_rate=RATE, num_samples=400 * (index + 1))
+        if index != 2:
+            write_wav(tmp_path / "run" / clip.path, tone(clip.num_samples), RATE)
+        rows.append(failed_row(2) if index == 2 else replace(row, clip=clip))
+    write_manifest(tmp_path / "run/manifest.parquet", QuestionFile(questions), FinishedRows(rows), Provenance())
+    return tmp_path / "run"
+
+
+def test_a_row_gives_what_was_spoken_its_audio_and_all_else(run):
+    dataset = load_manifest(run)
+    text, waveform, rate, row = dataset[1]
+    assert (text, rate, row["question"], row["topic"]) == ("Answer 1.", RATE, "Number 1?", "t1")
+    assert waveform.dtype == torch.float32
+    assert waveform.shape == (800,)
+    torch.testing.assert_close(waveform, torch.from_numpy(tone(800)), atol=1e-4, rtol=0)
+
+
+def test_only_rows_with_audio_are_loaded_unless_asked(run):
+    assert [row.row["index"] for row in load_manifest(run)] == [0, 1, 3, 4]
+    assert len(load_manifest(run, status=None)) == 5
+    assert len(load_manifest(run, status="failed")) == 1
+    assert len(load_manifest(run, split="train")) == 4
+    assert len(load_manifest(run, split="test")) == 0
+
+
+def test_the_folder_and_the_manifest_are_the_same_place(run):
+    assert load_manifest(str(run / "manifest.parquet"))[0].text == load_manifest(str(run))[0].text
+
+
+def test_rows_are_counted_from_either_end_and_no_further(run):
+    dataset = load_manifest(run)
+    assert dataset[-1].row["index"] == 4
+    assert torch.equal(dataset[-4].waveform, dataset[0].waveform)
+    for index in (4, -5):
+        with pytest.raises(IndexError):
+            dataset[index]
+
+
+def test_a_batch_is_padded_with_silence_at_the_end(run):
+    dataset = load_manifest(run)
+    batch = collate([dataset[1], dataset[0], dataset[2]])
+    assert batch.waveforms.shape == (3, 1600)
+    assert batch.lengths.tolist() == [800, 400, 1600]
+    assert batch.texts == ["Answer 1.", "Answer 0.", "Answer 3."]
+    assert batch.sampling_rate == RATE
+    assert [row["topic"] for row in batch.rows] == ["t1", "t0", "t3"]
+    for waveform, length, index in zip(batch.waveforms, batch.lengths, (1, 0, 2), strict=True):
+        assert torch.equal(waveform[:length], dataset[index].waveform)
+        assert not waveform[length:].any()
+
+
+def test_rows_of_different_rates_make_no_batch(run):
+    first = load_manifest(run)[0]
+    with pytest.raises(ValueError, match=r"\[8000, 16000\]"):
+        collate([first, first._replace(sampling_rate=16_000)])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_data_loader_gives_every_row_once_also_with_workers(run, workers):
+    loader = DataLoader(
+        load_manifest(run), batch_size=3, collate_fn=collate, num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+    )  # fmt: skip
+    assert [batch.texts for batch in loader] == [["Answer 0.", "Answer 1.", "Answer 3."], ["Answer 4."]]
+
+
+def test_a_dataset_can_be_pickled_and_stays_what_it_was_when_the_run_goes_on(run):
+    dataset = load_manifest(run)
+    (run / "manifest.parquet").unlink()
+    again = pickle.loads(pickle.dumps(dataset))
+    assert isinstance(again, SpeechDataset)
+    assert torch.equal(again[3].waveform, dataset[3].waveform)
+
+
+def test_a_missing_wav_says_which_and_what_to_do(run):
+    (run / "audio/000001.wav").unlink()
+    with pytest.raises(InputError, match=r"000001\.wav.*row '1' is missing.*run the same command again"):
+        load_manifest(run)[1]
+
+
+def test_a_wav_cut_short_is_noticed(run):
+    path = run / "audio/000004.wav"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"000004\.wav.*manifest says 2000 at 8000"):
+        load_manifest(run)[3]
+
+
+def test_a_row_without_audio_says_its_status(run):
+    with pytest.raises(InputError, match="row '2' has status 'failed' and no audio"):
+        load_manifest(run, status=None)[2]
+
+
+def test_a_place_without_a_manifest_says_what_to_give(tmp_path):
+    with pytest.raises(InputError, match="there is no manifest"):
+        load_manifest(tmp_path)
+    with pytest.raises(InputError, match="there is no manifest"):
+        load_manifest(tmp_path / "none")
+
+
+def test_another_parquet_file_is_no_manifest(tmp_path):
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "manifest.parquet")
+    with pytest.raises(InputError, match="no column 'status'"):
+        load_manifest(tmp_path)
+    text_file(tmp_path / "manifest.parquet", "torn")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        load_manifest(tmp_path)
+
+
+def test_a_small_model_learns_from_a_run(run):
+    torch.manual_seed(0)
+    loader = DataLoader(load_manifest(run), batch_size=2, shuffle=True, collate_fn=collate)
+    model = torch.nn.Linear(80, 80)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    losses = []
+    for batch in itertools.chain.from_iterable(loader for _ in range(15)):
+        frames = batch.waveforms.unfold(1, 80, 80)  # (B, T / 80, 80)
+        loss = torch.nn.functional.mse_loss(model(frames[:, :-1]), frames[:, 1:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-4:]) < 0.5 * sum(losses[:4])
+
+
+def test_the_rest_of_the_dataset_side_loads_without_torch():
+    code = "import sys, voicegen.dataset.questions, voicegen.dataset.manifest; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
