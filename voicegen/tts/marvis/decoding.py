@@ -11,6 +11,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from voicegen.errors import VoicegenError
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.marvis.scheduler import Take
@@ -124,12 +127,17 @@ class Decoding:
         if not takes:
             return {}
         try:
-            decoded = self._codec.decode([take.codes for take in takes])
+            decoded = self._codec.decode([decodable(take.codes, self._codec) for take in takes])
             return {id(take): samples for take, samples in zip(takes, decoded, strict=True)}
         except (VoicegenError, RuntimeError, ValueError) as error:
             if len(takes) == 1:
                 return {id(takes[0]): f"the codec failed: {error}"}
             return {key: value for take in takes for key, value in self._waveforms([take]).items()}
+
+
+def decodable(codes: NDArray[np.int64], codec: Codec) -> NDArray[np.int64]:
+    """Codes that the codec knows: the model's vocabulary has a few special ones past the codec's last."""
+    return np.minimum(codes, getattr(codec, "codebook_size", 2048) - 1)
 
 
 def _record(take: Take, waveform: Any, seconds: float, rate: int) -> Speech | Failure:

@@ -21,6 +21,7 @@ from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.config import MarvisConfig, read_config
+from voicegen.tts.marvis.decoding import Decoding, decodable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.frames import FrameRunner, PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
@@ -183,8 +184,6 @@ class Marvis:
             top_k: Codes that are drawn among; 0 for all.
             max_frames: 80 ms each, at most for a take.
         """
-        from voicegen.tts.marvis.decoding import Decoding
-
         self._know_silence()
         failures: list[Failure] = []
         jobs = self._jobs_of(requests, max_frames, failures)
@@ -220,7 +219,7 @@ class Marvis:
             except StopIteration as end:
                 take: Take = end.value
                 break
-            piece = decoder.push(codes)
+            piece = decoder.push(decodable(codes, self.codec))
             if len(piece):
                 yield piece
         rest = decoder.finish()
@@ -239,10 +238,12 @@ class Marvis:
         self, requests: Iterable[SpeechRequest | None], max_frames: int, failures: list[Failure]
     ) -> Iterator[Job | None]:
         """Jobs of the requests that can be spoken; the others become failures, and give way like None."""
-        for index, request in enumerate(requests):
+        index = -1
+        for request in requests:
             if request is None:
                 yield None
                 continue
+            index += 1
             utterance = request.utterance or Utterance(index=index, text=request.text, seed=request.seed)
             try:
                 job = self._jobs.job(replace(request, utterance=utterance), max_frames)

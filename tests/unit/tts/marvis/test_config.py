@@ -35,7 +35,9 @@ def test_rope_settings_of_every_exporter_mean_the_same() -> None:
 
 def test_a_config_without_scaling_rotates_plainly() -> None:
     assert parse_config(with_rope(rope_theta=10_000)).backbone.rope == RopeConfig(theta=10_000.0)
-    assert parse_config(with_rope(rope_parameters={"rope_type": "default", "rope_theta": 7.0})).backbone.rope.factor == 1
+    assert (
+        parse_config(with_rope(rope_parameters={"rope_type": "default", "rope_theta": 7.0})).backbone.rope.factor == 1
+    )
 
 
 def test_scalings_that_differ_only_in_notation_give_the_same_frequencies() -> None:
