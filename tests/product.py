@@ -23,7 +23,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
 
 
-def voicegen(*words: object, cwd: Path, stdin: str | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+def voicegen(
+    *words: object, cwd: Path, stdin: str | None = None, timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
     """The finished process, its output as text."""
     return subprocess.run(
         command(*words),

@@ -1,0 +1,69 @@
+"""`voicegen bench`: what this machine does, as ratios against the plain way of doing the same, in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from voicegen.commands.composing import launch
+from voicegen.config import JobConfig, MarvisConfig
+from voicegen.errors import ConfigError
+
+_USAGE = """\
+usage: voicegen bench [chat] [speech] [run] [KEY=VALUE ...]
+
+Times the models that the settings name on this machine, each against the plain way with the same models, and prints
+a table. Without a part, all three; with tts=marvis the Marvis engine against transformers' generate.
+
+  chat     answering one at a time, with mlx-lm's own batching, and as voicegen does
+  speech   speaking one at a time and as voicegen does
+  run      the whole job against the loop "ask, speak, write, next question"
+
+  questions.path=FILE  questions.limit=N    what to ask; default: the questions that come with voicegen, four times
+  tts=marvis tts.model=FOLDER               without a folder, a checkpoint of true sizes with random weights is made
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the parts that are named and returns the exit code."""
+    if any(word in ("-h", "--help") for word in argv):
+        print(_USAGE, end="")
+        return 0
+    parts = [word for word in argv if word in _PARTS]
+    rest = [word for word in argv if word not in _PARTS]
+    for word in rest:
+        if not word.startswith("-") and "=" not in word:
+            raise ConfigError(f"there is nothing called {word} to time: the parts are {', '.join(_PARTS)}")
+    return launch(rest, lambda config: _bench(parts, config))
+
+
+def _bench(parts: Sequence[str], config: JobConfig) -> int:
+    if isinstance(config.tts, MarvisConfig) and not parts:
+        from voicegen.commands.bench_marvis import bench_marvis
+
+        bench_marvis(config.tts)
+        return 0
+    for part in parts or list(_PARTS):
+        _PARTS[part](config)
+    return 0
+
+
+def _chat(config: JobConfig) -> None:
+    from voicegen.commands.bench_chat import bench_chat
+
+    bench_chat(config)
+
+
+def _speech(config: JobConfig) -> None:
+    from voicegen.commands.bench_starter import bench_speech
+
+    bench_speech(config)
+
+
+def _run(config: JobConfig) -> None:
+    from voicegen.commands.bench_starter import bench_run
+
+    bench_run(config)
+
+
+_PARTS: Mapping[str, Callable[[JobConfig], None]] = MappingProxyType({"chat": _chat, "speech": _speech, "run": _run})
