@@ -1,0 +1,165 @@
+"""An MLX chat model and its tokenizer, from a model folder or a GGUF file, in the precision that suits the device.
+
+Only safetensors and GGUF are read, and no code that comes with a model is run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import psutil
+from mlx.utils import tree_map
+from mlx_lm.tokenizer_utils import TokenizerWrapper
+from mlx_lm.utils import dequantize_model, get_total_parameters, load_config, load_tokenizer
+from mlx_lm.utils import load_model as load_mlx_lm
+
+from voicegen.chat.mlx.blas import use_fast_blas
+from voicegen.chat.mlx.gguf import write_model_folder
+from voicegen.chat.mlx.model_cache import converted
+from voicegen.errors import ModelError
+from voicegen.model_files import ModelFiles, find_model
+from voicegen.records import ModelInfo
+
+CONVERSION = "mlx-1"
+"""Raise this when the conversion of GGUF files changes what it writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready to run; the weights are never changed after loading."""
+
+    model: nn.Module
+    tokenizer: TokenizerWrapper
+    config: Mapping[str, Any]
+    info: ModelInfo
+
+    @property
+    def context_length(self) -> int:
+        """The most positions that the model was made for."""
+        sizes = self.config.get("text_config") or self.config
+        return int(sizes.get("max_position_embeddings") or 4096)
+
+
+def load_model(name: str, *, revision: str | None = None) -> tuple[nn.Module, TokenizerWrapper]:
+    """Finds and loads a chat model: the model and the tokenizer as mlx-lm's own functions take them.
+
+    Raises:
+        ModelError: As `load`.
+    """
+    loaded = load(find_model(name, revision=revision))
+    return loaded.model, loaded.tokenizer
+
+
+def load(files: ModelFiles, *, cache: Path | None = None) -> LoadedModel:
+    """Loads the model that `find_model` found, giving MLX a fast BLAS first where it needs one.
+
+    Args:
+        files: A folder as mlx-lm takes it, a folder that holds one GGUF file, or a GGUF file.
+        cache: Where converted GGUF files are kept; by default in the user's cache folder.
+
+    Raises:
+        ModelError: The model is not whole, of an unknown kind, or would run code of its own.
+    """
+    use_fast_blas()
+    gguf = _gguf_of(files.path)
+    if gguf is None:
+        return _load_folder(files.path, files)
+    with converted(gguf, CONVERSION, lambda folder: write_model_folder(gguf, folder), cache) as folder:
+        return _load_folder(folder, files)
+
+
+def _gguf_of(path: Path) -> Path | None:
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise ModelError(f"{path} is not a chat model: give a folder, or a .gguf file")
+        return path
+    if (path / "config.json").is_file():
+        return None
+    found = sorted(path.glob("*.gguf"))
+    if len(found) == 1:
+        return found[0]
+    what = f"holds {len(found)} GGUF files: name one of them" if found else "holds neither config.json nor a GGUF file"
+    raise ModelError(f"model folder {path} {what}")
+
+
+def _load_folder(folder: Path, files: ModelFiles) -> LoadedModel:
+    changes = _read_config(folder)
+    try:
+        model, config = load_mlx_lm(folder, lazy=True, model_config=changes)
+        tokenizer = load_tokenizer(
+            folder, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id") or None
+        )
+        _set_precision(model)
+        mx.eval(model.parameters())
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+        raise ModelError(f"model {files.id!r} cannot be loaded from {folder}: {_one_line(error)}") from error
+    info = ModelInfo(files.id, "mlx", files.revision, files.licence)
+    return LoadedModel(model, tokenizer, config, info)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """What must be put right in a model's config.json; refuses models that bring code.
+
+    transformers 5 writes the base of rotary embeddings into `rope_parameters`, where mlx-lm does not look for it.
+    """
+    try:
+        config = load_config(folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / 'config.json'} cannot be read: {_one_line(error)}") from error
+    if config.get("model_file") is not None:
+        raise ModelError(f"the model in {folder} brings code of its own ({config['model_file']}), which is never run")
+    if not any(folder.glob("model*.safetensors")):
+        raise ModelError(
+            f"model folder {folder} holds no model*.safetensors; pickled weights (.bin, .pt) are never read"
+        )
+    _refuse_tokenizer_code(folder)
+    return rope_settings(config)
+
+
+def rope_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`rope_theta` and `rope_scaling` as mlx-lm reads them, from the `rope_parameters` of transformers 5."""
+    rope = config.get("rope_parameters")
+    if not isinstance(rope, Mapping) or "rope_theta" not in rope:
+        return {}
+    found: dict[str, Any] = {}
+    if config.get("rope_theta") is None:
+        found["rope_theta"] = rope["rope_theta"]
+    if config.get("rope_scaling") is None and rope.get("rope_type", "default") != "default":
+        found["rope_scaling"] = {key: value for key, value in rope.items() if key != "rope_theta"}
+    return found
+
+
+def _refuse_tokenizer_code(folder: Path) -> None:
+    """A tokenizer whose class is in the repository cannot be used; one that has a tokenizer.json needs no class."""
+    settings = folder / "tokenizer_config.json"
+    if not settings.is_file() or (folder / "tokenizer.json").is_file():
+        return
+    if "AutoTokenizer" in json.loads(settings.read_text(encoding="utf-8")).get("auto_map", {}):
+        raise ModelError(
+            f"the tokenizer in {folder} brings code of its own, which is never run; it needs a tokenizer.json"
+        )
+
+
+def _set_precision(model: nn.Module) -> None:
+    """On a CPU everything in float32, which is several times faster there than any smaller type; else as stored."""
+    if mx.default_device() != mx.Device(mx.cpu):
+        return
+    if 4 * get_total_parameters(model) > psutil.virtual_memory().available // 2:
+        return
+    model.update(tree_map(_as_float32, model.parameters()))
+    dequantize_model(model)
+    model.update(tree_map(_as_float32, model.parameters()))
+
+
+def _as_float32(parameter: mx.array) -> mx.array:
+    return parameter.astype(mx.float32) if mx.issubdtype(parameter.dtype, mx.floating) else parameter
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
