@@ -108,7 +108,8 @@ def _replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         sync_folder(path.parent)
     except OSError as error:
-        raise output_error(path, error) from error
+        plain = OSError(error.errno, os.strerror(error.errno)) if error.errno else error  # Arrow words its own
+        raise output_error(path, plain) from error
 
 
 @contextmanager
