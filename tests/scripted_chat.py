@@ -10,7 +10,7 @@ from tests.chat_tokenizers import harmony_tokenizer
 from voicegen.chat.parsing import parser_for
 from voicegen.chat.templates import ChatTemplate
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
-from voicegen.records import Message, ModelInfo
+from voicegen.records import FinishReason, Message, ModelInfo
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ScriptedChatModel:
             self.tokens_given += 1
             yield from parser.feed(token)
         yield from parser.finish()
-        reason = "length" if len(tokens) > options.max_tokens else "stop"
+        reason: FinishReason = "length" if len(tokens) > options.max_tokens else "stop"
         yield ChatUsage(reason, prompt_tokens=len(prompt), completion_tokens=min(len(tokens), options.max_tokens))
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:

@@ -1,0 +1,171 @@
+"""A server of chat completions: its address and key, what a request says, and which errors are whose.
+
+Source: the API reference of OpenAI's chat completions, and how vLLM, mlx_lm.server, llama.cpp, LM Studio and Ollama
+differ from it.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import os
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from voicegen.errors import ModelError
+from voicegen.protocols import GenerationOptions
+from voicegen.records import Message
+
+_LONGEST_WAIT = 600.0  # seconds; a server may ask for any wait, a run should not hang for hours
+_LONGEST_BACKOFF = 30.0  # seconds
+
+
+class RequestRefused(Exception):
+    """The server will not answer this request, whatever is tried: the row fails."""
+
+
+class TryAgain(Exception):
+    """The server may answer later. `wait` is what it asked for, in seconds."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class ServerUnreachable(TryAgain):
+    """There is no server to talk to: if that lasts, no row can be answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a model is served. `retries` counts tries after the first; `backoff` is the first wait in seconds."""
+
+    model: str
+    base_url: str = "http://127.0.0.1:8000/v1"
+    api_key_env: str | None = "OPENAI_API_KEY"
+    timeout: float = 120.0
+    retries: int = 5
+    backoff: float = 0.5
+
+    @property
+    def url(self) -> str:
+        """The address of chat completions."""
+        return f"{self.base_url.rstrip('/')}/chat/completions"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine, so that no proxy stands between."""
+        return urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    def headers(self) -> dict[str, str]:
+        """The key from the environment, when there is one."""
+        key = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def wait_before(self, attempt: int, error: TryAgain) -> float:
+        """Seconds to wait after failed try number `attempt` (from 0): what the server asked for, or a growing time."""
+        if error.wait is not None:
+            return min(error.wait, _LONGEST_WAIT)
+        return min(self.backoff * 2.0**attempt, _LONGEST_BACKOFF) * random.uniform(0.5, 1.0)
+
+    def request_body(
+        self,
+        messages: Sequence[Message],
+        options: GenerationOptions,
+        tools: Sequence[Mapping[str, Any]] = (),
+        stream: bool = False,
+    ) -> dict[str, Any]:
+        """The JSON of a request; options that are off are left out, as strict servers refuse what they don't know."""
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [_message_entry(message) for message in messages],
+            "max_tokens": options.max_tokens,
+            "temperature": options.temperature,
+            "top_p": options.top_p,
+            "seed": options.seed % 2**31,
+            "stream": stream,
+        }
+        if tools:
+            body["tools"] = [dict(tool) for tool in tools]
+        if stream:
+            body["stream_options"] = {"include_usage": True}
+        if options.reasoning_effort is not None:
+            body["reasoning_effort"] = options.reasoning_effort
+            if not (urlsplit(self.base_url).hostname or "").endswith("openai.com"):  # the others read it from here
+                body["chat_template_kwargs"] = {"reasoning_effort": options.reasoning_effort}
+        off = GenerationOptions()
+        for key in ("top_k", "min_p", "repetition_penalty"):
+            if getattr(options, key) != getattr(off, key):
+                body[key] = getattr(options, key)
+        return body
+
+    def check(self, status: int, headers: Mapping[str, str], text: str) -> None:
+        """Raises what an HTTP status means.
+
+        Raises:
+            TryAgain: the server is busy or broken for now.
+            RequestRefused: this request is at fault.
+            ModelError: every request would fail: a wrong key, an unknown model, no quota.
+        """
+        if status < 400:
+            return
+        reason, code = error_of(text)
+        said = f"{self.base_url} answered {status}: {reason}"
+        if status in (401, 403):
+            key = f"set {self.api_key_env} to a valid key" if self.api_key_env else "name its key with chat.api_key_env"
+            raise ModelError(f"{said}. The server wants another key: {key}.")
+        if status == 404:
+            raise ModelError(f"{said}. Check chat.base_url and chat.model ({self.model!r}).")
+        if code == "insufficient_quota":
+            raise ModelError(f"{said}. The account has no quota left.")
+        if status in (408, 409, 425, 429) or status >= 500:
+            raise TryAgain(said, _retry_after(headers))
+        raise RequestRefused(said)
+
+
+def _message_entry(message: Message) -> dict[str, Any]:
+    """A message as chat completions takes it."""
+    entry: dict[str, Any] = {"role": message.role.value, "content": message.content}
+    if message.tool_calls:
+        entry["content"] = message.content or None
+        entry["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments), ensure_ascii=False)},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        entry["tool_call_id"] = message.tool_call_id
+    return entry
+
+
+def error_of(text: str) -> tuple[str, str | None]:
+    """The message and the code in the body of an error."""
+    try:
+        error = json.loads(text).get("error", {})
+    except (json.JSONDecodeError, AttributeError):
+        return text.strip()[:200] or "(no text)", None
+    if isinstance(error, dict):
+        return str(error.get("message") or text.strip()[:200]), error.get("code")
+    return str(error), None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the header `Retry-After` asks for, which may be a number or a date (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
