@@ -1,0 +1,210 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from tests.marvis_checkpoints import tiny_mimi, write_mimi
+from voicegen.errors import ModelError
+from voicegen.tts.marvis import codec as codec_module
+from voicegen.tts.marvis.codec import Codec
+
+CODEBOOKS, CODES = 6, 32
+
+
+def make_mimi() -> Any:
+    """A small Mimi whose transformer matters: layer scales of the usual 0.01 would hide its mistakes."""
+    model = tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "layer_scale" in name:
+                parameter.fill_(0.5)
+    return model
+
+
+@pytest.fixture(scope="module")
+def mimi() -> Any:
+    return make_mimi()
+
+
+@pytest.fixture(scope="module")
+def codec(mimi: Any) -> Codec:
+    return Codec(mimi)
+
+
+def random_codes(frames: int, seed: int = 0, codebooks: int = CODEBOOKS) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, CODES, (codebooks, frames))
+
+
+def theirs(mimi: Any, codes: np.ndarray) -> np.ndarray:
+    """What transformers decodes."""
+    with torch.inference_mode():
+        return mimi.decode(torch.from_numpy(codes)[None]).audio_values[0, 0].numpy()
+
+
+def assert_same(ours: np.ndarray, expected: np.ndarray) -> None:
+    assert ours.dtype == np.float32
+    assert ours.shape == expected.shape
+    assert np.abs(ours - expected).max(initial=0) <= 1e-5 * max(1.0, np.abs(expected).max(initial=0))
+
+
+def test_sizes_come_from_the_config(codec: Codec) -> None:
+    assert codec.sample_rate == 24_000
+    assert codec.frame_size == 1920
+    assert codec.frame_rate == 12.5
+    assert codec.codebooks == CODEBOOKS
+
+
+@pytest.mark.parametrize("frames", [1, 2, 31, 70])
+def test_decoding_equals_transformers_beyond_the_attention_window_too(codec: Codec, mimi: Any, frames: int) -> None:
+    """The window is 64 positions, which is 32 frames."""
+    codes = random_codes(frames)
+    (samples,) = codec.decode([codes])
+    assert len(samples) == frames * 1920
+    assert_same(samples, theirs(mimi, codes))
+
+
+def test_fewer_codebooks_can_be_decoded(codec: Codec, mimi: Any) -> None:
+    for codebooks in (1, 2, 5):
+        codes = random_codes(9, codebooks=codebooks)
+        assert_same(codec.decode([codes])[0], theirs(mimi, codes))
+
+
+@settings(max_examples=10, deadline=None)
+@given(lengths=st.lists(st.integers(0, 45), max_size=6), frames_at_once=st.integers(1, 60), rows=st.integers(1, 9))
+def test_a_batch_equals_each_alone_however_it_is_cut(
+    codec: Codec, mimi: Any, lengths: list[int], frames_at_once: int, rows: int
+) -> None:
+    codes = [random_codes(length, seed) for seed, length in enumerate(lengths)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(codec_module._FRAMES_AT_ONCE, "cpu", frames_at_once)
+        patch.setattr(codec_module, "_ROWS_AT_ONCE", rows)
+        batched = codec.decode(codes)
+    for one, samples in zip(codes, batched, strict=True):
+        assert_same(samples, codec.decode([one])[0])
+        if one.shape[1]:
+            assert_same(samples, theirs(mimi, one))
+
+
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(0, 20), min_size=1, max_size=8))
+def test_streamed_pieces_join_to_the_whole(codec: Codec, cuts: list[int]) -> None:
+    codes = random_codes(sum(cuts))
+    stream = codec.stream_decoder()
+    ends = np.cumsum(cuts)
+    pieces = [stream.push(codes[:, end - cut : end]) for cut, end in zip(cuts, ends, strict=True)]
+    assert [len(piece) for piece in pieces] == [cut * 1920 for cut in cuts]
+    assert_same(np.concatenate([*pieces, stream.finish()]), codec.decode([codes])[0])
+
+
+def test_a_finished_stream_begins_anew(codec: Codec) -> None:
+    stream = codec.stream_decoder()
+    first = stream.push(random_codes(3))
+    stream.finish()
+    assert np.array_equal(stream.push(random_codes(3)), first)
+
+
+def test_what_follows_never_changes_what_came_before(codec: Codec) -> None:
+    codes = random_codes(20)
+    assert_same(codec.decode([codes])[0][: 7 * 1920], codec.decode([codes[:, :7]])[0])
+
+
+def test_encoding_resamples_and_fills_the_last_frame(codec: Codec, mimi: Any) -> None:
+    samples = np.random.default_rng(0).uniform(-0.3, 0.3, 5000).astype(np.float32)
+    codes = codec.encode(samples, 24_000)
+    assert codes.shape == (CODEBOOKS, 3)
+    assert codes.dtype == np.int64
+    padded = np.pad(samples, (0, 3 * 1920 - 5000))
+    with torch.inference_mode():
+        expected = mimi.encode(torch.from_numpy(padded)[None, None]).audio_codes[0].numpy()
+    assert np.array_equal(codes, expected)
+    assert codec.encode(samples, 12_000).shape == (CODEBOOKS, 6)
+    with pytest.raises(ValueError, match="mono"):
+        codec.encode(samples[:0], 24_000)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_close_and_streams_stay_exact(codec: Codec, mimi: Any, dtype: torch.dtype) -> None:
+    half = Codec(mimi, dtype=dtype)
+    codes = random_codes(20)
+    exact = codec.decode([codes])[0]
+    noise = half.decode([codes])[0] - exact
+    assert 10 * np.log10(np.square(noise).mean() / np.square(exact).mean()) < -50
+    assert_same(half.stream_decoder().push(codes), exact)
+
+
+def test_what_half_precision_cannot_hold_is_decoded_in_full(mimi: Any) -> None:
+    loud = make_mimi()
+    with torch.no_grad():
+        seanet = loud.decoder.decoder_seanet if hasattr(loud.decoder, "decoder_seanet") else loud.decoder
+        seanet.layers[0].conv.weight.mul_(1e6)
+    samples = Codec(loud, dtype=torch.float16).decode([random_codes(4)])[0]
+    assert np.isfinite(samples).all()
+
+
+@pytest.mark.parametrize(
+    "codes", [np.zeros(3, np.int64), np.zeros((9, 3), np.int64), np.full((2, 3), CODES), np.full((2, 3), -1)]
+)
+def test_codes_that_cannot_be_decoded_are_refused(codec: Codec, codes: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="codes must"):
+        codec.decode([codes])
+    with pytest.raises(ValueError, match="codes must"):
+        codec.stream_decoder().push(codes)
+
+
+def test_a_saved_codec_loads_and_decodes_the_same(tmp_path: Path) -> None:
+    folder = write_mimi(tmp_path / "mimi", num_quantizers=CODEBOOKS, codebook_size=CODES)
+    loaded, codes = Codec.load(folder), random_codes(5)
+    original = Codec(tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES))
+    assert np.array_equal(loaded.decode([codes])[0], original.decode([codes])[0])
+
+
+def test_a_folder_that_is_no_mimi_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(ModelError, match=r"has no config\.json"):
+        Codec.load(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    with pytest.raises(ModelError, match="config of a 'llama'"):
+        Codec.load(tmp_path)
+
+
+def test_missing_and_broken_tensors_are_named(tmp_path: Path) -> None:
+    folder = write_mimi(tmp_path / "mimi", num_quantizers=CODEBOOKS, codebook_size=CODES)
+    file = folder / "model.safetensors"
+    weights = load_file(file)
+    name = next(name for name in sorted(weights) if name.endswith("fc1.weight"))
+    save_file({key: value for key, value in weights.items() if key != name}, file, {"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks the tensor .*fc1"):
+        Codec.load(folder)
+    save_file(weights | {name: torch.full_like(weights[name], torch.nan)}, file, {"format": "pt"})
+    with pytest.raises(ModelError, match=r"NaN or infinity in the tensor .*fc1"):
+        Codec.load(folder)
+    file.unlink()
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        Codec.load(folder)
+
+
+def test_a_codec_that_looks_ahead_is_refused() -> None:
+    mimi = make_mimi()
+    mimi.config.use_causal_conv = False
+    with pytest.raises(ModelError, match="use_causal_conv"):
+        Codec(mimi)
+
+
+def test_mimi_at_its_true_sizes_decodes_as_transformers_does() -> None:
+    from transformers import MimiConfig, MimiModel
+
+    torch.manual_seed(0)
+    mimi = MimiModel(MimiConfig()).eval()
+    codes = np.random.default_rng(0).integers(0, 2048, (32, 3))
+    codec = Codec(mimi)
+    assert (codec.sample_rate, codec.frame_rate, codec.codebooks) == (24_000, 12.5, 32)
+    whole = codec.decode([codes])[0]
+    assert_same(whole, theirs(mimi, codes))
+    stream = codec.stream_decoder()
+    assert_same(np.concatenate([stream.push(codes[:, i : i + 1]) for i in range(3)]), whole)
