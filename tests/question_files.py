@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,13 @@ def refusal(path: Path, **settings: Any) -> str:
 
 
 def extras(path: Path, **settings: Any) -> pa.Table:
-    """The other columns of the file as the manifest gets them."""
-    file = QuestionFile(path, **settings)
-    schema = file.inspect().columns
-    batches: Sequence[pa.RecordBatch] = list(file.batches())
-    return pa.Table.from_batches(batches).select(schema.names)
+    """The other columns of the file as the manifest gets them, under their own names."""
+    return other_columns(QuestionFile(path, **settings))
+
+
+def other_columns(file: QuestionFile) -> pa.Table:
+    """The columns of a file that have no meaning for us, under their own names."""
+    table = pa.Table.from_batches(list(file.batches()))
+    names = file.inspect().columns.names
+    ours = table.num_columns - len(names)
+    return table.select(list(range(ours, table.num_columns))).rename_columns(names)

@@ -20,6 +20,7 @@ from voicegen.dataset import inspection
 from voicegen.dataset.cells import CellError, readable_cell, text_cell, turn_cell
 from voicegen.dataset.columns import ColumnNames, find_column, has_column
 from voicegen.dataset.inspection import FileStamp, block_conversations, block_ids
+from voicegen.dataset.manifest_schema import input_names
 from voicegen.dataset.readers import InputFormat, Reader, input_format, open_reader
 from voicegen.dataset.readers.block import Block
 from voicegen.errors import InputError
@@ -112,18 +113,23 @@ class QuestionFile:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields all rows in order: `id`, `conversation_id`, `turn`, `question`, `answer`, then the file's others.
 
-        The others are unchanged, typed as `inspect().columns` says. A question or an answer that is not text appears
-        as JSON; `answer` is null without an answer column.
+        The others are unchanged, typed as `inspect().columns` says and named as `input_names` says. A question or an
+        answer that is not text appears as JSON; `answer` is null without an answer column.
 
         Raises:
             InputError: The file cannot be used, or has changed since it was inspected.
         """
         summary = self._unchanged()
         columns = [*summary.names.used, *summary.columns.names]
+        renamed = [
+            field.with_name(name)
+            for field, name in zip(summary.columns, input_names(summary.columns.names), strict=True)
+        ]
+        schema = pa.schema([*INPUT_FIELDS, *renamed])
         for block in self._reader.blocks(columns, 0, summary.rows):
             ours = InputRows.of(block, summary).arrow()
             others = [block.arrow(field) for field in summary.columns]
-            yield pa.RecordBatch.from_arrays([*ours, *others], schema=pa.schema([*INPUT_FIELDS, *summary.columns]))
+            yield pa.RecordBatch.from_arrays([*ours, *others], schema=schema)
 
     @cached_property
     def _summary(self) -> InputSummary:

@@ -136,6 +136,16 @@ def test_an_input_column_named_as_one_of_ours_gets_a_suffix_in_any_case(tmp_path
     ]
 
 
+def test_input_columns_named_as_ours_are_not_mistaken_for_them(tmp_path):
+    names = ["index", "conversation_id", "turn", "answer", "status"]
+    path = text_file(
+        tmp_path / "q.csv", f"question,{','.join(names)}\nWho?,{','.join(name.upper() for name in names)}\n"
+    )
+    [row] = written(tmp_path, path, [spoken_row(0)]).to_pylist()
+    assert [row[f"{name}_input"] for name in names] == [name.upper() for name in names]
+    assert [row[name] for name in names] == [0, None, None, "Answer **0**.", "ok"]
+
+
 def test_names_in_the_manifest_are_unique_without_regard_to_case():
     names = input_names(["seed", "SEED", "Seed", "seed_input2", "a", "A"])
     assert names == ["seed_input", "SEED_input2", "Seed_input3", "seed_input2_input", "a", "A_input"]

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.finished_rows import FinishedRows, spoken_row
-from tests.question_files import parquet_file, text_file
+from tests.question_files import other_columns, parquet_file, text_file
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.torch_dataset import load_manifest
@@ -69,11 +69,6 @@ def check_records(file, texts):
             assert record.text == text
         else:
             assert isinstance(record, Failure)
-
-
-def other_columns(file):
-    table = pa.Table.from_batches(list(file.batches()))
-    return table.select(file.inspect().columns.names)
 
 
 def written(name, data):
