@@ -1,0 +1,87 @@
+"""What the chat shows: answers on standard output, everything else on standard error; colours on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from typing import TextIO
+
+from rich.console import Console
+
+from voicegen.voicechat.turn import Reply
+
+
+class Page:
+    """Writes to a terminal with colours, and to a pipe without.
+
+    Args:
+        out: answers go here.
+        err: notes and errors go here.
+    """
+
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self._out = _console(out or sys.stdout)
+        self._err = _console(err or sys.stderr)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody watches the answers."""
+        return self._out.is_terminal
+
+    def answer_begins(self) -> None:
+        """Names who speaks now; on a pipe an answer stands alone."""
+        if self.is_terminal:
+            self._out.print("assistant: ", style="bold cyan", end="")
+
+    def answer(self, text: str) -> None:
+        """Shows more of an answer at once."""
+        self._out.file.write(_harmless(text))
+        self._out.file.flush()
+
+    def answer_ends(self) -> None:
+        """Ends the answer's last line."""
+        self._out.file.write("\n")
+        self._out.file.flush()
+
+    def note(self, text: str) -> None:
+        """Shows a line beside the conversation."""
+        self._err.print(_harmless(text), style="dim", soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        """Shows what went wrong, in one line."""
+        self._err.print(f"voicegen: {_harmless(text)}", style="red", soft_wrap=True)
+
+    def outcome(self, reply: Reply) -> None:
+        """Shows what an answer took, where its audio is, and what could not be spoken."""
+        if reply.interrupted:
+            self.note("(interrupted)")
+        elif not reply.text:
+            self.note("(the answer is empty)")
+        self.note(timings_line(reply))
+        if reply.audio_path is not None:
+            self.note(str(reply.audio_path))
+        for failure in reply.failures:
+            self.error(f"a piece could not be spoken: {failure}")
+
+
+def timings_line(reply: Reply) -> str:
+    """Time to first token, time to first audio and speedup, in one line."""
+    timings = reply.timings
+    parts = []
+    if timings.first_token is not None:
+        parts.append(f"first token {timings.first_token:.2f} s")
+    if timings.first_audio is not None:
+        parts.append(f"first audio {timings.first_audio:.2f} s")
+    parts.append(f"answer {timings.last_token:.2f} s")
+    if timings.speedup is not None:
+        parts.append(f"{timings.audio:.1f} s of audio at {timings.speedup:.1f} times real time")
+    return ", ".join(parts)
+
+
+def _console(file: TextIO) -> Console:
+    return Console(file=file, highlight=False, markup=False, emoji=False)
+
+
+def _harmless(text: str) -> str:
+    """`text` without the control characters by which a model could steer the terminal."""
+    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")

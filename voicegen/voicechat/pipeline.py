@@ -1,0 +1,233 @@
+"""A question in, an answer out that is written and spoken at the same time.
+
+with VoiceChatPipeline("starter") as pipeline:
+    text, audio_path = pipeline.process_message("What is MLX?")
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from voicegen.audio.wav import Subtype, write_wav
+from voicegen.chat.session import ChatSession
+from voicegen.files import output_error
+from voicegen.pipeline.plan import row_seed
+from voicegen.protocols import ChatModel, SpeechModel
+from voicegen.voicechat.playback import Player, SilentPlayer
+from voicegen.voicechat.speaking import SpeechWorker
+from voicegen.voicechat.turn import Reply, SpokenTurn
+
+_POLL: Final = 0.03  # seconds between looks at whether the user wants silence
+
+
+class VoiceChatPipeline:
+    """A conversation whose answers are spoken.
+
+    With `stream` an answer's sentences are spoken while the rest is written, otherwise when all of it is.
+
+    Attributes:
+        session: the conversation.
+        voice: a name that the speech model knows; None for its default voice.
+        conversation: counts the conversations, from 0; `clear_history` begins another.
+    """
+
+    def __init__(
+        self,
+        chat_model: str | Path | ChatModel,
+        tts_model: str | Path | SpeechModel | None = "starter",
+        *,
+        system_prompt: str | None = None,
+        output_dir: str | Path = "outputs/chat",
+        save_audio: bool = True,
+        stream: bool = True,
+        voice: str | None = None,
+        language: str = "en",
+        subtype: Subtype = "PCM_16",
+        player: Player | None = None,
+        seed: int = 0,
+        **generation: Any,
+    ) -> None:
+        """Starts a conversation.
+
+        Args:
+            chat_model: as `ChatSession` takes it.
+            tts_model: a name or folder of a speech model, or a `SpeechModel`; None to answer in writing only.
+            system_prompt: instructions that stay at the top of the conversation.
+            output_dir: where the WAVs go, as `response_<timestamp>.wav`.
+            save_audio: whether there are WAVs at all.
+            stream: whether to speak while the answer is still being written.
+            voice: a name that the speech model knows; None for its default voice.
+            language: of the answers.
+            subtype: sample format of the WAVs.
+            player: what plays the answers; None to play nothing.
+            seed: of the voice; each answer's own is made from it.
+            **generation: options of `ChatSession`, such as `max_tokens` or `temperature`.
+
+        Raises:
+            ConfigError: a generation option does not exist.
+            MissingDependency: the package of the speech model is not installed.
+            ModelError: a model cannot be found or loaded.
+        """
+        self.session = ChatSession(chat_model, system_prompt, **generation)
+        self.voice = voice
+        self.conversation = 0
+        self._output_dir = Path(output_dir)
+        self._save_audio = save_audio
+        self._stream = stream
+        self._language = language
+        self._subtype: Subtype = subtype
+        self._seed = seed
+        self._asked = 0
+        self._player = player or SilentPlayer()
+        self._speech_model = _speech_model(tts_model)
+        self._worker = SpeechWorker(self._speech_model, self._player) if self._speech_model else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Falls silent and ends the thread that speaks."""
+        if self._worker is not None:
+            self._worker.close()
+        self._player.close()
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """The names that the speech model has for its voices, as far as it tells them."""
+        return tuple(getattr(self._speech_model, "voices", ()))
+
+    def clear_history(self) -> None:
+        """Begins another conversation, with the same system prompt."""
+        self.session.clear_history()
+        self.conversation += 1
+
+    def process_message(self, text: str) -> tuple[str, Path | None]:
+        """Asks, and returns the answer and the WAV in which it is spoken; None where audio is not saved.
+
+        Raises:
+            ModelError: the question does not fit the context, or the model gave no answer.
+            OutputError: the WAV cannot be written.
+        """
+        reply = self.reply(text)
+        return reply.text, reply.audio_path
+
+    def reply(
+        self,
+        text: str,
+        on_text: Callable[[str], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Reply:
+        """Asks, speaks the answer, and returns when it is written, spoken and, where there is a player, heard.
+
+        Args:
+            text: the question.
+            on_text: is given the answer as it is written, or all of it at once without `stream`.
+            should_stop: is asked again and again; when it says yes, writing, speaking and playing stop at once. What
+                was written stays in the conversation as an interrupted turn.
+
+        Raises:
+            ModelError: the question does not fit the context, or the model gave no answer.
+            OutputError: the WAV cannot be written.
+        """
+        turn = SpokenTurn(self._worker, self.voice, self._language, row_seed(self._seed, self._asked))
+        self._asked += 1
+        stopped = should_stop or _never
+        try:
+            self._write(turn, text, on_text or _ignore, stopped)
+            if not turn.interrupted:
+                self._wait(turn, stopped)
+        except BaseException:
+            turn.silence()
+            raise
+        return turn.reply(self._saved(turn), self.session.last_usage)
+
+    def _write(
+        self, turn: SpokenTurn, text: str, on_text: Callable[[str], None], should_stop: Callable[[], bool]
+    ) -> None:
+        """Until the answer is written; with `stream` it is spoken meanwhile."""
+        session = self.session
+        deltas = session.tool_stream(text) if len(session.tools) else session.chat_stream(text)
+        try:
+            for delta in deltas:
+                shown = turn.take(delta)
+                if self._stream and shown:
+                    on_text(shown)
+                    turn.say(shown)
+                if should_stop():
+                    turn.interrupt()
+                    return
+        finally:
+            deltas.close()
+        if not self._stream and turn.text:
+            on_text(turn.text)
+            turn.say(turn.text)
+
+    def _wait(self, turn: SpokenTurn, should_stop: Callable[[], bool]) -> None:
+        """Until everything is spoken and heard, or the user has enough."""
+        turn.finish()
+        while not turn.spoken_out():
+            if should_stop():
+                turn.interrupt()
+                return
+        while not self._player.idle:
+            if should_stop():
+                turn.silence()
+                return
+            time.sleep(_POLL)
+
+    def _saved(self, turn: SpokenTurn) -> Path | None:
+        """The WAV of the answer; what was interrupted is not saved."""
+        speech = turn.speech
+        if not self._save_audio or speech is None or turn.interrupted or not speech.chunks:
+            return None
+        path = _free_name(self._output_dir)
+        write_wav(path, speech.samples, speech.sampling_rate, self._subtype)
+        return path
+
+
+def _free_name(folder: Path) -> Path:
+    """Reserves a name that no file in `folder` has, so that a WAV never overwrites another.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    stem = f"response_{datetime.now():%Y%m%d_%H%M%S}"
+    number = 1
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = folder / (f"{stem}.wav" if number == 1 else f"{stem}_{number}.wav")
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                number += 1
+            else:
+                return path
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def _speech_model(source: str | Path | SpeechModel | None) -> SpeechModel | None:
+    if not isinstance(source, str | Path):
+        return source
+    from voicegen.tts.piper import PiperSpeech
+
+    return PiperSpeech.load(str(source))
+
+
+def _ignore(_text: str) -> None:
+    """Shows nothing."""
+
+
+def _never() -> bool:
+    return False

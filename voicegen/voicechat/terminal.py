@@ -1,0 +1,172 @@
+"""The chat in a terminal, or between two pipes: reads questions, shows and speaks answers, obeys slash commands."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Protocol, Self, TextIO
+
+from voicegen.errors import VoicegenError
+from voicegen.voicechat.commands import Room, command_names, is_command, run_command
+from voicegen.voicechat.page import Page
+from voicegen.voicechat.pipeline import VoiceChatPipeline
+from voicegen.voicechat.turn import Reply
+
+
+class Recorder(Protocol):
+    """What keeps the turns of a chat."""
+
+    def add(self, question: str, reply: Reply) -> None:
+        """Takes the turn that has just ended."""
+        ...
+
+
+class ChatTerminal:
+    """One chat with one user.
+
+    Args:
+        pipeline: what answers.
+        page: what shows the answers.
+        recorder: what keeps the turns, if anything does.
+    """
+
+    def __init__(self, pipeline: VoiceChatPipeline, page: Page, recorder: Recorder | None = None) -> None:
+        self._pipeline = pipeline
+        self._page = page
+        self._recorder = recorder
+        self._room = Room(pipeline, page)
+
+    def talk(self, lines: Iterable[str]) -> None:
+        """Answers and obeys line by line until the lines end or the user leaves.
+
+        What goes wrong with one line is shown, and the chat goes on.
+        """
+        for line in lines:
+            try:
+                if not self._obey(line):
+                    return
+            except VoicegenError as error:
+                self._page.error(str(error))
+
+    def ask(self, question: str) -> Reply:
+        """Shows and speaks the answer to one question; Ctrl-C stops it.
+
+        Raises:
+            VoicegenError: the model gave no answer, or a file cannot be written.
+        """
+        shown = False
+
+        def show(text: str) -> None:
+            nonlocal shown
+            if not shown:
+                self._page.answer_begins()
+            shown = True
+            self._page.answer(text)
+
+        try:
+            with StopRequest() as stop:
+                reply = self._pipeline.reply(question, show, lambda: stop.requested)
+        finally:
+            if shown:
+                self._page.answer_ends()
+        self._page.outcome(reply)
+        if self._recorder is not None and reply.text:
+            self._recorder.add(question, reply)
+        return reply
+
+    def _obey(self, line: str) -> bool:
+        """Does what a line says; false when it says to leave."""
+        question: str | None = line.strip()
+        if question and is_command(question):
+            step = run_command(self._room, question)
+            if step.leave:
+                return False
+            question = step.ask
+        if question:
+            try:
+                self.ask(question)
+            except KeyboardInterrupt:  # a second Ctrl-C, when the model did not heed the first
+                self._page.note("(interrupted)")
+        return True
+
+
+class StopRequest:
+    """Turns Ctrl-C into a request, so that a model is stopped between two tokens and never inside of one.
+
+    A second Ctrl-C raises KeyboardInterrupt as usual.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._request)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _request(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+def piped_lines(stream: TextIO) -> Iterator[str]:
+    """The lines of a pipe or a file, as they come."""
+    yield from iter(stream.readline, "")
+
+
+def typed_lines(history: Path | None) -> Iterator[str]:
+    """The lines that a user types, with editing, completion of commands, and the lines of earlier chats.
+
+    Ctrl-C drops the line being typed; Ctrl-D on an empty line ends.
+
+    Args:
+        history: the file that keeps the lines; None, or one that cannot be written, to forget them.
+    """
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+
+    prompt: PromptSession[str] = PromptSession(
+        "you: ",
+        history=_line_history(history),
+        completer=WordCompleter(command_names(), sentence=True),
+        complete_while_typing=False,
+    )
+    return _prompted(prompt.prompt)
+
+
+def _prompted(read: Callable[[], str]) -> Iterator[str]:
+    while True:
+        try:
+            yield read()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+
+
+def _line_history(path: Path | None) -> Any:
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+    if path is None:
+        return InMemoryHistory()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        with path.open("ab"):
+            return FileHistory(str(path))
+    except OSError:
+        return InMemoryHistory()
+
+
+def is_interactive() -> bool:
+    """Whether a user types the questions."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,163 @@
+"""One question's answer while it is written and spoken, and what becomes of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicegen.protocols import ChatUsage
+from voicegen.voicechat.sentences import SpeakablePieces
+from voicegen.voicechat.speaking import SpeechWorker, SpokenAnswer
+
+_WAIT: Final = 0.03  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long an answer took, in seconds from the question on.
+
+    Attributes:
+        first_token: until the first word of the answer was there.
+        last_token: until the answer was written.
+        first_audio: until the first samples were there; None if nothing was spoken.
+        speaking: that the voice worked, in all.
+        audio: the length of the audio.
+    """
+
+    first_token: float | None
+    last_token: float
+    first_audio: float | None
+    speaking: float
+    audio: float
+
+    @property
+    def speedup(self) -> float | None:
+        """Times real time: seconds of audio made in a second of the voice's work."""
+        return self.audio / self.speaking if self.speaking else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as written and as spoken.
+
+    Attributes:
+        text: as the model wrote it.
+        spoken: as it was said aloud.
+        samples: the audio, float32 mono (N,) at `sampling_rate` Hz; empty when nothing was spoken.
+        audio_path: the WAV, where one was saved.
+        interrupted: whether it was stopped before its last word was written and spoken.
+        failures: why pieces of it could not be spoken.
+        usage: tokens, where the model counts them.
+    """
+
+    text: str
+    spoken: str
+    samples: NDArray[np.float32]
+    sampling_rate: int | None
+    audio_path: Path | None
+    interrupted: bool
+    failures: tuple[str, ...]
+    timings: Timings
+    usage: ChatUsage | None
+
+
+class SpokenTurn:
+    """One question's answer while it is written and spoken.
+
+    Args:
+        worker: what speaks it; None for an answer in writing only.
+        voice: that says it.
+        language: of the answer.
+        seed: of the voice.
+    """
+
+    def __init__(self, worker: SpeechWorker | None, voice: str | None, language: str, seed: int) -> None:
+        self._asked_at = time.monotonic()
+        self._first_token_at: float | None = None
+        self._last_token_at = self._asked_at
+        self._worker = worker
+        self._pieces = SpeakablePieces(language)
+        self.speech: SpokenAnswer | None = worker.begin(voice, seed) if worker else None
+        self.text = ""
+        self.interrupted = False
+
+    def take(self, delta: str) -> str:
+        """Takes what the model wrote, and returns it without the white space before the first word."""
+        if not self.text:
+            delta = delta.lstrip()
+        if delta and self._first_token_at is None:
+            self._first_token_at = time.monotonic()
+        self._last_token_at = time.monotonic()
+        self.text += delta
+        return delta
+
+    def say(self, text: str) -> None:
+        """Has whatever `text` completes spoken."""
+        for piece in self._pieces.add(text):
+            self._say(piece)
+
+    def finish(self) -> None:
+        """Has the rest spoken."""
+        if self._worker is None or self.speech is None:
+            return
+        for piece in self._pieces.finish():
+            self._say(piece)
+        self._worker.finish(self.speech)
+
+    def spoken_out(self) -> bool:
+        """Waits a moment, and returns whether everything was spoken.
+
+        Raises:
+            Exception: a bug in the voice, as it was raised.
+        """
+        if self.speech is None:
+            return True
+        over = self.speech.over.wait(_WAIT)
+        if self.speech.error is not None:
+            raise self.speech.error
+        return over
+
+    def interrupt(self) -> None:
+        """Ends the turn before its end."""
+        self.interrupted = True
+        self.silence()
+
+    def silence(self) -> None:
+        """Stops speaking and playing at once."""
+        if self._worker is not None:
+            self._worker.interrupt()
+
+    def reply(self, audio_path: Path | None, usage: ChatUsage | None) -> Reply:
+        """What has become of the turn."""
+        speech = self.speech
+        return Reply(
+            text=self.text.strip(),
+            spoken=" ".join(speech.texts) if speech else "",
+            samples=speech.samples if speech else np.zeros(0, dtype=np.float32),
+            sampling_rate=speech.sampling_rate if speech else None,
+            audio_path=audio_path,
+            interrupted=self.interrupted,
+            failures=tuple(dict.fromkeys(speech.failures)) if speech else (),
+            timings=self._timings(),
+            usage=usage,
+        )
+
+    def _timings(self) -> Timings:
+        speech = self.speech
+        first_audio_at = speech.first_audio_at if speech else None
+        return Timings(
+            first_token=None if self._first_token_at is None else self._first_token_at - self._asked_at,
+            last_token=self._last_token_at - self._asked_at,
+            first_audio=None if first_audio_at is None else first_audio_at - self._asked_at,
+            speaking=speech.seconds if speech else 0.0,
+            audio=speech.duration if speech else 0.0,
+        )
+
+    def _say(self, piece: str) -> None:
+        if self._worker is not None and self.speech is not None:
+            self._worker.say(self.speech, piece)
