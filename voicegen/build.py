@@ -6,14 +6,13 @@ A factory imports its adapter only when called, so nothing heavy is loaded that 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
 from voicegen.config import (
     JobConfig,
-    LocalExecutorConfig,
     MarvisConfig,
     MLXChatConfig,
     OpenAIChatConfig,
@@ -21,7 +20,6 @@ from voicegen.config import (
     ToneConfig,
 )
 from voicegen.errors import MissingDependency
-from voicegen.pipeline.job import Executor
 from voicegen.protocols import AnswerModel, GenerationOptions, SpeechModel
 
 
@@ -69,13 +67,6 @@ def speech_model(config: JobConfig) -> SpeechModel:
     return AdjustedSpeech.around(LongTextSpeech(model, config.tts.max_chars), config.tts)
 
 
-def executor(config: LocalExecutorConfig) -> Executor:
-    """What runs the stages."""
-    from voicegen.executors.local import LocalExecutor
-
-    return LocalExecutor(config.queue_size)
-
-
 def _mlx(config: JobConfig) -> AnswerModel:
     from voicegen.chat.mlx.batching import MLXAnswerModel
 
@@ -95,10 +86,20 @@ def _mlx(config: JobConfig) -> AnswerModel:
 
 def _openai(config: JobConfig) -> AnswerModel:
     from voicegen.chat.openai import OpenAIAnswerModel
+    from voicegen.chat.server import Server
+    from voicegen.chat.tools import load_tools
 
     chat = config.chat
     assert isinstance(chat, OpenAIChatConfig)
-    return OpenAIAnswerModel(chat.model)
+    server = Server(chat.model, chat.base_url, chat.api_key_env, chat.timeout, chat.retries)
+    return OpenAIAnswerModel(
+        server,
+        _options(chat),
+        chat.system_prompt,
+        concurrency=chat.concurrency,
+        reasoning_budget=chat.reasoning_budget,
+        tools=load_tools(chat.tools),
+    )
 
 
 def _echo(_config: JobConfig) -> AnswerModel:
@@ -133,16 +134,9 @@ def _tone(config: JobConfig) -> SpeechModel:
     return ToneSpeech(duration=tts.duration)
 
 
-def _options(chat: MLXChatConfig) -> GenerationOptions:
-    return GenerationOptions(
-        max_tokens=chat.max_tokens,
-        temperature=chat.temperature,
-        top_p=chat.top_p,
-        top_k=chat.top_k,
-        min_p=chat.min_p,
-        repetition_penalty=chat.repetition_penalty,
-        reasoning_effort=chat.reasoning_effort,
-    )
+def _options(chat: MLXChatConfig | OpenAIChatConfig) -> GenerationOptions:
+    names = {field.name for field in fields(GenerationOptions)}
+    return GenerationOptions(**{name: value for name, value in chat.model_dump().items() if name in names})
 
 
 _CHAT: Mapping[str, Backend] = MappingProxyType(

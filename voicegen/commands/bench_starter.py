@@ -103,7 +103,7 @@ class PlainLoop:
         rate = self._voice.config.sample_rate
         soundfile.write(Path(self._folder.name) / f"{self._written:06d}.wav", samples, rate, subtype="PCM_16")
         self._written += 1
-        return len(samples) / rate
+        return len(samples) / float(rate)
 
     def _answer(self, question: str) -> str:
         from mlx_lm import generate
@@ -113,7 +113,7 @@ class PlainLoop:
         if self._chat.system_prompt:
             messages.insert(0, {"role": "system", "content": self._chat.system_prompt})
         prompt = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True)
-        answer: str = generate(
+        answer = generate(
             self._model,
             self._tokenizer,
             prompt,
@@ -121,7 +121,7 @@ class PlainLoop:
             sampler=make_sampler(self._chat.temperature, self._chat.top_p),
             logits_processors=make_logits_processors(repetition_penalty=self._chat.repetition_penalty),
         )
-        return answer
+        return str(answer)
 
 
 def _questions(config: JobConfig) -> list[Question]:

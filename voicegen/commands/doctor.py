@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def _torch_device() -> str:
 def _models() -> Iterator[Finding]:
     for kind, names in (("chat", _CHAT_MODELS), ("speech", _SPEECH_MODELS)):
         for name in names:
-            yield kind, f"{name}: {_attempt(lambda name=name: _where(name))}"
+            yield kind, f"{name}: {_attempt(partial(_where, name))}"
 
 
 def _where(name: str) -> str:

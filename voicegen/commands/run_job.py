@@ -19,6 +19,7 @@ from voicegen.config import JobConfig
 from voicegen.dataset.manifest import Provenance, manifest_rows, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
+from voicegen.executors import make_executor
 from voicegen.files import output_error
 from voicegen.pipeline.clips import forget_missing
 from voicegen.pipeline.job import Job
@@ -126,7 +127,7 @@ class _Run:
         )
         try:
             with display, ManifestRefresher(self._write_manifest):
-                build.executor(self._config.executor).run(job)
+                make_executor(self._config.executor).run(job)
         except KeyboardInterrupt:
             _log.info("interrupted")
             raise Interrupted(self._summary(display)) from None

@@ -113,7 +113,7 @@ class ProgressDisplay:
             self._show_lines()
 
     def _show_bars(self) -> None:
-        bars = [
+        bars: list[tqdm[None]] = [
             tqdm(total=self._total, initial=self._done, desc=name, bar_format=_BAR, file=self._stream, position=place)
             for place, name in enumerate(("answering", "speaking", "writing"))
         ]
