@@ -34,6 +34,7 @@ class Codec:
         frame_rate: frames of codes a second.
         frame_size: samples a frame.
         codebooks: codebooks that there are.
+        codebook_size: codes in each.
     """
 
     def __init__(self, model: Any, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> None:
@@ -42,6 +43,7 @@ class Codec:
         self.dtype = torch.float32 if dtype == torch.float32 else torch.float16
         self.sample_rate: int = model.config.sampling_rate
         self.codebooks: int = model.config.num_quantizers
+        self.codebook_size: int = model.config.codebook_size
         self._model = model.eval().to(self.device, torch.float32)
         self._exact = MimiDecoder(model, self.device, torch.float32)
         self._fast = self._exact if dtype == torch.float32 else MimiDecoder(model, self.device, torch.float16)
@@ -147,8 +149,8 @@ class Codec:
     def _check(self, codes: NDArray[np.int64]) -> None:
         if codes.ndim != 2 or not 1 <= codes.shape[0] <= self.codebooks:
             raise ValueError(f"codes must have the shape (K, T) with K from 1 to {self.codebooks}; got {codes.shape}")
-        if codes.size and not 0 <= codes.min() <= codes.max() < self._exact.codebook_size:
-            last = self._exact.codebook_size - 1
+        if codes.size and not 0 <= codes.min() <= codes.max() < self.codebook_size:
+            last = self.codebook_size - 1
             raise ValueError(f"codes must be from 0 to {last}; got {codes.min()} to {codes.max()}")
 
 

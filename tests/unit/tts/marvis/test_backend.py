@@ -1,0 +1,153 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.marvis_checkpoints import write_checkpoint
+from tests.unit.tts.test_voices import recording, write
+from voicegen.config import MarvisConfig, VoiceConfig, VoicePromptConfig
+from voicegen.errors import ModelError
+from voicegen.protocols import StreamingSpeechModel
+from voicegen.records import Failure, Speech, Utterance
+from voicegen.tts.long_text import LongTextSpeech
+from voicegen.tts.marvis.backend import MarvisSpeech
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint with its codec and two voices."""
+    folder = write_checkpoint(tmp_path_factory.mktemp("marvis"))
+    write(folder / "prompts", "conversational_a", recording(3.0), "Hello.")
+    write(folder / "prompts", "reader", 0.5 * recording(3.2), "Once upon a time.")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: Path) -> MarvisSpeech:
+    return MarvisSpeech.open(str(checkpoint), device="cpu", slots=3, max_frames=6)
+
+
+def settings(checkpoint: Path, **changes: object) -> MarvisConfig:
+    values: dict[str, object] = {
+        "kind": "marvis",
+        "model": str(checkpoint),
+        "revision": None,
+        "codec": None,
+        "language": "en",
+        "speed": 1.0,
+        "sample_rate": None,
+        "subtype": "PCM_16",
+        "max_chars": 400,
+        "device": "cpu",
+        "dtype": "auto",
+        "slots": 2,
+        "temperature": 0.9,
+        "top_k": 50,
+        "codebooks": 8,
+        "max_frames": 4,
+    }
+    return MarvisConfig.model_validate(values | changes)
+
+
+def voices(*names: str, **prompts: VoicePromptConfig) -> VoiceConfig:
+    return VoiceConfig(assign="fixed", names=names, prompts=prompts)
+
+
+def speak(model: MarvisSpeech, *utterances: Utterance | None) -> dict[int, Speech | Failure]:
+    records = list(model.speak(iter(utterances)))
+    return {r.index if isinstance(r, Failure) else r.utterance.index: r for r in records}
+
+
+def samples(record: Speech | Failure) -> np.ndarray:
+    assert isinstance(record, Speech), record
+    return record.samples
+
+
+def test_marvis_is_a_speech_model_that_streams(model: MarvisSpeech) -> None:
+    assert isinstance(model, StreamingSpeechModel)
+    assert model.sample_rate == 24_000
+    assert model.info.backend == "marvis"
+
+
+def test_utterances_come_back_with_their_own_audio_in_any_company(model: MarvisSpeech) -> None:
+    utterances = [Utterance(i, text, seed=i) for i, text in enumerate(["One.", "Number two.", "And three!", "Four?"])]
+    together = speak(model, *utterances[:2], None, *utterances[2:])
+    assert sorted(together) == [0, 1, 2, 3]
+    for utterance in utterances:
+        alone = samples(speak(model, utterance)[utterance.index])
+        assert np.allclose(samples(together[utterance.index]), alone, atol=1e-5)
+
+
+def test_the_checkpoints_own_voices_are_known_and_one_is_the_default(model: MarvisSpeech) -> None:
+    assert model.voices.names == ("conversational_a", "reader")
+    spoken = speak(
+        model,
+        Utterance(0, "Hi."),
+        Utterance(1, "Hi.", voice="conversational_a"),
+        Utterance(2, "Hi.", voice="reader"),
+    )
+    assert np.allclose(samples(spoken[0]), samples(spoken[1]), atol=1e-5)
+    assert not np.array_equal(samples(spoken[0]), samples(spoken[2]))
+
+
+def test_an_unknown_voice_and_unspeakable_text_fail_alone(model: MarvisSpeech) -> None:
+    spoken = speak(model, Utterance(0, "Hi.", voice="raeder", part=2), Utterance(1, "Hi."), Utterance(2, "..."))
+    failure = spoken[0]
+    assert isinstance(failure, Failure)
+    assert failure.part == 2
+    assert "nearest names are reader" in failure.error
+    assert isinstance(spoken[1], Speech)
+    assert isinstance(spoken[2], Failure)
+
+
+def test_refusals_are_given_even_when_nothing_is_spoken(model: MarvisSpeech) -> None:
+    assert [type(record) for record in speak(model, Utterance(0, "Hi.", voice="x")).values()] == [Failure]
+
+
+def test_streamed_pieces_join_to_the_whole(model: MarvisSpeech) -> None:
+    utterance = Utterance(0, "Hello there.", seed=5)
+    whole = samples(speak(model, utterance)[0])
+    streamed = np.concatenate(list(model.stream(utterance)))
+    assert np.abs(streamed - whole).max() <= 1e-4 * max(1.0, np.abs(whole).max())
+
+
+def test_long_texts_keep_their_voice(model: MarvisSpeech) -> None:
+    (record,) = LongTextSpeech(model, 20).speak([Utterance(7, "One two three. Four five six. Seven.", voice="reader")])
+    assert isinstance(record, Speech)
+    assert record.utterance.index == 7
+
+
+def test_a_jobs_settings_make_a_model_with_the_users_voices(checkpoint: Path, tmp_path: Path) -> None:
+    wav = write(tmp_path / "own", "ann", recording(), None)
+    ann = VoicePromptConfig(audio=wav, transcript="Good day.", mode="context")
+    model = MarvisSpeech.load(settings(checkpoint), voices("ann", "reader", ann=ann))
+    assert model.voices.names == ("ann", "conversational_a", "reader")
+    assert isinstance(speak(model, Utterance(0, "Hi.", voice="ann"))[0], Speech)
+
+
+def test_voices_that_cannot_be_used_stop_the_job_before_it_begins(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nearest names are reader"):
+        MarvisSpeech.load(settings(checkpoint), voices("readr"))
+    short = VoicePromptConfig(audio=write(tmp_path / "own", "ann", recording(1.0), None), transcript="Hi.")
+    with pytest.raises(ModelError, match=r"'ann': its audio is 1\.0 s, too short"):
+        MarvisSpeech.load(settings(checkpoint), voices(ann=short))
+    german = VoicePromptConfig(
+        audio=write(tmp_path / "own", "uwe", recording(), None), transcript="Guten Tag.", language="de"
+    )
+    with pytest.raises(ModelError, match="'uwe' is in de, and en is to be spoken"):
+        MarvisSpeech.load(settings(checkpoint), voices(uwe=german))
+
+
+def test_utterances_are_pulled_only_as_slots_come_free(model: MarvisSpeech) -> None:
+    pulled: list[int] = []
+
+    def source() -> Iterator[Utterance]:
+        for index in range(100):
+            pulled.append(index)
+            yield Utterance(index, "Hi.", seed=index)
+
+    stream = model.speak(source())
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert len(pulled) < 20
