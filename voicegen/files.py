@@ -63,43 +63,39 @@ def output_error(path: Path | str, error: OSError) -> OutputError:
 
 
 def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
-    """Writes many files as `write_atomic` does each, for less: a folder is synced once for all of its new names.
+    """Writes many files as `write_atomic` does each, for less.
 
-    After an error some of the files may be in place, each of them whole.
+    All are written before the first is synced, so that the disk can take them together, and a folder is synced once for
+    all of its new names. After an error some of the files may be in place, each of them whole.
 
     Raises:
         OutputError: a folder cannot be written or the disk is full.
     """
-    for folder in dict.fromkeys(path.parent for path, _ in files):
-        _make_folder(folder)
-    for path, data in files:
-        try:
-            _write_and_rename(path, data)
-        except OSError as error:
-            raise output_error(path, error) from error
-    for folder in dict.fromkeys(path.parent for path, _ in files):
-        sync_folder(folder)
-
-
-def _make_folder(folder: Path) -> None:
+    written: list[tuple[Path, Path, int]] = []  # temporary, final, descriptor
+    folders = dict.fromkeys(path.parent for path, _ in files)
+    path = Path()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(folder, error) from error
-
-
-def _write_and_rename(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+        for path in folders:
+            path.mkdir(parents=True, exist_ok=True)
+        for path, data in files:
+            temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+            written.append((temporary, path, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)))
+            _write_all(written[-1][2], data)
+        for _, path, descriptor in written:
             os.fsync(descriptor)
-        finally:
+        for temporary, path, _ in written:
+            temporary.replace(path)
+        for path in folders:
+            sync_folder(path)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        for temporary, _, descriptor in written:
             os.close(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            temporary.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -15,7 +15,7 @@ from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.stages import Script
 from voicegen.records import ManifestRow
 
-_BAR = "{desc:<9} {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} rows  {postfix}"
+_BAR = "{desc:<9} {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} rows{postfix}"
 _LINE_EVERY = 15.0  # seconds, on a pipe
 
 
