@@ -81,7 +81,7 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
             temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
             written.append((temporary, path, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)))
             _write_all(written[-1][2], data)
-        for _, path, descriptor in written:
+        for _, path, descriptor in written:  # noqa: B007 - the error names the path
             os.fsync(descriptor)
         for temporary, path, _ in written:
             temporary.replace(path)
