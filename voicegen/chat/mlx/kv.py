@@ -1,0 +1,75 @@
+"""KV caches: the one of a prefix that all prompts share, and what caches cost in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import psutil
+from mlx_lm.models.cache import make_prompt_cache
+
+PREFILL_STEP = 512
+"""Tokens of one forward pass over a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPrefix:
+    """The first tokens of every prompt and their KV cache, which batches copy and never change."""
+
+    tokens: tuple[int, ...]
+    cache: list[Any]
+    bytes_per_token: int
+
+    def split(self, prompt: Sequence[int]) -> tuple[list[int], list[Any] | None, list[int]]:
+        """What is left to prefill of a prompt, the cache to begin with, and the tokens in that cache."""
+        count = len(self.tokens)
+        if 0 < count < len(prompt) and tuple(prompt[:count]) == self.tokens:
+            return list(prompt[count:]), self.cache, list(self.tokens)
+        return list(prompt), None, []
+
+
+def shared_prefix(model: nn.Module, one: Sequence[int], other: Sequence[int]) -> SharedPrefix:
+    """Prefills what two prompts that differ in their question alone have in common."""
+    tokens = tuple(one[: common_length(one, other)])
+    cache = make_prompt_cache(model)
+    prefill(model, cache, tokens or one[:1])
+    return SharedPrefix(tokens, cache, cache_bytes(cache) // max(1, len(tokens)))
+
+
+def prefill(model: nn.Module, cache: list[Any], tokens: Sequence[int]) -> None:
+    """Runs `tokens` through the model for the sake of the cache alone."""
+    for start in range(0, len(tokens), PREFILL_STEP):
+        model(mx.array(list(tokens[start : start + PREFILL_STEP]))[None], cache=cache)
+        mx.eval([layer.state for layer in cache])
+
+
+def common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two sequences share from their start."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def cache_bytes(cache: Sequence[Any]) -> int:
+    """Bytes of the keys and values that a cache holds, without what it keeps in reserve."""
+    return sum(part.nbytes for layer in cache for part in _arrays(layer.state))
+
+
+def default_kv_budget() -> int:
+    """Bytes for the KV caches of a batch: a quarter of the memory that is free now."""
+    free = psutil.virtual_memory().available
+    if mx.default_device() != mx.Device(mx.cpu):
+        size = mx.device_info().get("max_recommended_working_set_size") or mx.device_info().get("memory_size") or free
+        free = (
+            min(free, int(size) - mx.get_active_memory())
+            if mx.metal.is_available()
+            else int(size) - mx.get_active_memory()
+        )
+    return max(free // 4, 1 << 26)
+
+
+def _arrays(state: Any) -> list[mx.array]:
+    if isinstance(state, mx.array):
+        return [state]
+    return [array for part in state for array in _arrays(part)] if isinstance(state, (list, tuple)) else []

@@ -1,0 +1,152 @@
+"""mlx-lm's continuous batching, with one sampler for the whole batch.
+
+mlx-lm's own step normalizes the logits of every row over the vocabulary and samples row by row. Neither is needed here,
+and together they cost up to half of a small model's step. Rows come and go, and their caches grow, as in mlx-lm 0.32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch
+
+from voicegen.chat.mlx.sampling import PENALTY_WINDOW, BatchSampler, RowStream
+from voicegen.protocols import GenerationOptions
+
+
+class SampledBatch(GenerationBatch):
+    """The rows that are being decoded.
+
+    `samplers` holds each row's `RowStream`, and `fallback_sampler` the `BatchSampler` of them all.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        uids: list[int],
+        inputs: mx.array,
+        prompt_cache: list[Any],
+        tokens: list[list[int]],
+        samplers: list[RowStream],
+        fallback_sampler: BatchSampler,
+        logits_processors: list[Any],
+        stop_sequences: list[Any],
+        max_tokens: list[int],
+    ) -> None:
+        self._recent = _recent_tokens(tokens) if fallback_sampler.penalizes else None
+        super().__init__(
+            model,
+            uids,
+            inputs,
+            prompt_cache,
+            tokens,
+            samplers,
+            fallback_sampler,
+            logits_processors,
+            stop_sequences,
+            max_tokens,
+        )
+
+    def _step(self) -> tuple[list[int], list[None]]:
+        """Starts the computation of the next tokens and returns the current ones."""
+        current = self._next_tokens
+        logits = self.model(current[:, None], cache=self.prompt_cache)[:, -1, :]
+        if self._recent is not None:
+            self._recent = mx.concatenate([self._recent[:, 1:], current[:, None].astype(mx.int32)], axis=1)
+        self._current_tokens = current
+        self._next_tokens = self.fallback_sampler.choose(logits, self._recent, self.samplers)
+        self._current_logprobs = self._next_logprobs = [None] * len(self.uids)
+        mx.async_eval(self._next_tokens)
+        tokens: list[int] = current.tolist()
+        for row, token in zip(self.tokens, tokens, strict=True):
+            row.append(token)
+        return tokens, [None] * len(tokens)
+
+    def extend(self, batch: SampledBatch) -> None:
+        """Takes in the rows of another batch."""
+        if self._recent is not None and batch._recent is not None:
+            self._recent = mx.concatenate([self._recent, batch._recent]) if self.uids else batch._recent
+        super().extend(batch)
+
+    def filter(self, keep: list[int]) -> None:
+        """Keeps the rows at these places."""
+        if self._recent is not None and keep:
+            self._recent = self._recent[mx.array(keep)]
+        super().filter(keep)
+
+
+class SampledPrompts(PromptProcessingBatch):
+    """The rows that are being prefilled."""
+
+    def generate(self, tokens: list[list[int]]) -> SampledBatch:
+        """Turns the rows into rows that are decoded, beginning with their last prompt tokens."""
+        batch = SampledBatch(
+            self.model,
+            self.uids,
+            mx.array([row[-1] for row in tokens]),
+            self.prompt_cache,
+            self.tokens,
+            self.samplers,
+            self.fallback_sampler,
+            self.logits_processors,
+            self.stop_sequences,
+            self.max_tokens,
+        )
+        self.uids, self.prompt_cache, self.tokens, self.samplers = [], [], [], []
+        self.logits_processors, self.stop_sequences, self.max_tokens = [], [], []
+        return batch
+
+
+class TokenGenerator(BatchGenerator):
+    """mlx-lm's `BatchGenerator` for rows that all sample in the way of `options`, each with its own seed."""
+
+    def __init__(
+        self, model: nn.Module, options: GenerationOptions, stop_tokens: Sequence[int], batch_size: int
+    ) -> None:
+        """`batch_size` bounds the rows that are decoded together, and those that are prefilled together."""
+        super().__init__(
+            model,
+            sampler=BatchSampler(options),
+            stop_tokens=[[token] for token in stop_tokens],
+            completion_batch_size=batch_size,
+            prefill_batch_size=batch_size,
+        )
+        self._prompt_batch = SampledPrompts.empty(model, self.sampler, prefill_step_size=self.prefill_step_size)
+        self._generation_batch = SampledBatch.empty(model, self.sampler)
+
+    def add(
+        self,
+        prompts: list[list[int]],
+        budgets: list[int],
+        caches: list[Any],
+        cached: list[list[int]],
+        seeds: list[RowStream],
+    ) -> list[int]:
+        """Queues rows and returns their numbers.
+
+        Args:
+            prompts: What is still to be prefilled of each row, at least one token.
+            budgets: The most tokens that each may generate.
+            caches: Their KV caches, which are copied; None for an empty one.
+            cached: The tokens that each cache holds.
+            seeds: Their random streams.
+        """
+        numbers: list[int] = self.insert(
+            prompts, budgets, caches=caches, all_tokens=[list(tokens) for tokens in cached], samplers=seeds
+        )
+        return numbers
+
+    def _make_batch(self, n: int) -> SampledPrompts:
+        made = super()._make_batch(n)
+        made.__class__ = SampledPrompts
+        return made
+
+
+def _recent_tokens(tokens: Sequence[list[int]]) -> mx.array:
+    """The last tokens of each row, (B, `PENALTY_WINDOW`); short rows repeat their first token, which changes nothing."""
+    rows = [row[-PENALTY_WINDOW:] for row in tokens]
+    full = [[row[0] if row else 0] * (PENALTY_WINDOW - len(row)) + row for row in rows]
+    return mx.array(full, dtype=mx.int32).reshape(len(full), PENALTY_WINDOW)
