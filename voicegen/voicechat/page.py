@@ -22,6 +22,7 @@ class Page:
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self._out = _console(out or sys.stdout)
         self._err = _console(err or sys.stderr)
+        self._held = ""  # white space that is shown only if more follows
 
     @property
     def is_terminal(self) -> bool:
@@ -35,11 +36,15 @@ class Page:
 
     def answer(self, text: str) -> None:
         """Shows more of an answer at once."""
-        self._out.file.write(_harmless(text))
+        text = self._held + _harmless(text)
+        shown = text.rstrip()
+        self._held = text[len(shown) :]
+        self._out.file.write(shown)
         self._out.file.flush()
 
     def answer_ends(self) -> None:
         """Ends the answer's last line."""
+        self._held = ""
         self._out.file.write("\n")
         self._out.file.flush()
 

@@ -1,6 +1,6 @@
 """A question in, an answer out that is written and spoken at the same time.
 
-with VoiceChatPipeline("starter") as pipeline:
+with VoiceChatPipeline("mlx-community/gpt-oss-20b-MXFP4-Q8", "Marvis-AI/marvis-tts-100m-v0.2") as pipeline:
     text, audio_path = pipeline.process_message("What is MLX?")
 """
 
@@ -18,10 +18,13 @@ from voicegen.chat.session import ChatSession
 from voicegen.files import output_error
 from voicegen.pipeline.plan import row_seed
 from voicegen.protocols import ChatModel, SpeechModel
+from voicegen.tts.client import DEFAULT_MODEL, open_model
+from voicegen.tts.long_text import LongTextSpeech
 from voicegen.voicechat.playback import Player, SilentPlayer
 from voicegen.voicechat.speaking import SpeechWorker
 from voicegen.voicechat.turn import Reply, SpokenTurn
 
+_LONGEST_PART: Final = 400  # characters that the voice is given at once
 _POLL: Final = 0.03  # seconds between looks at whether the user wants silence
 
 
@@ -39,7 +42,7 @@ class VoiceChatPipeline:
     def __init__(
         self,
         chat_model: str | Path | ChatModel,
-        tts_model: str | Path | SpeechModel | None = "starter",
+        tts_model: str | Path | SpeechModel | None = DEFAULT_MODEL,
         *,
         system_prompt: str | None = None,
         output_dir: str | Path = "outputs/chat",
@@ -84,7 +87,7 @@ class VoiceChatPipeline:
         self._seed = seed
         self._asked = 0
         self._player = player or SilentPlayer()
-        self._speech_model = _speech_model(tts_model)
+        self._speech_model = _opened(tts_model)
         self._worker = SpeechWorker(self._speech_model, self._player) if self._speech_model else None
 
     def __enter__(self) -> Self:
@@ -149,7 +152,7 @@ class VoiceChatPipeline:
         except BaseException:
             turn.silence()
             raise
-        return turn.reply(self._saved(turn), self.session.last_usage)
+        return turn.reply(self._saved(turn))
 
     def _write(
         self, turn: SpokenTurn, text: str, on_text: Callable[[str], None], should_stop: Callable[[], bool]
@@ -168,6 +171,7 @@ class VoiceChatPipeline:
                     return
         finally:
             deltas.close()
+        turn.usage = session.last_usage
         if not self._stream and turn.text:
             on_text(turn.text)
             turn.say(turn.text)
@@ -217,12 +221,8 @@ def _free_name(folder: Path) -> Path:
         raise output_error(folder, error) from error
 
 
-def _speech_model(source: str | Path | SpeechModel | None) -> SpeechModel | None:
-    if not isinstance(source, str | Path):
-        return source
-    from voicegen.tts.piper import PiperSpeech
-
-    return PiperSpeech.load(str(source))
+def _opened(model: str | Path | SpeechModel | None) -> SpeechModel | None:
+    return LongTextSpeech(open_model(str(model)), _LONGEST_PART) if isinstance(model, str | Path) else model
 
 
 def _ignore(_text: str) -> None:

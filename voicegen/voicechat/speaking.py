@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from voicegen.errors import VoicegenError
 from voicegen.protocols import SpeechModel, StreamingSpeechModel
 from voicegen.records import Utterance
-from voicegen.tts.long_text import part_seed
-from voicegen.tts.speaking import speak_one
+from voicegen.tts.speaking import derived_seed, speak_one
 from voicegen.voicechat.playback import Player
 
 _PAUSE_AFTER_SENTENCE: Final = 0.15  # seconds, beside the silence that a voice itself puts at an end
@@ -127,7 +126,7 @@ class SpeechWorker:
 
     def _speak(self, answer: SpokenAnswer, text: str) -> None:
         part = len(answer.texts) + len(answer.failures)
-        utterance = Utterance(answer.generation, text, answer.voice, part_seed(answer.seed, part), part)
+        utterance = Utterance(answer.generation, text, answer.voice, derived_seed(answer.seed, part), part)
         pause = _pause(answer.texts[-1], answer.sampling_rate) if answer.texts else None
         frames = self._frames(utterance)
         said = False

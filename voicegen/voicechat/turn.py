@@ -52,7 +52,9 @@ class Reply:
         audio_path: the WAV, where one was saved.
         interrupted: whether it was stopped before its last word was written and spoken.
         failures: why pieces of it could not be spoken.
-        usage: tokens, where the model counts them.
+        usage: tokens; None where the answer was interrupted while it was written.
+        voice: that spoke; None for the model's default.
+        seed: of the voice.
     """
 
     text: str
@@ -64,6 +66,8 @@ class Reply:
     failures: tuple[str, ...]
     timings: Timings
     usage: ChatUsage | None
+    voice: str | None
+    seed: int
 
 
 class SpokenTurn:
@@ -83,8 +87,11 @@ class SpokenTurn:
         self._worker = worker
         self._pieces = SpeakablePieces(language)
         self.speech: SpokenAnswer | None = worker.begin(voice, seed) if worker else None
+        self._voice = voice
+        self._seed = seed
         self.text = ""
         self.interrupted = False
+        self.usage: ChatUsage | None = None
 
     def take(self, delta: str) -> str:
         """Takes what the model wrote, and returns it without the white space before the first word."""
@@ -132,7 +139,7 @@ class SpokenTurn:
         if self._worker is not None:
             self._worker.interrupt()
 
-    def reply(self, audio_path: Path | None, usage: ChatUsage | None) -> Reply:
+    def reply(self, audio_path: Path | None) -> Reply:
         """What has become of the turn."""
         speech = self.speech
         return Reply(
@@ -144,7 +151,9 @@ class SpokenTurn:
             interrupted=self.interrupted,
             failures=tuple(dict.fromkeys(speech.failures)) if speech else (),
             timings=self._timings(),
-            usage=usage,
+            usage=self.usage,
+            voice=self._voice,
+            seed=self._seed,
         )
 
     def _timings(self) -> Timings:

@@ -1,0 +1,129 @@
+import io
+
+import pytest
+
+from tests.chat_models import PlainChatModel
+from voicegen.chat.session import ChatSession
+from voicegen.errors import InputError, OutputError
+from voicegen.tts.tone import ToneSpeech
+from voicegen.voicechat.commands import COMMANDS, Room, command_names, is_command, run_command
+from voicegen.voicechat.page import Page
+from voicegen.voicechat.pipeline import VoiceChatPipeline
+
+
+@pytest.fixture
+def model():
+    return PlainChatModel("It is blue.", "It is green.")
+
+
+@pytest.fixture
+def room(tmp_path, model):
+    notes = io.StringIO()
+    with VoiceChatPipeline(model, ToneSpeech(8000), system_prompt="Be brief.", save_audio=False) as pipeline:
+        room = Room(pipeline, Page(io.StringIO(), notes))
+        yield room
+
+
+def said(room, line):
+    before = room.page._err.file.tell()
+    step = run_command(room, line)
+    file = room.page._err.file
+    file.seek(before)
+    return step, file.read()
+
+
+@pytest.mark.parametrize("line", ["/exit", "/quit", "/q", "/Q "])
+def test_exit_quit_and_q_leave(room, line):
+    assert run_command(room, line).leave
+
+
+def test_clear_forgets_the_conversation_and_keeps_the_system_prompt(room):
+    room.pipeline.process_message("Why?")
+    said(room, "/clear")
+    assert [message.content for message in room.pipeline.session.get_history()] == ["Be brief."]
+    assert room.pipeline.conversation == 1
+
+
+def test_history_shows_who_said_what(room):
+    assert "nothing" not in said(room, "/history")[1]  # there is a system prompt
+    room.pipeline.process_message("Why?")
+    assert said(room, "/history")[1].splitlines() == ["system: Be brief.", "you: Why?", "assistant: It is blue."]
+
+
+def test_save_writes_a_conversation_that_can_be_loaded(room, tmp_path, model):
+    room.pipeline.process_message("Why?")
+    said(room, f"/save {tmp_path / 'my chat.jsonl'}")
+    loaded = ChatSession.load(tmp_path / "my chat.jsonl", model)
+    assert [message.content for message in loaded.get_history()] == ["Be brief.", "Why?", "It is blue."]
+
+
+def test_save_replaces_its_own_file_and_no_other(room, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("precious")
+    with pytest.raises(OutputError, match="exists already"):
+        run_command(room, f"/save {other}")
+    assert other.read_text() == "precious"
+    for _ in range(2):
+        run_command(room, f"/save {tmp_path / 'mine.jsonl'}")
+    with pytest.raises(InputError, match="needs a file name"):
+        run_command(room, "/save")
+
+
+def test_voice_changes_the_voice_of_the_next_answer(room):
+    said(room, "/voice eve")
+    assert room.pipeline.reply("Why?").voice == "eve"
+    assert said(room, "/voice")[1] == "voice: eve\n"
+
+
+def test_an_unknown_voice_is_refused_where_the_model_names_its_voices(room):
+    room.pipeline._speech_model.voices = ("ann", "bob")
+    with pytest.raises(InputError, match="the voices are ann, bob"):
+        run_command(room, "/voice eve")
+    assert said(room, "/voice bob")[1] == "voice: bob (there are ann, bob)\n"
+
+
+def test_system_gives_other_instructions_and_keeps_the_turns(room, model):
+    room.pipeline.process_message("Why?")
+    said(room, "/system Be long, please.")
+    room.pipeline.process_message("And?")
+    assert [message.content for message in model.asked[1]] == ["Be long, please.", "Why?", "It is blue.", "And?"]
+    assert "Be long, please." in said(room, "/system")[1]
+
+
+def test_retry_asks_the_last_question_again_with_another_seed(room, model):
+    room.pipeline.process_message("Why?")
+    step, _ = said(room, "/retry")
+    assert step.ask == "Why?"
+    room.pipeline.process_message(step.ask)
+    assert [message.content for message in model.asked[1]] == ["Be brief.", "Why?"]
+    assert model.options[1].seed != model.options[0].seed
+
+
+def test_retry_of_nothing_is_refused(room):
+    with pytest.raises(InputError, match="nothing to ask again"):
+        run_command(room, "/retry")
+
+
+def test_help_tells_every_command(room):
+    text = said(room, "/help")[1]
+    assert all(name in text for name in command_names())
+    assert len(text.splitlines()) == len(COMMANDS)
+
+
+def test_an_unknown_command_is_answered_with_the_nearest(room):
+    with pytest.raises(InputError, match=r"no command /histroy: did you mean /history\?"):
+        run_command(room, "/histroy")
+    with pytest.raises(InputError, match="/help lists them"):
+        run_command(room, "/xyzzyx")
+
+
+def test_text_after_a_command_that_takes_none_is_refused(room):
+    with pytest.raises(InputError, match="takes nothing"):
+        run_command(room, "/clear now")
+
+
+@pytest.mark.parametrize(
+    ("line", "command"), [("/help", True), ("/usr/bin is what?", False), ("what is /help", False), ("", False)]
+)
+def test_only_a_line_that_begins_with_a_command_is_one(line, command):
+    assert is_command(line) is command

@@ -1,0 +1,185 @@
+"""`voicegen chat`: talk with the model in the terminal; it answers aloud."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicegen.commands.composing import launch
+from voicegen.config import JobConfig
+from voicegen.errors import ConfigError, InputError
+from voicegen.voicechat.models import speech_kind
+from voicegen.voicechat.settings import VoiceChatSettings, take_settings
+
+if TYPE_CHECKING:
+    from voicegen.voicechat.pipeline import VoiceChatPipeline
+    from voicegen.voicechat.recording import ChatRecorder
+    from voicegen.voicechat.turn import Reply
+
+_USAGE = """\
+usage: voicegen chat [KEY=VALUE ...] [flags]
+
+Talk with a language model; its answers are spoken, and kept as WAVs in outputs/chat.
+
+  --chat-model MODEL      chat.model=      a folder, a starter model, or a Hugging Face name
+  --tts-model MODEL       tts.model=       likewise: a Piper voice or a Marvis checkpoint
+  --preset NAME           preset=          starter (default; needs no download) or marvis
+  --system-prompt TEXT    chat.system_prompt=
+  --max-tokens N          chat.max_tokens=   shorter answers are spoken sooner
+  --voice NAME            voice.names=     one of the speech model's voices
+  --stream                voicechat.stream=true      show and speak an answer while it is written
+  --play                  voicechat.play=true        play the answers
+  --device NAME           voicechat.device=          which audio device, by number or name; implies --play
+  --output-dir FOLDER     output_dir=      where the WAVs go, as response_<timestamp>.wav
+  --no-save-audio         voicechat.save_audio=false without --play: answer in writing only
+  --record FOLDER         voicechat.record=          keep the chat as a dataset, with WAVs and manifest.parquet
+  --single TEXT           one question, one spoken answer; - reads it from standard input
+
+In the chat: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves. Questions may also come through a pipe,
+one a line; answers go to standard output, everything else to standard error.
+
+exit codes: 0 done; 1 an unexpected error; 2 bad usage or config; 3 with --single, the answer could not be spoken;
+130 interrupted
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command and returns its exit code."""
+    if any(word in ("-h", "--help") for word in argv):
+        print(_USAGE, end="")
+        return 0
+    flags, words = _parse(argv)
+    settings, overrides = take_settings(words, _chat_flags(flags))
+    if flags.preset is not None:
+        overrides.append(f"preset={flags.preset}")
+    if flags.tts_model is not None and not any(word.startswith("tts=") for word in overrides):
+        overrides.append(f"tts={speech_kind(flags.tts_model)}")
+    # A run's default name would put a chat's WAVs among those of the first run.
+    return launch(["name=chat", *overrides], lambda config: _chat(config, settings, flags.single), _job_flags(flags))
+
+
+def _chat(config: JobConfig, settings: VoiceChatSettings, single: str | None) -> int:
+    from voicegen.voicechat.page import Page
+    from voicegen.voicechat.terminal import ChatTerminal, is_interactive, piped_lines, typed_lines
+
+    question = _question(single)
+    page = Page()
+    with ExitStack() as stack:
+        pipeline, recorder = _open(config, settings, stack)
+        terminal = ChatTerminal(pipeline, page, recorder)
+        if question is not None:
+            return _exit_code(terminal.ask(question), spoken=settings.speaks)
+        if not is_interactive():
+            terminal.talk(piped_lines(sys.stdin))
+            return 0
+        page.note(f"{pipeline.session.model.info.id}: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves")
+        terminal.talk(typed_lines(_history_file()))
+    return 0
+
+
+def _open(
+    config: JobConfig, settings: VoiceChatSettings, stack: ExitStack
+) -> tuple[VoiceChatPipeline, ChatRecorder | None]:
+    """Loads the models and opens what the chat needs; `stack` closes it."""
+    from voicegen import build
+    from voicegen.chat.tools import load_tools
+    from voicegen.voicechat.models import chat_model, generation_options
+    from voicegen.voicechat.pipeline import VoiceChatPipeline
+    from voicegen.voicechat.playback import StreamPlayer, sound_card
+    from voicegen.voicechat.recording import ChatRecorder
+
+    open_stream = sound_card(settings.device) if settings.play else None
+    voice = build.speech_model(config) if settings.speaks else None
+    model = chat_model(config)
+    pipeline = stack.enter_context(
+        VoiceChatPipeline(
+            model,
+            voice,
+            system_prompt=getattr(config.chat, "system_prompt", None),
+            output_dir=config.output_dir,
+            save_audio=settings.save_audio,
+            stream=settings.stream,
+            voice=next(iter(config.voice.names), None),
+            language=config.tts.language,
+            subtype=config.tts.subtype,
+            player=StreamPlayer(voice.sample_rate, open_stream) if voice and open_stream else None,
+            seed=config.seed,
+            **generation_options(config),
+        )
+    )
+    pipeline.session.tools = load_tools(getattr(config.chat, "tools", ()))
+    if settings.record is None or voice is None:
+        return pipeline, None
+    recorder = ChatRecorder(
+        settings.record,
+        pipeline,
+        identity={key: value for key, value in config.identity().items() if not key.startswith("questions.")},
+        models={"chat": model.info, "tts": voice.info},
+        language=config.tts.language,
+        subtype=config.tts.subtype,
+        overwrite=config.overwrite,
+    )
+    return pipeline, stack.enter_context(recorder)
+
+
+def _question(single: str | None) -> str | None:
+    if single is None:
+        return None
+    question = (sys.stdin.read() if single == "-" else single).strip()
+    if not question:
+        raise InputError("--single: the question is empty")
+    return question
+
+
+def _exit_code(reply: Reply, *, spoken: bool) -> int:
+    if reply.interrupted:
+        return 130
+    return 3 if reply.failures or not reply.text or (spoken and not len(reply.samples)) else 0
+
+
+def _history_file() -> Path:
+    from platformdirs import user_state_path
+
+    return user_state_path("voicegen", appauthor=False) / "chat_history"
+
+
+def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    for name in ("--chat-model", "--tts-model", "--preset", "--system-prompt", "--voice", "--single", "--device"):
+        parser.add_argument(name)
+    parser.add_argument("--max-tokens", type=int)
+    parser.add_argument("--output-dir", type=Path)
+    parser.add_argument("--record", type=Path)
+    for name in ("--stream", "--play", "--no-save-audio"):
+        parser.add_argument(name, action="store_true")
+    try:
+        return parser.parse_known_args(list(argv))
+    except argparse.ArgumentError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _chat_flags(flags: argparse.Namespace) -> dict[str, object]:
+    given: dict[str, object] = {
+        "stream": flags.stream or None,
+        "play": flags.play or flags.device is not None or None,
+        "device": flags.device,
+        "save_audio": False if flags.no_save_audio else None,
+        "record": flags.record,
+    }
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _job_flags(flags: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        "chat.model": flags.chat_model,
+        "tts.model": flags.tts_model,
+        "chat.system_prompt": flags.system_prompt,
+        "chat.max_tokens": flags.max_tokens,
+        "voice.names": None if flags.voice is None else [flags.voice],
+        "output_dir": None if flags.output_dir is None else str(flags.output_dir),
+    }
+    return {key: value for key, value in given.items() if value is not None}

@@ -1,0 +1,191 @@
+"""Keeps a chat as a dataset: the same folder, ledger and manifest as a run's, a row for every turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from voicegen.audio.wav import Subtype
+from voicegen.dataset.manifest import Provenance, write_manifest
+from voicegen.dataset.questions import QuestionFile
+from voicegen.errors import OutputError
+from voicegen.files import write_atomic
+from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.outcome import Outcome
+from voicegen.pipeline.plan import audio_path
+from voicegen.pipeline.run_folder import RunFolder, config_hash
+from voicegen.pipeline.writer import Writer
+from voicegen.records import Answer, Failure, ModelInfo, Question, Speech, Utterance
+from voicegen.voicechat.pipeline import VoiceChatPipeline
+from voicegen.voicechat.turn import Reply
+
+QUESTIONS = "questions.jsonl"
+"""The file in the folder that keeps what was asked: the input that the manifest is made from."""
+
+_MOST_ROWS = 10_000  # as many as lie in one folder of WAVs; a chat's end is not known at its start
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the dataset the last turn went."""
+
+    index: int
+    conversation: int
+    turn: int
+
+
+class ChatRecorder:
+    """Writes the turns of a chat into a dataset's folder, as a context manager that holds it.
+
+    A folder that an earlier chat with the same settings left is gone on with. A turn that is asked again takes the
+    place of its first try.
+
+    Args:
+        root: the folder.
+        pipeline: the chat.
+        identity: the settings that decide how answers come out.
+        models: who answers and who speaks, by `chat` and `tts`.
+        language: of the answers.
+        subtype: sample format of the WAVs.
+        overwrite: moves a dataset that is in the way aside.
+
+    Raises:
+        OutputError: the folder cannot be written, is in use, or holds something else.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        pipeline: VoiceChatPipeline,
+        *,
+        identity: Mapping[str, Any],
+        models: Mapping[str, ModelInfo],
+        language: str = "en",
+        subtype: Subtype = "PCM_16",
+        overwrite: bool = False,
+    ) -> None:
+        self._pipeline = pipeline
+        self._folder = RunFolder(root, {**identity, "job": "chat"}, overwrite=overwrite)
+        self._models = models
+        self._language = language
+        self._subtype: Subtype = subtype
+        self._last: _Place | None = None
+        self._names: dict[int, str] = {}  # of the conversations of this session
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self._folder)
+            for stage, info in self._models.items():
+                self._folder.remember_model(stage, asdict(info))
+            self._ledger = Ledger(self._folder.paths.ledger)
+            stack.callback(self._ledger.close)
+            root = self._folder.paths.root
+            self._questions = root / QUESTIONS
+            # Questions are written before their rows: a kill in between leaves one too many.
+            self._asked = _read_questions(self._questions)[: self._ledger.end]
+            self._writer = Writer(
+                root, self._ledger, lambda index: audio_path(index, _MOST_ROWS), subtype=self._subtype
+            )
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
+
+    def add(self, question: str, reply: Reply) -> None:
+        """Takes the turn that has just ended: its WAV, its row, and a new manifest.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        place = self._place()
+        asked = Question(
+            index=place.index,
+            id=f"{place.index:06d}",
+            text=question,
+            seed=reply.seed,
+            conversation_id=self._names.setdefault(place.conversation, f"chat-{place.index:06d}"),
+            turn=place.turn,
+            voice=reply.voice,
+        )
+        self._asked[place.index :] = [_input_row(asked, self._pipeline.session.system_prompt)]
+        write_atomic(
+            self._questions, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in self._asked).encode()
+        )
+        self._writer.write([_outcome(asked, reply)])
+        self._last = place
+        self._write_manifest()
+
+    def _place(self) -> _Place:
+        conversation, turn = self._pipeline.conversation, len(self._pipeline.session.turns)
+        last = self._last
+        again = last is not None and (last.conversation, last.turn) == (conversation, turn)
+        return _Place(last.index if last is not None and again else len(self._asked), conversation, turn)
+
+    def _write_manifest(self) -> None:
+        questions = QuestionFile(self._questions, conversation_column="conversation_id", turn_column="turn")
+        provenance = Provenance.of(self._folder.models, config_hash(self._folder.identity), self._language)
+        write_manifest(self._folder.paths.manifest, questions, self._ledger, provenance)
+
+
+def _input_row(question: Question, system_prompt: str | None) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "conversation_id": question.conversation_id,
+        "turn": question.turn,
+        "question": question.text,
+        "system_prompt": system_prompt or "",
+    }
+
+
+def _read_questions(path: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise OutputError(
+            f"{path}: not the questions of a recorded chat ({error}): restore it, or start anew with overwrite=true"
+        ) from error
+
+
+def _outcome(question: Question, reply: Reply) -> Outcome:
+    """The turn as a row's outcome. An answer that was interrupted counts as a take that was cut."""
+    usage = reply.usage
+    answer = Answer(
+        question,
+        reply.text,
+        finish_reason=usage.finish_reason if usage else "length",
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        completion_tokens=usage.completion_tokens if usage else 0,
+        seconds=reply.timings.last_token,
+    )
+    if failure := _failure(question.index, reply):
+        return Outcome(question.index, question, answer, failure=failure)
+    assert reply.sampling_rate is not None
+    speech = Speech(
+        Utterance(question.index, reply.spoken, question.voice, question.seed),
+        reply.samples,
+        reply.sampling_rate,
+        finish_reason="length" if reply.interrupted else "stop",
+        seconds=reply.timings.speaking,
+    )
+    return Outcome(question.index, question, answer, speech.utterance, speech)
+
+
+def _failure(index: int, reply: Reply) -> Failure | None:
+    if reply.failures:
+        return Failure(index, "tts", reply.failures[0])
+    if len(reply.samples):
+        return None
+    if reply.interrupted:
+        return Failure(index, "tts", "interrupted before a word of it was spoken")
+    return Failure(index, "text", "the answer holds nothing to say aloud")
