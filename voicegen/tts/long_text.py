@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from voicegen.protocols import SpeechModel, StreamingSpeechModel
 from voicegen.records import Failure, FinishReason, Speech, Utterance
 from voicegen.text.split import split_for_speech
-from voicegen.tts.speaking import speak_one
+from voicegen.tts.speaking import derived_seed, speak_one
 
 _SENTENCE_PAUSE: Final = 0.15  # seconds, beside the silence that a model itself puts at an end
 _CLAUSE_PAUSE: Final = 0.04
@@ -87,7 +86,7 @@ class LongTextSpeech:
         if len(texts) < 2:
             return [utterance]
         return [
-            replace(utterance, text=text, part=place, seed=part_seed(utterance.seed, place))
+            replace(utterance, text=text, part=place, seed=derived_seed(utterance.seed, place))
             for place, text in enumerate(texts)
         ]
 
@@ -135,11 +134,6 @@ class _Joining:
             return ""
         start = self.texts[place][:30]
         return f"part {place + 1} of {len(self.texts)} of the text, from {start!r}: "
-
-
-def part_seed(seed: int, part: int) -> int:
-    """The seed of part `part` of an utterance whose seed is `seed`; 63 bits."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{part}".encode(), digest_size=8).digest()) >> 1
 
 
 def _silence_after(text: str, rate: int) -> NDArray[np.float32]:

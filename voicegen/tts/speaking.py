@@ -1,6 +1,8 @@
-"""Speaking one utterance with any speech model, for those who wait for it."""
+"""Speaking one utterance with any speech model, and the seeds of utterances that are made from others."""
 
 from __future__ import annotations
+
+import hashlib
 
 from voicegen.errors import ModelError
 from voicegen.protocols import SpeechModel
@@ -17,3 +19,8 @@ def speak_one(model: SpeechModel, utterance: Utterance) -> Speech:
     if isinstance(record, Failure):
         raise ModelError(record.error)
     return record
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """The seed of the `number`th of the things that `seed` stands for, such as the parts of a text; 63 bits."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{number}".encode(), digest_size=8).digest()) >> 1

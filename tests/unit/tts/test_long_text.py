@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from voicegen.errors import ModelError
 from voicegen.protocols import StreamingSpeechModel
 from voicegen.records import Failure, FinishReason, ModelInfo, Speech, Utterance
-from voicegen.tts.long_text import LongTextSpeech, part_seed
+from voicegen.tts.long_text import LongTextSpeech
+from voicegen.tts.speaking import derived_seed
 from voicegen.tts.tone import ToneSpeech
 
 RATE = 1000
@@ -66,7 +67,7 @@ def test_parts_have_seeds_of_their_own_that_only_the_utterance_decides() -> None
     list(LongTextSpeech(model, 16).speak([Utterance(0, TEXT, seed=3), Utterance(1, TEXT, seed=4)]))
     seeds = [u.seed for u in model.asked]
     assert len(set(seeds)) == len(seeds)
-    assert seeds[0] == part_seed(3, 0)
+    assert seeds[0] == derived_seed(3, 0)
     assert all(seed >= 0 for seed in seeds)
 
 

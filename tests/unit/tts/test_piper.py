@@ -65,12 +65,7 @@ def test_another_seed_gives_another_take_of_the_same_words(joe: PiperSpeech) -> 
 
 def test_speed_shortens_by_the_models_own_length_control(joe: PiperSpeech) -> None:
     text = "The quick brown fox jumps over the lazy dog."
-    durations = [
-        speak(
-            PiperSpeech(joe._session, joe._frontend, joe._noise_inputs, joe.info, speed, threads=1), Utterance(0, text)
-        )[0].duration
-        for speed in (0.5, 1.0, 1.5)
-    ]
+    durations = [speak(joe.at_speed(speed), Utterance(0, text))[0].duration for speed in (0.5, 1.0, 1.5)]
     assert durations[0] == pytest.approx(2 * durations[1], rel=0.15)
     assert durations[2] == pytest.approx(durations[1] / 1.5, rel=0.2)
     with pytest.raises(ModelError, match="speed"):

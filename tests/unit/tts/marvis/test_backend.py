@@ -1,8 +1,10 @@
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.marvis_checkpoints import write_checkpoint
 from tests.unit.tts.test_voices import recording, write
@@ -10,6 +12,7 @@ from voicegen.config import MarvisConfig, VoiceConfig, VoicePromptConfig
 from voicegen.errors import ModelError
 from voicegen.protocols import StreamingSpeechModel
 from voicegen.records import Failure, Speech, Utterance
+from voicegen.tts import MarvisTTSClient, TTSConfig
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.backend import MarvisSpeech
 
@@ -151,3 +154,14 @@ def test_utterances_are_pulled_only_as_slots_come_free(model: MarvisSpeech) -> N
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert len(pulled) < 20
+
+
+def test_the_client_speaks_with_a_checkpoint_as_the_documentation_says(checkpoint: Path, tmp_path: Path) -> None:
+    client = MarvisTTSClient(str(checkpoint), device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # random weights run on
+        audio = client.synthesize("Hello world!")
+        client.save_wav(audio, tmp_path / "output.wav")
+        client.stream_to_file("Hello!", tmp_path / "hello.wav", TTSConfig(sample_rate=22_050, speed=1.0, language="en"))
+    assert soundfile.info(tmp_path / "output.wav").samplerate == 24_000
+    assert soundfile.info(tmp_path / "hello.wav").samplerate == 22_050

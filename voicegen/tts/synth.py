@@ -1,0 +1,93 @@
+"""Texts to a folder of numbered WAVs, with any speech model and without a chat model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from voicegen.audio.wav import Subtype, peak_dbfs, write_wav
+from voicegen.protocols import SpeechModel
+from voicegen.records import Clip, Failure, Speech, Utterance
+from voicegen.text.spoken import to_spoken
+from voicegen.tts.speaking import derived_seed
+
+
+def speak_to_folder(
+    model: SpeechModel,
+    texts: Iterable[str | Failure],
+    folder: Path | str,
+    *,
+    prefix: str = "",
+    digits: int = 6,
+    subtype: Subtype = "PCM_16",
+    language: str = "en",
+    voice: str | None = None,
+    seed: int = 0,
+) -> Iterator[Clip | Failure]:
+    """Speaks each text into a WAV that is numbered by the text's place: `PREFIX000000.wav`, `PREFIX000001.wav`.
+
+    A text that cannot be spoken leaves its number free and the rest undisturbed.
+
+    Args:
+        model: what speaks.
+        texts: any number of them, Markdown or plain; they are pulled as the model has room. A `Failure` stands for a
+            text that could not be read, and is passed on.
+        folder: made if it is not there; files of the same names are replaced.
+        prefix: what the names begin with.
+        digits: at least so many in each number.
+        subtype: of the WAVs.
+        language: of the texts, a code such as `en`.
+        voice: of all texts; the model's default if None.
+        seed: a text's own seed comes from this and its place.
+
+    Yields:
+        One record a text, in completion order; the path of a clip is relative to `folder`.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full.
+    """
+    folder = Path(folder)
+    unspeakable: list[Failure] = []
+    for record in model.speak(_utterances(texts, language, voice, seed, unspeakable)):
+        yield from _taken_out(unspeakable)
+        if isinstance(record, Failure):
+            yield record
+        else:
+            yield _write(record, folder, f"{prefix}{record.utterance.index:0{digits}d}.wav", subtype)
+    yield from _taken_out(unspeakable)
+
+
+def _utterances(
+    texts: Iterable[str | Failure], language: str, voice: str | None, seed: int, unspeakable: list[Failure]
+) -> Iterator[Utterance]:
+    for index, text in enumerate(texts):
+        if isinstance(text, Failure):
+            unspeakable.append(text)
+        elif spoken := to_spoken(text, language):
+            yield Utterance(index, spoken, voice, derived_seed(seed, index))
+        else:
+            unspeakable.append(Failure(index, "text", "the text holds nothing to say aloud"))
+
+
+def _write(speech: Speech, folder: Path, name: str, subtype: Subtype) -> Clip | Failure:
+    index = speech.utterance.index
+    if len(speech.samples) == 0:
+        return Failure(index, "write", "the take holds no audio")
+    if speech.finish_reason != "stop":
+        reason = {"length": "was cut at its longest", "runaway": "ran on past its text"}[speech.finish_reason]
+        return Failure(index, "tts", f"the take {reason}; try another seed, or a shorter text")
+    data = write_wav(folder / name, speech.samples, speech.sampling_rate, subtype)
+    return Clip(
+        index=index,
+        path=name,
+        sampling_rate=speech.sampling_rate,
+        num_samples=len(speech.samples),
+        sha256=sha256(data).hexdigest(),
+        peak=round(peak_dbfs(speech.samples), 2),
+    )
+
+
+def _taken_out(records: list[Failure]) -> Iterator[Failure]:
+    while records:
+        yield records.pop(0)
