@@ -1,0 +1,86 @@
+"""Memory does not grow with the input. `tests/bench/input_scale.py` measures the same at 1,000,000 rows."""
+
+import tracemalloc
+
+import pyarrow as pa
+import pytest
+
+from tests.finished_rows import spoken_row
+from tests.question_files import jsonl_file, parquet_file, text_file
+from voicegen.dataset import manifest
+from voicegen.dataset.questions import QuestionFile
+
+FEW, MANY = 5_000, 15_000
+
+
+class EveryRow:
+    """Every row is finished, and made when looked up; notes how much memory Arrow holds meanwhile."""
+
+    def __init__(self, rows):
+        self.end = rows
+        self.held = 0
+
+    def get(self, indexes):
+        self.held = max(self.held, pa.total_allocated_bytes())
+        return {index: spoken_row(index) for index in indexes}
+
+
+@pytest.fixture(params=["csv", "jsonl", "parquet"])
+def question_file(tmp_path, request):
+    def write(rows):
+        path = tmp_path / f"{rows}.{request.param}"
+        texts = [f"What is the number {number:06d}?" for number in range(rows)]
+        if request.param == "csv":
+            return QuestionFile(text_file(path, "id,question\n" + "".join(f"q{n},{t}\n" for n, t in enumerate(texts))))
+        if request.param == "jsonl":
+            return QuestionFile(jsonl_file(path, ({"id": n, "question": text} for n, text in enumerate(texts))))
+        columns = {"id": list(range(rows)), "question": texts}
+        return QuestionFile(parquet_file(path, columns, use_dictionary=False, data_page_size=65_536))
+
+    return write
+
+
+def test_questions_are_read_in_constant_memory(question_file):
+    def peak(rows):
+        file = question_file(rows)
+        file.inspect()
+        tracemalloc.start()
+        arrow = 0
+        for record in file.questions():
+            if record.index % 1000 == 0:
+                arrow = max(arrow, pa.total_allocated_bytes())
+        held = tracemalloc.get_traced_memory()[1] + arrow
+        tracemalloc.stop()
+        return held
+
+    peak(100)  # imports what is needed
+    assert peak(MANY) < 1.4 * peak(FEW)
+
+
+def test_a_manifest_is_written_in_constant_memory(question_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "ROW_GROUP_ROWS", 4096)
+
+    def peak(rows):
+        file, lookup = question_file(rows), EveryRow(rows)
+        file.inspect()
+        tracemalloc.start()
+        manifest.write_manifest(tmp_path / "m.parquet", file, lookup, manifest.Provenance())
+        held = tracemalloc.get_traced_memory()[1] + lookup.held
+        tracemalloc.stop()
+        return held
+
+    peak(100)  # imports what is needed
+    assert peak(MANY) < 1.4 * peak(FEW)
+
+
+def test_inspection_takes_a_few_bytes_a_row(question_file):
+    def held(rows):
+        file = question_file(rows)
+        tracemalloc.start()
+        file.inspect()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    held(100)  # imports what is needed
+    assert held(MANY) - held(FEW) < 60 * (MANY - FEW)
