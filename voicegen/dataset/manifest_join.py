@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -11,15 +12,16 @@ import pyarrow as pa
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, QUALITY_COLUMNS
 from voicegen.dataset.questions import INPUT_FIELDS
 from voicegen.dataset.readers.block import arrow_array
-from voicegen.records import Clip, ManifestRow
+from voicegen.records import ManifestRow
 
 DEFAULT_SPLIT = "train"
 FROM_ROW = (
     "index", "reasoning", "answer_spoken", "voice", "status", "error", "finish_reason", "attempts", "seed",
     "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 )  # fmt: skip
-NO_CLIP: dict[str, Any] = {
-    "audio_path": None, "duration": None, "sampling_rate": None, "num_samples": None, "audio_sha256": None, "peak": None
+FROM_CLIP = {
+    "audio_path": "path", "duration": "duration", "sampling_rate": "sampling_rate", "num_samples": "num_samples",
+    "audio_sha256": "sha256", "peak": "peak",
 }  # fmt: skip
 
 
@@ -91,37 +93,29 @@ def join(
     places = [divmod(row.index - first, answers) for row in rows]
     if len(rows) < inputs.num_rows or answers > 1:
         inputs = inputs.take(pa.array([question for question, _ in places], pa.int64()))
-    ids = inputs.column("id").to_pylist()
     columns: dict[str, Any] = {
-        **{name: [getattr(row, name) for row in rows] for name in FROM_ROW},
-        **_transposed([_clip_cells(row.clip) for row in rows], NO_CLIP),
-        **{name: inputs.column(name) for name in ("conversation_id", "turn", "question")},
-        "id": [naming.row_id(id, number) for id, (_, number) in zip(ids, places, strict=True)],
+        **_attributes(rows, FROM_ROW, FROM_ROW),
+        **_attributes([row.clip for row in rows], list(FROM_CLIP), list(FROM_CLIP.values())),
+        **{name: inputs.column(name) for name in ("id", "conversation_id", "turn", "question")},
         "split": pa.repeat(DEFAULT_SPLIT, len(rows)),
         "answer": _answers(rows, inputs.column("answer")),
         **{name: pa.repeat(pa.scalar(value, pa.string()), len(rows)) for name, value in asdict(provenance).items()},
     }
+    if answers > 1:
+        ids = inputs.column("id").to_pylist()
+        columns["id"] = [naming.row_id(id, number) for id, (_, number) in zip(ids, places, strict=True)]
     if any(row.scores for row in rows):
         columns |= _score_columns(rows, columns["peak"])
     ours = [_array(columns.get(field.name), field.type, len(rows)) for field in MANIFEST_SCHEMA]
     return pa.RecordBatch.from_arrays([*ours, *inputs.columns[len(INPUT_FIELDS) :]], schema=schema)
 
 
-def _clip_cells(clip: Clip | None) -> Mapping[str, Any]:
-    if clip is None:
-        return NO_CLIP
-    return {
-        "audio_path": clip.path,
-        "duration": clip.duration,
-        "sampling_rate": clip.sampling_rate,
-        "num_samples": clip.num_samples,
-        "audio_sha256": clip.sha256,
-        "peak": clip.peak,
-    }
-
-
-def _transposed(rows: Sequence[Mapping[str, Any]], names: Mapping[str, Any]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in names}
+def _attributes(records: Sequence[Any], columns: Sequence[str], names: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """A column for each attribute in `names` of the records; null where there is no record."""
+    values = attrgetter(*names)
+    nothing = (None,) * len(names)
+    cells = [nothing if record is None else values(record) for record in records]
+    return dict(zip(columns, zip(*cells, strict=True), strict=True))
 
 
 def _answers(rows: Sequence[ManifestRow], given: pa.Array) -> list[str | None]:
