@@ -36,9 +36,7 @@ def chat_model(config: JobConfig) -> ChatModel:
 def generation_options(config: JobConfig) -> dict[str, Any]:
     """The settings that decide how answers are generated, by the names that `ChatSession` has for them."""
     chat = config.chat.model_dump()
-    return {"seed": config.seed} | {
-        field.name: chat[field.name] for field in fields(GenerationOptions) if field.name in chat
-    }
+    return {field.name: chat[field.name] for field in fields(GenerationOptions) if field.name in chat}
 
 
 def speech_kind(model: str) -> Literal["piper", "marvis"]:

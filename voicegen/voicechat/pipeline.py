@@ -68,7 +68,7 @@ class VoiceChatPipeline:
             language: of the answers.
             subtype: sample format of the WAVs.
             player: what plays the answers; None to play nothing.
-            seed: of the voice; each answer's own is made from it.
+            seed: of the model and of the voice; each answer is spoken with a seed made from it.
             **generation: options of `ChatSession`, such as `max_tokens` or `temperature`.
 
         Raises:
@@ -76,7 +76,7 @@ class VoiceChatPipeline:
             MissingDependency: the package of the speech model is not installed.
             ModelError: a model cannot be found or loaded.
         """
-        self.session = ChatSession(chat_model, system_prompt, **generation)
+        self.session = ChatSession(chat_model, system_prompt, seed=seed, **generation)
         self.voice = voice
         self.conversation = 0
         self._output_dir = Path(output_dir)
