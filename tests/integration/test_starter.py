@@ -1,0 +1,82 @@
+"""The starter preset with its real models: SmolLM2 answers, Piper speaks."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from tests.product import manifest_rows, voicegen, wav_hashes
+
+QUESTIONS = """question
+What is the capital of France?
+Name the seven days of the week.
+How many legs does a spider have?
+"""
+
+
+@pytest.fixture(scope="module")
+def starter_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("starter")
+    (folder / "q.csv").write_text(QUESTIONS)
+    words = ("run", "questions.path=q.csv", "chat.max_tokens=24")
+    done = voicegen(*words, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, words
+
+
+def test_real_answers_are_spoken_by_a_real_voice(starter_run):
+    folder, _ = starter_run
+    run = folder / "outputs" / "default"
+    rows = manifest_rows(run, timings=True)
+    assert "Paris" in rows[0]["answer"]
+    assert "Monday" in rows[1]["answer"]
+    for row in rows:
+        samples, rate = soundfile.read(run / row["audio_path"])
+        assert rate == row["sampling_rate"] == 22_050
+        # a voice at a normal pace and loudness: neither silence, nor noise at full scale, nor a torrent
+        assert 8 < len(row["answer_spoken"]) / row["duration"] < 30
+        assert 0.02 < np.sqrt(np.mean(samples**2)) < 0.4
+        assert row["prompt_tokens"] > 20
+        assert 0 < row["completion_tokens"] <= 24
+        assert row["chat_seconds"] > 0
+        assert row["tts_seconds"] > 0
+
+
+def test_the_manifest_says_which_models_made_it(starter_run):
+    folder, _ = starter_run
+    row = manifest_rows(folder / "outputs" / "default")[0]
+    assert row["chat_model"].startswith("SmolLM2-135M-Instruct")
+    assert row["tts_model"] == "en_US-joe-medium"
+    assert row["chat_revision"]
+    assert row["tts_revision"]
+
+
+def test_every_column_is_documented(starter_run):
+    folder, _ = starter_run
+    schema = pq.read_schema(folder / "outputs" / "default" / "manifest.parquet")
+    assert all((field.metadata or {}).get(b"description") for field in schema)
+
+
+def test_the_same_settings_give_the_same_bytes(starter_run):
+    folder, words = starter_run
+    again = voicegen(*words, "name=again", "chat.batch_size=1", "tts.workers=1", "executor.queue_size=1", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    first, second = folder / "outputs" / "default", folder / "outputs" / "again"
+    assert wav_hashes(first) == wav_hashes(second)
+    assert manifest_rows(first) == manifest_rows(second)
+
+
+def test_a_conversation_is_answered_with_its_history(tmp_path):
+    (tmp_path / "c.csv").write_text("talk,question\na,My name is Ada. Say hello to me.\na,What is my name?\n")
+    done = voicegen(
+        "run",
+        "questions.path=c.csv",
+        "questions.conversation_column=talk",
+        "chat.max_tokens=20",
+        "tts=tone",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = manifest_rows(tmp_path / "outputs" / "default")
+    assert "Ada" in rows[1]["answer"]
+    assert rows[1]["prompt_tokens"] > rows[0]["prompt_tokens"]
