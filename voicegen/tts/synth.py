@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def speak_to_folder(
     digits: int = 6,
     subtype: Subtype = "PCM_16",
     language: str = "en",
-    voice: str | None = None,
+    voice: str | Callable[[int], str | None] | None = None,
     seed: int = 0,
 ) -> Iterator[Clip | Failure]:
     """Speaks each text into a WAV that is numbered by the text's place: `PREFIX000000.wav`, `PREFIX000001.wav`.
@@ -38,7 +38,7 @@ def speak_to_folder(
         digits: at least so many in each number.
         subtype: of the WAVs.
         language: of the texts, a code such as `en`.
-        voice: of all texts; the model's default if None.
+        voice: of all texts, or what gives it by a text's place; the model's default if None.
         seed: a text's own seed comes from this and its place.
 
     Yields:
@@ -59,13 +59,17 @@ def speak_to_folder(
 
 
 def _utterances(
-    texts: Iterable[str | Failure], language: str, voice: str | None, seed: int, unspeakable: list[Failure]
+    texts: Iterable[str | Failure],
+    language: str,
+    voice: str | Callable[[int], str | None] | None,
+    seed: int,
+    unspeakable: list[Failure],
 ) -> Iterator[Utterance]:
     for index, text in enumerate(texts):
         if isinstance(text, Failure):
             unspeakable.append(text)
         elif spoken := to_spoken(text, language):
-            yield Utterance(index, spoken, voice, derived_seed(seed, index))
+            yield Utterance(index, spoken, voice(index) if callable(voice) else voice, derived_seed(seed, index))
         else:
             unspeakable.append(Failure(index, "text", "the text holds nothing to say aloud"))
 

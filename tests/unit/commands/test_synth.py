@@ -1,0 +1,120 @@
+import csv
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from voicegen.audio.wav import read_wav
+from voicegen.commands import synth
+from voicegen.errors import ConfigError, InputError, OutputError
+
+FAKE = ("tts=tone", "tts.duration=0.05")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def speak(*words):
+    return synth.main([*FAKE, *map(str, words)])
+
+
+def metadata(folder="outputs/synth"):
+    with (Path(folder) / "metadata.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def wavs(folder="outputs/synth"):
+    return sorted(path.name for path in Path(folder).glob("*.wav"))
+
+
+def standard_input(monkeypatch, data: bytes):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_each_line_of_a_text_file_is_spoken(capsys):
+    Path("lines.txt").write_text("\ufeffFirst line.\n\n  Second **line**.  \r\n", encoding="utf-8")
+    assert speak("lines.txt") == 0
+    assert wavs() == ["000000.wav", "000001.wav"]
+    assert [row["text"] for row in metadata()] == ["First line.", "Second **line**."]
+    assert float(metadata()[0]["duration"]) == pytest.approx(0.05, abs=0.001)
+    assert "2 spoken, 0 not" in capsys.readouterr().out
+
+
+def test_paragraphs_can_be_spoken_instead(capsys):
+    Path("book.txt").write_text("One,\ntwo.\n\n\nThree.\n", encoding="utf-8")
+    assert speak("book.txt", "--paragraphs", "--prefix", "book") == 0
+    assert [(row["file_name"], row["text"]) for row in metadata()] == [
+        ("book_000000.wav", "One,\ntwo."),
+        ("book_000001.wav", "Three."),
+    ]
+
+
+def test_a_column_of_a_table_is_spoken_and_bad_cells_are_reported(capsys):
+    Path("table.csv").write_text("id,Text,line\na,Hello.,Bonjour.\nb,,Salut.\nc,...,Adieu.\n", encoding="utf-8")
+    assert speak("table.csv") == 3
+    assert wavs() == ["000000.wav"]
+    assert [bool(row["error"]) for row in metadata()] == [False, True, True]
+    assert "1 spoken, 2 not" in capsys.readouterr().out
+    assert speak("table.csv", "--column", "line", "name=other") == 0
+    assert [row["text"] for row in metadata("outputs/other")] == ["Bonjour.", "Salut.", "Adieu."]
+    with pytest.raises(InputError, match="nothere"):
+        speak("table.csv", "--column", "nothere", "name=third")
+
+
+def test_standard_input_is_spoken(monkeypatch, capsys):
+    standard_input(monkeypatch, b"From a pipe.\nAnd more.\n")
+    assert speak("-", "questions.limit=1") == 0
+    assert [row["text"] for row in metadata()] == ["From a pipe."]
+
+
+def test_one_text_can_be_given_as_a_flag(capsys):
+    assert speak("--text", "Commas, quotes' and = signs.", "tts.sample_rate=8000", "output_dir=here") == 0
+    assert metadata("here")[0]["text"] == "Commas, quotes' and = signs."
+    assert read_wav("here/000000.wav")[1] == 8000
+
+
+def test_voices_take_turns_as_in_a_run(capsys):
+    texts = "Same.\nSame.\nSame.\n"
+    Path("lines.txt").write_text(texts, encoding="utf-8")
+    assert speak("lines.txt", "voice.names=[a,b]", "voice.assign=round_robin") == 0
+
+
+def test_a_folder_with_files_is_kept_or_moved_aside(capsys):
+    assert speak("--text", "One.") == 0
+    with pytest.raises(OutputError, match="there are files in outputs/synth already"):
+        speak("--text", "Two.")
+    assert speak("--text", "Two.", "overwrite=true") == 0
+    assert metadata()[0]["text"] == "Two."
+    assert len(list(Path("outputs").glob("synth.old-*"))) == 1
+
+
+def test_input_that_cannot_be_used_is_one_clear_error(capsys):
+    with pytest.raises(InputError, match=r"missing\.txt: there is no such file"):
+        speak("missing.txt")
+    Path("latin.txt").write_bytes(b"fine\ncaf\xe9\n")
+    with pytest.raises(InputError, match=r"latin\.txt: line 2 is not UTF-8"):
+        speak("latin.txt")
+    with pytest.raises(ConfigError, match="one file at a time"):
+        speak("a.txt", "b.txt")
+    with pytest.raises(ConfigError, match="not both"):
+        speak("a.txt", "--text", "Hello.")
+    with pytest.raises(ConfigError, match=r"tts\.speed"):
+        speak("--text", "Hello.", "tts.sped=2")
+
+
+def test_a_terminal_without_a_text_is_told_what_to_give(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    with pytest.raises(ConfigError, match="there is nothing to speak: give a file"):
+        speak()
+
+
+def test_help_names_what_can_be_given(capsys):
+    assert synth.main(["--help"]) == 0
+    assert "--paragraphs" in capsys.readouterr().out

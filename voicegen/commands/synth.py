@@ -1,0 +1,184 @@
+"""`voicegen synth`: texts in, numbered WAVs out, without a chat model."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicegen.commands.composing import launch
+from voicegen.config import JobConfig
+from voicegen.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from voicegen.records import Failure
+
+_USAGE = """\
+usage: voicegen synth [FILE] [KEY=VALUE ...] [flags]
+
+Speaks texts into outputs/synth/000000.wav, 000001.wav ... with metadata.csv, which says what each file says.
+
+  FILE                        a text file: each line is spoken; or CSV, TSV, Parquet or JSONL: a column is spoken;
+                              - or nothing: the lines of standard input
+  tts=piper|marvis  tts.*     the speech model: tts.speed=1.1 tts.sample_rate=16000 ...
+  voice.names=[a,b]  voice.*  who speaks
+  name=NAME  output_dir=FOLDER  seed=N  questions.limit=N
+  overwrite=true              moves what is in the folder aside first
+
+flags
+  --text TEXT                 speak this text alone
+  --column NAME               of a table; default: text
+  --paragraphs                of a text file: speak paragraphs, which blank lines part, rather than lines
+  --prefix NAME               files are NAME_000000.wav ...
+  --config-dir FOLDER  --cfg job  --multirun          as for voicegen run
+
+exit codes: 0 all texts spoken; 2 bad usage, config or input; 3 some texts could not be spoken; 130 interrupted
+"""
+
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command and returns its exit code."""
+    if any(word in ("-h", "--help") for word in argv):
+        print(_USAGE, end="")
+        return 0
+    flags, rest = _flags().parse_known_args(list(argv))
+    files = [word for word in rest if word == "-" or _is_file_name(word)]
+    overrides = [word for word in rest if word not in files]
+    if len(files) > 1:
+        raise ConfigError(f"one file at a time: {' '.join(files)}")
+    source = files[0] if files else None
+    if flags.text is not None and source is not None:
+        raise ConfigError("give a file or --text, not both")
+    given = {word.split("=", 1)[0] for word in overrides}
+    return launch(overrides, lambda config: _speak(config, source, flags), _settings(source, flags, given))
+
+
+def _flags() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--text")
+    parser.add_argument("--column")
+    parser.add_argument("--paragraphs", action="store_true")
+    parser.add_argument("--prefix", default="")
+    return parser
+
+
+def _is_file_name(word: str) -> bool:
+    """Whether a word is a file and not Hydra's KEY=VALUE, whose value may be a file too."""
+    return not word.startswith("-") and ("=" not in word or Path(word).is_file())
+
+
+def _settings(source: str | None, flags: argparse.Namespace, given: set[str]) -> dict[str, Any]:
+    """What this command sets differently from `run`, where the user did not."""
+    settings: dict[str, Any] = {}
+    if not given & {"name", "output_dir"}:
+        settings["name"] = "synth"
+    if flags.column is not None or "questions.text_column" not in given:
+        settings["questions.text_column"] = flags.column or "text"
+    if source is not None and _is_table(source):
+        settings["questions.path"] = source
+    return settings
+
+
+def _is_table(source: str) -> bool:
+    return source.removesuffix(".gz").endswith(_TABLES)
+
+
+def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from voicegen import build
+    from voicegen.commands.synth_folder import SynthFolder
+    from voicegen.pipeline.plan import Plan
+    from voicegen.tts.synth import speak_to_folder
+
+    texts = _texts(config, source, flags)
+    plan = Plan(config.seed, total_rows=0, voices=config.voice.names, assign=config.voice.assign)
+    folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
+    print("loading the model", file=sys.stderr)
+    model = build.speech_model(config)
+    records = speak_to_folder(
+        model,
+        folder.noting(islice(texts, config.questions.limit)),
+        folder.path,
+        prefix=f"{flags.prefix}_" if flags.prefix else "",
+        subtype=config.tts.subtype,
+        language=config.tts.language,
+        voice=plan.voice,
+        seed=config.seed,
+    )
+    try:
+        for record in tqdm(records, unit="texts", disable=None):
+            folder.add(record)
+    except KeyboardInterrupt:
+        print("Interrupted: the files written so far are whole.", file=sys.stderr)
+        return 130
+    finally:
+        folder.write_metadata()
+    print(folder.summary())
+    return 3 if folder.failures else 0
+
+
+def _texts(config: JobConfig, source: str | None, flags: argparse.Namespace) -> Iterator[str | Failure]:
+    """The texts to speak, one after the other; a cell that holds none is a `Failure`."""
+    if flags.text is not None:
+        return iter([flags.text])
+    if config.questions.path is not None and source in (None, str(config.questions.path)):
+        return _column(config)
+    if source is None and sys.stdin.isatty():
+        raise ConfigError("there is nothing to speak: give a file, --text TEXT, or text on standard input")
+    lines = _lines(None if source in (None, "-") else Path(str(source)))
+    return _paragraphs(lines) if flags.paragraphs else (line for line in lines if line)
+
+
+def _column(config: JobConfig) -> Iterator[str | Failure]:
+    from voicegen.dataset.questions import QuestionFile
+    from voicegen.records import Question
+
+    assert config.questions.path is not None
+    table = QuestionFile(
+        config.questions.path, config.questions.format, text_column=config.questions.text_column, id_column=""
+    )
+    table.inspect()
+    return (row.text if isinstance(row, Question) else row for row in table.questions())
+
+
+def _lines(path: Path | None) -> Iterator[str]:
+    """The lines of a UTF-8 file, or of standard input, without the white space around them.
+
+    Raises:
+        InputError: the file cannot be read or is not UTF-8; says in which line.
+    """
+    if path is not None and not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    return _decoded(path)
+
+
+def _decoded(path: Path | None) -> Iterator[str]:
+    number = 0
+    try:
+        with sys.stdin.buffer if path is None else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+    except UnicodeDecodeError as error:
+        where = "standard input" if path is None else path
+        raise InputError(f"{where}: line {number} is not UTF-8 text: save the file as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+
+
+def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """Joins the lines between blank ones; line breaks stay, so that Markdown keeps its meaning."""
+    paragraph: list[str] = []
+    for line in lines:
+        if line:
+            paragraph.append(line)
+        elif paragraph:
+            yield "\n".join(paragraph)
+            paragraph = []
+    if paragraph:
+        yield "\n".join(paragraph)

@@ -1,0 +1,104 @@
+"""The folder that `voicegen synth` fills, its metadata.csv, and the page that the command ends with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from voicegen.errors import OutputError
+from voicegen.files import output_error, write_atomic
+from voicegen.records import Clip, Failure
+
+_COLUMNS = ("file_name", "text", "duration", "error")
+
+
+class SynthFolder:
+    """A new or empty folder, and what has become of each text.
+
+    Attributes:
+        path: of the folder.
+        clips: spoken.
+        failures: not spoken.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+        """Looks at the folder.
+
+        Args:
+            path: need not exist.
+            overwrite: move what is there aside, to `NAME.old-TIME`.
+
+        Raises:
+            OutputError: there are files in it, or it cannot be moved aside.
+        """
+        self.path = path
+        self.clips: list[Clip] = []
+        self.failures: list[Failure] = []
+        self._texts: dict[int, str] = {}
+        self._began = time.monotonic()
+        if path.is_dir() and any(path.iterdir()):
+            if not overwrite:
+                raise OutputError(
+                    f"there are files in {path} already: choose another name=... or output_dir=..., "
+                    "or overwrite=true, which moves them aside"
+                )
+            _move_aside(path)
+
+    def noting(self, texts: Iterable[str | Failure]) -> Iterator[str | Failure]:
+        """Passes texts on, and remembers them for metadata.csv."""
+        for index, text in enumerate(texts):
+            if isinstance(text, str):
+                self._texts[index] = text
+            yield text
+
+    def add(self, record: Clip | Failure) -> None:
+        """Takes down what has become of a text."""
+        if isinstance(record, Failure):
+            self.failures.append(record)
+        else:
+            self.clips.append(record)
+
+    def write_metadata(self) -> None:
+        """Writes metadata.csv: a row a text that is done, in order; `file_name` is empty where there is no audio.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        rows: list[tuple[int, tuple[object, ...]]] = [
+            (clip.index, (clip.path, self._texts.get(clip.index, ""), f"{clip.duration:.3f}", ""))
+            for clip in self.clips
+        ]
+        rows += [
+            (failure.index, ("", self._texts.get(failure.index, ""), "", failure.error)) for failure in self.failures
+        ]
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows(row for _, row in sorted(rows, key=lambda row: row[0]))
+        write_atomic(self.path / "metadata.csv", table.getvalue().encode(errors="replace"))
+
+    def summary(self) -> str:
+        """The page that the command ends with."""
+        audio = sum(clip.duration for clip in self.clips)
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        lines = [
+            f"texts     {len(self.clips)} spoken, {len(self.failures)} not",
+            f"audio     {audio:.1f} seconds, {audio / seconds:.1f} times real time, loading the model included",
+            f"files     {self.path}",
+        ]
+        lines += [f"  text {failure.index}: {failure.error}" for failure in self.failures[:5]]
+        if len(self.failures) > 5:
+            lines.append(f"  and {len(self.failures) - 5} more: the column `error` of metadata.csv says why")
+        return "\n".join(lines)
+
+
+def _move_aside(path: Path) -> None:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    try:
+        path.rename(path.with_name(f"{path.name}.old-{stamp}"))
+    except OSError as error:
+        raise output_error(path, error) from error
