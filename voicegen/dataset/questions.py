@@ -106,8 +106,8 @@ class QuestionFile:
         Raises:
             InputError: The file cannot be used, or has changed since it was inspected.
         """
-        summary = self._unchanged()
-        for block in self._reader.blocks(summary.names.used, start, summary.rows):
+        summary = self._summary
+        for block in self._unchanged_blocks(summary.names.used, start):
             yield from InputRows.of(block, summary).records()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -119,14 +119,14 @@ class QuestionFile:
         Raises:
             InputError: The file cannot be used, or has changed since it was inspected.
         """
-        summary = self._unchanged()
+        summary = self._summary
         columns = [*summary.names.used, *summary.columns.names]
         renamed = [
             field.with_name(name)
             for field, name in zip(summary.columns, input_names(summary.columns.names), strict=True)
         ]
         schema = pa.schema([*INPUT_FIELDS, *renamed])
-        for block in self._reader.blocks(columns, 0, summary.rows):
+        for block in self._unchanged_blocks(columns, 0):
             ours = InputRows.of(block, summary).arrow()
             others = [block.arrow(field) for field in summary.columns]
             yield pa.RecordBatch.from_arrays([*ours, *others], schema=schema)
@@ -174,14 +174,23 @@ class QuestionFile:
             *(None if name is None else find_column(self.path, columns, name, key) for name, key in optional),
         )
 
-    def _unchanged(self) -> InputSummary:
+    def _unchanged_blocks(self, columns: Sequence[str], start: int) -> Iterator[Block]:
+        """The blocks from row `start` on, each given only if the file is still as inspected once it is read."""
         summary = self._summary
-        if FileStamp.of(Path(self.path)) != summary.stamp:
+        stamp = self._checked(summary.stamp)
+        for block in self._reader.blocks(columns, start, summary.rows):
+            stamp = self._checked(stamp)
+            yield block
+
+    def _checked(self, stamp: FileStamp) -> FileStamp:
+        """The file's stamp now; if it is another than `stamp`, the content must be the same."""
+        now = FileStamp.of(Path(self.path))
+        if now != stamp and inspection.file_sha256(Path(self.path)) != self._summary.sha256:
             raise InputError(
                 f"{self.path}: the file has changed since the run began, so rows no longer match: put the old file "
                 "back and run again, or start anew with overwrite=true."
             )
-        return summary
+        return now
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -283,6 +284,26 @@ def test_a_file_edited_during_the_run_is_noticed(tmp_path):
     text_file(path, "question\nNew one?\nWho?\n")
     with pytest.raises(InputError, match="changed since the run began"):
         next(file.questions())
+
+
+def test_a_file_overwritten_while_it_is_read_gives_no_row_of_the_new_content(tmp_path):
+    path = text_file(tmp_path / "q.csv", "question\n" + "Who is it?\n" * 200_000)
+    records = QuestionFile(path).questions()
+    next(records)
+    path.write_bytes(path.read_bytes().replace(b"Who", b"Why"))
+    given = set()
+    with pytest.raises(InputError, match="changed since the run began"):
+        for record in records:
+            given.add(record.text)
+    assert given == {"Who is it?"}
+
+
+def test_a_file_that_was_saved_again_as_it_was_is_still_the_same(tmp_path):
+    path = text_file(tmp_path / "q.csv", "question\nWho?\n")
+    file = QuestionFile(path)
+    file.inspect()
+    os.utime(path, (0, 0))
+    assert len(list(file.questions())) == 1
 
 
 @pytest.mark.skipif(not TRUTHFUL_QA.exists(), reason="TruthfulQA.csv is not part of the repository")
