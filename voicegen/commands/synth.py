@@ -38,6 +38,7 @@ flags
 exit codes: 0 all texts spoken; 2 bad usage, config or input; 3 some texts could not be spoken; 130 interrupted
 """
 
+_FLAGS_WITH_A_WORD = ("--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--config-name", "-cn", "-sc")
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 
 
@@ -47,8 +48,7 @@ def main(argv: Sequence[str]) -> int:
         print(_USAGE, end="")
         return 0
     flags, rest = _flags().parse_known_args(list(argv))
-    files = [word for word in rest if word == "-" or _is_file_name(word)]
-    overrides = [word for word in rest if word not in files]
+    files, overrides = _files_and_overrides(rest)
     if len(files) > 1:
         raise ConfigError(f"one file at a time: {' '.join(files)}")
     source = files[0] if files else None
@@ -65,6 +65,16 @@ def _flags() -> argparse.ArgumentParser:
     parser.add_argument("--paragraphs", action="store_true")
     parser.add_argument("--prefix", default="")
     return parser
+
+
+def _files_and_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tells the files to speak from what Hydra is to have: overrides, and flags with the words that belong to them."""
+    files: list[str] = []
+    others: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        is_file = before not in _FLAGS_WITH_A_WORD and (word == "-" or _is_file_name(word))
+        (files if is_file else others).append(word)
+    return files, others
 
 
 def _is_file_name(word: str) -> bool:

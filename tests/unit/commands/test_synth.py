@@ -115,6 +115,14 @@ def test_a_terminal_without_a_text_is_told_what_to_give(monkeypatch):
         speak()
 
 
+def test_the_words_of_hydras_flags_are_not_taken_for_files(capsys):
+    assert speak("--text", "Hello.", "--cfg", "job") == 0
+    assert "sample_rate:" in capsys.readouterr().out
+    assert not Path("outputs").exists()
+    Path("mine").mkdir()
+    assert speak("--config-dir", "mine", "--text", "Hello.") == 0
+
+
 def test_help_names_what_can_be_given(capsys):
     assert synth.main(["--help"]) == 0
     assert "--paragraphs" in capsys.readouterr().out
