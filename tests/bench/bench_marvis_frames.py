@@ -1,0 +1,264 @@
+"""Where the time of a frame goes on a CUDA device: checks first, then times by batch size, kernel by kernel.
+
+python -m tests.bench.bench_marvis_frames [check] [frames] [products] [narrow] [profile=256] [stage=10000] ...
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from voicegen.commands.marvis_workload import (
+    audio_seconds,
+    random_codec,
+    random_engine,
+    random_model,
+    true_sizes,
+    workload,
+    write_wavs,
+)
+from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.capture import CapturedFrames
+from voicegen.tts.marvis.frames import PlainFrames
+from voicegen.tts.marvis.prefill import Admission, Prompt, prefill
+from voicegen.tts.marvis.sampler import Sampling
+
+CUDA = torch.device("cuda")
+
+
+def timed(run: Callable[[], object], repeats: int = 20, warm: int = 3) -> float:
+    """Median milliseconds of a call by device events."""
+    for _ in range(warm):
+        run()
+    pairs = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)]
+    for start, end in pairs:
+        start.record()
+        run()
+        end.record()
+    torch.cuda.synchronize()
+    return sorted(start.elapsed_time(end) for start, end in pairs)[repeats // 2]
+
+
+def graphed(run: Callable[[], object], inner: int = 1) -> Callable[[], object]:
+    """The call captured in a CUDA graph."""
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):
+        run()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(inner):
+            run()
+    return graph.replay
+
+
+def filled(model: object, slots: int, books: int = 32, length: int = 40, context: int = 512) -> SlotState:
+    state = SlotState(model, slots, books, context)
+    prompts = [Prompt.text([(7 * i + j) % 40_000 for j in range(length + i % 7)], books) for i in range(slots)]
+    prefill(model, state, [Admission(i, p, 10**6, (i, 17 * i)) for i, p in enumerate(prompts)])
+    return state
+
+
+def check() -> None:
+    """Fast against plain at true sizes: exact in float32; the error of bfloat16 against float32."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    model = random_model(true_sizes(), CUDA, torch.float32)
+    for slots in (1, 2, 4, 7, 64):
+        for sampling in (Sampling(0.0, 0), Sampling(0.9, 50)):
+            plain, fast = filled(model, slots), filled(model, slots)
+            slow, quick = PlainFrames(model, plain, sampling), CapturedFrames(model, fast, sampling)
+            same = [
+                float((quick.launch(slots).wait() == slow.launch(slots).wait()).all(axis=1).mean()) for _ in range(5)
+            ]
+            error = float((plain.hidden - fast.hidden).norm() / plain.hidden.norm())
+            print(f"check float32 slots={slots} {sampling}: rows equal {same} hidden error {error:.1e}", flush=True)
+    del slow, quick, plain, fast
+    exact = model
+    model = random_model(true_sizes(), CUDA, torch.bfloat16)
+    for slots in (1, 8):
+        greedy = Sampling(0.0, 0)
+        states = filled(exact, slots), filled(model, slots), filled(model, slots)
+        PlainFrames(exact, states[0], greedy).launch(slots)
+        PlainFrames(model, states[1], greedy).launch(slots)
+        CapturedFrames(model, states[2], greedy).launch(slots).wait()
+        books = [(state.output == states[0].output)[:, :4].float().mean().item() for state in states[1:]]
+        print(f"check bfloat16 slots={slots}: first four codes as in float32, plain and fast: {books}", flush=True)
+
+
+def frames(sizes: list[int]) -> None:
+    model = random_model(true_sizes(), CUDA, torch.bfloat16)
+    state = filled(model, max(sizes))
+    runner = CapturedFrames(model, state, Sampling())
+    for slots in sizes:
+        start = time.perf_counter()
+        runner.launch(slots).wait()
+        ready = time.perf_counter() - start
+        kept = state.counters.clone()
+        state.counters[:, 0] = 150
+        took = timed(lambda: runner.launch(slots))
+        state.counters.copy_(kept)
+        print(
+            f"frames slots={slots} {took:.3f} ms = {slots / took * 80:.0f}x real time (ready {ready:.1f} s)", flush=True
+        )
+
+
+def profile(slots: int) -> None:
+    model = random_model(true_sizes(), CUDA, torch.bfloat16)
+    state = filled(model, slots)
+    runner = CapturedFrames(model, state, Sampling())
+    for _ in range(3):
+        runner.launch(slots).wait()
+    state.counters[:, 0] = 150
+    activities = [torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as prof:
+        for _ in range(3):
+            runner.launch(slots)
+        torch.cuda.synchronize()
+    total: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
+    for event in prof.events():
+        entry = total[event.name[:90]]
+        entry[0] += event.device_time / 3
+        entry[1] += 1 / 3
+    print(f"profile slots={slots}: {sum(e[0] for e in total.values()) / 1e3:.2f} ms busy")
+    for name, (us, count) in sorted(total.items(), key=lambda item: -item[1][0])[:16]:
+        print(f"   {us:9.0f} us {count:6.0f} calls {us / max(count, 1):7.2f} us  {name}", flush=True)
+
+
+def products(rows: list[int]) -> None:
+    """What the vendor's matrix products take, over four layers' weights so that they come from memory."""
+    shapes = {
+        "qkv": (1536, 1024),
+        "out": (1024, 1024),
+        "gate_up": (8192, 1024),
+        "down": (1024, 4096),
+        "head": (2112, 1024),
+    }
+    for n in rows:
+        line = []
+        for name, (out, inner) in shapes.items():
+            weights = [torch.randn(out, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(4)]
+            x = torch.randn(n, inner, device=CUDA, dtype=torch.bfloat16)
+            y = torch.empty(n, out, device=CUDA, dtype=torch.bfloat16)
+            took = timed(graphed(lambda w=weights, x=x, y=y: [torch.mm(x, one.t(), out=y) for one in w], 4)) / 16
+            line.append(f"{name} {took * 1e3:.1f} us {2 * n * out * inner / took / 1e9:.0f} TF")
+        print(f"products rows={n}: " + ", ".join(line), flush=True)
+
+
+def narrow() -> None:
+    """The narrow linear layer, by its block sizes."""
+    import triton
+
+    from voicegen.tts.marvis import kernels
+
+    shapes = {"qkv": (1536, 1024, {}), "out": (1024, 1024, {"ADD": True}), "gate_up": (4096, 1024, {"GATED": True})}
+    shapes |= {"down": (1024, 4096, {"ADD": True}), "head": (2112, 1024, {})}
+    for rows in (1, 4):
+        for name, (units, inner, extra) in shapes.items():
+            doubled = 2 if extra.get("GATED") else 1
+            weights = [torch.randn(doubled * units, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(8)]
+            norm = torch.ones(inner, device=CUDA, dtype=torch.bfloat16)
+            x = torch.randn(rows, inner, device=CUDA, dtype=torch.bfloat16)
+            y = torch.zeros(rows, units, device=CUDA, dtype=torch.bfloat16)
+            results = []
+            for block_out in (1, 2, 4, 8, 16):
+                for block_in in (512, 1024):
+                    for warps in (1, 2, 4, 8):
+                        flags = {"NORM": name in ("qkv", "gate_up", "head"), "GATED": False, "ADD": False, **extra}
+
+                        def run(
+                            b=block_out, i=block_in, w=warps, flags=flags, ws=weights, x=x, y=y, norm=norm, u=units
+                        ) -> None:
+                            for one in ws:
+                                kernels._narrow_linear_kernel[(triton.cdiv(u, b),)](
+                                    x,
+                                    norm,
+                                    one,
+                                    y,
+                                    1e-5,
+                                    u,
+                                    x.shape[1],
+                                    x.stride(0),
+                                    y.stride(0),
+                                    ROWS=x.shape[0],
+                                    BLOCK_OUT=b,
+                                    BLOCK_IN=i,
+                                    num_warps=w,
+                                    **flags,
+                                )
+
+                        results.append((timed(graphed(run, 2), 7) / 16 * 1e3, block_out, block_in, warps))
+            results.sort()
+            floor = doubled * units * inner * 2 / 4.3e12 * 1e6
+            best = ", ".join(f"{us:.2f} us out={o} in={i} warps={w}" for us, o, i, w in results[:4])
+            print(f"narrow rows={rows} {name}: floor {floor:.2f} us; {best}; worst {results[-1][0]:.1f}", flush=True)
+
+
+def stage(utterances: int, slots: int = 1024) -> None:
+    codec = random_codec(CUDA, torch.bfloat16)
+    engine = random_engine(CUDA, torch.bfloat16, slots, codec)
+    list(engine.speak(workload(slots, 1)))
+    requests = workload(utterances)
+    audio = audio_seconds(requests)
+    start = time.perf_counter()
+    takes = engine.generate_takes(requests)
+    took = time.perf_counter() - start
+    assert len(takes) == utterances
+    occupancy = engine.counts.occupancy
+    print(
+        f"codes {utterances}: {took:.1f} s, {audio / took:.0f}x, occupancy {occupancy:.3f}, {engine.counts}", flush=True
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write = write_wavs(Path(folder))
+        start = time.perf_counter()
+        count = 0
+        for speech in engine.speak(requests):
+            write(speech)
+            count += 1
+        spoken = time.perf_counter() - start
+        write.shutdown()
+        took = time.perf_counter() - start
+        files = len(list(Path(folder).glob("*.wav")))
+    peak = torch.cuda.max_memory_allocated() / 2**30
+    print(
+        f"stage {files} WAVs: {took:.1f} s ({spoken:.1f} without the last writes), {audio / took:.0f}x, "
+        f"occupancy {engine.counts.occupancy:.3f}, peak {peak:.1f} GiB, {count} records",
+        flush=True,
+    )
+
+
+def decoder() -> None:
+    codec = random_codec(CUDA, torch.bfloat16)
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    batch = [rng.integers(0, 2048, (32, 75)) for _ in range(64)]
+    for _ in range(3):
+        start = time.perf_counter()
+        codec.decode(batch)
+        took = time.perf_counter() - start
+        print(f"codec 64 x 6 s: {took * 1e3:.1f} ms = {64 * 6 / took:.0f}x", flush=True)
+
+
+def main(arguments: list[str]) -> None:
+    torch.set_grad_enabled(False)
+    print(torch.cuda.get_device_name(), torch.__version__, flush=True)
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        start = time.perf_counter()
+        numbers = [int(part) for part in value.split(",")] if value else []
+        if name in ("frames", "products"):
+            globals()[name](numbers or [1, 4, 16, 64, 256, 512, 1024])
+        else:
+            globals()[name](*numbers)
+        torch.cuda.empty_cache()
+        print(f"-- {argument} took {time.perf_counter() - start:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

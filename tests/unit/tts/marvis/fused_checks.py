@@ -1,0 +1,109 @@
+"""The fast path against the plain one. `test_fused.py` runs these checks in a process of their own.
+
+On a machine without a GPU, Triton's interpreter runs the kernels; it must be asked for before Triton is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.config import read_config
+from voicegen.tts.marvis.frames import PlainFrames
+from voicegen.tts.marvis.model import MarvisModel
+from voicegen.tts.marvis.prefill import Admission, Prompt, prefill
+from voicegen.tts.marvis.sampler import Sampling, sample
+from voicegen.tts.marvis.weights import load_weights
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def model_of(folder: Path) -> MarvisModel:
+    config = read_config(folder)
+    return MarvisModel(config, load_weights(folder, config), DEVICE, torch.float32)
+
+
+def states(model: MarvisModel, slots: int, books: int) -> tuple[SlotState, SlotState]:
+    """Two states that hold the same prompts of different lengths."""
+    rng = np.random.default_rng(0)
+    pair = (SlotState(model, slots, books, 96), SlotState(model, slots, books, 96))
+    for state in pair:
+        rng = np.random.default_rng(0)
+        prompts = [
+            Prompt.text(rng.integers(0, 250, 3 + 17 * slot).tolist(), model.config.codebooks) for slot in range(slots)
+        ]
+        prefill(model, state, [Admission(i, p, 3 + i, (7 * i, 2**32 - 5 * i - 1)) for i, p in enumerate(prompts)])
+    return pair
+
+
+@pytest.mark.parametrize(("slots", "sampling"), [(1, Sampling(0.0, 0)), (2, Sampling(1.3, 0)), (5, Sampling(0.9, 5))])
+def test_the_fused_frame_equals_the_plain_one(slots: int, sampling: Sampling, checkpoints: Callable[..., Path]) -> None:
+    from voicegen.tts.marvis.fused import FusedFrame
+
+    model = model_of(checkpoints(seed=1, codebooks=4))
+    books = 3 if slots == 5 else 4
+    plain, fused = states(model, slots + 1 if slots < 5 else slots, books)
+    frame, runner = FusedFrame(model, fused), PlainFrames(model, plain, sampling)
+    frame.controls.copy_(torch.tensor([sampling.temperature, float(sampling.top_k or 35)]))
+    for _ in range(2):
+        runner.launch(slots)
+        with torch.inference_mode():
+            frame.launch(slots)
+        torch.testing.assert_close(fused.output, plain.output)
+        torch.testing.assert_close(fused.counters, plain.counters)
+        torch.testing.assert_close(fused.hidden, plain.hidden, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(fused.keys, plain.keys, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(fused.values, plain.values, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("top_k", [1, 7, 50, 67])
+def test_the_sampling_kernel_equals_plain_sampling(dtype: torch.dtype, top_k: int) -> None:
+    from voicegen.tts.marvis import kernels
+
+    rows, vocab, book = 6, 67, 3
+    generator = torch.Generator().manual_seed(top_k)
+    logits = (torch.randn(rows, 128, generator=generator) * 3).to(DEVICE, dtype)
+    logits[4, 11] = torch.nan
+    logits[5, 66] = torch.inf
+    counters = torch.randint(0, 2**31, (rows, 5), generator=generator).to(DEVICE)
+    output = torch.full((rows, 9), -1, dtype=torch.int32, device=DEVICE)
+    broken = torch.zeros(rows, dtype=torch.int32, device=DEVICE)
+    controls = torch.tensor([0.9, float(top_k)], device=DEVICE)
+    kernels.sample(logits, output, broken, counters, controls, book, vocab, None)
+    codes, finite = sample(logits[:, :vocab], counters[:, 3:], counters[:, 1], book, Sampling(0.9, top_k))
+    torch.testing.assert_close(broken.bool(), ~finite)
+    torch.testing.assert_close(output[:4, book].long(), codes[:4])
+    assert (output[:, [0, 1, 2, 4, 5, 6, 7, 8]] == -1).all()
+
+
+def test_a_slot_without_finite_logits_is_flagged_alone(checkpoints: Callable[..., Path]) -> None:
+    from voicegen.tts.marvis.cache import BROKEN
+    from voicegen.tts.marvis.fused import FusedFrame
+
+    model = model_of(checkpoints(seed=1, codebooks=3))
+    clean, state = states(model, 3, 3)
+    state.hidden[1] = torch.nan
+    for one in (clean, state):
+        with torch.inference_mode():
+            FusedFrame(model, one).launch(3)
+    assert (state.output[:, -1] & BROKEN).tolist() == [0, BROKEN, 0]
+    torch.testing.assert_close(state.output[[0, 2]], clean.output[[0, 2]])
+
+
+@pytest.mark.skipif(DEVICE.type != "cuda", reason="graphs are captured on CUDA alone")
+def test_captured_frames_equal_plain_ones(checkpoints: Callable[..., Path]) -> None:
+    from voicegen.tts.marvis.capture import CapturedFrames
+
+    model: Any = model_of(checkpoints(seed=1))
+    plain, captured = states(model, 5, 8)
+    sampling = Sampling(0.9, 5)
+    slow, fast = PlainFrames(model, plain, sampling), CapturedFrames(model, captured, sampling)
+    for slots in (5, 3, 5, 2):
+        np.testing.assert_array_equal(fast.launch(slots).wait(), slow.launch(slots).wait())

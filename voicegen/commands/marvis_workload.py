@@ -1,0 +1,155 @@
+"""What the Marvis benchmark works on: a checkpoint of true sizes with random weights, and texts of realistic lengths.
+
+The sizes are those of Marvis 100M v0.2. Random weights never say EOS, so every take is given the number of frames at
+which it ends; the engine finds that out on the device, frame by frame, as it would find EOS.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from voicegen.tts.marvis.codec import Codec
+    from voicegen.tts.marvis.config import MarvisConfig
+    from voicegen.tts.marvis.engine import Marvis
+    from voicegen.tts.marvis.requests import SpeechRequest
+
+FRAME_RATE = 12.5
+WORDS = (
+    "the of and to a in is that it was for on are with as his they be at one have this from or had by but some what "
+    "there we can out other were all your when up use word how said an each she which do their time if will way about"
+).split()
+
+
+def true_sizes() -> MarvisConfig:
+    """The sizes of Marvis 100M v0.2."""
+    from voicegen.tts.marvis.config import MarvisConfig, RopeConfig, TransformerConfig
+
+    rope = RopeConfig(theta=500_000.0, factor=32.0, low=1.0, high=4.0, original_context=8192)
+
+    def part(ffn: int, context: int) -> TransformerConfig:
+        return TransformerConfig(4, 1024, 8, 2, 128, ffn, context, 1e-5, rope)
+
+    return MarvisConfig(part(8192, 2048), part(4096, 33), 49_152, 2051, 32, 0)
+
+
+def random_model(config: MarvisConfig, device: torch.device, dtype: torch.dtype, seed: int = 0) -> Any:
+    """A `MarvisModel` of these sizes, its weights drawn on the device."""
+    import torch
+
+    from voicegen.tts.marvis.model import MarvisModel
+    from voicegen.tts.marvis.weights import LayerWeights, MarvisWeights
+
+    generator = torch.Generator(device).manual_seed(seed)
+
+    def normal(*shape: int, gain: float = 1.0) -> torch.Tensor:
+        values = torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
+        return (values * (gain / math.sqrt(shape[-1]))).to(dtype)
+
+    def layers(sizes: Any) -> tuple[LayerWeights, ...]:
+        query, key = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
+        ones = torch.ones(sizes.width, device=device, dtype=dtype)
+        return tuple(
+            LayerWeights(
+                input_norm=ones,
+                qkv=normal(query + 2 * key, sizes.width),
+                out=normal(sizes.width, query),
+                ffn_norm=ones,
+                gate_up=normal(2 * sizes.ffn, sizes.width),
+                down=normal(sizes.width, sizes.ffn),
+            )
+            for _ in range(sizes.layers)
+        )
+
+    backbone, depth = config.backbone, config.depth
+    audio = normal(config.codebooks * config.audio_vocab, backbone.width, gain=10.0)
+    weights = MarvisWeights(
+        text_embeddings=normal(config.text_vocab, backbone.width, gain=32.0),
+        audio_embeddings=audio,
+        depth_embeddings=audio,
+        projection=normal(depth.width, backbone.width),
+        first_head=normal(config.audio_vocab, backbone.width, gain=4.0),
+        heads=normal(config.codebooks - 1, config.audio_vocab, depth.width, gain=4.0),
+        backbone=layers(backbone),
+        backbone_norm=torch.ones(backbone.width, device=device, dtype=dtype),
+        depth=layers(depth),
+        depth_norm=torch.ones(depth.width, device=device, dtype=dtype),
+    )
+    return MarvisModel(config, weights, device, dtype)
+
+
+class WordTokenizer:
+    """One token a word of about four characters, as a trained tokenizer gives for plain text."""
+
+    def encode(self, text: str, speaker: int = 0) -> list[int]:
+        """Token ids, between a begin and an end token."""
+        return [1, 3 + speaker, *(10 + hash_of(word) % 40_000 for word in text.split()), 2]
+
+
+def hash_of(word: str) -> int:
+    """A number of a word that is the same in every process."""
+    return int.from_bytes(word.encode()[:8].ljust(8, b"\0"), "little") % 1_000_003
+
+
+def random_codec(device: torch.device, dtype: torch.dtype) -> Codec:
+    """Mimi of its true sizes with random weights."""
+    import torch
+    from transformers import MimiConfig, MimiModel
+
+    from voicegen.tts.marvis.codec import Codec
+
+    torch.manual_seed(0)
+    return Codec(MimiModel(MimiConfig(num_quantizers=32)), device, dtype)
+
+
+def random_engine(device: torch.device, dtype: torch.dtype, slots: int, codec: Codec) -> Marvis:
+    """An engine with random weights of true sizes."""
+    from voicegen.records import ModelInfo
+    from voicegen.tts.marvis.engine import Marvis
+
+    model = random_model(true_sizes(), device, dtype)
+    info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
+    return Marvis(model, WordTokenizer(), info=info, codec=codec, slots=slots)  # type: ignore[arg-type]
+
+
+def workload(utterances: int, seed: int = 0) -> list[SpeechRequest]:
+    """Requests whose takes last 2 to 20 s with a long tail (log-normal, median 5 s), with text to match."""
+    from voicegen.tts.marvis.requests import SpeechRequest
+
+    rng = random.Random(seed)
+    requests = []
+    for index in range(utterances):
+        seconds = min(20.0, max(2.0, rng.lognormvariate(math.log(5.0), 0.55)))
+        text = " ".join(rng.choice(WORDS) for _ in range(max(3, round(seconds * 3))))
+        requests.append(SpeechRequest(text, seed=index, max_frames=round(seconds * FRAME_RATE)))
+    return requests
+
+
+def audio_seconds(requests: list[SpeechRequest]) -> float:
+    """Seconds of audio that the requests will give."""
+    return sum(request.max_frames or 0 for request in requests) / FRAME_RATE
+
+
+def write_wavs(folder: Path) -> Any:
+    """A function that writes a `Speech` record as a WAV in a thread of a pool; its `shutdown` waits for all."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from voicegen.audio.wav import encode_wav
+
+    pool = ThreadPoolExecutor(4)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def write(speech: Any) -> None:
+        data = encode_wav(speech.samples, speech.sampling_rate)
+        (folder / f"{speech.utterance.index:06d}.wav").write_bytes(data)
+
+    def submit(speech: Any) -> None:
+        pool.submit(write, speech)
+
+    submit.shutdown = pool.shutdown  # type: ignore[attr-defined]
+    return submit
