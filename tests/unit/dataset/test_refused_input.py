@@ -149,7 +149,7 @@ def test_a_csv_cut_in_a_quoted_cell_is_refused(tmp_path):
 
 
 def test_a_csv_cut_between_cells_is_refused(tmp_path):
-    says(refusal(text_file(tmp_path / "q.csv", "x,question\n1,Who?\n2")), "row 2 (line 3)", "1 cells", "cut short")
+    says(refusal(text_file(tmp_path / "q.csv", "x,question\n1,Who?\n2")), "row 2 (line 3)", "1 cell ", "cut short")
 
 
 def test_a_csv_cut_inside_a_character_is_refused(tmp_path):

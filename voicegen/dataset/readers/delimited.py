@@ -90,8 +90,9 @@ class DelimitedReader:
 
     def _refuse_width(self, header: list[str]) -> InputError:
         row, line, cells = next(found for found in self._walk() if len(found[2]) != len(header))
+        found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         return InputError(
-            f"{self.path}: row {row} (line {line}) has {len(cells)} cells and the header {len(header)}: put double "
+            f"{self.path}: row {row} (line {line}) has {found} and the header has {len(header)}: put double "
             "quotes around a cell that holds the delimiter or a line break; if it is the last row, the file is cut "
             "short."
         )
