@@ -21,7 +21,9 @@ def chat_model(config: JobConfig) -> ChatModel:
     if isinstance(chat, MLXChatConfig):
         from voicegen.chat.mlx.chat_model import MLXChatModel
 
-        return cast(ChatModel, MLXChatModel.load(chat.model, revision=chat.revision))
+        return cast(
+            ChatModel, MLXChatModel.load(chat.model, revision=chat.revision, reasoning_budget=chat.reasoning_budget)
+        )
     if isinstance(chat, OpenAIChatConfig):
         from voicegen.chat.openai import OpenAIChatModel
         from voicegen.chat.server import Server
