@@ -198,6 +198,9 @@ def _open(path: Path, settings: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors: the default prints warnings about the graph that nobody can act on
+    # Planning the reuse of memory takes four seconds for a graph of 3,000 nodes, and speaks no faster.
+    options.enable_mem_reuse = False
+    options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     frontend = PiperVoice(session=session, config=PiperConfig.from_dict(settings))
