@@ -6,6 +6,7 @@ import pytest
 
 from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import jsonl_file, parquet_file, text_file
+from voicegen.dataset import manifest
 from voicegen.dataset.manifest import MANIFEST_SCHEMA, Provenance, manifest_rows, write_manifest
 from voicegen.dataset.manifest_schema import input_names
 from voicegen.dataset.questions import QuestionFile
@@ -166,10 +167,10 @@ def test_columns_of_a_parquet_input_keep_their_types(tmp_path):
     assert [table.schema.field(name).type for name in ("when", "tags", "kind")] == inputs.schema.types[1:]
 
 
-def test_a_manifest_of_many_rows_is_written_in_row_groups(tmp_path):
-    path = questions_csv(tmp_path, 70_000)
-    written(tmp_path, path, [failed_row(index) for index in range(70_000)])
-    assert pq.ParquetFile(tmp_path / "run/manifest.parquet").num_row_groups == 2
+def test_a_manifest_of_many_rows_is_written_in_row_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "ROW_GROUP_ROWS", 4096)
+    written(tmp_path, questions_csv(tmp_path, 10_000), [failed_row(index) for index in range(10_000)])
+    assert pq.ParquetFile(tmp_path / "run/manifest.parquet").num_row_groups == 3
 
 
 def test_a_manifest_can_be_read_while_the_next_one_is_written(tmp_path):

@@ -91,8 +91,8 @@ def test_rows_of_different_rates_make_no_batch(run):
         collate([first, first._replace(sampling_rate=16_000)])
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_data_loader_gives_every_row_once_also_with_workers(run, workers):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_data_loader_gives_every_row_once_also_in_a_worker(run, workers):
     loader = DataLoader(
         load_manifest(run), batch_size=3, collate_fn=collate, num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
