@@ -132,24 +132,41 @@ class PiperSpeech:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
+        """Yields the waveform a sentence at a time; the pieces join to what `speak` gives.
+
+        Raises:
+            ModelError: the text holds nothing to pronounce, or there is no such voice.
+        """
+        speaker = self._speaker_id(utterance.voice)
+        sentences = self._phoneme_ids(utterance.text)
+        if not sentences:
+            raise ModelError(f"the voice finds nothing to pronounce in {_shortened(utterance.text)!r}")
+        noise = np.random.default_rng(utterance.seed)
+        for ids in sentences:
+            yield self._synthesize(ids, speaker, noise)
+
+    def check_voices(self, names: Iterable[str]) -> None:
+        """Refuses names that no utterance could be spoken with.
+
+        Raises:
+            ModelError: there is no such voice; says the nearest names.
+        """
+        for name in names:
+            self._speaker_id(name)
+
     def _speak_one(self, utterance: Utterance) -> Speech | Failure:
         started = time.thread_time()
         try:
-            speaker = self._speaker_id(utterance.voice)
+            samples = np.concatenate(list(self.stream(utterance)))
         except ModelError as error:
             return Failure(utterance.index, "tts", str(error), utterance.part)
-        sentences = self._phoneme_ids(utterance.text)
-        if not sentences:
-            reason = f"the voice finds nothing to pronounce in {_shortened(utterance.text)!r}"
-            return Failure(utterance.index, "tts", reason, utterance.part)
-        noise = np.random.default_rng(utterance.seed)
-        samples = np.concatenate([self._synthesize(ids, speaker, noise) for ids in sentences])
         if not np.isfinite(samples).all():
             return Failure(utterance.index, "tts", "the voice's model produced NaN or infinity", utterance.part)
         return Speech(utterance, samples, self.sample_rate, seconds=time.thread_time() - started)
 
     def _phoneme_ids(self, text: str) -> list[list[int]]:
-        """Phoneme ids of each sentence that has a sound; `[[...]]`, Piper's raw phonemes, is taken as plain text."""
+        """Phoneme ids of each sentence that has a sound; `[[...]]`, Piper's raw phonemes, is taken for plain text."""
         sentences = self._frontend.phonemize(text.replace("[[", "[ ["))
         spoken = [phonemes for phonemes in sentences if any(phoneme.isalpha() for phoneme in "".join(phonemes))]
         return [self._frontend.phonemes_to_ids(phonemes) for phonemes in spoken]

@@ -12,7 +12,7 @@ from piper import PiperVoice
 
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
-from voicegen.protocols import SpeechModel
+from voicegen.protocols import StreamingSpeechModel
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.piper import PiperSpeech
 from voicegen.tts.piper_graph import noise_as_inputs
@@ -33,7 +33,8 @@ def failure(model: PiperSpeech, utterance: Utterance) -> Failure:
 
 
 def test_piper_is_a_speech_model_that_knows_what_it_is(joe: PiperSpeech) -> None:
-    assert isinstance(joe, SpeechModel)
+    assert isinstance(joe, StreamingSpeechModel)
+    assert joe.language == "en_US"
     assert joe.sample_rate == 22_050
     assert joe.info.id == "en_US-joe-medium"
     assert joe.info.licence == "cc0-1.0"
@@ -55,6 +56,15 @@ def test_an_utterance_sounds_the_same_alone_and_in_any_company(joe: PiperSpeech)
         alone = speak(joe, utterance)[utterance.index].samples
         assert np.array_equal(alone, together[utterance.index].samples)
         assert np.array_equal(alone, backwards[utterance.index].samples)
+
+
+def test_streamed_sentences_join_to_the_whole(joe: PiperSpeech) -> None:
+    utterance = Utterance(0, "It rains. Take a coat!", seed=3)
+    pieces = list(joe.stream(utterance))
+    assert len(pieces) == 2
+    assert np.array_equal(np.concatenate(pieces), speak(joe, utterance)[0].samples)
+    with pytest.raises(ModelError, match="nothing to pronounce"):
+        list(joe.stream(Utterance(0, "...")))
 
 
 def test_another_seed_gives_another_take_of_the_same_words(joe: PiperSpeech) -> None:
@@ -88,6 +98,9 @@ def test_text_cannot_slip_raw_phonemes_in(joe: PiperSpeech) -> None:
 def test_an_unknown_voice_fails_with_the_names_there_are(joe: PiperSpeech) -> None:
     assert "en_US-joe-medium" in failure(joe, Utterance(0, "Hello.", voice="jo")).error
     assert 0 in speak(joe, Utterance(0, "Hello.", voice="en_US-joe-medium"))
+    joe.check_voices(["en_US-joe-medium"])
+    with pytest.raises(ModelError, match="no voice 'jo'"):
+        joe.check_voices(["jo"])
 
 
 class Recorder:
