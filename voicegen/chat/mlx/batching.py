@@ -60,7 +60,7 @@ class MLXAnswerModel:
             kv_budget: Bytes for the KV caches of the batch; by default a share of the free memory.
         """
         self.info = loaded.info
-        self._loaded = loaded
+        self._context_length = loaded.context_length
         self._model = accelerate(loaded.model)
         self._options = options or GenerationOptions()
         self._template = ChatTemplate(loaded.tokenizer)
@@ -131,8 +131,10 @@ class MLXAnswerModel:
                 row.parser.feed(token)
             row.prompt, row.cache, row.cached = tokens, cache, cached
             row.budget, row.forced = self._reasoning_budget, True
+            row.stream = RowStream(row.question.seed, row.rounds + MAX_TOOL_ROUNDS + 1)
             return row
         row.rounds += 1
+        row.stream = RowStream(row.question.seed, row.rounds)
         if row.rounds > MAX_TOOL_ROUNDS:
             return row.failure(f"the model went on calling tools after {MAX_TOOL_ROUNDS} rounds")
         row.messages += [row.assistant_message(), *self._tools.call_all(row.parser.tool_calls)]
@@ -165,7 +167,7 @@ class MLXAnswerModel:
 
     def _fitted(self, row: Row) -> Row | Failure:
         """The row with its budget cut to what the context leaves, or why it leaves nothing."""
-        limit = self._loaded.context_length
+        limit = self._context_length
         row.budget = min(row.budget, limit - len(row.prompt))
         if row.budget > 0:
             return row
@@ -278,12 +280,12 @@ class _Batch:
         del self._running[reply.uid]
         cut = reply.finish_reason == "length" and not row.parser.stopped
         step = row.next_step(cut, self._model.calls_tools)
-        cache, cached = reply.prompt_cache, reply.all_tokens
         if reply.finish_reason is None:  # a stop that only the parser saw
-            cache, cached = self._generator.remove([reply.uid], return_prompt_caches=True)[reply.uid]
+            self._generator.end(reply.uid)
         if step is Next.DONE:
             yield row.outcome(cut)
             return
+        cache, cached = self._generator.held(reply.uid)
         following = self._model.go_on(row, step, cache, cached)
         if isinstance(following, Row):
             self._waiting.insert(0, following)

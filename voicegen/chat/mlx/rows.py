@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal
+from typing import Any
 
 from voicegen.chat.mlx.sampling import RowStream
 from voicegen.chat.parsing import OutputParser
@@ -86,6 +86,3 @@ class Row:
     def failure(self, error: str) -> Failure:
         """The record of a row that gave no answer."""
         return Failure(self.question.index, "chat", error)
-
-
-Stage = Literal["waiting", "running"]

@@ -21,10 +21,14 @@ NUCLEUS = 512
 
 
 class RowStream:
-    """The random numbers of one row: the n-th draw depends on the seed and n alone (Philox, Salmon et al. 2011)."""
+    """The random numbers of one row: the n-th draw depends on the seed, the round and n alone.
 
-    def __init__(self, seed: int) -> None:
-        self._generator = np.random.Generator(np.random.Philox(seed % (1 << 64)))
+    A row that goes on after tool calls or a forced answer begins another round. (Philox, Salmon et al. 2011.)
+    """
+
+    def __init__(self, seed: int, part: int = 0) -> None:
+        key = np.array([seed % (1 << 64), part], dtype=np.uint64)
+        self._generator = np.random.Generator(np.random.Philox(key=key))
 
     def draw(self) -> float:
         """The next number in [0, 1)."""
@@ -63,7 +67,7 @@ class BatchSampler:
 def drawn(weights: mx.array, uniform: Sequence[float]) -> mx.array:
     """The token of each row at which the sum of `weights` (B, V) passes `uniform` (B) of the whole; (B,)."""
     mass = mx.cumsum(weights, axis=-1)
-    chosen = mx.sum(mass <= mx.array(uniform)[:, None] * mass[:, -1:], axis=-1)
+    chosen = mx.sum(mass <= mx.array(list(uniform))[:, None] * mass[:, -1:], axis=-1)
     # Rounding can step past the last token of weight: stay on one that may be chosen.
     last = weights.shape[-1] - 1 - mx.argmax(weights[:, ::-1] > 0, axis=-1)
     return mx.minimum(chosen, last).astype(mx.uint32)
@@ -89,7 +93,7 @@ def candidate_weights(logits: mx.array, options: GenerationOptions) -> mx.array:
 
 
 def _nucleus_threshold(weights: mx.array, top_p: float) -> mx.array:
-    """The least weight of the smallest set that holds `top_p` of the probability; (B, 1). (Holtzman et al. 2020)"""
+    """The least weight of the smallest set that holds `top_p` of the probability; (B, 1) (Holtzman et al. 2020)."""
     wanted = top_p * mx.sum(weights, axis=-1, keepdims=True)
     size = min(NUCLEUS, weights.shape[-1])
     best = mx.sort(mx.topk(weights, size, axis=-1), axis=-1)[:, ::-1]
@@ -102,3 +106,10 @@ def _nucleus_threshold(weights: mx.array, top_p: float) -> mx.array:
 
 def _at_least(weights: mx.array, threshold: mx.array) -> mx.array:
     return mx.where(weights >= threshold, weights, 0.0)
+
+
+def recent_tokens(tokens: Sequence[Sequence[int]]) -> mx.array:
+    """The last tokens of each row, (B, W) with W = `PENALTY_WINDOW`; short rows repeat their first one."""
+    rows = [list(row[-PENALTY_WINDOW:]) for row in tokens]
+    full = [[row[0] if row else 0] * (PENALTY_WINDOW - len(row)) + row for row in rows]
+    return mx.array(full, dtype=mx.int32).reshape(len(full), PENALTY_WINDOW)

@@ -1,7 +1,9 @@
 """mlx-lm's continuous batching, with one sampler for the whole batch.
 
-mlx-lm's own step normalizes the logits of every row over the vocabulary and samples row by row. Neither is needed here,
-and together they cost up to half of a small model's step. Rows come and go, and their caches grow, as in mlx-lm 0.32.
+mlx-lm's own step normalizes the logits of every row over the vocabulary, samples row by row, and copies the whole KV
+cache each time that a row ends. None of these is needed, and together they cost up to half of a small model's step:
+here the rows are sampled at once, and rows that have ended stay in the batch until enough of them can be removed together.
+Otherwise rows come and go, and their caches grow, as in mlx-lm 0.32.
 """
 
 from __future__ import annotations
@@ -13,8 +15,11 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch
 
-from voicegen.chat.mlx.sampling import PENALTY_WINDOW, BatchSampler, RowStream
+from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
 from voicegen.protocols import GenerationOptions
+
+SWEEP_SHARE = 8
+"""Rows that have ended are removed when they are an eighth of the batch."""
 
 
 class SampledBatch(GenerationBatch):
@@ -22,6 +27,8 @@ class SampledBatch(GenerationBatch):
 
     `samplers` holds each row's `RowStream`, and `fallback_sampler` the `BatchSampler` of them all.
     """
+
+    _next_tokens: mx.array  # (B,)
 
     def __init__(
         self,
@@ -36,7 +43,8 @@ class SampledBatch(GenerationBatch):
         stop_sequences: list[Any],
         max_tokens: list[int],
     ) -> None:
-        self._recent = _recent_tokens(tokens) if fallback_sampler.penalizes else None
+        self._ended: set[int] = set()
+        self._recent = recent_tokens(tokens) if fallback_sampler.penalizes else None
         super().__init__(
             model,
             uids,
@@ -50,6 +58,33 @@ class SampledBatch(GenerationBatch):
             max_tokens,
         )
 
+    def next(self) -> list[GenerationBatch.Response]:
+        """One token more of each row that has not ended."""
+        if len(self._ended) * SWEEP_SHARE >= max(1, len(self.uids)):
+            self.filter([place for place, uid in enumerate(self.uids) if uid not in self._ended])
+        if not self.uids:
+            return []
+        tokens, _ = self._step()
+        return [self._response(place, tokens[place]) for place, uid in enumerate(self.uids) if uid not in self._ended]
+
+    def end(self, uid: int) -> None:
+        """Ends a row; its cache can be had until the next token."""
+        self._ended.add(uid)
+
+    def held(self, uid: int) -> tuple[list[Any], list[int]]:
+        """A row's KV cache, and the tokens in it."""
+        place = self.uids.index(uid)
+        return self.extract_cache(place), list(self.tokens[place])
+
+    def _response(self, place: int, token: int) -> GenerationBatch.Response:
+        self._num_tokens[place] += 1
+        reason = "length" if self._num_tokens[place] >= self.max_tokens[place] else None
+        if self._matchers[place].advance(token):
+            reason = "stop"
+        if reason is not None:
+            self.end(self.uids[place])
+        return self.Response(self.uids[place], token, None, reason, None, None)
+
     def _step(self) -> tuple[list[int], list[None]]:
         """Starts the computation of the next tokens and returns the current ones."""
         current = self._next_tokens
@@ -60,7 +95,7 @@ class SampledBatch(GenerationBatch):
         self._next_tokens = self.fallback_sampler.choose(logits, self._recent, self.samplers)
         self._current_logprobs = self._next_logprobs = [None] * len(self.uids)
         mx.async_eval(self._next_tokens)
-        tokens: list[int] = current.tolist()
+        tokens: list[int] = current.tolist()  # type: ignore[assignment]
         for row, token in zip(self.tokens, tokens, strict=True):
             row.append(token)
         return tokens, [None] * len(tokens)
@@ -73,6 +108,7 @@ class SampledBatch(GenerationBatch):
 
     def filter(self, keep: list[int]) -> None:
         """Keeps the rows at these places."""
+        self._ended.difference_update(uid for place, uid in enumerate(self.uids) if place not in keep)
         if self._recent is not None and keep:
             self._recent = self._recent[mx.array(keep)]
         super().filter(keep)
@@ -95,8 +131,16 @@ class SampledPrompts(PromptProcessingBatch):
             self.stop_sequences,
             self.max_tokens,
         )
-        self.uids, self.prompt_cache, self.tokens, self.samplers = [], [], [], []
-        self.logits_processors, self.stop_sequences, self.max_tokens = [], [], []
+        for emptied in (
+            "uids",
+            "prompt_cache",
+            "tokens",
+            "samplers",
+            "logits_processors",
+            "stop_sequences",
+            "max_tokens",
+        ):
+            setattr(self, emptied, [])
         return batch
 
 
@@ -139,14 +183,16 @@ class TokenGenerator(BatchGenerator):
         )
         return numbers
 
+    def end(self, uid: int) -> None:
+        """Ends a row that is being decoded."""
+        self._generation_batch.end(uid)
+
+    def held(self, uid: int) -> tuple[list[Any], list[int]]:
+        """The KV cache and tokens of a row, also of one that has ended in this step."""
+        cache, tokens = self._generation_batch.held(uid)
+        return cache, tokens
+
     def _make_batch(self, n: int) -> SampledPrompts:
         made = super()._make_batch(n)
         made.__class__ = SampledPrompts
         return made
-
-
-def _recent_tokens(tokens: Sequence[list[int]]) -> mx.array:
-    """The last tokens of each row, (B, `PENALTY_WINDOW`); short rows repeat their first token, which changes nothing."""
-    rows = [row[-PENALTY_WINDOW:] for row in tokens]
-    full = [[row[0] if row else 0] * (PENALTY_WINDOW - len(row)) + row for row in rows]
-    return mx.array(full, dtype=mx.int32).reshape(len(full), PENALTY_WINDOW)

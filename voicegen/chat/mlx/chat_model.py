@@ -1,0 +1,156 @@
+"""A chat model on MLX that streams its replies and keeps the KV cache of the conversation between turns."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+import mlx.core as mx
+from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+
+from voicegen.chat.mlx.acceleration import accelerate
+from voicegen.chat.mlx.kv import PREFILL_STEP, common_length
+from voicegen.chat.mlx.loading import LoadedModel, load
+from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
+from voicegen.chat.parsing import OutputParser, parser_for
+from voicegen.chat.templates import ChatTemplate
+from voicegen.errors import ModelError
+from voicegen.model_files import find_model
+from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.records import FinishReason, Message
+
+
+class MLXChatModel:
+    """A `ChatModel` for one conversation at a time.
+
+    The cache and `_tokens`, the tokens that it holds, always agree, also when a stream is closed early. A new stream
+    ends the one before it.
+    """
+
+    def __init__(self, loaded: LoadedModel, *, reasoning_budget: int = 1024) -> None:
+        """`reasoning_budget`: tokens more for a reply that was cut while the model reasoned."""
+        self.info = loaded.info
+        self.context_length = loaded.context_length
+        self._model = accelerate(loaded.model)
+        self._template = ChatTemplate(loaded.tokenizer)
+        self._reasoning_budget = reasoning_budget
+        self._turn = 0
+        self._forget()
+
+    @classmethod
+    def load(cls, name: str, *, revision: str | None = None, reasoning_budget: int = 1024) -> MLXChatModel:
+        """Finds and loads a model by name, as `voicegen.model_files.find_model` takes it.
+
+        Raises:
+            VoicegenError: The model cannot be found or loaded.
+        """
+        return cls(load(find_model(name, revision=revision)), reasoning_budget=reasoning_budget)
+
+    def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+        """Length in tokens of the rendered prompt."""
+        return len(self._template.render(messages, tools))
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        options: GenerationOptions,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> Iterator[Delta | ChatUsage]:
+        """Yields what each token adds and one `ChatUsage` last; see `voicegen.protocols.ChatModel`.
+
+        Raises:
+            ModelError: The prompt fills the model's context.
+        """
+        prompt = self._template.render(messages, tools, options.reasoning_effort)
+        room = self.context_length - len(prompt)
+        if room <= 0:
+            raise ModelError(
+                f"the conversation has {len(prompt)} tokens, but the context of {self.info.id} holds "
+                f"{self.context_length}: clear the history or shorten the message"
+            )
+        self._turn += 1
+        parser = parser_for(self._template)
+        reply = _Reply(RowStream(options.seed), BatchSampler(options))
+        cached = self._keep_common_prefix(prompt)
+        finish = yield from self._generate(prompt[cached:], min(options.max_tokens, room), parser, reply)
+        yield from parser.finish()
+        if finish == "length" and parser.cut_in_reasoning:
+            forced = parser.force_answer_tokens()
+            room = self.context_length - len(self._tokens) - len(forced)
+            if forced and min(room, self._reasoning_budget) > 0:
+                for token in forced:
+                    yield from parser.feed(token)
+                budget = min(room, self._reasoning_budget)
+                finish = yield from self._generate(forced, budget, parser, reply)
+                yield from parser.finish()
+        yield ChatUsage(finish, len(prompt), reply.count, cached)
+
+    def _generate(
+        self, tokens: Sequence[int], budget: int, parser: OutputParser, reply: _Reply
+    ) -> Generator[Delta, None, FinishReason]:
+        """Feeds `tokens` and generates up to `budget` more; returns the finish reason."""
+        turn = self._turn
+        upcoming = self._feed(tokens, reply)
+        for _ in range(budget):
+            if turn != self._turn:
+                return "stop"
+            token = int(upcoming.item())  # type: ignore[arg-type]
+            reply.count += 1
+            if token in self._template.stop_tokens:
+                parser.feed(token)
+                return "stop"
+            upcoming = self._advance(token, reply)
+            yield from parser.feed(token)
+            if parser.stopped:
+                return "stop"
+        return "length"
+
+    def _feed(self, tokens: Sequence[int], reply: _Reply) -> mx.array:
+        """Prefills and gives the first token to come."""
+        logits = mx.array([])
+        for start in range(0, len(tokens), PREFILL_STEP):
+            logits = self._run(tokens[start : start + PREFILL_STEP])
+            mx.eval([layer.state for layer in self._cache])
+        return reply.sample(logits, self._tokens)
+
+    def _advance(self, token: int, reply: _Reply) -> mx.array:
+        upcoming = reply.sample(self._run([token]), self._tokens)
+        mx.async_eval(upcoming)
+        return upcoming
+
+    def _run(self, tokens: Sequence[int]) -> mx.array:
+        """One forward pass; (1, V) logits after the last of `tokens`."""
+        try:
+            logits = self._model(mx.array(list(tokens))[None], cache=self._cache)[:, -1, :]
+        except BaseException:
+            self._forget()
+            raise
+        self._tokens += tokens
+        return logits
+
+    def _keep_common_prefix(self, prompt: Sequence[int]) -> int:
+        """Cuts the cache to what it shares with `prompt`, leaving at least one token to feed; returns its length."""
+        common = min(common_length(self._tokens, prompt), len(prompt) - 1)
+        surplus = len(self._tokens) - common
+        if surplus and not (can_trim_prompt_cache(self._cache) and trim_prompt_cache(self._cache, surplus) == surplus):
+            self._forget()
+            return 0
+        del self._tokens[common:]
+        return common
+
+    def _forget(self) -> None:
+        self._cache = make_prompt_cache(self._model)
+        self._tokens: list[int] = []
+
+
+class _Reply:
+    """How one reply is sampled, and how many tokens it has."""
+
+    def __init__(self, stream: RowStream, sampler: BatchSampler) -> None:
+        self._stream = stream
+        self._sampler = sampler
+        self.count = 0
+
+    def sample(self, logits: mx.array, context: Sequence[int]) -> mx.array:
+        recent = recent_tokens([context]) if self._sampler.penalizes else None
+        return self._sampler.choose(logits, recent, [self._stream])
