@@ -140,6 +140,7 @@ class Failure:
     stage: Stage
     error: str
     part: int = 0
+    conversation_id: str | None = None  # of an input row, whose later turns cannot be asked either
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ def test_a_raised_limit_goes_on_and_moves_no_file(tmp_path):
     second = wav_hashes(folder)
     assert len(second) == 9
     assert first.items() <= second.items()
-    fake_run(tmp_path, "questions.limit=2")
+    lowered = fake_run(tmp_path, "questions.limit=2")
+    assert "2 ok, 0 rejected, 0 failed, of 2" in lowered.stdout
     assert len(manifest_rows(folder)) == 9  # a lowered limit loses nothing
 
 
@@ -98,6 +99,19 @@ def test_rows_that_fail_stay_in_the_manifest_and_the_others_go_on(tmp_path):
     assert rows["b"]["error"] == "input: column 'question' is empty"
     assert rows["b"]["audio_path"] is None
     assert sorted(wav_hashes(tmp_path / "outputs" / "r")) == ["audio/000000.wav", "audio/000002.wav"]
+
+
+def test_a_manifest_that_a_kill_left_behind_is_brought_up_to_date(tmp_path):
+    fake_run(tmp_path, "questions.limit=4")
+    folder = tmp_path / "outputs" / "r"
+    fresh = manifest_rows(folder)
+    stale = pq.read_table(folder / "manifest.parquet").replace_schema_metadata()
+    column = stale.schema.get_field_index("status")
+    pq.write_table(stale.set_column(column, "status", [["failed"] * 4]), folder / "manifest.parquet")
+    os.utime(folder / "manifest.parquet", ns=(0, 0))
+    again = fake_run(tmp_path, "questions.limit=4")
+    assert "nothing was left to do" in again.stdout
+    assert manifest_rows(folder) == fresh
 
 
 def test_failed_rows_are_tried_again_only_when_asked(tmp_path):

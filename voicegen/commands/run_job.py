@@ -30,7 +30,7 @@ from voicegen.pipeline.refresh import ManifestRefresher
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.pipeline.writer import Writer
 from voicegen.protocols import AnswerModel, SpeechModel
-from voicegen.records import ManifestRow
+from voicegen.records import Failure, ManifestRow, Question
 
 _log = logging.getLogger("voicegen.run")
 
@@ -90,11 +90,11 @@ class _Run:
     def go_on(self) -> RunSummary:
         """Does what is left to do."""
         self._forget()
-        left = sum(self.ledger.status(index) is None for index in range(self._rows))
+        left = self.ledger.unfinished(self._rows)
         self._announce(left)
         if left:
             return self._make(left)
-        if manifest_rows(self._folder.paths.manifest) != len(self.ledger):
+        if self._manifest_is_stale():
             self._write_manifest()
         return self._summary()
 
@@ -111,7 +111,7 @@ class _Run:
         answer_model, speech_model = self._models()
         display = ProgressDisplay(self._rows, self._rows - left, show=self._show, on_rows=self._note_errors)
         job = Job(
-            rows=self._plan.rows(islice(self._questions.questions(), self._asked)),
+            rows=self._plan.rows(self._unread_questions()),
             ledger=self.ledger,
             answer_model=answer_model,
             speech_model=speech_model,
@@ -132,6 +132,20 @@ class _Run:
             _log.info("interrupted")
             raise Interrupted(self._summary(display)) from None
         return self._summary(display)
+
+    def _unread_questions(self) -> Iterator[Question | Failure]:
+        """From the first row that is not finished; a conversation is read from its first turn, for its history."""
+        start = self.ledger.first_unfinished() // self._plan.answers_per_question
+        if self._config.questions.conversation_column is not None:
+            start = 0
+        return islice(self._questions.questions(start), max(self._asked - start, 0))
+
+    def _manifest_is_stale(self) -> bool:
+        """Whether a session ended, or was ended, before its last rows were in the manifest."""
+        manifest = self._folder.paths.manifest
+        if manifest_rows(manifest) != len(self.ledger):
+            return True
+        return manifest.is_file() and manifest.stat().st_mtime_ns < self.ledger.changed()
 
     def _models(self) -> tuple[AnswerModel, SpeechModel]:
         self._say("loading the models")
@@ -162,10 +176,10 @@ class _Run:
             output_dir=self._folder.paths.root,
             manifest=self._folder.paths.manifest,
             rows=self._rows,
-            ok=self.ledger.count("ok"),
-            rejected=self.ledger.count("rejected"),
-            failed=self.ledger.count("failed"),
-            audio_seconds=self.ledger.audio_seconds,
+            ok=self.ledger.count("ok", self._rows),
+            rejected=self.ledger.count("rejected", self._rows),
+            failed=self.ledger.count("failed", self._rows),
+            audio_seconds=self.ledger.audio_seconds(self._rows),
             session_rows=tally.written if tally else 0,
             session_seconds=tally.seconds if tally else 0.0,
             session_audio_seconds=tally.audio_seconds if tally else 0.0,

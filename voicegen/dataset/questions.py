@@ -241,7 +241,7 @@ class InputRows:
                     column = self.names.answer
                     answer = text_cell(answer)
             except CellError as error:
-                yield Failure(index, "input", f"column {column!r} {error}")
+                yield Failure(index, "input", conversation_id=conversation, error=f"column {column!r} {error}")
                 continue
             yield Question(index, id, text, answer=answer, conversation_id=conversation, turn=turn)
 

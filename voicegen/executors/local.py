@@ -80,13 +80,16 @@ class _LocalRun:
 
     def _ask(self) -> None:
         job = self._job
-        feed = job.feed(lambda question, failure: self._to_write.put(unasked(question, failure)))
+        feed = job.feed(lambda question, failure: self._asked(unasked(question, failure)))
         for record in ask(feed, job.answer_model, job.language):
-            job.progress.asked(record)
-            if isinstance(record, Outcome):
-                self._to_write.put(record)
-            else:
-                self._to_speak.put(record)
+            self._asked(record)
+
+    def _asked(self, record: Script | Outcome) -> None:
+        self._job.progress.asked(record)
+        if isinstance(record, Outcome):
+            self._to_write.put(record)
+        else:
+            self._to_speak.put(record)
 
     def _speak(self) -> None:
         def take(wait: bool) -> Script | None:

@@ -15,7 +15,7 @@ MAX_WAITING = 10_000
 @dataclass(slots=True)
 class _Conversation:
     history: tuple[Message, ...] = ()
-    waiting: deque[Question] = field(default_factory=deque)
+    waiting: deque[Question | Failure] = field(default_factory=deque)
     asked: bool = False
     failed: str | None = None
 
@@ -74,20 +74,21 @@ class QuestionFeed:
             if isinstance(record, Answer):
                 conversation.history = _extended(question, record.text)
             else:
-                conversation.failed = f"an earlier turn of conversation {question.conversation_id} failed"
+                conversation.failed = _earlier_turn_failed(question)
             self._advance(question.conversation_id)
         return question
 
     def _admit(self, row: Question | Failure) -> None:
-        if isinstance(row, Failure):
-            if not self._is_done(row.index):
-                self._on_failure(None, row)
-        elif row.conversation_id is not None:
+        if row.conversation_id is not None:
             self._admit_turn(row, row.conversation_id)
-        elif not self._is_done(row.index):
+        elif self._is_done(row.index):
+            return
+        elif isinstance(row, Failure):
+            self._on_failure(None, row)
+        else:
             self._ready.append(row)
 
-    def _admit_turn(self, row: Question, name: str) -> None:
+    def _admit_turn(self, row: Question | Failure, name: str) -> None:
         if name != self._latest:
             previous, self._latest = self._latest, name
             if previous is not None:
@@ -106,12 +107,17 @@ class QuestionFeed:
         if not conversation.waiting and not conversation.asked and name != self._latest:
             del self._conversations[name]
 
-    def _ask(self, conversation: _Conversation, row: Question) -> None:
+    def _ask(self, conversation: _Conversation, row: Question | Failure) -> None:
+        if isinstance(row, Failure):
+            conversation.failed = _earlier_turn_failed(row)
+            if not self._is_done(row.index):
+                self._on_failure(None, row)
+            return
         question = replace(row, history=conversation.history)
         if self._is_done(row.index):
             answer = self._earlier_answer(row.index)
             if answer is None:
-                conversation.failed = f"an earlier turn of conversation {row.conversation_id} failed"
+                conversation.failed = _earlier_turn_failed(row)
             else:
                 conversation.history = _extended(question, answer)
         elif conversation.failed is not None:
@@ -123,3 +129,7 @@ class QuestionFeed:
 
 def _extended(question: Question, answer: str) -> tuple[Message, ...]:
     return (*question.history, Message(Role.USER, question.text), Message(Role.ASSISTANT, answer))
+
+
+def _earlier_turn_failed(row: Question | Failure) -> str:
+    return f"an earlier turn of conversation {row.conversation_id} failed"

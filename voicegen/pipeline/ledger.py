@@ -55,15 +55,28 @@ class Ledger:
         """Rows that are finished, however they ended."""
         return len(self._status) - self._status.count(_ABSENT)
 
-    def count(self, status: Status) -> int:
-        """Rows that ended so."""
-        return self._status.count(_STATUSES.index(status))
+    def count(self, status: Status, rows: int | None = None) -> int:
+        """Rows that ended so, among the first `rows`."""
+        return self._status.count(_STATUSES.index(status), 0, rows)
 
-    @property
-    def audio_seconds(self) -> float:
-        """Seconds of audio in all clips."""
+    def unfinished(self, rows: int) -> int:
+        """Rows among the first `rows` that are not finished."""
+        return rows - sum(self.count(status, rows) for status in _STATUSES)
+
+    def first_unfinished(self) -> int:
+        """The first row that is not finished."""
+        place = self._status.find(_ABSENT)
+        return place if place >= 0 else self.end
+
+    def audio_seconds(self, rows: int | None = None) -> float:
+        """Seconds of audio in the clips of the first `rows`."""
         ok = _STATUSES.index("ok")
-        return sum(seconds for seconds, status in zip(self._seconds, self._status, strict=True) if status == ok)
+        pairs = zip(self._seconds[:rows], self._status[:rows], strict=True)
+        return sum(seconds for seconds, status in pairs if status == ok)
+
+    def changed(self) -> int:
+        """When a row was last added, in ns since the epoch; 0 if there is none."""
+        return max((path.stat().st_mtime_ns for path in self._files), default=0)
 
     @property
     def end(self) -> int:

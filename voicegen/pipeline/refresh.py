@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class ManifestRefresher:
-    """Rewrites the manifest now and then in a thread of its own, and once more at the end, as a context manager.
+    """Writes the manifest at once, now and then in a thread of its own, and at the end, as a context manager.
 
     The longer a rewrite takes, the rarer it comes: never more than 5 percent of the time. A rewrite that fails in the
     middle of a run is logged, because the ledger holds everything; the last one raises.
@@ -28,6 +28,7 @@ class ManifestRefresher:
         self._thread = threading.Thread(target=self._run, name="voicegen-manifest", daemon=True)
 
     def __enter__(self) -> Self:
+        self._write()
         self._thread.start()
         return self
 

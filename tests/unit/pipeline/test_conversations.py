@@ -77,6 +77,17 @@ def test_a_resumed_conversation_goes_on_from_the_answers_of_the_earlier_session(
     assert [message.content for message in question.history] == ["question 0", "said before", "question 1", "and this"]
 
 
+def test_a_turn_that_cannot_be_asked_fails_the_turns_after_it_but_none_before_it():
+    rows = [turn(0, "a"), Failure(1, "input", "empty", conversation_id="a"), turn(2, "a")]
+    asking = Asking(rows)
+    asking.answer(asking.pull())
+    assert asking.pull() == "end"
+    assert [(failure.index, failure.error) for failure in asking.failures] == [
+        (1, "empty"),
+        (2, "an earlier turn of conversation a failed"),
+    ]
+
+
 def test_a_turn_that_failed_in_an_earlier_session_fails_the_rest():
     asking = Asking([turn(0, "a"), turn(1, "a")], done={0: None})
     assert asking.pull() == "end"

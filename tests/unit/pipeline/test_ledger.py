@@ -34,7 +34,8 @@ def test_counts_end_and_audio_follow_the_rows(tmp_path):
     ledger.append([ok(4), failed(1)])
     for each in (ledger, reopened(ledger, tmp_path)):
         assert (len(each), each.count("ok"), each.count("failed"), each.end) == (2, 1, 1, 5)
-        assert each.audio_seconds == 2.0
+        assert each.audio_seconds() == 2.0
+        assert (each.count("ok", 4), each.unfinished(4), each.first_unfinished()) == (0, 3, 0)
         assert [each.status(index) for index in (0, 1, 4, 99)] == [None, "failed", "ok", None]
 
 

