@@ -2,8 +2,8 @@
 
 mlx-lm's own step normalizes the logits of every row over the vocabulary, samples row by row, and copies the whole KV
 cache each time that a row ends. None of these is needed, and together they cost up to half of a small model's step:
-here the rows are sampled at once, and rows that have ended stay in the batch until enough of them can be removed together.
-Otherwise rows come and go, and their caches grow, as in mlx-lm 0.32.
+here the rows are sampled at once, and rows that have ended stay in the batch until enough of them can be removed
+together. Otherwise rows come and go, and their caches grow, as in mlx-lm 0.32.
 """
 
 from __future__ import annotations
