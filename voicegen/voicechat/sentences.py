@@ -1,8 +1,8 @@
 """Cuts an answer into pieces that can be spoken while the rest of it is still being written.
 
-A piece is a whole sentence, or a heading, a list item, a table; the very first may be a clause, so that audio starts
-soon. Nothing is cut before it is known to be over: an end is certain only when a whole word follows it, and there are
-no ends inside emphasis, links, code and tables. Knows nothing of models and audio.
+A piece is a whole sentence, or a heading, a list item, a table; the very first may be a clause or a phrase, so that
+audio starts soon. Nothing is cut before it is known to be over: an end is certain only when a whole word follows it,
+and there are no ends inside emphasis, links, code and tables. Knows nothing of models and audio.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ from voicegen.text.spoken import to_spoken
 SHORTEST_CLAUSE: Final = 20
 """Characters of a first clause: less would be over before the next piece is ready."""
 
+SHORTEST_PHRASE: Final = 24
+"""Characters of a first phrase that no mark ends, as in "Bees collect nectar from flowers | and make honey"."""
+
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?(?P<mark>`{3,}|~{3,})")
 _TABLE_ROW = re.compile(r"[ \t]*\|")
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]")
 _BLOCK_START = re.compile(r"[ \t]*(?:#{1,6}[ \t]|(?:[-*+]|\d{1,9}[.)])[ \t]|>|`{3}|~{3}|\|)")
 _CLAUSE_END = re.compile(r"(?<![.\s])[,;:—–][\"'”’»)\]]*\s+(?=[^\W\d])")
+_PHRASE_END = re.compile(
+    r"(?<=\w)\s+(?=(?:and|but|or|because|which|who|when|while|where|if|since|so|although|though|unless|until|whereas"
+    r"|after|before|by|with|through|during|due|as)\s+[^\W\d])"
+)
+_AWAITS_AND = re.compile(r"\b(?:between|both|either|neither|whether|not only)\b", re.IGNORECASE)
 _WHOLE_WORD = re.compile(r"\s*\S+\s")
 _CLOSED_MARKUP = re.compile(
     r"(?P<code>`+)[^`]+(?P=code)"
@@ -75,8 +83,8 @@ class SpeakablePieces:
         if _FENCE.match(self._text) or _TABLE_ROW.match(self._text):
             return None
         ends = [end for end in _sentence_ends(self._text) if _WHOLE_WORD.match(self._text, end)]
-        if not self._started and (clause := _first_clause_end(self._text)) is not None:
-            ends.append(clause)
+        if not self._started:
+            ends += _first_ends(self._text, self._language)
         return min(ends, default=None)
 
 
@@ -133,12 +141,29 @@ def _sentence_ends(text: str) -> Iterator[int]:
             yield position
 
 
+def _first_ends(text: str, language: str) -> list[int]:
+    """Where the first clause ends, and the first phrase where the words that begin one are known."""
+    ends = [_first_clause_end(text), _first_phrase_end(text) if language.startswith("en") else None]
+    return [end for end in ends if end is not None]
+
+
 def _first_clause_end(text: str) -> int | None:
     for match in _CLAUSE_END.finditer(text):
-        clause = text[: match.end()]
-        if len(clause.strip()) >= SHORTEST_CLAUSE and _WHOLE_WORD.match(text, match.end()) and not _is_open(clause):
+        if _is_clause(text[: match.end()], SHORTEST_CLAUSE) and _WHOLE_WORD.match(text, match.end()):
             return match.end()
     return None
+
+
+def _first_phrase_end(text: str) -> int | None:
+    for match in _PHRASE_END.finditer(text):
+        phrase = text[: match.end()]
+        if _is_clause(phrase, SHORTEST_PHRASE) and not _AWAITS_AND.search(phrase):
+            return match.end()
+    return None
+
+
+def _is_clause(text: str, shortest: int) -> bool:
+    return len(text.strip()) >= shortest and not _is_open(text)
 
 
 def _is_open(text: str) -> bool:

@@ -52,6 +52,26 @@ def test_a_first_clause_is_not_cut_short_nor_before_a_number(text):
     assert speakable.finish() == [text]
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Bees collect nectar from flowers and use it to make honey.", "Bees collect nectar from flowers"),
+        ("A boat sails against the wind by using its sails.", "A boat sails against the wind"),
+        ("It lies between the river Elbe and the river Oder.", "It lies between the river Elbe and the river Oder."),
+        ("The number that we look for is 15 and 3 more.", "The number that we look for is 15 and 3 more."),
+        ("It is **bold and brave, they say, and** it wins.", "It is bold and brave, they say, and it wins."),
+    ],
+)
+def test_a_long_first_sentence_begins_with_a_phrase(text, first):
+    assert pieces(text)[0] == first
+
+
+def test_phrases_are_looked_for_in_english_only():
+    text = "Die Bienen sammeln den Nektar or so."
+    assert SpeakablePieces("de").add(text) == []
+    assert SpeakablePieces("en").add(text) == ["Die Bienen sammeln den Nektar"]
+
+
 def test_abbreviations_decimals_and_times_end_nothing():
     assert pieces(ANSWERS["plain"]) == [
         "Hello there.",
