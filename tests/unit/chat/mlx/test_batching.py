@@ -1,0 +1,188 @@
+import dataclasses
+
+import pytest
+
+from tests.mlx_models import starter_model, tiny_model
+from voicegen.chat.mlx.batching import MLXAnswerModel
+from voicegen.chat.mlx.token_batch import TokenGenerator
+from voicegen.errors import ModelError
+from voicegen.protocols import GenerationOptions
+from voicegen.records import Answer, Failure, Message, Question, Role
+
+SAMPLED = GenerationOptions(max_tokens=12, temperature=1.0, top_p=0.95)
+
+
+def questions(count, text="Question number {}?"):
+    return [Question(i, f"q{i}", text.format("x" * (i % 5) + str(i)), seed=100 + i) for i in range(count)]
+
+
+def texts(model, asked):
+    answers = list(model.answer(asked))
+    assert all(isinstance(answer, Answer) for answer in answers), answers
+    assert len(answers) == len(asked)
+    return {answer.question.index: answer.text for answer in answers}
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return tiny_model()
+
+
+def model(loaded, **settings):
+    return MLXAnswerModel(
+        loaded, **{"system_prompt": "Be brief.", "options": GenerationOptions(max_tokens=12), **settings}
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [GenerationOptions(max_tokens=12), SAMPLED, GenerationOptions(12, 0.8, top_k=20, repetition_penalty=1.3)]
+)
+def test_answers_do_not_depend_on_the_batch_that_they_are_made_in(tiny, options):
+    alone = texts(model(tiny, batch_size=1, options=options), questions(9))
+    for size in (3, 16):
+        assert texts(model(tiny, batch_size=size, options=options), questions(9)) == alone
+
+
+def test_the_same_question_with_another_seed_is_another_answer(tiny):
+    asked = [dataclasses.replace(questions(1)[0], index=i, seed=i) for i in range(4)]
+    assert len(set(texts(model(tiny, options=SAMPLED), asked).values())) == 4
+
+
+def test_greedy_batches_say_what_mlx_lms_own_generate_says():
+    from mlx_lm import generate
+
+    asked = ["What is the capital of France?", "How many legs has a spider?", "Name a colour."]
+    loaded = starter_model()
+    expected = []
+    for text in asked:
+        messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+        prompt = loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        expected.append(generate(loaded.model, loaded.tokenizer, prompt, max_tokens=16).strip())
+    rows = [Question(i, str(i), text) for i, text in enumerate(asked)]
+    options = GenerationOptions(max_tokens=16)
+    for size in (1, 8):
+        answered = texts(model(loaded, batch_size=size, options=options), rows)
+        assert [answered[i] for i in range(3)] == expected
+
+
+def test_tokens_reasons_and_time_are_counted(tiny):
+    (answer,) = model(tiny).answer(questions(1))
+    assert answer.finish_reason == "length"
+    assert answer.completion_tokens == 12
+    assert answer.prompt_tokens > 20
+    assert answer.seconds > 0
+
+
+def test_the_system_prompt_is_prefilled_once(tiny, monkeypatch):
+    asked = model(tiny, batch_size=4)
+    shared = len(asked.prefix.tokens)
+    added = []
+    add = TokenGenerator.add
+    monkeypatch.setattr(TokenGenerator, "add", lambda self, *a: added.extend(a[0]) or add(self, *a))
+    answers = list(asked.answer(questions(6)))
+    assert shared >= len("<|im_start|>system\nBe brief.") - 12
+    assert {len(prompt) + shared for prompt in added} == {answer.prompt_tokens for answer in answers}
+
+
+def test_history_comes_before_the_question(tiny):
+    history = (Message(Role.USER, "First?"), Message(Role.ASSISTANT, "Yes."))
+    question = dataclasses.replace(questions(1)[0], history=history)
+    row = model(tiny).row(question)
+    text = tiny.tokenizer.decode(row.prompt)
+    assert text.index("Be brief.") < text.index("First?") < text.index("Yes.") < text.index("Question number")
+
+
+def test_a_prompt_beyond_the_context_fails_alone():
+    asked = questions(3)
+    asked[1] = dataclasses.replace(asked[1], text="long " * 200)
+    records = {getattr(r, "index", None) if isinstance(r, Failure) else r.question.index: r
+               for r in model(tiny_model(context=300)).answer(asked)}  # fmt: skip
+    assert isinstance(records[1], Failure)
+    assert "context holds 300" in records[1].error
+    assert isinstance(records[0], Answer)
+    assert isinstance(records[2], Answer)
+
+
+def test_a_budget_beyond_the_context_is_cut_to_it():
+    short = tiny_model(context=100)
+    (answer,) = model(short, options=GenerationOptions(max_tokens=500)).answer(questions(1))
+    assert answer.prompt_tokens + answer.completion_tokens == 100
+
+
+def test_none_goes_on_with_the_work_in_hand(tiny):
+    order = []
+
+    def source():
+        first, second = questions(2)
+        yield None
+        yield first
+        while first.index not in order:
+            yield None
+        yield second
+
+    for answer in model(tiny, batch_size=4).answer(source()):
+        order.append(answer.question.index)
+    assert order == [0, 1]
+
+
+def test_questions_are_read_as_places_come_free(tiny):
+    read = []
+
+    def source():
+        for question in questions(40):
+            read.append(question.index)
+            yield question
+
+    answers = model(tiny, batch_size=4).answer(source())
+    next(answers)
+    assert len(read) <= 12
+    assert len(list(answers)) == 39
+
+
+def test_memory_bounds_the_batch(tiny, monkeypatch):
+    largest = []
+    add = TokenGenerator.add
+    asked = model(tiny, batch_size=16)
+    row = asked.row(questions(1)[0])
+    asked._kv_budget = 3 * (len(row.prompt) + row.budget + 8) * asked.prefix.bytes_per_token
+    monkeypatch.setattr(TokenGenerator, "add", lambda self, *a: largest.append(len(a[0])) or add(self, *a))
+    assert len(list(asked.answer(questions(10)))) == 10
+    assert max(largest) <= 3
+
+
+def test_running_out_of_memory_halves_the_batch_and_changes_no_answer(tiny, monkeypatch):
+    expected = texts(model(tiny, batch_size=8, options=SAMPLED), questions(10))
+    step = TokenGenerator.next
+    failures = []
+
+    def next_or_fail(self):
+        if self.completion_batch_size > 2:
+            failures.append(self.completion_batch_size)
+            raise RuntimeError("[malloc] Unable to allocate")
+        return step(self)
+
+    monkeypatch.setattr(TokenGenerator, "next", next_or_fail)
+    assert texts(model(tiny, batch_size=8, options=SAMPLED), questions(10)) == expected
+    assert failures == [8, 4]
+
+
+def test_an_error_that_stays_stops_the_run(tiny, monkeypatch):
+    def fail(self):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(TokenGenerator, "next", fail)
+    with pytest.raises(ModelError, match="even one question at a time: broken"):
+        list(model(tiny, batch_size=4).answer(questions(3)))
+
+
+def test_no_questions_are_no_answers(tiny):
+    assert list(model(tiny).answer([])) == []
+    assert list(model(tiny).answer([None, None])) == []
+
+
+def test_closing_early_leaves_the_model_usable(tiny):
+    asked = model(tiny, batch_size=4)
+    answers = asked.answer(questions(20))
+    next(answers)
+    answers.close()
+    assert len(list(asked.answer(questions(3)))) == 3
