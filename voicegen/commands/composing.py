@@ -160,7 +160,7 @@ def _launch_hydra(argv: Sequence[str], job: Job, settings: Mapping[str, Any]) ->
         try:
             folder = None
             if HydraConfig.get().mode is RunMode.MULTIRUN:
-                folder = _sweep_folder(HydraConfig.get())
+                folder = _sweep_folder(HydraConfig.get().overrides.task, argv)
             where = {"output_dir": str(Path(composed.output_dir) / folder)} if folder else {}
             exit_codes.append(job(_validated(composed, {**where, **settings})))
         except VoicegenError as error:
@@ -176,9 +176,7 @@ def _launch_hydra(argv: Sequence[str], job: Job, settings: Mapping[str, Any]) ->
     return max(exit_codes, default=0)
 
 
-def _sweep_folder(hydra_config: Any) -> str | None:
-    """Where one job of a sweep goes inside `output_dir`, unless the sweep itself names the folders."""
-    words = [str(word) for word in hydra_config.overrides.task]
-    if any(word.startswith("output_dir=") or word.startswith("name=") for word in words):
-        return None
-    return ",".join(word.replace("/", "_") for word in words) or None
+def _sweep_folder(words: Sequence[str], argv: Sequence[str]) -> str | None:
+    """Where one job of a sweep goes inside `output_dir`: what was chosen for it, but for what names the folder anyway."""
+    chosen = [word for word in words if word not in argv and not word.startswith(("name=", "output_dir="))]
+    return ",".join(word.replace("/", "_") for word in chosen) or None

@@ -83,6 +83,13 @@ def test_a_sweep_runs_one_job_for_each_combination_in_folders_of_their_own(tmp_p
     assert all(Path("outputs/default") in job.output_dir.parents for job in jobs)
 
 
+def test_a_sweep_keeps_the_name_that_it_is_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = []
+    launch(["-m", "preset=fake", "name=pace", "tts.speed=0.9,1.2"], lambda config: jobs.append(config) or 0)
+    assert [str(job.output_dir) for job in jobs] == ["outputs/pace/tts.speed=0.9", "outputs/pace/tts.speed=1.2"]
+
+
 def test_a_sweep_over_names_uses_the_names_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs = []
