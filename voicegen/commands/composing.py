@@ -177,6 +177,6 @@ def _launch_hydra(argv: Sequence[str], job: Job, settings: Mapping[str, Any]) ->
 
 
 def _sweep_folder(words: Sequence[str], argv: Sequence[str]) -> str | None:
-    """Where one job of a sweep goes inside `output_dir`: what was chosen for it, but for what names the folder anyway."""
+    """Where one job of a sweep goes inside `output_dir`: what was chosen for it, but for the folder's own name."""
     chosen = [word for word in words if word not in argv and not word.startswith(("name=", "output_dir="))]
     return ",".join(word.replace("/", "_") for word in chosen) or None

@@ -89,7 +89,7 @@ class PiperSpeech:
         """
         _check_speed(speed)
         files = find_model(model, revision=revision)
-        path = _voice_file(files.path)
+        path = _only_voice(files.path)
         settings = _read_settings(path)
         if language is not None:
             _check_language(settings, language, path)
@@ -198,6 +198,16 @@ class PiperSpeech:
         return self._speakers[voice]
 
 
+def voice_file(model: str, revision: str | None = None) -> Path:
+    """The .onnx file of a voice, named as for `PiperSpeech.load`; its settings lie beside it.
+
+    Raises:
+        MissingDependency: the wheel of a starter voice is not installed.
+        ModelError: the voice cannot be found.
+    """
+    return _only_voice(find_model(model, revision=revision).path)
+
+
 def _open(path: Path, settings: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     """Makes the text frontend and the onnxruntime session of a voice."""
     try:
@@ -225,7 +235,7 @@ def _open(path: Path, settings: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     return frontend, session, noise_inputs
 
 
-def _voice_file(path: Path) -> Path:
+def _only_voice(path: Path) -> Path:
     """The one .onnx file that `path` is or holds."""
     if path.is_file():
         return path
