@@ -11,10 +11,9 @@ import pytest
 from piper import PiperVoice
 
 from voicegen.errors import ModelError
-from voicegen.model_files import find_model
 from voicegen.protocols import StreamingSpeechModel
 from voicegen.records import Failure, Speech, Utterance
-from voicegen.tts.piper import PiperSpeech
+from voicegen.tts.piper import PiperSpeech, voice_file
 from voicegen.tts.piper_graph import noise_as_inputs
 
 TEXTS = ["Good morning.", "It rains. Take a coat!", "Seven ships sailed.", "Why not?", "A cup of tea, please."]
@@ -159,7 +158,7 @@ def test_the_rewritten_graph_says_what_the_original_says(joe: PiperSpeech) -> No
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_mem_reuse = False
-    original = onnxruntime.InferenceSession(find_model("en_US-joe-medium").path, options)
+    original = onnxruntime.InferenceSession(voice_file("en_US-joe-medium"), options)
     (ids,) = joe._phoneme_ids("Good morning.")
     inputs = {
         "input": np.array([ids], dtype=np.int64),
@@ -205,7 +204,7 @@ def test_a_voice_without_its_settings_or_with_others_is_refused(tmp_path: Path) 
 
 
 def test_a_file_that_is_no_onnx_model_is_one_clear_line(tmp_path: Path) -> None:
-    source = find_model("en_US-joe-medium").path
+    source = voice_file("en_US-joe-medium")
     settings = json.loads(source.with_name(source.name + ".json").read_text())
     (tmp_path / "voice.onnx").write_bytes(b"no model")
     (tmp_path / "voice.onnx.json").write_text(json.dumps(settings))
