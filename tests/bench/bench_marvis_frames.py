@@ -120,13 +120,20 @@ def profile(slots: int) -> None:
         for _ in range(3):
             runner.launch(slots)
         torch.cuda.synchronize()
+    print(f"profile slots={slots}")
+    report(prof, 3, 16)
+
+
+def report(prof: torch.profiler.profile, runs: int, rows: int) -> None:
+    """Device time by kernel."""
     total: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
     for event in prof.events():
-        entry = total[event.name[:90]]
-        entry[0] += event.device_time / 3
-        entry[1] += 1 / 3
-    print(f"profile slots={slots}: {sum(e[0] for e in total.values()) / 1e3:.2f} ms busy")
-    for name, (us, count) in sorted(total.items(), key=lambda item: -item[1][0])[:16]:
+        if event.device_time > 0:
+            entry = total[event.name[:100]]
+            entry[0] += event.device_time / runs
+            entry[1] += 1 / runs
+    print(f"   {sum(entry[0] for entry in total.values()) / 1e3:.2f} ms busy")
+    for name, (us, count) in sorted(total.items(), key=lambda item: -item[1][0])[:rows]:
         print(f"   {us:9.0f} us {count:6.0f} calls {us / max(count, 1):7.2f} us  {name}", flush=True)
 
 
@@ -151,52 +158,55 @@ def products(rows: list[int]) -> None:
 
 
 def narrow() -> None:
-    """The narrow linear layer, by its block sizes."""
+    """The narrow linear layer, by its block sizes, launched early as in a frame."""
     import triton
 
     from voicegen.tts.marvis import kernels
 
     shapes = {"qkv": (1536, 1024, {}), "out": (1024, 1024, {"ADD": True}), "gate_up": (4096, 1024, {"GATED": True})}
     shapes |= {"down": (1024, 4096, {"ADD": True}), "head": (2112, 1024, {})}
-    for rows in (1, 4):
-        for name, (units, inner, extra) in shapes.items():
-            doubled = 2 if extra.get("GATED") else 1
-            weights = [torch.randn(doubled * units, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(8)]
-            norm = torch.ones(inner, device=CUDA, dtype=torch.bfloat16)
-            x = torch.randn(rows, inner, device=CUDA, dtype=torch.bfloat16)
-            y = torch.zeros(rows, units, device=CUDA, dtype=torch.bfloat16)
-            results = []
-            for block_out in (1, 2, 4, 8, 16):
-                for block_in in (512, 1024):
-                    for warps in (1, 2, 4, 8):
-                        flags = {"NORM": name in ("qkv", "gate_up", "head"), "GATED": False, "ADD": False, **extra}
+    for name, (units, inner, extra) in shapes.items():
+        doubled = 2 if extra.get("GATED") else 1
+        weights = [torch.randn(doubled * units, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(8)]
+        norm = torch.ones(inner, device=CUDA, dtype=torch.bfloat16)
+        x = torch.randn(1, inner, device=CUDA, dtype=torch.bfloat16)
+        y = torch.zeros(1, units, device=CUDA, dtype=torch.bfloat16)
+        results = []
+        for early in (False, True):
+            for block_out in (1, 2, 4, 8):
+                for warps in (1, 2, 4, 8):
+                    flags = {"NORM": name in ("qkv", "gate_up", "head"), "GATED": False, "ADD": False, **extra}
+                    options = {"BLOCK_OUT": block_out, "num_warps": warps, "DEPENDENT": early, **flags}
+                    options |= {"launch_pdl": True} if early else {}
+                    grid = (triton.cdiv(units, block_out),)
 
-                        def run(
-                            b=block_out, i=block_in, w=warps, flags=flags, ws=weights, x=x, y=y, norm=norm, u=units
-                        ) -> None:
-                            for one in ws:
-                                kernels._narrow_linear_kernel[(triton.cdiv(u, b),)](
-                                    x,
-                                    norm,
-                                    one,
-                                    y,
-                                    1e-5,
-                                    u,
-                                    x.shape[1],
-                                    x.stride(0),
-                                    y.stride(0),
-                                    ROWS=x.shape[0],
-                                    BLOCK_OUT=b,
-                                    BLOCK_IN=i,
-                                    num_warps=w,
-                                    **flags,
-                                )
+                    def run(grid=grid, options=options, weights=weights, x=x, y=y, norm=norm, units=units) -> None:
+                        sizes = (1e-5, units, x.shape[1], x.stride(0), y.stride(0))
+                        for one in weights:
+                            kernels._narrow_linear_kernel[grid](
+                                x, norm, one, y, *sizes, ROWS=1, BLOCK_IN=x.shape[1], **options
+                            )
 
-                        results.append((timed(graphed(run, 2), 7) / 16 * 1e3, block_out, block_in, warps))
-            results.sort()
-            floor = doubled * units * inner * 2 / 4.3e12 * 1e6
-            best = ", ".join(f"{us:.2f} us out={o} in={i} warps={w}" for us, o, i, w in results[:4])
-            print(f"narrow rows={rows} {name}: floor {floor:.2f} us; {best}; worst {results[-1][0]:.1f}", flush=True)
+                    results.append((timed(graphed(run, 2), 7) / 16 * 1e3, block_out, warps, early))
+        results.sort()
+        floor = doubled * units * inner * 2 / 4.3e12 * 1e6
+        best = ", ".join(f"{us:.2f} us out={o} warps={w} early={e}" for us, o, w, e in results[:4])
+        late = min(result for result in results if not result[3])
+        print(f"narrow {name}: floor {floor:.2f} us; {best}; late {late}; worst {results[-1][0]:.1f}", flush=True)
+
+
+def clocked(owner: type, name: str, spent: dict[str, float]) -> None:
+    """Adds up the host's time in a method."""
+    method = getattr(owner, name)
+
+    def call(*args: object, **kwargs: object) -> object:
+        start = time.perf_counter()
+        try:
+            return method(*args, **kwargs)
+        finally:
+            spent[name] += time.perf_counter() - start
+
+    setattr(owner, name, call)
 
 
 def stage(utterances: int, slots: int = 1024) -> None:
@@ -205,6 +215,22 @@ def stage(utterances: int, slots: int = 1024) -> None:
     list(engine.speak(workload(slots, 1)))
     requests = workload(utterances)
     audio = audio_seconds(requests)
+    from voicegen.tts.marvis.capture import CopiedFrame
+    from voicegen.tts.marvis.requests import JobMaker
+    from voicegen.tts.marvis.scheduler import Scheduler
+
+    spent: dict[str, float] = defaultdict(float)
+    for owner, name in (
+        (CapturedFrames, "admit"),
+        (CapturedFrames, "launch"),
+        (CopiedFrame, "wait"),
+        (JobMaker, "job"),
+        (Scheduler, "_read"),
+        (Scheduler, "_shrink"),
+        (Scheduler, "_step"),
+    ):
+        clocked(owner, name, spent)
+    torch.cuda.synchronize()
     start = time.perf_counter()
     takes = engine.generate_takes(requests)
     took = time.perf_counter() - start
@@ -230,6 +256,7 @@ def stage(utterances: int, slots: int = 1024) -> None:
         f"occupancy {engine.counts.occupancy:.3f}, peak {peak:.1f} GiB, {count} records",
         flush=True,
     )
+    print("host seconds:", {name: round(seconds, 2) for name, seconds in spent.items()}, flush=True)
 
 
 def decoder() -> None:
@@ -238,11 +265,19 @@ def decoder() -> None:
 
     rng = np.random.default_rng(0)
     batch = [rng.integers(0, 2048, (32, 75)) for _ in range(64)]
-    for _ in range(3):
+    expected = random_codec(torch.device("cpu"), torch.float32).decode(batch[:2])
+    for kind in (torch.float32, torch.bfloat16):
+        decoded = random_codec(CUDA, kind).decode(batch[:2])
+        errors = [float(np.linalg.norm(a - b) / np.linalg.norm(a)) for a, b in zip(expected, decoded, strict=True)]
+        print(f"codec on CUDA asked for {kind}: relative error against the CPU's float32 {errors}", flush=True)
+    for _ in range(4):
         start = time.perf_counter()
         codec.decode(batch)
         took = time.perf_counter() - start
         print(f"codec 64 x 6 s: {took * 1e3:.1f} ms = {64 * 6 / took:.0f}x", flush=True)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as prof:
+        codec.decode(batch)
+    report(prof, 1, 22)
 
 
 def main(arguments: list[str]) -> None:

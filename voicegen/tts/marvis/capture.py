@@ -5,7 +5,7 @@ A frame's codes and flags are copied to pinned memory behind it and read one fra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.fused import FusedFrame
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.prefill import Admission, prefill
+from voicegen.tts.marvis.prefill import Admission, PromptBatch, grouped, host_batch, prefill, read_batch
 from voicegen.tts.marvis.sampler import Sampling
 
 
@@ -31,6 +31,76 @@ class CopiedFrame:
         return self._host.numpy().copy()
 
 
+class CapturedPrefill:
+    """Prefill captured for a few shapes of batch, so that the host is free while slots are refilled.
+
+    Prompts with a shared prefix, and batches over the largest shape, are read without a graph.
+    """
+
+    ROWS = (4, 16, 64)
+    WIDTHS = (32, 64, 96, 128, 192, 256)
+
+    def __init__(self, model: MarvisModel, state: SlotState) -> None:
+        self._model = model
+        self._state = state
+        self._graphs: dict[tuple[int, int, bool], tuple[PromptBatch, torch.cuda.CUDAGraph]] = {}
+        self._pool: object = None
+
+    @torch.inference_mode()
+    def __call__(self, admissions: Sequence[Admission]) -> None:
+        """Reads prompts into slots."""
+        for group in grouped(admissions, self.ROWS[-1]):
+            width = max(len(item.prompt.tokens) for item in group)
+            if group[0].prompt.prefix or width > min(self.WIDTHS[-1], self._state.context):
+                prefill(self._model, self._state, group)
+            else:
+                self._read(group, width)
+
+    def _read(self, group: Sequence[Admission], width: int) -> None:
+        rows = next(rows for rows in self.ROWS if rows >= len(group))
+        width = min(next(wide for wide in self.WIDTHS if wide >= width), self._state.context)
+        tokens, is_audio, places = host_batch(group, rows, width)
+        shape = (rows, width, is_audio is not None)
+        if shape not in self._graphs:
+            self._capture(shape)
+        batch, graph = self._graphs[shape]
+        batch.tokens.copy_(torch.from_numpy(tokens).pin_memory(), non_blocking=True)
+        batch.places.copy_(torch.from_numpy(places).pin_memory(), non_blocking=True)
+        if batch.is_audio is not None:
+            batch.is_audio.copy_(torch.from_numpy(is_audio).pin_memory(), non_blocking=True)
+        graph.replay()
+
+    def _capture(self, shape: tuple[int, int, bool]) -> None:
+        """Captures a shape. What is captured has run before, for a slot whose contents are put back."""
+        rows, width, audio = shape
+        device, books = self._model.device, self._model.config.codebooks
+        tokens = torch.zeros((rows, width, books) if audio else (rows, width), dtype=torch.int64, device=device)
+        is_audio = torch.zeros(rows, width, dtype=torch.bool, device=device) if audio else None
+        batch = PromptBatch(tokens, is_audio, torch.zeros(rows, 7, dtype=torch.int64, device=device))
+        state = self._state
+        first = (state.keys[:, 0, :, :width], state.values[:, 0, :, :width], state.hidden[0], state.counters[0])
+        kept = [tensor.clone() for tensor in first]
+        graph = captured(lambda: read_batch(self._model, state, batch, None), self._pool)
+        for tensor, before in zip(first, kept, strict=True):
+            tensor.copy_(before)
+        self._pool = self._pool or graph.pool()
+        self._graphs[shape] = batch, graph
+
+
+def captured(run: Callable[[], None], pool: object) -> torch.cuda.CUDAGraph:
+    """A graph of `run`, which is run once before, so that kernels are compiled and libraries have their memory."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        run()
+    torch.cuda.current_stream().wait_stream(side)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        run()
+    return graph
+
+
 class CapturedFrames:
     """The fast `FrameRunner`, for CUDA."""
 
@@ -45,6 +115,7 @@ class CapturedFrames:
         ring = torch.zeros(self.lag + 2, *state.output.shape, dtype=torch.int32).pin_memory()
         self._ring = [(part, torch.cuda.Event()) for part in ring]
         self._launched = 0
+        self._prefill = CapturedPrefill(model, state)
         self.use(sampling)
 
     def use(self, sampling: Sampling) -> None:
@@ -54,7 +125,7 @@ class CapturedFrames:
 
     def admit(self, admissions: Sequence[Admission]) -> None:
         """Reads prompts into slots."""
-        prefill(self.model, self.state, admissions)
+        self._prefill(admissions)
 
     @torch.inference_mode()
     def launch(self, slots: int) -> CopiedFrame:
@@ -74,17 +145,10 @@ class CapturedFrames:
 
         What the trial run writes into the cache lies at each slot's next position, where its next frame writes first.
         """
-        kept = [tensor.clone() for tensor in (self.state.hidden, self.state.counters)]
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            self._frame.launch(slots)
-        torch.cuda.current_stream().wait_stream(side)
-        self.state.hidden.copy_(kept[0])
-        self.state.counters.copy_(kept[1])
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            self._frame.launch(slots)
+        changed = (self.state.hidden, self.state.counters)
+        kept = [tensor.clone() for tensor in changed]
+        graph = captured(lambda: self._frame.launch(slots), self._pool)
+        for tensor, before in zip(changed, kept, strict=True):
+            tensor.copy_(before)
         self._pool = self._pool or graph.pool()
         self._graphs[slots] = graph

@@ -58,6 +58,8 @@ class FusedFrame:
         self.model = model
         self.state = state
         self.controls = torch.zeros(2, device=model.device)  # temperature, top-k
+        self._hopper = model.device.type == "cuda" and torch.cuda.get_device_capability(model.device) >= (9, 0)
+        self._dependent = False
         self._first_head = padded(weights.first_head)
         self._heads = [padded(head) for head in weights.heads[: state.codebooks - 1]]
         self._backbone = Buffers.of(model.config.backbone, state.slots, weights.first_head)
@@ -70,6 +72,8 @@ class FusedFrame:
 
     def launch(self, slots: int) -> None:
         """Launches one frame of the first `slots` slots."""
+        # Only in a frame whose kernels are all ours does each one wait for the one in front of it.
+        self._dependent = self._hopper and 2 * slots <= kernels.NARROW
         self._first_codes(slots)
         for book in range(2, self.state.codebooks):
             self._depth_step(slots, book)
@@ -79,6 +83,7 @@ class FusedFrame:
             self._broken[:slots],
             self.state.counters[:slots],
             self.model.config.eos_code,
+            dependent=self._dependent,
         )
 
     def _first_codes(self, slots: int) -> None:
@@ -90,7 +95,7 @@ class FusedFrame:
         self._sample(slots, 0, second)
         start = both.rows(0, slots)
         self._linear(hidden, weights.projection, start.x)
-        kernels.rms_norm(start.x, weights.depth[0].input_norm, sizes.norm_eps, start.normed)
+        kernels.rms_norm(start.x, weights.depth[0].input_norm, sizes.norm_eps, start.normed, dependent=self._dependent)
 
         def attend(layer: int) -> None:
             for position, rows in enumerate((start, second)):
@@ -114,7 +119,9 @@ class FusedFrame:
         weights, sizes = self.model.weights, self.model.config.depth
         if slots <= kernels.NARROW:
             head, logits = self._heads[book - 1], self._logits[:slots]
-            kernels.narrow_linear(rows.x, head, logits, norm=weights.depth_norm, eps=sizes.norm_eps)
+            kernels.narrow_linear(
+                rows.x, head, logits, norm=weights.depth_norm, eps=sizes.norm_eps, dependent=self._dependent
+            )
         else:
             kernels.rms_norm(rows.x, weights.depth_norm, sizes.norm_eps, rows.normed)
             torch.mm(rows.normed, self._heads[book - 1].t(), out=self._logits[:slots])
@@ -133,6 +140,7 @@ class FusedFrame:
             book,
             config.audio_vocab,
             None if last else (self.model.depth_inputs, norm, target.x, target.normed, config.depth.norm_eps),
+            dependent=self._dependent,
         )
 
     def _advance(self, slots: int) -> None:
@@ -142,21 +150,32 @@ class FusedFrame:
         norm = weights.backbone[0].input_norm
         embeddings = weights.audio_embeddings
         kernels.embed_frame(
-            state.output[:slots], embeddings, norm, rows.x, rows.normed, config.audio_vocab, sizes.norm_eps
+            state.output[:slots],
+            embeddings,
+            norm,
+            rows.x,
+            rows.normed,
+            config.audio_vocab,
+            sizes.norm_eps,
+            dependent=self._dependent,
         )
 
         def attend(layer: int) -> None:
             keys, values = state.keys[layer], state.values[layer]
             table, positions = self.model.backbone_rope, state.positions[:slots]
-            kernels.attention(rows.qkv, keys, values, table, rows.mixed, positions, sizes.heads)
+            kernels.attention(
+                rows.qkv, keys, values, table, rows.mixed, positions, sizes.heads, dependent=self._dependent
+            )
 
         self._layers(weights.backbone, sizes, rows, attend)
-        kernels.rms_norm(rows.x, weights.backbone_norm, sizes.norm_eps, state.hidden[:slots])
+        kernels.rms_norm(rows.x, weights.backbone_norm, sizes.norm_eps, state.hidden[:slots], dependent=self._dependent)
 
     def _attend(self, rows: Buffers, layer: int, position: int, slots: int) -> None:
         keys, values = self._keys[layer, :slots], self._values[layer, :slots]
-        heads = self.model.config.depth.heads
-        kernels.attention(rows.qkv, keys, values, self.model.depth_rope, rows.mixed, position, heads)
+        heads, table = self.model.config.depth.heads, self.model.depth_rope
+        # The kernel reads the cache before it waits; at position 1 the kernel in front has only just written it.
+        early = self._dependent and position != 1
+        kernels.attention(rows.qkv, keys, values, table, rows.mixed, position, heads, dependent=early)
 
     def _layers(
         self, layers: tuple[LayerWeights, ...], sizes: TransformerConfig, rows: Buffers, attend: Callable[[int], None]
@@ -179,16 +198,18 @@ class FusedFrame:
     def _narrow_layers(
         self, layers: tuple[LayerWeights, ...], sizes: TransformerConfig, rows: Buffers, attend: Callable[[int], None]
     ) -> None:
-        eps = sizes.norm_eps
+        eps, early = sizes.norm_eps, self._dependent
         for index, layer in enumerate(layers):
-            kernels.narrow_linear(rows.x, layer.qkv, rows.qkv, norm=layer.input_norm, eps=eps)
+            kernels.narrow_linear(rows.x, layer.qkv, rows.qkv, norm=layer.input_norm, eps=eps, dependent=early)
             attend(index)
-            kernels.narrow_linear(rows.mixed, layer.out, rows.x, add=True)
-            kernels.narrow_linear(rows.x, layer.gate_up, rows.active, norm=layer.ffn_norm, eps=eps, gated=True)
-            kernels.narrow_linear(rows.active, layer.down, rows.x, add=True)
+            kernels.narrow_linear(rows.mixed, layer.out, rows.x, add=True, dependent=early)
+            kernels.narrow_linear(
+                rows.x, layer.gate_up, rows.active, norm=layer.ffn_norm, eps=eps, gated=True, dependent=early
+            )
+            kernels.narrow_linear(rows.active, layer.down, rows.x, add=True, dependent=early)
 
     def _linear(self, x: torch.Tensor, weight: torch.Tensor, out: torch.Tensor) -> None:
         if len(x) <= kernels.NARROW:
-            kernels.narrow_linear(x, weight, out)
+            kernels.narrow_linear(x, weight, out, dependent=self._dependent)
         else:
             torch.mm(x, weight.t(), out=out)

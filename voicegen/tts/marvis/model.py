@@ -77,6 +77,13 @@ def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Ten
     return F.scaled_dot_product_attention(q.transpose(1, 2), k, v, attn_mask=mask).transpose(1, 2)
 
 
+def causal_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """The same of a whole sequence: k and v (B, KV, T, D), each position attending to itself and all before it."""
+    groups = q.shape[2] // k.shape[1]
+    k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    return F.scaled_dot_product_attention(q.transpose(1, 2), k, v, is_causal=True).transpose(1, 2)
+
+
 class MarvisModel:
     """Sizes, weights and the tables computed from them, on one device in one dtype. Holds no decoding state."""
 
@@ -96,16 +103,21 @@ class MarvisModel:
         rows = codes + self.book_offsets[: codes.shape[-1]]
         return self.weights.audio_embeddings[rows].sum(dim=-2)
 
-    def embed(self, tokens: torch.Tensor, is_audio: torch.Tensor) -> torch.Tensor:
+    def embed(self, tokens: torch.Tensor, is_audio: torch.Tensor | None) -> torch.Tensor:
         """A prompt's embeddings (B, T, width).
 
         Args:
-            tokens: (B, T, K) int64: a frame of codes, or a text token in column 0.
-            is_audio: (B, T) bool.
+            tokens: (B, T, K) int64: a frame of codes, or a text token in column 0; (B, T) where all is text.
+            is_audio: (B, T) bool; None where all is text.
         """
+        if is_audio is None:
+            return self.weights.text_embeddings[tokens]
         text = self.weights.text_embeddings[torch.where(is_audio, 0, tokens[..., 0])]
-        audio = self.embed_frames(torch.where(is_audio[..., None], tokens, 0))
-        return torch.where(is_audio[..., None], audio, text)
+        audio = torch.zeros(text.shape, device=self.device)
+        for book in range(tokens.shape[-1]):  # one at a time, so that memory does not grow with the codebooks
+            rows = torch.where(is_audio, tokens[..., book], 0) + book * self.config.audio_vocab
+            audio += self.weights.audio_embeddings[rows]
+        return torch.where(is_audio[..., None], audio.to(text.dtype), text)
 
     def backbone(self, x: torch.Tensor, positions: torch.Tensor, attend: Attend) -> torch.Tensor:
         """The backbone over embeddings (B, T, width) at positions (B or 1, T) -> hidden states (B, T, width)."""

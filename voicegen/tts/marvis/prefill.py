@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from voicegen.tts.marvis.cache import Prefix, SlotState
-from voicegen.tts.marvis.model import MarvisModel, attention
+from voicegen.tts.marvis.model import MarvisModel, attention, causal_attention
 
 TOKENS_A_GROUP = 16_384
 """Padded positions that are read at once, which bounds the memory that prefill takes."""
@@ -65,6 +65,20 @@ class Admission:
     seed: tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class PromptBatch:
+    """Padded prompts on a device, of B slots.
+
+    `tokens` is (B, T, K) int64, or (B, T) where all is text and `is_audio` (B, T) is None. `places` (B, 7) int64 holds
+    the slot, the index of the last position, and the slot's counters. The batch begins at position `start`.
+    """
+
+    tokens: torch.Tensor
+    is_audio: torch.Tensor | None
+    places: torch.Tensor
+    start: int = 0
+
+
 @torch.inference_mode()
 def read_prefix(model: MarvisModel, prompt: Prompt) -> Prefix:
     """Reads a prompt that many takes begin with, once."""
@@ -72,10 +86,12 @@ def read_prefix(model: MarvisModel, prompt: Prompt) -> Prefix:
 
     def attend(_layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         layers.append((k[0].transpose(0, 1), v[0].transpose(0, 1)))
-        return attention(q, k.transpose(1, 2), v.transpose(1, 2), _causal_mask(model, q.shape[1], 0))
+        return attention(q, k.transpose(1, 2), v.transpose(1, 2), causal_mask(q.shape[1], 0, model.device))
 
-    tokens, is_audio = _padded(model, [prompt], len(prompt.tokens))
-    model.backbone(model.embed(tokens, is_audio), _positions(model, len(prompt.tokens), 0), attend)
+    tokens, is_audio = padded([prompt], len(prompt.tokens))
+    embedded = model.embed(on_device(tokens, model.device), on_device(is_audio, model.device))
+    positions = torch.arange(len(prompt.tokens), device=model.device)[None]
+    model.backbone(embedded, positions, attend)
     keys, values = (torch.stack(tensors).contiguous() for tensors in zip(*layers, strict=True))
     return Prefix(keys, values)
 
@@ -84,16 +100,28 @@ def read_prefix(model: MarvisModel, prompt: Prompt) -> Prefix:
 def prefill(model: MarvisModel, state: SlotState, admissions: Sequence[Admission]) -> None:
     """Reads prompts into their slots: keys, values, the last hidden state, and the slot's counters."""
     for group in grouped(admissions):
-        _prefill_group(model, state, group)
+        prefix = group[0].prompt.prefix
+        room = state.context - (prefix.length if prefix else 0)
+        width = min(-(-max(len(item.prompt.tokens) for item in group) // 16) * 16, room)
+        tokens, is_audio, places = host_batch(group, len(group), width)
+        audio = None if is_audio is None else on_device(is_audio, model.device)
+        batch = PromptBatch(
+            on_device(tokens, model.device),
+            audio,
+            on_device(places, model.device),
+            prefix.length if prefix else 0,
+        )
+        read_batch(model, state, batch, prefix)
 
 
-def grouped(admissions: Sequence[Admission]) -> Iterator[list[Admission]]:
+def grouped(admissions: Sequence[Admission], rows: int = 1024) -> Iterator[list[Admission]]:
     """Groups of prompts with the same prefix and nearly the same length, of bounded size."""
     order = sorted(admissions, key=lambda item: (id(item.prompt.prefix), len(item.prompt.tokens)))
     group: list[Admission] = []
     for item in order:
         other_prefix = bool(group) and group[0].prompt.prefix is not item.prompt.prefix
-        if group and (other_prefix or len(item.prompt.tokens) * (len(group) + 1) > TOKENS_A_GROUP):
+        too_many = len(group) >= rows or len(item.prompt.tokens) * (len(group) + 1) > TOKENS_A_GROUP
+        if group and (other_prefix or too_many):
             yield group
             group = []
         group.append(item)
@@ -101,54 +129,57 @@ def grouped(admissions: Sequence[Admission]) -> Iterator[list[Admission]]:
         yield group
 
 
-def _prefill_group(model: MarvisModel, state: SlotState, group: list[Admission]) -> None:
-    prefix = group[0].prompt.prefix
-    start = prefix.length if prefix else 0
-    lengths = [len(item.prompt.tokens) for item in group]
-    width = min(-(-max(lengths) // 16) * 16, state.context - start)
-    slots = _to_device(model, np.array([item.slot for item in group]))
-    rows = _to_device(model, np.array([[item.prompt.length, 0, item.limit, *item.seed] for item in group]))
-    mask = _causal_mask(model, width, start)
+def host_batch(
+    group: Sequence[Admission], rows: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None, NDArray[np.int64]]:
+    """The arrays of a `PromptBatch`; rows past the group's repeat its last prompt, and so write what it writes."""
+    group = [*group, *[group[-1]] * (rows - len(group))]
+    tokens, is_audio = padded([item.prompt for item in group], width)
+    places = [[item.slot, len(item.prompt.tokens) - 1, item.prompt.length, 0, item.limit, *item.seed] for item in group]
+    if is_audio.any():
+        return tokens, is_audio, np.array(places)
+    return np.ascontiguousarray(tokens[..., 0]), None, np.array(places)
+
+
+def read_batch(model: MarvisModel, state: SlotState, batch: PromptBatch, prefix: Prefix | None) -> None:
+    """Runs the backbone over a batch, without waiting for the device."""
+    rows, width = batch.tokens.shape[:2]
+    start, slots = batch.start, batch.places[:, 0]
+    end = start + width
+    mask = causal_mask(width, start, model.device) if prefix else None
 
     def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         k, v = k.transpose(1, 2), v.transpose(1, 2)
-        state.keys[layer, slots, :, start : start + width] = k
-        state.values[layer, slots, :, start : start + width] = v
-        if prefix:
-            state.keys[layer, slots, :, :start] = prefix.keys[layer]
-            state.values[layer, slots, :, :start] = prefix.values[layer]
-            k = torch.cat([prefix.keys[layer].expand(len(group), -1, -1, -1), k], dim=2)
-            v = torch.cat([prefix.values[layer].expand(len(group), -1, -1, -1), v], dim=2)
-        return attention(q, k, v, mask)
+        state.keys[layer][slots, :, start:end] = k
+        state.values[layer][slots, :, start:end] = v
+        if prefix is None:
+            return causal_attention(q, k, v)
+        before = prefix.keys[layer].expand(rows, -1, -1, -1), prefix.values[layer].expand(rows, -1, -1, -1)
+        state.keys[layer][slots, :, :start], state.values[layer][slots, :, :start] = before
+        return attention(q, torch.cat([before[0], k], dim=2), torch.cat([before[1], v], dim=2), mask)
 
-    tokens, is_audio = _padded(model, [item.prompt for item in group], width)
-    hidden = model.backbone(model.embed(tokens, is_audio), _positions(model, width, start), attend)
-    last = _to_device(model, np.array(lengths) - 1)
-    state.hidden[slots] = hidden[torch.arange(len(group), device=model.device), last]
-    state.counters[slots] = rows
+    positions = torch.arange(start, end, device=model.device)[None]
+    hidden = model.backbone(model.embed(batch.tokens, batch.is_audio), positions, attend)
+    state.hidden[slots] = hidden[torch.arange(rows, device=model.device), batch.places[:, 1]]
+    state.counters[slots] = batch.places[:, 2:]
 
 
-def _padded(model: MarvisModel, prompts: Sequence[Prompt], width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    tokens = np.zeros((len(prompts), width, model.config.codebooks), np.int64)
+def padded(prompts: Sequence[Prompt], width: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Tokens (B, width, K) and is_audio (B, width), prompts at the front."""
+    tokens = np.zeros((len(prompts), width, prompts[0].tokens.shape[1]), np.int64)
     is_audio = np.zeros((len(prompts), width), np.bool_)
     for row, prompt in enumerate(prompts):
         tokens[row, : len(prompt.tokens)] = prompt.tokens
         is_audio[row, : len(prompt.tokens)] = prompt.is_audio
-    return _to_device(model, tokens), _to_device(model, is_audio)
+    return tokens, is_audio
 
 
-def _to_device(model: MarvisModel, array: NDArray[np.generic]) -> torch.Tensor:
+def on_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
+    """The array on a device, without waiting for it."""
     tensor = torch.from_numpy(array)
-    if model.device.type != "cuda":
-        return tensor.to(model.device)
-    return tensor.pin_memory().to(model.device, non_blocking=True)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def _positions(model: MarvisModel, width: int, start: int) -> torch.Tensor:
-    return torch.arange(start, start + width, device=model.device)[None]
-
-
-def _causal_mask(model: MarvisModel, width: int, start: int) -> torch.Tensor:
+def causal_mask(width: int, start: int, device: torch.device) -> torch.Tensor:
     """(1, 1, width, start + width) bool: each position attends to itself and all before it."""
-    mask = torch.ones(width, start + width, dtype=torch.bool, device=model.device).tril(start)
-    return mask[None, None]
+    return torch.ones(width, start + width, dtype=torch.bool, device=device).tril(start)[None, None]
