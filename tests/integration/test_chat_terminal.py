@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from platformdirs import user_cache_path
 
 from tests.openai_server import Exchange, ScriptedServer, piece, serving
 from tests.product import command, environment
@@ -56,10 +57,13 @@ class Talker:
 class Terminal:
     """The chat in a pseudo-terminal."""
 
-    def __init__(self, folder: Path, server: ScriptedServer, *words: str) -> None:
-        home = {"HOME": str(folder / "home"), "XDG_STATE_HOME": str(folder / "state")}
-        settings = ["chat=openai", "chat.model=m", f"chat.base_url={server.base_url}", "tts=tone", "--stream"]
-        program, *arguments = command("chat", *settings, *words)
+    def __init__(self, folder: Path, *words: str) -> None:
+        home = {
+            "HOME": str(folder / "home"),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_CACHE_HOME": str(user_cache_path()),  # where models lie converted
+        }
+        program, *arguments = command("chat", "--stream", *words)
         self._process = pexpect.spawn(
             program,
             arguments,
@@ -115,14 +119,22 @@ def server(talker):
         talker.go_on.set()
 
 
+def with_server(server: ScriptedServer) -> list[str]:
+    return ["chat=openai", "chat.model=m", f"chat.base_url={server.base_url}", "tts=tone"]
+
+
 def test_typing_streaming_interrupting_and_every_command(tmp_path, server, talker):
-    terminal = Terminal(tmp_path, server)
+    flags = ("--chat-model", "m", "--max-tokens", "50", "--system-prompt", "Be brief, {please}.", "--voice", "ann")
+    terminal = Terminal(tmp_path, *flags, *with_server(server))
 
     shown = terminal.say("hello")
     assert "assistant: You said hello. That is all." in shown
     assert re.search(r"first token \d+\.\d+ s, first audio \d+\.\d+ s, .* times real time", shown)
     saved = re.search(r"outputs/chat/response_\d{8}_\d{6}\.wav", shown)
     assert len(read_wav(tmp_path / saved[0])[0])
+    body = server.requests[-1].body
+    assert (body["model"], body["max_tokens"]) == ("m", 50)
+    assert [message["content"] for message in body["messages"]] == ["Be brief, {please}.", "hello"]
 
     terminal.ask("wait")
     terminal.screen("Before.")  # on the screen while the server has not said the rest
@@ -159,12 +171,25 @@ def test_typing_streaming_interrupting_and_every_command(tmp_path, server, talke
     assert "did you mean /history?" in terminal.say("/histori")
     assert terminal.leave("/exit\r") == 0
 
+    again = Terminal(tmp_path, *with_server(server))
+    assert "did you mean /history?" in again.say(UP + UP)  # the lines of the last chat are there
+    assert again.leave(CTRL_D) == 0
 
-def test_ctrl_d_leaves_and_the_lines_are_there_in_the_next_chat(tmp_path, server):
-    terminal = Terminal(tmp_path, server)
-    terminal.say("remember me")
+
+def test_the_starter_models_answer_aloud_and_stop_when_they_are_told_to(tmp_path):
+    terminal = Terminal(tmp_path, "--max-tokens", "400")
+    shown = terminal.say("What is the capital of France?")
+    assert "Paris" in shown
+    saved = re.search(r"outputs/chat/response_\d{8}_\d{6}\.wav", shown)
+    samples, rate = read_wav(tmp_path / saved[0])
+    assert len(samples) > rate / 2
+    assert abs(samples).max() > 0.05
+
+    terminal.ask("Tell me a very long story about a dog, a cat and a bird.")
+    terminal.screen("assistant: ", " ")
+    terminal.interrupt()
+    shown = terminal.until_prompt()
+    assert "(interrupted)" in shown
+    assert "response_" not in shown
+    assert "(interrupted)" in terminal.say("/history")
     assert terminal.leave(CTRL_D) == 0
-
-    again = Terminal(tmp_path, server)
-    assert "You said remember me." in again.say(UP)
-    assert again.leave("/q\r") == 0

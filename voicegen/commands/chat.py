@@ -53,13 +53,16 @@ def main(argv: Sequence[str]) -> int:
         print(_USAGE, end="")
         return 0
     flags, words = _parse(argv)
-    settings, overrides = take_settings(words, _chat_flags(flags))
+    settings, words = take_settings(words, _chat_flags(flags))
+    overrides = ["name=chat"]  # a run's default name would put a chat's WAVs among those of the first run
     if flags.preset is not None:
         overrides.append(f"preset={flags.preset}")
-    if flags.tts_model is not None and not any(word.startswith("tts=") for word in overrides):
+    if flags.tts_model is not None and not any(word.startswith("tts=") for word in words):
         overrides.append(f"tts={speech_kind(flags.tts_model)}")
-    # A run's default name would put a chat's WAVs among those of the first run.
-    return launch(["name=chat", *overrides], lambda config: _chat(config, settings, flags.single), _job_flags(flags))
+    # Hydra takes overrides only when they stand together.
+    place = next((place for place, word in enumerate(words) if "=" in word and word[0] != "-"), len(words))
+    words[place:place] = overrides
+    return launch(words, lambda config: _chat(config, settings, flags.single), _job_flags(flags))
 
 
 def _chat(config: JobConfig, settings: VoiceChatSettings, single: str | None) -> int:

@@ -120,14 +120,9 @@ def _save(room: Room, argument: str) -> NextStep:
 
 
 def _voice(room: Room, argument: str) -> NextStep:
-    pipeline = room.pipeline
-    known = pipeline.voices
-    if argument and known and argument not in known:
-        raise InputError(f"there is no voice {argument}: the voices are {', '.join(known)}")
     if argument:
-        pipeline.voice = argument
-    names = f" (there are {', '.join(known)})" if known else ""
-    room.page.note(f"voice: {pipeline.voice or 'the default'}{names}")
+        room.pipeline.voice = argument
+    room.page.note(f"voice: {room.pipeline.voice or 'the default'}")
     return NextStep()
 
 

@@ -30,9 +30,9 @@ def chat_model(config: JobConfig) -> ChatModel:
 
         server = Server(chat.model, chat.base_url, chat.api_key_env, chat.timeout, chat.retries)
         return cast(ChatModel, OpenAIChatModel(server))
-    from voicegen.chat.echo import EchoChatModel
+    from voicegen.voicechat.echo import EchoChatModel
 
-    return cast(ChatModel, EchoChatModel())
+    return EchoChatModel()
 
 
 def generation_options(config: JobConfig) -> dict[str, Any]:

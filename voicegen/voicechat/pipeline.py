@@ -35,7 +35,6 @@ class VoiceChatPipeline:
 
     Attributes:
         session: the conversation.
-        voice: a name that the speech model knows; None for its default voice.
         conversation: counts the conversations, from 0; `clear_history` begins another.
     """
 
@@ -77,7 +76,6 @@ class VoiceChatPipeline:
             ModelError: a model cannot be found or loaded.
         """
         self.session = ChatSession(chat_model, system_prompt, seed=seed, **generation)
-        self.voice = voice
         self.conversation = 0
         self._output_dir = Path(output_dir)
         self._save_audio = save_audio
@@ -88,6 +86,7 @@ class VoiceChatPipeline:
         self._asked = 0
         self._player = player or SilentPlayer()
         self._speech_model = _opened(tts_model)
+        self.voice = voice
         self._worker = SpeechWorker(self._speech_model, self._player) if self._speech_model else None
 
     def __enter__(self) -> Self:
@@ -105,9 +104,20 @@ class VoiceChatPipeline:
         self._player.close()
 
     @property
-    def voices(self) -> tuple[str, ...]:
-        """The names that the speech model has for its voices, as far as it tells them."""
-        return tuple(getattr(self._speech_model, "voices", ()))
+    def voice(self) -> str | None:
+        """The name of the voice that speaks; None for the speech model's default.
+
+        Raises:
+            ModelError: when it is set to a name that the speech model refuses.
+        """
+        return self._voice
+
+    @voice.setter
+    def voice(self, name: str | None) -> None:
+        check = getattr(self._speech_model, "check_voices", None)
+        if check is not None and name is not None:
+            check([name])
+        self._voice = name
 
     def clear_history(self) -> None:
         """Begins another conversation, with the same system prompt."""

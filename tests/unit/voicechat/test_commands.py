@@ -4,7 +4,7 @@ import pytest
 
 from tests.chat_models import PlainChatModel
 from voicegen.chat.session import ChatSession
-from voicegen.errors import InputError, OutputError
+from voicegen.errors import InputError, ModelError, OutputError
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.commands import COMMANDS, Room, command_names, is_command, run_command
 from voicegen.voicechat.page import Page
@@ -75,11 +75,21 @@ def test_voice_changes_the_voice_of_the_next_answer(room):
     assert said(room, "/voice")[1] == "voice: eve\n"
 
 
-def test_an_unknown_voice_is_refused_where_the_model_names_its_voices(room):
-    room.pipeline._speech_model.voices = ("ann", "bob")
-    with pytest.raises(InputError, match="the voices are ann, bob"):
-        run_command(room, "/voice eve")
-    assert said(room, "/voice bob")[1] == "voice: bob (there are ann, bob)\n"
+def test_an_unknown_voice_is_refused_at_once_and_the_old_one_stays(tmp_path, model):
+    class Choosy(ToneSpeech):
+        def check_voices(self, names):
+            if set(names) - {"ann", "bob"}:
+                raise ModelError("the voices are ann, bob")
+
+    with VoiceChatPipeline(model, Choosy(8000), voice="ann", save_audio=False) as pipeline:
+        room = Room(pipeline, Page(io.StringIO(), io.StringIO()))
+        with pytest.raises(ModelError, match="the voices are ann, bob"):
+            run_command(room, "/voice eve")
+        assert pipeline.voice == "ann"
+        run_command(room, "/voice bob")
+        assert pipeline.voice == "bob"
+    with pytest.raises(ModelError):
+        VoiceChatPipeline(model, Choosy(8000), voice="eve")
 
 
 def test_system_gives_other_instructions_and_keeps_the_turns(room, model):

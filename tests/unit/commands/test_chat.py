@@ -1,0 +1,157 @@
+import io
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from voicegen.commands.chat import main
+from voicegen.errors import ConfigError, InputError, MissingDependency
+
+FAKE = ("--preset", "fake")
+
+
+@pytest.fixture
+def chat(tmp_path, monkeypatch, capsys):
+    """Runs the command in an empty folder; gives its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, stdin=""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = main([*FAKE, *words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def wavs(folder):
+    return sorted(path.name for path in folder.glob("*.wav"))
+
+
+def test_a_single_question_gives_one_spoken_answer(chat, tmp_path):
+    code, out, err = chat("--single", "Say this, please.")
+    assert (code, out) == (0, "Say this, please.\n")
+    (name,) = wavs(tmp_path / "outputs" / "chat")
+    assert name in err
+
+
+def test_a_single_question_can_come_from_standard_input_with_commas_and_quotes(chat):
+    assert chat("--single", "-", stdin='He said: "no, {never}".\n')[1] == 'He said: "no, {never}".\n'
+
+
+def test_a_pipe_is_a_conversation_of_a_question_a_line(chat, tmp_path):
+    code, out, _ = chat("--stream", stdin="One.\n\nTwo.\n/exit\nThree.\n")
+    assert (code, out) == (0, "One.\nTwo.\n")
+    assert len(wavs(tmp_path / "outputs" / "chat")) == 2
+
+
+def test_the_wavs_go_where_they_are_asked_to(chat, tmp_path):
+    chat("--output-dir", "var/my sessions", "--single", "Hi there.")
+    chat("output_dir=var/my sessions", "--single", "Hi there.")
+    chat("name=other", "--single", "Hi there.")
+    assert len(wavs(tmp_path / "var" / "my sessions")) == 2
+    assert len(wavs(tmp_path / "outputs" / "other")) == 1
+
+
+@pytest.mark.parametrize("words", [("--no-save-audio",), ("voicechat.save_audio=false",)])
+def test_without_audio_an_answer_is_in_writing_only(chat, tmp_path, words):
+    assert chat(*words, "--single", "Hi there.")[:2] == (0, "Hi there.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_cannot_be_spoken_is_told_by_the_exit_code(chat):
+    assert chat("--single", "***")[:2] == (3, "***\n")
+
+
+def test_an_empty_question_is_refused(chat):
+    with pytest.raises(InputError, match="the question is empty"):
+        chat("--single", "-", stdin=" \n")
+
+
+def test_a_recorded_chat_is_a_dataset_with_conversation_and_turn(chat, tmp_path):
+    chat("--record", "talk", "--no-save-audio", stdin="One.\nTwo.\n/clear\nThree.\n")
+    rows = pq.read_table(tmp_path / "talk" / "manifest.parquet").to_pylist()
+    assert [(row["conversation_id"], row["turn"]) for row in rows] == [
+        ("chat-000000", 1),
+        ("chat-000000", 2),
+        ("chat-000002", 1),
+    ]
+    assert all((tmp_path / "talk" / row["audio_path"]).is_file() for row in rows)
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_later_chat_goes_on_with_the_recording(chat, tmp_path):
+    for question in ("One.", "Two."):
+        chat("voicechat.record=talk", "--single", question)
+    assert pq.read_table(tmp_path / "talk" / "manifest.parquet").num_rows == 2
+
+
+def test_playback_needs_its_package_and_says_so_before_a_model_is_loaded(chat, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    for words in (("--play",), ("--device", "1"), ("voicechat.play=true",)):
+        with pytest.raises(MissingDependency, match="sounddevice"):
+            chat(*words, "--single", "Hi.")
+
+
+def test_an_answer_is_played_through_the_device_that_is_named(chat, monkeypatch):
+    from tests.unit.voicechat.test_playback import Portaudio
+
+    heard = []
+
+    class Card(Portaudio):
+        class OutputStream(Portaudio.OutputStream):
+            def __init__(self, samplerate, **settings):
+                super().__init__(samplerate=48000, **settings)
+
+            def start(self):
+                import threading
+
+                import numpy as np
+
+                def drive():
+                    block = np.zeros((512, 1), dtype=np.float32)
+                    while not self.closed:
+                        self.callback(block, 512, None, None)
+                        heard.append(float(abs(block).max()))
+
+                self.thread = threading.Thread(target=drive, daemon=True)
+                self.thread.start()
+
+            def close(self):
+                super().close()
+                self.thread.join()
+
+    monkeypatch.setitem(sys.modules, "sounddevice", Card())
+    assert chat("--device", "Speak", "--no-save-audio", "--single", "Hello to you.")[0] == 0
+    assert max(heard) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--max-tokens", "many"), "--max-tokens: invalid int value: 'many'"),
+        (("--max-token", "3"), "there is no flag --max-token"),
+        (("voicechat.steam=true",), r"did you mean voicechat\.stream"),
+        (("--chat-model", "x"), r"there is no setting chat\.model"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(chat, words, message):
+    with pytest.raises(ConfigError, match=message):
+        chat(*words, "--single", "Hi.")
+
+
+def test_cfg_job_prints_the_settings_and_stops(chat, capsys):
+    assert main(["--cfg", "job", "chat.max_tokens=7"]) == 0
+    printed = capsys.readouterr().out
+    assert "max_tokens: 7" in printed
+    assert "output_dir: outputs/${name}" in printed
+
+
+def test_the_help_names_every_flag(chat, capsys):
+    from voicegen.commands.chat import _parse
+
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    flags, _ = _parse([])
+    assert all(f"--{name.replace('_', '-')}" in text for name in vars(flags))
+    assert all(len(line) <= 120 for line in text.splitlines())
