@@ -113,9 +113,11 @@ def _piper(config: JobConfig) -> SpeechModel:
 
     tts = config.tts
     assert isinstance(tts, PiperConfig)
-    return PiperSpeech.load(
+    model = PiperSpeech.load(
         tts.model, revision=tts.revision, language=tts.language, speed=tts.speed, threads=tts.workers
     )
+    model.check_voices(config.voice.names)
+    return model
 
 
 def _marvis(config: JobConfig) -> SpeechModel:

@@ -183,6 +183,8 @@ def test_two_commands_never_work_in_the_same_folder(tmp_path):
     first = start("run", *FAKE, f"questions.path={file}", cwd=tmp_path)
     try:
         _wait_for_rows(tmp_path / "outputs" / "default", first, 1)
+        seen = len(manifest_rows(tmp_path / "outputs" / "default"))  # readable at any moment
+        assert 0 <= seen <= _rows(tmp_path / "outputs" / "default")
         second = run(tmp_path, *FAKE, f"questions.path={file}")
         assert second.returncode == 2
         assert "in use by another voicegen process" in second.stderr

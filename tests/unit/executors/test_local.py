@@ -113,6 +113,26 @@ def test_the_stages_work_in_threads_of_their_own_and_the_chat_model_on_the_calle
     assert work.progress.threads == {"MainThread", "voicegen-speaking", "voicegen-writing"}
 
 
+def test_speaking_begins_when_the_first_answer_is_ready(tmp_path):
+    first_is_spoken = threading.Event()
+
+    class Waiting(Echo):
+        def answer(self, questions):
+            for number, answer in enumerate(super().answer(questions)):
+                if number == 1:
+                    assert first_is_spoken.wait(30)
+                yield answer
+
+    class Telling(Hum):
+        def speak(self, utterances):
+            for speech in super().speak(utterances):
+                first_is_spoken.set()
+                yield speech
+
+    work = run(job(tmp_path, questions(3), Waiting(), Telling()))
+    assert work.ledger.count("ok") == 3
+
+
 def test_a_failure_in_any_stage_is_that_rows_alone(tmp_path):
     rows = [*questions(6)[:4], Failure(4, "input", "empty"), Question(5, "5", "q")]
     work = run(job(tmp_path, rows, Echo(refuse={1}), Hum({2: "length", 3: "runaway"})))
