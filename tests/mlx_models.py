@@ -20,7 +20,7 @@ from voicegen.records import ModelInfo
 
 SIZES: dict[str, Any] = {
     "model_type": "llama",
-    "hidden_size": 64,
+    "hidden_size": 96,
     "num_hidden_layers": 2,
     "intermediate_size": 96,
     "num_attention_heads": 6,

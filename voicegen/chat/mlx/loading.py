@@ -97,7 +97,7 @@ def _load_folder(folder: Path, files: ModelFiles) -> LoadedModel:
         )
         _set_precision(model)
         mx.eval(model.parameters())
-    except (FileNotFoundError, ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
+    except Exception as error:  # whatever a bad config, tokenizer or weight file makes the two libraries raise
         raise ModelError(f"model {files.id!r} cannot be loaded from {folder}: {_one_line(error)}") from error
     info = ModelInfo(files.id, "mlx", files.revision, files.licence)
     return LoadedModel(model, tokenizer, config, info)

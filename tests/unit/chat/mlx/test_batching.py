@@ -121,7 +121,7 @@ def test_none_goes_on_with_the_work_in_hand(tiny):
         yield second
 
     for answer in model(tiny, batch_size=4).answer(source()):
-        order.append(answer.question.index)
+        order += [answer.question.index]
     assert order == [0, 1]
 
 

@@ -1,0 +1,97 @@
+import json
+
+import mlx.core as mx
+import pytest
+from mlx.utils import tree_flatten
+
+from tests.chat_tokenizers import chatml_tokenizer
+from tests.mlx_models import SIZES, tiny_model
+from voicegen.chat.mlx.loading import load, load_model, rope_settings
+from voicegen.errors import ModelError
+from voicegen.model_files import find_model
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A model folder as transformers 5 writes it: the rotary base is under `rope_parameters`."""
+    folder = tmp_path / "model"
+    chatml_tokenizer().save_pretrained(folder)
+    weights = {name: weight.astype(mx.bfloat16) for name, weight in tree_flatten(tiny_model().model.parameters())}
+    mx.save_safetensors(str(folder / "model.safetensors"), weights)
+    config = {key: value for key, value in SIZES.items() if key != "rope_theta"}
+    config |= {"rope_parameters": {"rope_theta": 5e5, "rope_type": "default"}, "max_position_embeddings": 512,
+               "vocab_size": len(chatml_tokenizer()), "tie_word_embeddings": True}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def change(folder, **settings):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+
+
+def test_a_folder_saved_by_transformers_5_keeps_its_rotary_base(folder):
+    loaded = load(find_model(str(folder)))
+    assert loaded.model.layers[0].self_attn.rope.base == 5e5
+    assert loaded.context_length == 512
+    assert loaded.info.revision.startswith("local-")
+
+
+def test_scaled_positions_are_handed_on():
+    rope = {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8.0}
+    assert rope_settings({"rope_parameters": rope}) == {
+        "rope_theta": 5e5,
+        "rope_scaling": {"rope_type": "llama3", "factor": 8.0},
+    }
+    assert rope_settings({"rope_theta": 1e4, "rope_parameters": {"rope_theta": 5e5}}) == {}
+    assert rope_settings({"rope_parameters": {"full_attention": {"rope_theta": 1e6}}}) == {}
+
+
+@pytest.mark.skipif(mx.default_device() != mx.Device(mx.cpu), reason="a CPU's choice of precision")
+def test_on_a_cpu_every_weight_is_float32(folder):
+    model, tokenizer = load_model(str(folder))
+    assert {weight.dtype for _, weight in tree_flatten(model.parameters())} == {mx.float32}
+    assert tokenizer.decode(tokenizer.encode("Hello")) == "Hello"
+
+
+def test_a_model_that_brings_code_is_refused(folder):
+    (folder / "evil.py").write_text("raise SystemExit('was run')")
+    change(folder, model_file="evil.py")
+    with pytest.raises(ModelError, match=r"brings code of its own \(evil.py\), which is never run"):
+        load(find_model(str(folder)))
+
+
+def test_a_tokenizer_that_brings_code_is_refused(folder):
+    (folder / "tokenizer.json").unlink()
+    (folder / "evil.py").write_text("raise SystemExit('was run')")
+    settings = {"auto_map": {"AutoTokenizer": ["evil.Tokenizer", None]}, "tokenizer_class": "Tokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match="brings code of its own"):
+        load(find_model(str(folder)))
+
+
+def test_pickled_weights_are_refused(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="pickled weights"):
+        load(find_model(str(folder)))
+
+
+@pytest.mark.parametrize("settings", [{"model_type": "no_such_kind"}, {"hidden_size": 128}])
+def test_a_model_that_does_not_fit_its_config_is_one_line(folder, settings):
+    change(folder, **settings)
+    with pytest.raises(ModelError, match="cannot be loaded from") as caught:
+        load(find_model(str(folder)))
+    assert "\n" not in str(caught.value)
+
+
+def test_torn_weights_are_one_line(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load(find_model(str(folder)))
+
+
+def test_a_folder_without_a_model_says_what_is_missing(tmp_path):
+    (tmp_path / "notes.txt").write_text("no model")
+    with pytest.raises(ModelError, match=r"neither config.json nor a GGUF file"):
+        load(find_model(str(tmp_path)))
