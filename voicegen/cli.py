@@ -43,9 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] in ("-V", "--version"):
         print(f"voicegen {__version__}")  # noqa: T201
         return 0
-    if words[0] not in COMMANDS:
+    completing = words[0] in ("-sc", "--shell-completion")
+    if words[0] not in COMMANDS and not completing:
         return _fail(_unknown_command(words[0]))
     try:
+        if completing:
+            return int(import_module("voicegen.commands.completion").main(words))
         return int(import_module(f"voicegen.commands.{words[0]}").main(words[1:]))
     except VoicegenError as error:
         return _fail(str(error), error.exit_code)

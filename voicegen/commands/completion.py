@@ -1,0 +1,24 @@
+"""Shell completion: of the command's name by us, of settings by Hydra.
+
+The script that `voicegen run -sc install=bash` prints asks `voicegen -sc query=bash`, with the line typed so far in
+`COMP_LINE`. Hydra knows nothing of commands, so the command's name is taken out of that line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from voicegen.cli import COMMANDS
+from voicegen.commands.composing import launch
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints what may come next."""
+    program, *words = os.environ.get("COMP_LINE", "voicegen ").split(" ")
+    if len(words) <= 1:
+        typed = words[0] if words else ""
+        print(" ".join(name for name in COMMANDS if name.startswith(typed)))
+        return 0
+    os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
+    return launch(argv, lambda _config: 0)
