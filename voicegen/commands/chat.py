@@ -73,14 +73,14 @@ def _chat(config: JobConfig, settings: VoiceChatSettings, single: str | None) ->
     page = Page()
     with ExitStack() as stack:
         pipeline, recorder = _open(config, settings, stack)
-        terminal = ChatTerminal(pipeline, page, recorder)
+        interactive = question is None and is_interactive()
+        terminal = ChatTerminal(pipeline, page, recorder, stays=interactive)
         if question is not None:
             return _exit_code(terminal.ask(question), spoken=settings.speaks)
-        if not is_interactive():
-            terminal.talk(piped_lines(sys.stdin))
-            return 0
-        page.note(f"{pipeline.session.model.info.id}: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves")
-        terminal.talk(typed_lines(_history_file()))
+        if interactive:
+            model = pipeline.session.model.info.id
+            page.note(f"{model}: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves")
+        terminal.talk(typed_lines(_history_file()) if interactive else piped_lines(sys.stdin))
     return 0
 
 
@@ -139,8 +139,6 @@ def _question(single: str | None) -> str | None:
 
 
 def _exit_code(reply: Reply, *, spoken: bool) -> int:
-    if reply.interrupted:
-        return 130
     return 3 if reply.failures or not reply.text or (spoken and not len(reply.samples)) else 0
 
 

@@ -135,10 +135,10 @@ def _system(room: Room, argument: str) -> NextStep:
 
 
 def _retry(room: Room, _argument: str) -> NextStep:
-    session = room.pipeline.session
-    question = session.drop_last_turn()
+    question = room.pipeline.take_back()
     if question is None:
         raise InputError("there is nothing to ask again")
+    session = room.pipeline.session
     session.options = replace(session.options, seed=session.options.seed + 1)
     return NextStep(ask=question)
 

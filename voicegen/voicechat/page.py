@@ -62,6 +62,8 @@ class Page:
             self.note("(interrupted)")
         elif not reply.text:
             self.note("(the answer is empty)")
+        elif reply.sampling_rate is not None and not len(reply.samples) and not reply.failures:
+            self.note("(nothing in the answer can be said aloud)")
         self.note(timings_line(reply))
         if reply.audio_path is not None:
             self.note(str(reply.audio_path))

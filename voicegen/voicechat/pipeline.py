@@ -84,6 +84,7 @@ class VoiceChatPipeline:
         self._subtype: Subtype = subtype
         self._seed = seed
         self._asked = 0
+        self._last: tuple[str, int] | None = None  # the last question, and the turns there were before it
         self._player = player or SilentPlayer()
         self._speech_model = _opened(tts_model)
         self.voice = voice
@@ -123,6 +124,17 @@ class VoiceChatPipeline:
         """Begins another conversation, with the same system prompt."""
         self.session.clear_history()
         self.conversation += 1
+        self._last = None
+
+    def take_back(self) -> str | None:
+        """Undoes the last question, whether it was answered or not, and returns it to be asked again."""
+        if self._last is None:
+            return self.session.drop_last_turn()
+        question, turns = self._last
+        if len(self.session.turns) > turns:
+            self.session.drop_last_turn()
+        self._last = None
+        return question
 
     def process_message(self, text: str) -> tuple[str, Path | None]:
         """Asks, and returns the answer and the WAV in which it is spoken; None where audio is not saved.
@@ -154,6 +166,7 @@ class VoiceChatPipeline:
         """
         turn = SpokenTurn(self._worker, self.voice, self._language, row_seed(self._seed, self._asked))
         self._asked += 1
+        self._last = text, len(self.session.turns)
         stopped = should_stop or _never
         try:
             self._write(turn, text, on_text or _ignore, stopped)

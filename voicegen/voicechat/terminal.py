@@ -31,12 +31,16 @@ class ChatTerminal:
         pipeline: what answers.
         page: what shows the answers.
         recorder: what keeps the turns, if anything does.
+        stays: whether the chat goes on after Ctrl-C; otherwise that ends it with KeyboardInterrupt.
     """
 
-    def __init__(self, pipeline: VoiceChatPipeline, page: Page, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, pipeline: VoiceChatPipeline, page: Page, recorder: Recorder | None = None, *, stays: bool = True
+    ) -> None:
         self._pipeline = pipeline
         self._page = page
         self._recorder = recorder
+        self._stays = stays
         self._room = Room(pipeline, page)
 
     def talk(self, lines: Iterable[str]) -> None:
@@ -56,6 +60,7 @@ class ChatTerminal:
 
         Raises:
             VoicegenError: the model gave no answer, or a file cannot be written.
+            KeyboardInterrupt: a second Ctrl-C, when the model did not heed the first; the first, unless the chat stays.
         """
         shown = False
 
@@ -75,6 +80,8 @@ class ChatTerminal:
         self._page.outcome(reply)
         if self._recorder is not None and reply.text:
             self._recorder.add(question, reply)
+        if reply.interrupted and not self._stays:
+            raise KeyboardInterrupt
         return reply
 
     def _obey(self, line: str) -> bool:
@@ -88,7 +95,9 @@ class ChatTerminal:
         if question:
             try:
                 self.ask(question)
-            except KeyboardInterrupt:  # a second Ctrl-C, when the model did not heed the first
+            except KeyboardInterrupt:
+                if not self._stays:
+                    raise
                 self._page.note("(interrupted)")
         return True
 
@@ -133,9 +142,10 @@ def typed_lines(history: Path | None) -> Iterator[str]:
     """
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.formatted_text import FormattedText
 
     prompt: PromptSession[str] = PromptSession(
-        "you: ",
+        FormattedText([("bold ansigreen", "you: ")]),
         history=_line_history(history),
         completer=WordCompleter(command_names(), sentence=True),
         complete_while_typing=False,

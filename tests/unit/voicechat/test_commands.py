@@ -114,6 +114,26 @@ def test_retry_of_nothing_is_refused(room):
         run_command(room, "/retry")
 
 
+def test_retry_asks_a_question_again_that_got_no_answer(room, model):
+    room.pipeline.process_message("One?")
+
+    def away(_number):
+        raise ModelError("the model is away")
+
+    model.on_delta = away
+    with pytest.raises(ModelError):
+        room.pipeline.process_message("Two?")
+    assert run_command(room, "/retry").ask == "Two?"
+    assert [turn.question for turn in room.pipeline.session.turns] == ["One?"]
+
+
+def test_retry_after_clear_is_refused(room):
+    room.pipeline.process_message("One?")
+    run_command(room, "/clear")
+    with pytest.raises(InputError, match="nothing to ask again"):
+        run_command(room, "/retry")
+
+
 def test_help_tells_every_command(room):
     text = said(room, "/help")[1]
     assert all(name in text for name in command_names())

@@ -94,6 +94,16 @@ def test_a_second_ctrl_c_breaks_off_a_model_that_does_not_heed_the_first(chat_of
     assert "Stuck." in chat.talk("two?")
 
 
+def test_ctrl_c_ends_a_chat_that_nobody_types(chat_of):
+    chat = chat_of(
+        PlainChatModel("Long and longer.", on_delta=lambda number: interrupt(number) if number == 1 else None)
+    )
+    terminal = ChatTerminal(chat.pipeline, Page(chat.out, chat.err), stays=False)
+    with pytest.raises(KeyboardInterrupt):
+        terminal.talk(["one?", "two?"])
+    assert chat.out.getvalue() == "Long and\n"
+
+
 def test_ctrl_c_is_as_before_when_the_answer_is_over():
     before = signal.getsignal(signal.SIGINT)
     with StopRequest() as stop:
@@ -121,6 +131,12 @@ def test_a_pipe_is_read_to_its_end_even_without_a_last_line_break():
 
 def test_what_a_model_writes_cannot_steer_the_terminal(chat_of):
     assert chat_of(PlainChatModel("Be \x1b]0;evil\x07\x1b[2Jcalm.\r\n")).talk("?") == "Be ]0;evil[2Jcalm.\n"
+
+
+def test_an_answer_with_nothing_to_say_aloud_is_said_to_be_one(chat_of):
+    chat = chat_of(PlainChatModel("```\ncode\n```"))
+    chat.talk("?")
+    assert "(nothing in the answer can be said aloud)" in chat.err.getvalue()
 
 
 def test_an_empty_answer_is_said_to_be_one(chat_of):
