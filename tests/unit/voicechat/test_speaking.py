@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from voicegen.errors import ModelError
-from voicegen.records import Failure, ModelInfo, Speech
+from voicegen.records import Failure, ModelInfo, Speech, Utterance
+from voicegen.tts.long_text import LongTextSpeech
+from voicegen.tts.speaking import derived_seed
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.playback import SilentPlayer
 from voicegen.voicechat.speaking import SpeechWorker
@@ -182,3 +184,39 @@ def test_a_model_that_refuses_the_voice_gives_a_failure_and_no_audio(worker_of):
 
     answer = spoken(worker_of(Refusing()), "One.", voice="eve")
     assert (answer.failures, len(answer.samples), answer.first_audio_at) == (["there is no voice 'eve'"], 0, None)
+
+
+@pytest.fixture(scope="module")
+def marvis(tmp_path_factory):
+    from tests.marvis_checkpoints import write_checkpoint
+    from voicegen.tts.marvis.backend import MarvisSpeech
+
+    folder = write_checkpoint(tmp_path_factory.mktemp("marvis"))
+    return LongTextSpeech(MarvisSpeech.open(str(folder), device="cpu", slots=1, max_frames=12), 400)
+
+
+def test_marvis_is_heard_frame_by_frame_as_it_would_speak_by_itself(worker_of, player, marvis):
+    answer = spoken(worker_of(marvis), "Hello there.", seed=5)
+    alone = list(marvis.stream(Utterance(0, "Hello there.", seed=derived_seed(5, 0))))
+    assert len(player.heard) == len(alone) > 1
+    assert np.allclose(answer.samples, np.concatenate(alone), atol=1e-4)
+
+
+def test_marvis_speaks_the_next_answer_when_one_was_broken_off(marvis):
+    class Interrupting(RecordingPlayer):
+        def play(self, samples):
+            super().play(samples)
+            heard.set()
+
+    heard = threading.Event()
+    worker = SpeechWorker(marvis, Interrupting())
+    try:
+        old = worker.begin()
+        for _ in range(3):
+            worker.say(old, "A long story that nobody wants to hear.")
+        assert heard.wait(SECONDS)
+        worker.interrupt()
+        new = spoken(worker, "Hello there.", seed=5)
+    finally:
+        worker.close()
+    assert (new.texts, new.failures, new.error) == (["Hello there."], [], None)
