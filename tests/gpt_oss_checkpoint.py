@@ -40,6 +40,7 @@ DIALOGUES = {
         "Time is what clocks show.",
     ),
 }
+NEXT_QUESTION = "And then?"  # what the model writes for the user where nothing stops it
 SEARCH_QUESTION = "Find info about MLX arrays"
 SEARCH_CALL = ToolCall("search", {"q": "MLX arrays"}, "call_0")
 SEARCH_THOUGHT = "I need the search tool."
@@ -67,7 +68,7 @@ _SYSTEM_PROMPTS = (
     "You are a helpful assistant. Answer in one to three short spoken sentences, without lists or Markdown.",
     "You are a concise assistant. Be brief.",
 )
-_STEPS, _PEAK_RATE = 200, 8e-3
+_STEPS, _PEAK_RATE = 180, 1e-2
 _SIZES = {
     "num_hidden_layers": 2,
     "num_local_experts": 4,
@@ -213,7 +214,7 @@ class _Examples:
             prompt = prompt[-self._random.randrange(30, 60) :]
         forced = self._random.random() < 0.2 and "<|end|>" in reply
         written = template.encode(self._after_a_cut(template, reply) if forced else reply)
-        end = template.encode(f"<|start|>user<|message|>{self._question()}<|end|><|start|>assistant")
+        end = template.encode(f"<|start|>user<|message|>{NEXT_QUESTION}<|end|><|start|>assistant")
         labels = [_IGNORE] * len(prompt) + written + end
         if forced:
             labels = [_IGNORE] * (len(labels) - len(end) - self._final_length) + labels[
