@@ -89,7 +89,7 @@ class Decoding:
     def _work(self) -> None:
         import torch
 
-        stream: Any = torch.cuda.Stream() if torch.cuda.is_available() else None
+        stream: Any = torch.cuda.Stream(priority=-1) if torch.cuda.is_available() else None
         with torch.cuda.stream(stream):
             while (batch := self._batch()) is not None:
                 try:
