@@ -131,7 +131,7 @@ def frames(sizes: list[int]) -> None:
         ready = time.perf_counter() - start
         kept = state.counters.clone()
         state.counters[:, 0] = 150
-        took = timed(lambda: runner.launch(slots))
+        took = timed(lambda slots=slots: runner.launch(slots))
         state.counters.copy_(kept)
         print(
             f"frames slots={slots} {took:.3f} ms = {slots / took * 80:.0f}x real time (ready {ready:.1f} s)", flush=True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from voicegen.tts.marvis.requests import SpeechRequest
 
 FRAME_RATE = 12.5
-WORDS = (
+WORDS = (  # noqa: SIM905 - easier to read
     "the of and to a in is that it was for on are with as his they be at one have this from or had by but some what "
     "there we can out other were all your when up use word how said an each she which do their time if will way about"
 ).split()
