@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(_unknown_command(words[0]))
     try:
         if completing:
-            return int(import_module("voicegen.commands.completion").main(words))
+            return int(import_module("voicegen.commands.completion").main(words, COMMANDS))
         return int(import_module(f"voicegen.commands.{words[0]}").main(words[1:]))
     except VoicegenError as error:
         return _fail(str(error), error.exit_code)

@@ -7,18 +7,17 @@ The script that `voicegen run -sc install=bash` prints asks `voicegen -sc query=
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from voicegen.cli import COMMANDS
 from voicegen.commands.composing import launch
 
 
-def main(argv: Sequence[str]) -> int:
-    """Prints what may come next."""
+def main(argv: Sequence[str], commands: Iterable[str]) -> int:
+    """Prints what may come next: one of `commands`, or what Hydra knows of the settings."""
     program, *words = os.environ.get("COMP_LINE", "voicegen ").split(" ")
     if len(words) <= 1:
         typed = words[0] if words else ""
-        print(" ".join(name for name in COMMANDS if name.startswith(typed)))
+        print(" ".join(name for name in commands if name.startswith(typed)))
         return 0
     os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
     return launch(argv, lambda _config: 0)
