@@ -30,8 +30,8 @@ from voicegen.records import Answer, Failure, Message, Question, Role
 BATCH_SIZE = {"cpu": 64, "gpu": 128}
 """Rows of a batch by default: the fewest that bring the device near its full rate (`voicegen bench chat`)."""
 
-REFILL_SHARE = 8
-"""Free places are filled when they are an eighth of the batch: a forward pass for a single row costs nearly as much."""
+REFILL_SHARE = 4
+"""Free places are filled when they are a quarter of the batch: each filling copies caches and costs two more passes."""
 
 
 class MLXAnswerModel:
