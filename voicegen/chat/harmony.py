@@ -13,8 +13,8 @@ shown as the answer. Messages by another role end the reply.
 
 Source: the harmony format guide and the parser of github.com/openai/harmony (openai-harmony 0.0.8), which is the judge
 in the tests. Differences, all on purpose: `final <|constrain|>json` is an answer (the judge takes the content type for
-a recipient), `<|endoftext|>` ends a message, a second `<|start|>` begins a header anew, and text between messages is
-skipped.
+a recipient), `<|endoftext|>` ends a message, a second `<|start|>` begins a header anew, a header may lack its
+`<|start|>`, and text between messages is skipped.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ class HarmonyMachine:
         elif name == START:
             self._state = _State.HEADER
             self._open_header()
-        elif self._state is _State.HEADER:
+        elif self._state is _State.HEADER or name in (CHANNEL, MESSAGE):
+            if self._state is _State.BETWEEN:
+                self._state = _State.HEADER
+                self._open_header()
             yield from self._control_in_header(name)
 
     def text(self, text: str) -> Iterator[Delta]:

@@ -21,7 +21,7 @@ from voicegen.records import Answer, Failure, Message, ModelInfo, Question, Role
 
 _POLL = 0.05  # seconds between looks at a source that has nothing ready
 _FAILURES_IN_A_ROW = 20  # so many rows without one answer between them: the server is at fault, not the rows
-_TOOL_ROUNDS = 5
+_TOOL_ROUNDS = 8
 
 
 class OpenAIAnswerModel:

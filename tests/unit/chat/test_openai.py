@@ -358,7 +358,7 @@ def test_a_call_without_tools_and_calls_without_end_fail_the_row() -> None:
     tools.register("f", "d", lambda: 1)
     with serving(says(None, tool_calls=[call_entry("f", "{}")])) as script:
         assert "called the tool 'f', but it has none" in error_of(only(script))
-        assert "still called tools after 5 rounds" in error_of(only(script, tools=tools))
+        assert "still called tools after 8 rounds" in error_of(only(script, tools=tools))
 
 
 def stream(model: OpenAIChatModel, text: str = "Hi") -> list[Delta | ChatUsage]:
