@@ -83,11 +83,14 @@ class HarmonyMachine:
 
     @property
     def in_reasoning(self) -> bool:
-        """Whether no answer has begun: a reply that is cut here has none."""
-        return not self.answer_begun
+        """Whether no answer has begun, nor a call: a reply that is cut here can still be made to answer."""
+        in_call = self._state is _State.CONTENT and self._tool is not None
+        return not self.answer_begun and not in_call
 
     def force_answer(self) -> str:
-        """The text that, fed to the model now, starts the final channel."""
+        """The text that, fed to the model now, starts the final channel; empty when an answer or a call has begun."""
+        if not self.in_reasoning:
+            return ""
         if self._state is _State.CONTENT:
             return f"{END}{START}assistant{_FORCE_ANSWER}"
         if self._state is _State.BETWEEN:

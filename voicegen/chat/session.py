@@ -210,9 +210,9 @@ class ChatSession:
             return
         if reply.calls and max_rounds:
             raise ModelError(f"The model still calls tools after {max_rounds} rounds: raise max_rounds.")
-        if reply.reasoning and reply.usage is not None and reply.usage.finish_reason == "length":
+        if reply.usage is not None and reply.usage.finish_reason == "length":
             raise ModelError(
-                f"The model used max_tokens={self.options.max_tokens} up on its reasoning and gave no answer: "
+                f"The model used max_tokens={self.options.max_tokens} up before it came to its answer: "
                 "raise max_tokens or lower reasoning_effort."
             )
 

@@ -150,7 +150,9 @@ def load_tools(names: Sequence[str]) -> ToolRegistry:
 
 
 def _from_hints(name: str, callback: Callable[..., Any]) -> tuple[Mapping[str, Any], Callable[..., Any]]:
-    function = callback if inspect.isroutine(callback) else callback.__call__  # pydantic takes no callable objects
+    function: Any = callback
+    if not inspect.isroutine(callback):  # pydantic takes no callable objects
+        function = type(callback).__call__.__get__(callback)
     try:
         schema = TypeAdapter(function).json_schema()
         converting = validate_call(function)

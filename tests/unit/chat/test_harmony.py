@@ -104,7 +104,8 @@ def test_a_cut_never_turns_reasoning_or_a_call_into_an_answer(transcript: Transc
             parser.feed(token)
         parser.finish()
         assert transcript.answer.startswith(parser.answer.rstrip("\ufffd"))
-        assert parser.cut_in_reasoning == (not parser.answer_begun and not parser.tool_calls)
+        nothing_yet = not parser.answer_begun and not parser.tool_calls
+        assert parser.cut_in_reasoning == nothing_yet or (transcript.calls and nothing_yet)  # it may be inside a call
 
 
 @pytest.mark.parametrize("transcript", MARKED, ids=lambda transcript: transcript.name)
@@ -160,7 +161,6 @@ def test_no_sequence_of_tokens_breaks_the_parser(tokens: list[int]) -> None:
 
 @pytest.mark.parametrize("text", ["", "<|channel|>", "<|channel|>ana", "<|channel|>analysis<|message|>", "<|start|>",
     "<|channel|>analysis<|message|>Hm, é", "<|channel|>analysis<|message|>Hm.<|end|>",
-    "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": ",
     "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant"])  # fmt: skip
 def test_an_answer_can_be_forced_wherever_the_reasoning_was_cut(text: str, template: ChatTemplate) -> None:
     parser = parser_for(template)
@@ -203,9 +203,18 @@ def test_a_stop_token_may_be_left_out(template: ChatTemplate) -> None:
     assert delta.tool_call.arguments == {"a": 1}
 
 
-def test_a_call_that_was_cut_is_dropped(template: ChatTemplate) -> None:
+def test_a_call_that_was_cut_is_dropped_and_no_answer_forced_in_its_place(template: ChatTemplate) -> None:
     parser = parser_for(template)
     for token in template.encode('<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"a": '):
         parser.feed(token)
     assert parser.finish() == []
     assert parser.tool_calls == ()
+    assert not parser.cut_in_reasoning
+    assert parser.force_answer_tokens() == []
+
+
+def test_an_answer_that_has_begun_is_not_forced_again(template: ChatTemplate) -> None:
+    parser = parser_for(template)
+    for token in template.encode("<|channel|>final<|message|>Yes, and"):
+        parser.feed(token)
+    assert parser.force_answer_tokens() == []

@@ -119,9 +119,16 @@ def test_the_last_turn_can_be_taken_back() -> None:
 
 def test_an_answer_that_never_came_out_of_the_reasoning_is_an_error_not_an_answer() -> None:
     session = ChatSession(ScriptedChatModel(final("x", reasoning="on and on " * 20)), max_tokens=60)
-    with pytest.raises(ModelError, match="max_tokens=60 up on its reasoning"):
+    with pytest.raises(ModelError, match="max_tokens=60 up before it came to its answer"):
         session.chat("Hi")
     assert session.get_history() == []
+
+
+def test_a_call_that_was_cut_is_an_error_not_an_answer() -> None:
+    session = ChatSession(ScriptedChatModel(call("f", '{"a": "long"}')), max_tokens=45)
+    session.register_tool("f", "d", lambda a: a)
+    with pytest.raises(ModelError, match="raise max_tokens"):
+        session.execute_tool_loop("Go")
 
 
 def test_whole_turns_are_left_out_oldest_first_and_the_system_prompt_stays() -> None:
