@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voicegen.config import (
     JobConfig,
@@ -20,7 +20,10 @@ from voicegen.config import (
     ToneConfig,
 )
 from voicegen.errors import MissingDependency
-from voicegen.protocols import AnswerModel, GenerationOptions, SpeechModel
+from voicegen.protocols import AnswerModel, ChatModel, GenerationOptions, SpeechModel
+
+if TYPE_CHECKING:
+    from voicegen.chat.server import Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,32 @@ def answer_model(config: JobConfig) -> AnswerModel:
     return model
 
 
+def chat_model(config: JobConfig) -> ChatModel:
+    """The chat model that the settings name, for one conversation.
+
+    Raises:
+        ModelError: it cannot be found or loaded.
+    """
+    chat = config.chat
+    if isinstance(chat, MLXChatConfig):
+        from voicegen.chat.mlx.chat_model import MLXChatModel
+
+        return MLXChatModel.load(chat.model, revision=chat.revision, reasoning_budget=chat.reasoning_budget)
+    if isinstance(chat, OpenAIChatConfig):
+        from voicegen.chat.openai import OpenAIChatModel
+
+        return OpenAIChatModel(_server(chat))
+    from voicegen.chat.echo import EchoChatModel
+
+    return EchoChatModel()
+
+
+def generation_options(config: JobConfig) -> dict[str, Any]:
+    """The settings that decide how answers are generated, by the names that `GenerationOptions` has for them."""
+    chat = config.chat.model_dump()
+    return {field.name: chat[field.name] for field in fields(GenerationOptions) if field.name in chat}
+
+
 def speech_model(config: JobConfig) -> SpeechModel:
     """The speech model that the settings name, at the rate and speed they name, for texts of any length.
 
@@ -76,7 +105,7 @@ def _mlx(config: JobConfig) -> AnswerModel:
         chat.model,
         revision=chat.revision,
         system_prompt=chat.system_prompt,
-        options=_options(chat),
+        options=GenerationOptions(**generation_options(config)),
         reasoning_budget=chat.reasoning_budget,
         tools=chat.tools,
         batch_size=chat.batch_size,
@@ -86,15 +115,13 @@ def _mlx(config: JobConfig) -> AnswerModel:
 
 def _openai(config: JobConfig) -> AnswerModel:
     from voicegen.chat.openai import OpenAIAnswerModel
-    from voicegen.chat.server import Server
     from voicegen.chat.tools import load_tools
 
     chat = config.chat
     assert isinstance(chat, OpenAIChatConfig)
-    server = Server(chat.model, chat.base_url, chat.api_key_env, chat.timeout, chat.retries)
     return OpenAIAnswerModel(
-        server,
-        _options(chat),
+        _server(chat),
+        GenerationOptions(**generation_options(config)),
         chat.system_prompt,
         concurrency=chat.concurrency,
         reasoning_budget=chat.reasoning_budget,
@@ -136,9 +163,10 @@ def _tone(config: JobConfig) -> SpeechModel:
     return ToneSpeech(duration=tts.duration)
 
 
-def _options(chat: MLXChatConfig | OpenAIChatConfig) -> GenerationOptions:
-    names = {field.name for field in fields(GenerationOptions)}
-    return GenerationOptions(**{name: value for name, value in chat.model_dump().items() if name in names})
+def _server(chat: OpenAIChatConfig) -> Server:
+    from voicegen.chat.server import Server
+
+    return Server(chat.model, chat.base_url, chat.api_key_env, chat.timeout, chat.retries)
 
 
 _CHAT: Mapping[str, Backend] = MappingProxyType(

@@ -47,6 +47,19 @@ class StreamingSpeechModel(SpeechModel, Protocol):
         ...
 
 
+@runtime_checkable
+class VoiceCheckingSpeechModel(SpeechModel, Protocol):
+    """A speech model that can say beforehand whether it knows a voice."""
+
+    def check_voices(self, names: Iterable[str]) -> None:
+        """Refuses the first name that is no voice of the model.
+
+        Raises:
+            ModelError: names the nearest voices.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
     """How a chat model generates. `temperature` 0 is greedy; `reasoning_effort` is for models that reason."""
@@ -84,7 +97,11 @@ class ChatModel(Protocol):
     """Continues one conversation, streaming; `ChatSession` sits on it."""
 
     info: ModelInfo
-    context_length: int  # tokens
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens that a prompt and its reply may have together."""
+        ...
 
     def stream(
         self,

@@ -31,7 +31,8 @@ def main() -> None:
         for name in ("from nothing", "finished"):
             seconds, peak = timed(words, Path(folder))
             print(
-                f"{name:<14} {options.rows} rows: {seconds:.1f} s, {options.rows / seconds:.0f} rows/s, peak {peak:.0f} MB"
+                f"{name:<14} {options.rows} rows: {seconds:.1f} s, "
+                f"{options.rows / seconds:.0f} rows/s, peak {peak:.0f} MB"
             )
 
 

@@ -10,14 +10,15 @@ from voicegen.config import JobConfig, MarvisConfig
 from voicegen.errors import ConfigError
 
 _USAGE = """\
-usage: voicegen bench [chat] [speech] [run] [KEY=VALUE ...]
+usage: voicegen bench [chat] [speech] [run] [first-audio] [KEY=VALUE ...]
 
 Times the models that the settings name on this machine, each against the plain way with the same models, and prints
-a table. Without a part, all three; with tts=marvis the Marvis engine against transformers' generate.
+a table. Without a part, all of them; with tts=marvis the Marvis engine against transformers' generate.
 
   chat     answering one at a time, with mlx-lm's own batching, and as voicegen does
   speech   speaking one at a time and as voicegen does
   run      the whole job against the loop "ask, speak, write, next question"
+  first-audio    a chat's first sound while the answer is written, against after it
 
   questions.path=FILE  questions.limit=N    what to ask; default: the questions that come with voicegen, four times
   tts=marvis tts.model=FOLDER               without a folder, a checkpoint of true sizes with random weights is made
@@ -66,4 +67,12 @@ def _run(config: JobConfig) -> None:
     bench_run(config)
 
 
-_PARTS: Mapping[str, Callable[[JobConfig], None]] = MappingProxyType({"chat": _chat, "speech": _speech, "run": _run})
+def _first_audio(config: JobConfig) -> None:
+    from voicegen.commands.bench_first_audio import bench_first_audio
+
+    bench_first_audio(config)
+
+
+_PARTS: Mapping[str, Callable[[JobConfig], None]] = MappingProxyType(
+    {"chat": _chat, "speech": _speech, "run": _run, "first-audio": _first_audio}
+)

@@ -15,7 +15,6 @@ from voicegen.records import Utterance
 from voicegen.text.split import split_sentences
 from voicegen.text.spoken import to_spoken
 from voicegen.tts.speaking import speak_one
-from voicegen.voicechat.models import chat_model, generation_options
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.turn import Reply
 
@@ -46,8 +45,8 @@ class FirstAudio:
 
 def bench_first_audio(config: JobConfig) -> list[FirstAudio]:
     """Asks the same questions both ways in turn, with the models that the settings name, and prints a table."""
-    voice, model = build.speech_model(config), chat_model(config)
-    options = generation_options(config) | {"max_tokens": 200}
+    voice, model = build.speech_model(config), build.chat_model(config)
+    options = build.generation_options(config) | {"max_tokens": 200}
     with VoiceChatPipeline(model, voice, system_prompt=_SYSTEM_PROMPT, save_audio=False, **options) as pipeline:
         pipeline.process_message("Good morning!")  # what is slow only once is no part of it
         replies: dict[str, Reply] = {}

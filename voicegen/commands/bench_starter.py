@@ -19,7 +19,6 @@ from voicegen.commands.run_job import bundled_questions, run_job
 from voicegen.config import JobConfig, MLXChatConfig, PiperConfig
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
-from voicegen.model_files import find_model
 from voicegen.records import Failure, Question, Utterance
 
 REPEATS = 4
@@ -89,7 +88,7 @@ class PlainLoop:
 
         self._chat = config.chat
         self._model, self._tokenizer = load_model(config.chat.model, revision=config.chat.revision)
-        self._voice = PiperVoice.load(voice_file(find_model(config.tts.model).path))
+        self._voice = PiperVoice.load(voice_file(config.tts.model))
         self._folder = tempfile.TemporaryDirectory()
         self._written = 0
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from voicegen.commands.composing import launch
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, InputError
-from voicegen.voicechat.models import speech_kind
 from voicegen.voicechat.settings import VoiceChatSettings, take_settings
 
 if TYPE_CHECKING:
@@ -58,7 +57,9 @@ def main(argv: Sequence[str]) -> int:
     if flags.preset is not None:
         overrides.append(f"preset={flags.preset}")
     if flags.tts_model is not None and not any(word.startswith("tts=") for word in words):
-        overrides.append(f"tts={speech_kind(flags.tts_model)}")
+        from voicegen.tts.client import is_piper_voice
+
+        overrides.append("tts=piper" if is_piper_voice(flags.tts_model) else "tts=marvis")
     # Hydra takes overrides only when they stand together.
     place = next((place for place, word in enumerate(words) if "=" in word and word[0] != "-"), len(words))
     words[place:place] = overrides
@@ -90,14 +91,13 @@ def _open(
     """Loads the models and opens what the chat needs; `stack` closes it."""
     from voicegen import build
     from voicegen.chat.tools import load_tools
-    from voicegen.voicechat.models import chat_model, generation_options
     from voicegen.voicechat.pipeline import VoiceChatPipeline
     from voicegen.voicechat.playback import StreamPlayer, sound_card
     from voicegen.voicechat.recording import ChatRecorder
 
     open_stream = sound_card(settings.device) if settings.play else None
     voice = build.speech_model(config) if settings.speaks else None
-    model = chat_model(config)
+    model = build.chat_model(config)
     pipeline = stack.enter_context(
         VoiceChatPipeline(
             model,
@@ -111,7 +111,7 @@ def _open(
             subtype=config.tts.subtype,
             player=StreamPlayer(voice.sample_rate, open_stream) if voice and open_stream else None,
             seed=config.seed,
-            **generation_options(config),
+            **build.generation_options(config),
         )
     )
     pipeline.session.tools = load_tools(getattr(config.chat, "tools", ()))

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Never, Self, TextIO
 
 from tqdm import tqdm
 
@@ -113,7 +113,7 @@ class ProgressDisplay:
             self._show_lines()
 
     def _show_bars(self) -> None:
-        bars: list[tqdm[None]] = [
+        bars: list[tqdm[Never]] = [
             tqdm(total=self._total, initial=self._done, desc=name, bar_format=_BAR, file=self._stream, position=place)
             for place, name in enumerate(("answering", "speaking", "writing"))
         ]
@@ -127,7 +127,7 @@ class ProgressDisplay:
             for bar in bars:
                 bar.close()
 
-    def _update(self, bars: Sequence[tqdm[None]]) -> None:
+    def _update(self, bars: Sequence[tqdm[Never]]) -> None:
         tally = self.tally
         failed = tally.written - min(tally.written, tally.spoken)  # failed before they could be spoken
         texts = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voicegen.audio.resample import resample
 from voicegen.audio.stretch import stretch
-from voicegen.protocols import SpeechModel, StreamingSpeechModel
+from voicegen.protocols import SpeechModel, StreamingSpeechModel, VoiceCheckingSpeechModel
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.speaking import speak_one
 
@@ -51,6 +51,11 @@ class AdjustedSpeech:
         if speed == 1.0 and settings.sample_rate in (None, model.sample_rate):
             return model
         return cls(model, settings.sample_rate, speed)
+
+    def check_voices(self, names: Iterable[str]) -> None:
+        """Refuses names that the inner model does not know, as it does; a model that cannot tell refuses none."""
+        if isinstance(self._model, VoiceCheckingSpeechModel):
+            self._model.check_voices(names)
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields the inner model's records as they come, adjusted."""

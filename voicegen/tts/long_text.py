@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.protocols import SpeechModel, StreamingSpeechModel
+from voicegen.protocols import SpeechModel, StreamingSpeechModel, VoiceCheckingSpeechModel
 from voicegen.records import Failure, FinishReason, Speech, Utterance
 from voicegen.text.split import split_for_speech
 from voicegen.tts.speaking import derived_seed, speak_one
@@ -34,6 +34,11 @@ class LongTextSpeech:
         self.controls_speed: bool = getattr(model, "controls_speed", False)
         self._model = model
         self._max_chars = max_chars
+
+    def check_voices(self, names: Iterable[str]) -> None:
+        """Refuses names that the inner model does not know, as it does; a model that cannot tell refuses none."""
+        if isinstance(self._model, VoiceCheckingSpeechModel):
+            self._model.check_voices(names)
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order.

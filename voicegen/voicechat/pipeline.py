@@ -17,7 +17,7 @@ from voicegen.audio.wav import Subtype, write_wav
 from voicegen.chat.session import ChatSession
 from voicegen.files import output_error
 from voicegen.pipeline.plan import row_seed
-from voicegen.protocols import ChatModel, SpeechModel
+from voicegen.protocols import ChatModel, SpeechModel, VoiceCheckingSpeechModel
 from voicegen.tts.client import DEFAULT_MODEL, open_model
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.voicechat.playback import Player, SilentPlayer
@@ -115,9 +115,8 @@ class VoiceChatPipeline:
 
     @voice.setter
     def voice(self, name: str | None) -> None:
-        check = getattr(self._speech_model, "check_voices", None)
-        if check is not None and name is not None:
-            check([name])
+        if name is not None and isinstance(self._speech_model, VoiceCheckingSpeechModel):
+            self._speech_model.check_voices([name])
         self._voice = name
 
     def clear_history(self) -> None:

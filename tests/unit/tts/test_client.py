@@ -147,13 +147,13 @@ def test_the_starter_voice_is_loaded_by_its_name(tmp_path: Path) -> None:
 
 
 def test_piper_names_and_files_are_told_from_marvis_checkpoints(tmp_path: Path) -> None:
-    assert client_module._is_piper("joe")
-    assert client_module._is_piper("somewhere/voice.onnx")
-    assert not client_module._is_piper("Marvis-AI/marvis-tts-100m-v0.2")
-    assert not client_module._is_piper("smollm2")
-    assert not client_module._is_piper(str(tmp_path))
+    assert client_module.is_piper_voice("joe")
+    assert client_module.is_piper_voice("somewhere/voice.onnx")
+    assert not client_module.is_piper_voice("Marvis-AI/marvis-tts-100m-v0.2")
+    assert not client_module.is_piper_voice("smollm2")
+    assert not client_module.is_piper_voice(str(tmp_path))
     (tmp_path / "voice.onnx").touch()
-    assert client_module._is_piper(str(tmp_path))
+    assert client_module.is_piper_voice(str(tmp_path))
 
 
 def test_the_public_names_are_those_of_the_package() -> None:

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from voicegen.errors import ConfigError
-from voicegen.voicechat.models import speech_kind
 from voicegen.voicechat.settings import VoiceChatSettings, take_settings
 
 
@@ -34,18 +33,3 @@ def test_a_value_that_cannot_be_is_named_with_its_key():
 )
 def test_a_chat_speaks_unless_nobody_would_hear_it(given, speaks):
     assert VoiceChatSettings(**given).speaks is speaks
-
-
-def test_piper_voices_are_told_from_marvis_checkpoints(tmp_path):
-    (tmp_path / "voice").mkdir()
-    (tmp_path / "voice" / "en.onnx").touch()
-    (tmp_path / "marvis").mkdir()
-    kinds = {
-        "joe": "piper",
-        "en_US-joe-medium": "piper",
-        "org/voices/en.onnx": "piper",
-        str(tmp_path / "voice"): "piper",
-        str(tmp_path / "marvis"): "marvis",
-        "Marvis-AI/marvis-tts-100m-v0.2": "marvis",
-    }
-    assert {name: speech_kind(name) for name in kinds} == kinds
