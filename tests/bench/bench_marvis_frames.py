@@ -132,10 +132,27 @@ def frames(sizes: list[int]) -> None:
         kept = state.counters.clone()
         state.counters[:, 0] = 150
         took = timed(lambda slots=slots: runner.launch(slots))
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        runner.launch(slots)
+        host = time.perf_counter() - start
+        start = time.perf_counter()
+        runner.launch(slots)
+        again = time.perf_counter() - start
+        torch.cuda.synchronize()
+        print(f"    host: launch {host * 1e3:.2f} ms, the next behind it {again * 1e3:.2f} ms", flush=True)
         state.counters.copy_(kept)
         print(
             f"frames slots={slots} {took:.3f} ms = {slots / took * 80:.0f}x real time (ready {ready:.1f} s)", flush=True
         )
+
+
+def narrower(rows: int) -> None:
+    """Frames with another bound on what counts as a few rows."""
+    from voicegen.tts.marvis import kernels
+
+    kernels.NARROW = rows
+    frames([1, 2, 4])
 
 
 def profile(slots: int) -> None:
@@ -269,6 +286,8 @@ def stage(utterances: int, slots: int = 1024) -> None:
     print(
         f"codes {utterances}: {took:.1f} s, {audio / took:.0f}x, occupancy {occupancy:.3f}, {engine.counts}", flush=True
     )
+    print("host seconds, codes:", {name: round(seconds, 2) for name, seconds in spent.items()}, flush=True)
+    spent.clear()
     with tempfile.TemporaryDirectory() as folder:
         write = write_wavs(Path(folder))
         start = time.perf_counter()

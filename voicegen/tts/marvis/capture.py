@@ -39,11 +39,14 @@ class CapturedPrefill:
 
     ROWS = (4, 16, 64)
     WIDTHS = (32, 64, 96, 128, 192, 256)
+    CAPTURED_AT = 3
+    """The time that a shape comes at which it is captured; before that it is read as it is."""
 
     def __init__(self, model: MarvisModel, state: SlotState) -> None:
         self._model = model
         self._state = state
         self._graphs: dict[tuple[int, int, bool], tuple[PromptBatch, torch.cuda.CUDAGraph]] = {}
+        self._seen: dict[tuple[int, int, bool], int] = {}
         self._pool: object = None
 
     @torch.inference_mode()
@@ -61,6 +64,10 @@ class CapturedPrefill:
         width = min(next(wide for wide in self.WIDTHS if wide >= width), self._state.context)
         tokens, is_audio, places = host_batch(group, rows, width)
         shape = (rows, width, is_audio is not None)
+        self._seen[shape] = self._seen.get(shape, 0) + 1
+        if self._seen[shape] < self.CAPTURED_AT:
+            prefill(self._model, self._state, group)
+            return
         if shape not in self._graphs:
             self._capture(shape)
         batch, graph = self._graphs[shape]
@@ -71,33 +78,31 @@ class CapturedPrefill:
         graph.replay()
 
     def _capture(self, shape: tuple[int, int, bool]) -> None:
-        """Captures a shape. What is captured has run before, for a slot whose contents are put back."""
+        """Captures a shape; like shapes have run before."""
         rows, width, audio = shape
         device, books = self._model.device, self._model.config.codebooks
         tokens = torch.zeros((rows, width, books) if audio else (rows, width), dtype=torch.int64, device=device)
         is_audio = torch.zeros(rows, width, dtype=torch.bool, device=device) if audio else None
         batch = PromptBatch(tokens, is_audio, torch.zeros(rows, 7, dtype=torch.int64, device=device))
-        state = self._state
-        first = (state.keys[:, 0, :, :width], state.values[:, 0, :, :width], state.hidden[0], state.counters[0])
-        kept = [tensor.clone() for tensor in first]
-        graph = captured(lambda: read_batch(self._model, state, batch, None), self._pool)
-        for tensor, before in zip(first, kept, strict=True):
-            tensor.copy_(before)
+        graph = captured(lambda: read_batch(self._model, self._state, batch, None), self._pool)
         self._pool = self._pool or graph.pool()
         self._graphs[shape] = batch, graph
 
 
 def captured(run: Callable[[], None], pool: object) -> torch.cuda.CUDAGraph:
-    """A graph of `run`, which is run once before, so that kernels are compiled and libraries have their memory."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
+    """A graph of `run`, which must have run before, so that kernels are compiled and libraries have their memory.
+
+    `torch.cuda.graph` would also collect garbage and empty the allocator's cache each time, under the codec's feet.
+    """
+    graph, side, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
+    side.wait_stream(current)
     with torch.cuda.stream(side):
-        run()
-    torch.cuda.current_stream().wait_stream(side)
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
-        run()
+        graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+        try:
+            run()
+        finally:
+            graph.capture_end()
+    current.wait_stream(side)
     return graph
 
 
@@ -147,8 +152,9 @@ class CapturedFrames:
         """
         changed = (self.state.hidden, self.state.counters)
         kept = [tensor.clone() for tensor in changed]
-        graph = captured(lambda: self._frame.launch(slots), self._pool)
+        self._frame.launch(slots)
         for tensor, before in zip(changed, kept, strict=True):
             tensor.copy_(before)
+        graph = captured(lambda: self._frame.launch(slots), self._pool)
         self._pool = self._pool or graph.pool()
         self._graphs[slots] = graph

@@ -46,8 +46,7 @@ def rotate(x: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """RMSNorm over the last dimension, computed in float32."""
-    wide = x.float()
-    return weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)).to(x.dtype)
+    return F.rms_norm(x, weight.shape, weight, eps)
 
 
 def run_layers(
@@ -59,11 +58,12 @@ def run_layers(
     attend: Attend,
 ) -> torch.Tensor:
     """All layers and the last norm over x (B, T, width), rotated by `table` (B or 1, T, 2, D / 2)."""
-    heads = [sizes.heads, sizes.kv_heads, sizes.kv_heads]
+    rotated, heads = [sizes.heads + sizes.kv_heads, sizes.kv_heads], [sizes.heads, sizes.kv_heads]
     for index, layer in enumerate(layers):
         qkv = F.linear(rms_norm(x, layer.input_norm, sizes.norm_eps), layer.qkv)
-        q, k, v = qkv.unflatten(-1, (-1, sizes.head_dim)).split(heads, dim=2)
-        mixed = attend(index, rotate(q, table), rotate(k, table), v)
+        turning, v = qkv.unflatten(-1, (-1, sizes.head_dim)).split(rotated, dim=2)
+        q, k = rotate(turning, table).split(heads, dim=2)
+        mixed = attend(index, q, k, v)
         x = x + F.linear(mixed.flatten(2), layer.out)
         gate, up = F.linear(rms_norm(x, layer.ffn_norm, sizes.norm_eps), layer.gate_up).chunk(2, dim=-1)
         x = x + F.linear(F.silu(gate) * up, layer.down)
