@@ -8,6 +8,7 @@ together. Otherwise rows come and go, and their caches grow, as in mlx-lm 0.32.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ from voicegen.protocols import GenerationOptions
 
 SWEEP_SHARE = 4
 """Rows that have ended are removed when they are a quarter of the batch: removing copies the caches of the others."""
+
+PREFILL_ROWS = 32
+"""Rows that are prefilled together: few enough that prompts sorted by length need little padding."""
 
 
 class SampledBatch(GenerationBatch):
@@ -107,7 +111,9 @@ class SampledBatch(GenerationBatch):
         super().extend(batch)
 
     def filter(self, keep: list[int]) -> None:
-        """Keeps the rows at these places."""
+        """Keeps the rows at these places; nothing is copied where all are kept."""
+        if len(keep) == len(self.uids):
+            return
         self._ended.difference_update(uid for place, uid in enumerate(self.uids) if place not in keep)
         if self._recent is not None and keep:
             self._recent = self._recent[mx.array(keep)]
@@ -116,6 +122,15 @@ class SampledBatch(GenerationBatch):
 
 class SampledPrompts(PromptProcessingBatch):
     """The rows that are being prefilled."""
+
+    def split(self, indices: list[int]) -> SampledPrompts:
+        """Takes rows out of this batch; the whole of it without a copy."""
+        if len(indices) < len(self.uids):
+            taken: SampledPrompts = super().split(indices)
+            return taken
+        whole = copy.copy(self)
+        self._empty()
+        return whole
 
     def generate(self, tokens: list[list[int]]) -> SampledBatch:
         """Turns the rows into rows that are decoded, beginning with their last prompt tokens."""
@@ -131,17 +146,12 @@ class SampledPrompts(PromptProcessingBatch):
             self.stop_sequences,
             self.max_tokens,
         )
-        for emptied in (
-            "uids",
-            "prompt_cache",
-            "tokens",
-            "samplers",
-            "logits_processors",
-            "stop_sequences",
-            "max_tokens",
-        ):
-            setattr(self, emptied, [])
+        self._empty()
         return batch
+
+    def _empty(self) -> None:
+        for name in ("uids", "prompt_cache", "tokens", "samplers", "logits_processors", "stop_sequences", "max_tokens"):
+            setattr(self, name, [])
 
 
 class TokenGenerator(BatchGenerator):
@@ -150,13 +160,13 @@ class TokenGenerator(BatchGenerator):
     def __init__(
         self, model: nn.Module, options: GenerationOptions, stop_tokens: Sequence[int], batch_size: int
     ) -> None:
-        """`batch_size` bounds the rows that are decoded together, and those that are prefilled together."""
+        """`batch_size` bounds the rows that are decoded together."""
         super().__init__(
             model,
             sampler=BatchSampler(options),
             stop_tokens=[[token] for token in stop_tokens],
             completion_batch_size=batch_size,
-            prefill_batch_size=batch_size,
+            prefill_batch_size=min(batch_size, PREFILL_ROWS),
         )
         self._prompt_batch = SampledPrompts.empty(model, self.sampler, prefill_step_size=self.prefill_step_size)
         self._generation_batch = SampledBatch.empty(model, self.sampler)
