@@ -9,7 +9,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from voicegen.tts.marvis.codec import Codec
 
-BATCH = 64
+Decode = Callable[[Sequence[NDArray[np.int64]]], list[NDArray[np.float32]]]
+
+BATCH = 256
 """Takes decoded at once at most."""
 SWITCH_SECONDS = 0.0002
 WAITING = 512
@@ -34,9 +36,10 @@ WAITING = 512
 class Decoding:
     """Decodes takes; a context manager whose thread ends with it."""
 
-    def __init__(self, codec: Codec, *, threaded: bool | None = None) -> None:
-        """`threaded` is on for a codec on CUDA unless said otherwise."""
+    def __init__(self, codec: Codec, decode: Decode | None = None, *, threaded: bool | None = None) -> None:
+        """`decode` stands in for the codec's own; `threaded` is on for a codec on CUDA unless said otherwise."""
         self._codec = codec
+        self._decode_codes = decode or codec.decode
         self._switch_seconds = sys.getswitchinterval()
         self._taken = 0
         self._given = 0
@@ -136,7 +139,7 @@ class Decoding:
         if not takes:
             return {}
         try:
-            decoded = self._codec.decode([decodable(take.codes, self._codec) for take in takes])
+            decoded = self._decode_codes([decodable(take.codes, self._codec) for take in takes])
             return {id(take): samples for take, samples in zip(takes, decoded, strict=True)}
         except (VoicegenError, RuntimeError, ValueError) as error:
             if len(takes) == 1:

@@ -21,7 +21,7 @@ from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.config import MarvisConfig, read_config
-from voicegen.tts.marvis.decoding import Decoding, decodable
+from voicegen.tts.marvis.decoding import Decode, Decoding, decodable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.frames import FrameRunner, PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
@@ -74,9 +74,9 @@ class Marvis:
         self._codec = codec
         self._captured = model.device.type == "cuda" if captured is None else captured
         self._jobs = JobMaker(model, tokenizer, self._encode_voice)
-        self._states: dict[int, list[SlotState]] = {}
         self._runners: dict[tuple[int, Sampling], FrameRunner] = {}
         self._silence: NDArray[np.bool_] | None = None
+        self._decode: Decode | None = None
 
     @classmethod
     def load(
@@ -187,7 +187,7 @@ class Marvis:
         self._know_silence()
         failures: list[Failure] = []
         jobs = self._jobs_of(requests, max_frames, failures)
-        with Decoding(self.codec) as decoding:
+        with Decoding(self.codec, self._batch_decoder()) as decoding:
             for take in self._run(jobs, Sampling(temperature, top_k)):
                 yield from _emptied(failures)
                 if take is None:
@@ -292,6 +292,14 @@ class Marvis:
                 known = PlainFrames(self.model, state, sampling)
             self._runners[slots, sampling] = known
         return known
+
+    def _batch_decoder(self) -> Decode | None:
+        """The codec's captured decoder, where there is one; made once."""
+        if self._decode is None and self._captured and self.model.device.type == "cuda":
+            from voicegen.tts.marvis.codec_capture import CapturedDecoder
+
+            self._decode = CapturedDecoder(self.codec).decode
+        return self._decode
 
     def _encode_voice(self, voice: VoicePrompt) -> NDArray[np.int64]:
         return self.codec.encode(voice.audio, voice.sampling_rate)
