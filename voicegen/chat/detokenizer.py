@@ -30,8 +30,9 @@ class IncrementalDecoder:
         """The text that `token` completes; empty while a character is incomplete."""
         self._tokens.append(token)
         text = self._decode(self._tokens)
-        if text.endswith(_REPLACEMENT) and len(self._tokens) - self._context_tokens < _MOST_PIECES:
-            return self._emit(text.rstrip(_REPLACEMENT))
+        if text.endswith(_REPLACEMENT):
+            pending = len(self._tokens) - self._context_tokens
+            return self._emit(text.rstrip(_REPLACEMENT)) if pending < _MOST_PIECES else self._give_up_the_oldest()
         piece = self._emit(text)
         self._tokens = self._tokens[self._context_tokens :]
         self._context_tokens = len(self._tokens)
@@ -43,6 +44,13 @@ class IncrementalDecoder:
         rest = self._emit(self._decode(self._tokens))
         self.reset()
         return rest
+
+    def _give_up_the_oldest(self) -> str:
+        """Bytes that never became a character are out; only the last three may still begin one."""
+        self._tokens, rest = self._tokens[:-3], self._tokens[-3:]
+        given_up = self.flush()
+        self._tokens = rest
+        return given_up + self._emit(self._decode(rest).rstrip(_REPLACEMENT))
 
     def _emit(self, text: str) -> str:
         piece, self._emitted = text[len(self._emitted) :], text

@@ -25,6 +25,7 @@ class Requests:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._results: queue.SimpleQueue[Future[Answer | Failure]] = queue.SimpleQueue()
+        self._closing = False
         self._under_way: set[Future[Answer | Failure]] = set()
 
     def __enter__(self) -> Requests:
@@ -92,6 +93,8 @@ class Requests:
         raise AssertionError("unreachable: the last try returns or raises")
 
     async def _complete_once(self, body: Mapping[str, Any]) -> Completion:
+        if self._closing:
+            raise asyncio.CancelledError
         try:
             response = await self._client.post(self._server.url, json=body)
         except httpx.HTTPError as error:
@@ -100,6 +103,9 @@ class Requests:
         return parse_completion(response.text)
 
     async def _stop(self) -> None:
+        self._closing = True
+        for _ in range(5):  # a connection cancelled before its first step would be warned of as never awaited
+            await asyncio.sleep(0)
         rows = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in rows:
             task.cancel()
