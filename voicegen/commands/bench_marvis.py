@@ -97,7 +97,7 @@ def _engine(options: Any, device: Any, dtype: Any, slots: int) -> Marvis:
 
 def _generation(engine: Marvis, slots: int) -> Iterator[Row]:
     """Codes alone, with as many utterances as keep the slots busy."""
-    for size, utterances in ((1, 3), (256, 256 * 6), (slots, slots * 6)):
+    for size, utterances in ((1, 3), (256, 256 * 8), (slots, slots * 6)):
         engine.slots = size
         engine.generate_takes(workload(size, seed=1), max_frames=30)  # captures every batch size that comes
         requests = workload(utterances)

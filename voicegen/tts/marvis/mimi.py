@@ -350,10 +350,10 @@ def _product(extended: Tensor, places: list[int], length: int, matrix: Tensor, b
     """
     turned = extended.transpose(1, 2)
     batch, parts = len(turned), matrix.unflatten(0, (len(places), -1))
-    outputs = None if bias is None else bias.expand(batch, length, -1)
+    outputs = None if bias is None else bias.expand(batch, length, -1).contiguous()
     for place, part in zip(places, parts, strict=True):
         inputs, part = turned[:, place : place + length], part.expand(batch, -1, -1)
-        outputs = torch.bmm(inputs, part) if outputs is None else torch.baddbmm(outputs, inputs, part)
+        outputs = torch.bmm(inputs, part) if outputs is None else outputs.baddbmm_(inputs, part)
     assert outputs is not None
     return outputs
 
