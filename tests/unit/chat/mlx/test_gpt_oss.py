@@ -98,3 +98,19 @@ def test_a_chat_cut_while_reasoning_is_made_to_answer(loaded):
     model = MLXChatModel(loaded, reasoning_budget=40)
     events = list(model.stream([Message(Role.USER, "Think hard about time.")], GenerationOptions(max_tokens=14)))
     assert "".join(delta.text for delta in events[:-1] if delta.channel == "answer")
+
+
+def test_follow_up_turns_prefill_only_what_is_new_past_the_sliding_window(loaded):
+    """gpt-oss's windows cannot be cut back, and its template drops the reasoning of earlier turns."""
+    model, options = MLXChatModel(loaded), GenerationOptions(max_tokens=60)
+    messages, before = [], 0
+    for question in list(DIALOGUES)[:5]:
+        messages.append(Message(Role.USER, question))
+        events = list(model.stream(messages, options))
+        fresh = list(MLXChatModel(loaded).stream(messages, options))
+        assert events[:-1] == fresh[:-1]
+        assert events[-1].cached_tokens >= before
+        before = events[-1].prompt_tokens - 1
+        answer = "".join(delta.text for delta in events[:-1] if delta.channel == "answer")
+        messages.append(Message(Role.ASSISTANT, answer))
+    assert events[-1].prompt_tokens > 128
