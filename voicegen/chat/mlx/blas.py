@@ -17,7 +17,6 @@ import ctypes
 import ctypes.util
 import importlib.util
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -169,7 +168,3 @@ def _multiplies_right() -> bool:
     with mx.stream(mx.cpu):
         products = (a @ b, a @ bt.T, at.T @ b)
         return all(np.allclose(np.array(product), expected, atol=1e-4) for product in products)
-
-
-def _is_supported() -> bool:
-    return sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")

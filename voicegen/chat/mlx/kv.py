@@ -60,12 +60,9 @@ def default_kv_budget() -> int:
     """Bytes for the KV caches of a batch: a quarter of the memory that is free now."""
     free = psutil.virtual_memory().available
     if mx.default_device() != mx.Device(mx.cpu):
-        size = mx.device_info().get("max_recommended_working_set_size") or mx.device_info().get("memory_size") or free
-        free = (
-            min(free, int(size) - mx.get_active_memory())
-            if mx.metal.is_available()
-            else int(size) - mx.get_active_memory()
-        )
+        device = mx.device_info()
+        size = device.get("max_recommended_working_set_size") or device.get("memory_size")
+        free = int(size) - mx.get_active_memory() if size else free
     return max(free // 4, 1 << 26)
 
 
