@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import mlx.core as mx
-from mlx_lm.models.cache import can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
+from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
 from voicegen.chat.mlx.acceleration import accelerate
 from voicegen.chat.mlx.kv import PREFILL_STEP, common_length
@@ -91,13 +92,15 @@ class MLXChatModel:
         """Feeds `tokens` and generates up to `budget` more; returns the finish reason."""
         turn = self._turn
         upcoming = self._feed(tokens, reply)
+        if reply.count == 0:
+            self._keep_prompt()
         for _ in range(budget):
             if turn != self._turn:
                 return "stop"
             token = int(upcoming.item())  # type: ignore[arg-type]
             reply.count += 1
             if token in self._template.stop_tokens:
-                parser.feed(token)
+                yield from parser.feed(token)  # a tool call may end with it
                 return "stop"
             upcoming = self._advance(token, reply)
             yield from parser.feed(token)
@@ -133,12 +136,29 @@ class MLXChatModel:
         common = min(common_length(self._tokens, prompt), len(prompt) - 1)
         surplus = len(self._tokens) - common
         if surplus and not (can_trim_prompt_cache(self._cache) and trim_prompt_cache(self._cache, surplus) == surplus):
-            self._forget()
-            return 0
+            return self._go_back_to_prompt(prompt)
         del self._tokens[common:]
         return common
 
+    def _keep_prompt(self) -> None:
+        """Copies the cache as it is after a prompt, where a sliding window keeps it from being cut back later.
+
+        The reply that follows is not what the next prompt has in its place (gpt-oss's drops the reasoning), so the end
+        of the prompt is the farthest point that the two share.
+        """
+        if any(not isinstance(layer, KVCache) for layer in self._cache):
+            self._prompt = (list(self._tokens), copy.deepcopy(self._cache))
+
+    def _go_back_to_prompt(self, prompt: Sequence[int]) -> int:
+        tokens, cache = self._prompt or ([], None)
+        self._forget()
+        if cache is None or len(tokens) >= len(prompt) or list(prompt[: len(tokens)]) != tokens:
+            return 0
+        self._tokens, self._cache = tokens, cache
+        return len(tokens)
+
     def _forget(self) -> None:
+        self._prompt: tuple[list[int], list[Any]] | None = None
         self._cache = make_prompt_cache(self._model)
         self._tokens: list[int] = []
 
