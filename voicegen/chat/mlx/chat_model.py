@@ -28,6 +28,10 @@ class MLXChatModel:
     ends the one before it.
     """
 
+    _tokens: list[int]
+    _cache: list[Any]
+    _prompt: tuple[list[int], list[Any]] | None  # tokens and cache as they were at the end of the last prompt
+
     def __init__(self, loaded: LoadedModel, *, reasoning_budget: int = 1024) -> None:
         """`reasoning_budget`: tokens more for a reply that was cut while the model reasoned."""
         self.info = loaded.info
@@ -150,17 +154,17 @@ class MLXChatModel:
             self._prompt = (list(self._tokens), copy.deepcopy(self._cache))
 
     def _go_back_to_prompt(self, prompt: Sequence[int]) -> int:
-        tokens, cache = self._prompt or ([], None)
+        kept = self._prompt
         self._forget()
-        if cache is None or len(tokens) >= len(prompt) or list(prompt[: len(tokens)]) != tokens:
+        if kept is None or len(kept[0]) >= len(prompt) or list(prompt[: len(kept[0])]) != kept[0]:
             return 0
-        self._tokens, self._cache = tokens, cache
-        return len(tokens)
+        self._tokens, self._cache = kept
+        return len(self._tokens)
 
     def _forget(self) -> None:
-        self._prompt: tuple[list[int], list[Any]] | None = None
+        self._prompt = None
         self._cache = make_prompt_cache(self._model)
-        self._tokens: list[int] = []
+        self._tokens = []
 
 
 class _Reply:
