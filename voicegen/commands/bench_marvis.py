@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from voicegen.commands.marvis_workload import (
     FRAME_RATE,
     audio_seconds,
+    fading,
     random_codec,
     random_engine,
     true_sizes,
@@ -99,7 +100,7 @@ def _generation(engine: Marvis, slots: int) -> Iterator[Row]:
     """Codes alone, with as many utterances as keep the slots busy."""
     for size, utterances in ((1, 3), (256, 256 * 8), (slots, slots * 6)):
         engine.slots = size
-        engine.generate_takes(workload(size, seed=1), max_frames=30)  # captures every batch size that comes
+        engine.generate_takes(fading(size))
         requests = workload(utterances)
         with _peak() as peak:
             seconds = _timed(lambda requests=requests: engine.generate_takes(requests))  # type: ignore[misc]
@@ -124,8 +125,9 @@ def _first_audio(engine: Marvis) -> Row:
 def _stage(engine: Marvis, slots: int, utterances: int) -> Row:
     """Text in, WAVs on disk."""
     engine.slots = slots
-    for _ in engine.speak(workload(slots, seed=1)):
-        pass
+    for warm in (fading(slots), workload(3 * slots, seed=1)):
+        for _ in engine.speak(warm):
+            pass
     requests = workload(utterances)
     with tempfile.TemporaryDirectory() as folder, _peak() as peak:
         writer = write_wavs(Path(folder))

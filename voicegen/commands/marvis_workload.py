@@ -130,6 +130,18 @@ def workload(utterances: int, seed: int = 0) -> list[SpeechRequest]:
     return requests
 
 
+def fading(slots: int) -> list[SpeechRequest]:
+    """Short requests of which half end at a time, so that every smaller batch comes by and its kernels are compiled."""
+    from voicegen.tts.marvis.requests import SpeechRequest
+
+    return [
+        SpeechRequest(
+            "some words to warm up with", seed=index, max_frames=3 + 3 * (slots.bit_length() - index.bit_length())
+        )
+        for index in range(slots)
+    ]
+
+
 def audio_seconds(requests: list[SpeechRequest]) -> float:
     """Seconds of audio that the requests will give."""
     return sum(request.max_frames or 0 for request in requests) / FRAME_RATE

@@ -37,6 +37,11 @@ class CapturedDecoder:
         self._pool: object = None
         self._host: dict[str, torch.Tensor] = {}
 
+    def batch_of(self, frames: int) -> tuple[int, int]:
+        """The padded length of a take of so many frames (0: none), and how many takes fill a batch of it."""
+        length = next((length for length in LENGTHS if length >= frames), 0)
+        return length, FRAMES // length if length else 16
+
     @torch.inference_mode()
     def decode(self, codes: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """Waveforms (T_i * frame_size,) of codes (K, T_i), in order."""
@@ -52,7 +57,7 @@ class CapturedDecoder:
         """Padded length (0: none), codebooks, and the takes of each batch."""
         groups: dict[tuple[int, int], list[int]] = {}
         for place, one in enumerate(codes):
-            length = next((length for length in LENGTHS if length >= one.shape[1]), 0)
+            length, _ = self.batch_of(one.shape[1])
             groups.setdefault((length, one.shape[0]), []).append(place)
         batches = []
         for (length, books), places in groups.items():

@@ -1,6 +1,6 @@
 """Takes to speech beside generation: on CUDA the codec decodes in a thread of its own, on a stream of its own.
 
-What waits while a batch is decoded becomes the next batch. Elsewhere takes are decoded at once, where they end.
+Takes wait until they fill a batch, or nothing comes. Elsewhere takes are decoded at once, where they end.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,26 +24,48 @@ if TYPE_CHECKING:
 
     from voicegen.tts.marvis.codec import Codec
 
-Decode = Callable[[Sequence[NDArray[np.int64]]], list[NDArray[np.float32]]]
 
-BATCH = 256
-"""Takes decoded at once at most."""
+class BatchDecoder(Protocol):
+    """Decodes takes that were sorted into batches as it asked."""
+
+    def decode(self, codes: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+        """Waveforms of codes (K, T_i), in order."""
+        ...
+
+    def batch_of(self, frames: int) -> tuple[int, int]:
+        """The kind of batch that a take of so many frames belongs to, and how many takes fill it."""
+        ...
+
+
+def _one_batch(_frames: int) -> tuple[int, int]:
+    return 0, BATCH
+
+
+BATCH = 64
+"""Takes decoded at once, unless the decoder says otherwise."""
+IDLE_SECONDS = 0.2
+"""How long takes wait for others to share their batch, while none come."""
 SWITCH_SECONDS = 0.0002
 WAITING = 512
 """Takes that may wait for the codec before generation waits too."""
 
 
+class _Flush:
+    """Tells the thread to decode all that it has."""
+
+
 class Decoding:
     """Decodes takes; a context manager whose thread ends with it."""
 
-    def __init__(self, codec: Codec, decode: Decode | None = None, *, threaded: bool | None = None) -> None:
-        """`decode` stands in for the codec's own; `threaded` is on for a codec on CUDA unless said otherwise."""
+    def __init__(self, codec: Codec, decoder: BatchDecoder | None = None, *, threaded: bool | None = None) -> None:
+        """`decoder` decodes in the codec's place; `threaded` is on for a codec on CUDA unless said otherwise."""
         self._codec = codec
-        self._decode_codes = decode or codec.decode
+        self._decode_codes = decoder.decode if decoder else codec.decode
+        self._batch_of = decoder.batch_of if decoder else _one_batch
         self._switch_seconds = sys.getswitchinterval()
         self._taken = 0
         self._given = 0
-        self._takes: queue.Queue[Take | None] = queue.Queue(WAITING)
+        self._takes: queue.Queue[Take | _Flush | None] = queue.Queue(WAITING)
         self._records: queue.Queue[Speech | Failure | BaseException] = queue.Queue()
         self._thread: threading.Thread | None = None
         on_cuda = getattr(codec, "device", None) is not None and codec.device.type == "cuda"
@@ -88,6 +110,8 @@ class Decoding:
 
     def flush(self) -> Iterator[Speech | Failure]:
         """Waits for every take given; yields them."""
+        if self._thread and self._given < self._taken:
+            self._takes.put(_Flush())
         while self._given < self._taken:
             yield self._next()
 
@@ -103,27 +127,31 @@ class Decoding:
 
         stream: Any = torch.cuda.Stream(priority=-1) if torch.cuda.is_available() else None
         with torch.cuda.stream(stream):
-            while (batch := self._batch()) is not None:
-                try:
-                    self._decode(batch)
-                except BaseException as error:
-                    self._records.put(error)
-                    return
-
-    def _batch(self) -> list[Take] | None:
-        """What is waiting, as many as one batch holds; None at the end."""
-        first = self._takes.get()
-        batch = [first]
-        while len(batch) < BATCH and batch[-1] is not None:
             try:
-                batch.append(self._takes.get_nowait())
+                for batch in self._batches():
+                    self._decode(batch)
+            except BaseException as error:
+                self._records.put(error)
+
+    def _batches(self) -> Iterator[list[Take]]:
+        """Full batches of takes that go well together; those that are not full when it is time to flush."""
+        waiting: dict[int, list[Take]] = {}
+        while True:
+            try:
+                item = self._takes.get(timeout=IDLE_SECONDS if waiting else None)
             except queue.Empty:
-                break
-        if batch[-1] is None:
-            self._takes.put(None)
-            batch.pop()
-        takes = [take for take in batch if take is not None]
-        return takes or None
+                item = _Flush()
+            if isinstance(item, Take):
+                kind, most = self._batch_of(item.codes.shape[1])
+                group = waiting.setdefault(kind, [])
+                group.append(item)
+                if len(group) >= most:
+                    yield waiting.pop(kind)
+                continue
+            while waiting:
+                yield waiting.popitem()[1]
+            if item is None:
+                return
 
     def _decode(self, takes: list[Take]) -> None:
         spoken = [take for take in takes if not take.error and take.codes.shape[1]]

@@ -21,7 +21,7 @@ from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.config import MarvisConfig, read_config
-from voicegen.tts.marvis.decoding import Decode, Decoding, decodable
+from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, decodable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.frames import FrameRunner, PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
@@ -76,7 +76,7 @@ class Marvis:
         self._jobs = JobMaker(model, tokenizer, self._encode_voice)
         self._runners: dict[tuple[int, Sampling], FrameRunner] = {}
         self._silence: NDArray[np.bool_] | None = None
-        self._decode: Decode | None = None
+        self._decoder: BatchDecoder | None = None
 
     @classmethod
     def load(
@@ -293,13 +293,13 @@ class Marvis:
             self._runners[slots, sampling] = known
         return known
 
-    def _batch_decoder(self) -> Decode | None:
+    def _batch_decoder(self) -> BatchDecoder | None:
         """The codec's captured decoder, where there is one; made once."""
-        if self._decode is None and self._captured and self.model.device.type == "cuda":
+        if self._decoder is None and self._captured and self.model.device.type == "cuda":
             from voicegen.tts.marvis.codec_capture import CapturedDecoder
 
-            self._decode = CapturedDecoder(self.codec).decode
-        return self._decode
+            self._decoder = CapturedDecoder(self.codec)
+        return self._decoder
 
     def _encode_voice(self, voice: VoicePrompt) -> NDArray[np.int64]:
         return self.codec.encode(voice.audio, voice.sampling_rate)
