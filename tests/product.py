@@ -20,7 +20,9 @@ def command(*words: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    """As a user's, but offline; compiled modules are kept, or every process would compile torch's anew."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
 
 
 def voicegen(
