@@ -16,7 +16,7 @@ from tests.openai_server import Exchange, ScriptedServer, piece, serving
 from tests.product import command, environment
 from voicegen.audio.wav import read_wav
 
-SECONDS = 30
+SECONDS = 120
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 CTRL_D, UP, LEFT = "\x04", "\x1b[A", "\x1b[D"
 PROMPT, TAKEN = "\x1b[?2004h", "\x1b[?2004l"  # pasting in brackets goes on with a prompt, and off when a line is taken
