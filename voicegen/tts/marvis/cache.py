@@ -78,3 +78,8 @@ class SlotState:
         self.values[:, target] = self.values[:, source]
         self.hidden[target] = self.hidden[source]
         self.counters[target] = self.counters[source]
+
+    def clear(self, slot: int) -> None:
+        """Forgets what a slot holds: numbers that are not finite would outlive it where attention multiplies by 0."""
+        for tensor in (self.keys[:, slot], self.values[:, slot], self.hidden[slot], self.counters[slot]):
+            tensor.zero_()

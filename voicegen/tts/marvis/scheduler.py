@@ -228,6 +228,8 @@ class Scheduler:
         reason: FinishReason = "stop" if flags & EOS else "length" if flags else "runaway"
         self._busy[slot] = False
         self._jobs[slot] = None
+        if error:
+            self._runner.state.clear(slot)
         codes = self._codes[slot, :length].T.astype(np.int64)
         return Take(job, codes, reason, float(self._seconds[slot]), error)
 

@@ -268,22 +268,26 @@ def test_a_voice_that_leaves_no_room_is_an_error(load: Loader, theirs: dict[int,
 
 
 def test_nan_in_the_logits_fails_that_utterance_alone(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = load(slots=3)
-    expected = engine.generate_codes(requests(*TEXTS[:3]), max_frames=6)
-    draw = PlainFrames._draw_frame
+    engine, asked = load(slots=3), [*requests(*TEXTS[:3]), SpeechRequest("This one follows in its slot.")]
+    expected = engine.generate_codes(asked, max_frames=6)
+    draw, poison = PlainFrames._draw_frame, [True]
 
     def poisoned(self: PlainFrames, slots: int) -> Any:
-        self.state.hidden[1] = torch.where(self.state.frames[1] == 3, torch.nan, self.state.hidden[1])
+        if poison and self.state.frames[1] == 3:
+            poison.clear()
+            for tensor in (self.state.hidden[1], self.state.keys[:, 1], self.state.values[:, 1]):
+                tensor.fill_(torch.nan)
         return draw(self, slots)
 
     monkeypatch.setattr(PlainFrames, "_draw_frame", poisoned)
-    takes = engine.generate_takes(requests(*TEXTS[:3]), max_frames=6)
+    takes = engine.generate_takes(asked, max_frames=6)
     assert takes[1].error == "the model gave no finite logits at frame 3"
-    for index in (0, 2):
+    for index in (0, 2, 3):
         assert takes[index].error is None
         np.testing.assert_array_equal(takes[index].codes, expected[index])
+    poison.append(True)
     with pytest.raises(ModelError, match="request 1: the model gave no finite logits"):
-        engine.generate_codes(requests(*TEXTS[:3]), max_frames=6)
+        engine.generate_codes(asked, max_frames=6)
 
 
 def test_out_of_memory_halves_the_slots_and_goes_on(

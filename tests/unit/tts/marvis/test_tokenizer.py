@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.marvis_checkpoints import write_tokenizer
+from voicegen.errors import ModelError
+from voicegen.tts.marvis.tokenizer import TextTokenizer, speakable, spoken_length
+
+
+def test_text_is_wrapped_with_its_speaker(tmp_path: Path) -> None:
+    tokenizer = TextTokenizer.load(write_tokenizer(tmp_path))
+    ids = tokenizer.encode("ab", speaker=3)
+    assert (ids[0], ids[-1], len(ids)) == (256, 257, 7)
+    assert ids != tokenizer.encode("ab", speaker=4)
+
+
+def test_a_tokenizer_that_writes_only_its_begin_token_gets_its_end_token(tmp_path: Path) -> None:
+    path = write_tokenizer(tmp_path) / "tokenizer.json"
+    whole = TextTokenizer.load(tmp_path).encode("ab")
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw["post_processor"]["single"] = raw["post_processor"]["single"][:-1]
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    assert TextTokenizer.load(tmp_path).encode("ab") == whole
+
+
+def test_a_tokenizer_of_its_own_is_trusted_when_it_writes_neither(tmp_path: Path) -> None:
+    path = write_tokenizer(tmp_path) / "tokenizer.json"
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw["post_processor"] = None
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    assert len(TextTokenizer.load(tmp_path).encode("ab")) == 5
+
+
+def test_the_named_tokenizer_stands_in_for_one_that_is_not_there(tmp_path: Path) -> None:
+    other = write_tokenizer(tmp_path / "other")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    assert TextTokenizer.load(folder, str(other)).encode("ab") == TextTokenizer.load(other).encode("ab")
+    with pytest.raises(ModelError, match=r"has no tokenizer\.json, and .*/nowhere cannot be had"):
+        TextTokenizer.load(folder, str(tmp_path / "nowhere"))
+
+
+def test_a_broken_tokenizer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"tokenizer\.json cannot be read as a tokenizer"):
+        TextTokenizer.load(tmp_path)
+
+
+def test_white_space_becomes_single_spaces() -> None:
+    assert speakable("  one\n\ttwo  ") == "one two"
+
+
+def test_wide_characters_take_longer_to_say() -> None:
+    assert (spoken_length("ab c"), spoken_length("日本")) == (3, 6)
