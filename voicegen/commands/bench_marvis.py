@@ -263,9 +263,9 @@ def print_table(rows: list[Row], chip: Chip | None, itemsize: int) -> None:
             shares = (f"{frames * operations / chip.flops:.1%}", f"{frames / row.slots * read / chip.bandwidth:.1%}")
         occupancy = "" if row.occupancy is None else f"{row.occupancy:.1%}"
         peak = "" if row.peak_gib is None else f"{row.peak_gib:.1f}"
-        speed = f"{row.speedup:,.0f}" if row.speedup >= 100 else f"{row.speedup:.2f}"
+        speed = f"{row.speedup:,.0f}" if row.speedup >= 100 else f"{row.speedup:.3g}"
         print(
-            f"{row.name:28}{row.slots:>6}{speed:>13}{frames:>10,.0f}{occupancy:>11}"
+            f"{row.name:28}{row.slots:>6}{speed:>13}{frames:>10,.1f}{occupancy:>11}"
             f"{shares[0]:>12}{shares[1]:>11}{peak:>10}  {row.note}"
         )
     for peer in [row for row in rows if row.name.startswith("generate")]:

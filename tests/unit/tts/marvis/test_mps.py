@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from torch.utils._python_dispatch import TorchDispatchMode
 
