@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from voicegen.errors import ConfigError
 
@@ -149,7 +149,7 @@ class VoiceConfig(_Settings):
 
     assign: Literal["fixed", "round_robin", "random"]
     names: tuple[str, ...]
-    prompts: Mapping[str, VoicePromptConfig]
+    prompts: Annotated[Mapping[str, VoicePromptConfig], BeforeValidator(lambda prompts: prompts or {})]
 
 
 class LocalExecutorConfig(_Settings):

@@ -148,8 +148,11 @@ class RunFolder:
         if record is not None and self._overwrite:
             self._move_aside()
             record = None
+        elif record is not None and not any(self.paths.ledger.glob("*.jsonl")):
+            record = None  # an earlier start failed before its first row: there is nothing to go on with, or to lose
         if record is None:
-            self._refuse_foreign_files()
+            if not self.paths.run_json.exists():
+                self._refuse_foreign_files()
             self._record = {
                 "format": FORMAT,
                 "voicegen": __version__,

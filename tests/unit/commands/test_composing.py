@@ -68,6 +68,14 @@ def test_a_folder_of_ones_own_adds_presets(tmp_path):
     assert (config.seed, config.chat.max_tokens) == (42, 7)
 
 
+def test_a_voice_of_ones_own_is_one_setting():
+    config = composed("voice.prompts={me: {audio: me.wav, transcript: hello}}", "voice.names=[me]")
+    assert config.voice.prompts["me"].transcript == "hello"
+    assert composed("+voice.prompts.me={audio: me.wav, transcript: hello}").voice == composed(
+        "voice.prompts={me: {audio: me.wav, transcript: hello}}"
+    ).voice
+
+
 def test_free_text_needs_no_quoting_when_it_is_given_as_a_setting():
     text = 'Don\'t say: "a, b", ${oc.env:HOME} or [c].'
     assert composed(**{"chat.system_prompt": text}).chat.system_prompt == text

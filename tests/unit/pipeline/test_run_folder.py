@@ -16,9 +16,14 @@ def test_a_new_folder_records_what_decides_the_runs_result(tmp_path):
     assert record["config_hash"] == config_hash(IDENTITY)
 
 
+def has_rows(folder):
+    (folder / "ledger").mkdir()
+    (folder / "ledger" / "00000.jsonl").touch()
+
+
 def test_the_same_identity_goes_on_and_another_is_refused_with_the_keys_that_differ(tmp_path):
     with RunFolder(tmp_path, IDENTITY):
-        pass
+        has_rows(tmp_path)
     with RunFolder(tmp_path, dict(reversed(IDENTITY.items()))):
         pass
     with pytest.raises(OutputError) as refused, RunFolder(tmp_path, {**IDENTITY, "seed": 1, "tts.speed": 1.0}):
@@ -51,6 +56,14 @@ def test_two_runs_never_share_a_folder(tmp_path):
         pass  # free again
 
 
+def test_a_start_that_failed_before_its_first_row_binds_nobody(tmp_path):
+    with RunFolder(tmp_path, IDENTITY) as folder:
+        folder.remember_model("tts", {"id": "wrong"})
+    with RunFolder(tmp_path, {**IDENTITY, "seed": 1}) as folder:
+        assert folder.models == {}
+        assert json.loads(folder.paths.run_json.read_text())["identity"]["seed"] == 1
+
+
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.doc").write_text("precious")
     with (
@@ -79,6 +92,7 @@ def test_an_unreadable_record_is_refused_with_the_way_out(tmp_path):
 def test_another_model_revision_is_refused_when_a_run_goes_on(tmp_path):
     with RunFolder(tmp_path, IDENTITY) as folder:
         folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
+        has_rows(tmp_path)
     with RunFolder(tmp_path, IDENTITY) as folder:
         folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
         with pytest.raises(OutputError, match=r"another tts model \(revision: aaa then, bbb now\)"):
