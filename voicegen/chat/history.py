@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicegen.chat.messages import message_from_dict, message_to_dict
+from voicegen.chat.messages import message_from_dict, message_to_dict, well_formed
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
 from voicegen.records import Message, Role
@@ -94,7 +94,8 @@ class History:
             if turn.interrupted:
                 lines[-1]["interrupted"] = True
             entries += lines
-        write_atomic(path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries).encode())
+        text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+        write_atomic(path, well_formed(text).encode())
 
     @classmethod
     def load(cls, path: Path | str) -> History:
@@ -126,7 +127,7 @@ class History:
         return history
 
     def _system(self) -> list[Message]:
-        return [Message(Role.SYSTEM, self.system_prompt)] if self.system_prompt else []
+        return [Message(Role.SYSTEM, well_formed(self.system_prompt))] if self.system_prompt else []
 
     def _fits(self, pending: Sequence[Message], limit: int, count: Callable[[Sequence[Message]], int]) -> bool:
         return count([*self.messages(), *pending]) <= limit

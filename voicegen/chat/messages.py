@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from voicegen.errors import InputError
 from voicegen.records import Message, Role, ToolCall
 
-__all__ = ["Message", "Role", "ToolCall", "call_arguments", "malformed_text", "message_from_dict", "message_to_dict"]
+__all__ = [
+    "Message",
+    "Role",
+    "ToolCall",
+    "call_arguments",
+    "malformed_text",
+    "message_from_dict",
+    "message_to_dict",
+    "well_formed",
+]
 
 _MALFORMED = "_malformed_arguments"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def well_formed(text: str) -> str:
+    """`text` with U+FFFD for every lone surrogate, which stands for a byte that was no UTF-8 and cannot be encoded."""
+    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def call_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -28,7 +44,14 @@ def call_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
         value = json.loads(text)
     except json.JSONDecodeError:
         return {_MALFORMED: text}
-    return value if isinstance(value, dict) else {_MALFORMED: text}
+    return _well_formed_object(value) if isinstance(value, dict) else {_MALFORMED: text}
+
+
+def _well_formed_object(value: dict[str, Any]) -> dict[str, Any]:
+    """JSON can spell a lone surrogate as an escape, wherever a text stands in it."""
+    text = json.dumps(value, ensure_ascii=False)
+    cleaned: dict[str, Any] = json.loads(well_formed(text))
+    return cleaned
 
 
 def malformed_text(arguments: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from voicegen.chat.history import History, Turn
+from voicegen.chat.messages import well_formed
 from voicegen.chat.tools import Tool, ToolRegistry
 from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import ChatModel, ChatUsage, Delta, GenerationOptions
@@ -156,7 +157,7 @@ class ChatSession:
 
     def _turn(self, text: str, max_rounds: int) -> Generator[str, None, None]:
         """One turn. It enters the history when it ends, so that an error leaves the history as it was."""
-        said: list[Message] = [Message(Role.USER, text)]
+        said: list[Message] = [Message(Role.USER, well_formed(text))]
         reply = _Reply()
         try:
             for left in range(max_rounds, -1, -1):

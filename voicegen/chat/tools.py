@@ -17,7 +17,7 @@ from jsonschema.exceptions import SchemaError, best_match
 from pydantic import TypeAdapter, validate_call
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
-from voicegen.chat.messages import malformed_text
+from voicegen.chat.messages import malformed_text, well_formed
 from voicegen.errors import ConfigError
 from voicegen.records import Message, Role, ToolCall
 
@@ -101,7 +101,7 @@ class ToolRegistry:
 
     def call(self, call: ToolCall) -> Message:
         """Runs one call. Whatever goes wrong is told to the model in the message: no call raises."""
-        return Message(Role.TOOL, self._outcome(call), tool_call_id=call.id, name=call.name)
+        return Message(Role.TOOL, well_formed(self._outcome(call)), tool_call_id=call.id, name=call.name)
 
     def call_all(self, calls: Sequence[ToolCall]) -> list[Message]:
         """Runs the calls of one message, one after another, in the order that the model wrote them."""

@@ -130,9 +130,11 @@ def _open(
 
 
 def _question(single: str | None) -> str | None:
+    from voicegen.voicechat.terminal import tolerant
+
     if single is None:
         return None
-    question = (sys.stdin.read() if single == "-" else single).strip()
+    question = (tolerant(sys.stdin).read() if single == "-" else single).strip()
     if not question:
         raise InputError("--single: the question is empty")
     return question

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self, TextIO
 
+from voicegen.chat.messages import well_formed
 from voicegen.errors import VoicegenError
 from voicegen.voicechat.commands import Room, command_names, is_command, run_command
 from voicegen.voicechat.page import Page
@@ -56,12 +58,13 @@ class ChatTerminal:
                 self._page.error(str(error))
 
     def ask(self, question: str) -> Reply:
-        """Shows and speaks the answer to one question; Ctrl-C stops it.
+        """Shows and speaks the answer to one question; Ctrl-C stops it. Lone surrogates in it become U+FFFD.
 
         Raises:
             VoicegenError: the model gave no answer, or a file cannot be written.
             KeyboardInterrupt: a second Ctrl-C, when the model did not heed the first; the first, unless the chat stays.
         """
+        question = well_formed(question)
         shown = False
 
         def show(text: str) -> None:
@@ -128,8 +131,15 @@ class StopRequest:
 
 
 def piped_lines(stream: TextIO) -> Iterator[str]:
-    """The lines of a pipe or a file, as they come."""
-    yield from iter(stream.readline, "")
+    """The lines of a pipe or a file, as they come; a byte that is not UTF-8 reads as U+FFFD."""
+    yield from iter(tolerant(stream).readline, "")
+
+
+def tolerant(stream: TextIO) -> TextIO:
+    """`stream`, which from now on reads U+FFFD where a byte cannot be decoded."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream
 
 
 def typed_lines(history: Path | None) -> Iterator[str]:

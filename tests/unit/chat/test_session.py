@@ -315,3 +315,15 @@ def test_a_saved_session_begins_with_a_question(tmp_path: Path) -> None:
     path.write_text('{"role": "assistant", "content": "x"}\n', encoding="utf-8")
     with pytest.raises(InputError, match="line 1: a conversation begins with a question"):
         ChatSession.load(path, ScriptedChatModel())
+
+
+def test_lone_surrogates_are_replaced_so_that_every_text_can_be_encoded_and_saved(tmp_path: Path) -> None:
+    model = ScriptedChatModel(call("f", '{"q": "\\ud800"}'), final("Hi."))
+    session = ChatSession(model, system_prompt="s\udcff")
+    session.register_tool("f", "d", lambda q: f"got {q}")
+    assert session.execute_tool_loop("x\udcff") == "Hi."
+    session.save(tmp_path / "chat.jsonl")
+    loaded = ChatSession.load(tmp_path / "chat.jsonl", ScriptedChatModel())
+    assert loaded.system_prompt == "s\N{REPLACEMENT CHARACTER}"
+    assert loaded.turns[0].question == session.turns[0].question == "x\N{REPLACEMENT CHARACTER}"
+    assert loaded.turns[0].messages[2].content == "got \N{REPLACEMENT CHARACTER}"

@@ -155,3 +155,19 @@ def test_the_help_names_every_flag(chat, capsys):
     flags, _ = _parse([])
     assert all(f"--{name.replace('_', '-')}" in text for name in vars(flags))
     assert all(len(line) <= 120 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("words", [(), ("--record", "talk"), ("--single", "-")])
+def test_a_byte_that_is_not_utf8_reads_as_the_replacement_character(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    stdin = io.TextIOWrapper(io.BytesIO(b"h\xff there\n"), encoding="utf-8", errors="surrogateescape")
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert main([*FAKE, *words]) == 0
+    assert capsys.readouterr().out == "h\N{REPLACEMENT CHARACTER} there\n"
+
+
+def test_a_question_in_an_argument_may_hold_such_a_byte_too(chat, tmp_path):
+    code, out, _ = chat("--record", "talk", "--single", "h\udcff there")
+    assert (code, out) == (0, "h\N{REPLACEMENT CHARACTER} there\n")
+    (row,) = pq.read_table(tmp_path / "talk" / "manifest.parquet").to_pylist()
+    assert row["question"] == "h\N{REPLACEMENT CHARACTER} there"
