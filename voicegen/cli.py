@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     completing = words[0] in ("-sc", "--shell-completion")
     if words[0] not in COMMANDS and not completing:
         return _fail(_unknown_command(words[0]))
+    signal.signal(signal.SIGTERM, _interrupt)  # a batch system's end is Ctrl-C: writes in flight are finished
     try:
         if completing:
             return int(import_module("voicegen.commands.completion").main(words, COMMANDS))
@@ -53,10 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VoicegenError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return _fail("interrupted; what was finished is safe", 130)
     except BrokenPipeError:  # the reader of our output has gone: nothing is wrong, and nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _interrupt(_signum: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _unknown_command(word: str) -> str:

@@ -218,6 +218,9 @@ def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         return unknown_key(key, dotted_keys(composed))
+    if first["type"].startswith("union_tag"):
+        kinds = first.get("ctx", {}).get("expected_tags", "").replace("'", "")
+        return f"{key}.kind must be one of {kinds}"
     if first["type"] == "value_error":
         return f"{key}: {first['ctx']['error']}" if "ctx" in first else f"{key}: {first['msg']}"
     message = first["msg"][0].lower() + first["msg"][1:]

@@ -125,6 +125,7 @@ class Clip:
     num_samples: int
     sha256: str
     peak: float  # dBFS
+    num_bytes: int = 0  # of the file; 0: not known
 
     @property
     def duration(self) -> float:

@@ -124,13 +124,14 @@ def test_failed_rows_are_tried_again_only_when_asked(tmp_path):
     assert len(manifest_rows(tmp_path / "outputs" / "default")) == 2
 
 
-def test_a_removed_wav_is_made_again_the_same(tmp_path):
+def test_a_wav_that_was_removed_or_cut_is_made_again_the_same(tmp_path):
     fake_run(tmp_path)
     folder = tmp_path / "outputs" / "r"
     before = wav_hashes(folder)
     (folder / "audio" / "000005.wav").unlink()
+    os.truncate(folder / "audio" / "000007.wav", 100)
     again = fake_run(tmp_path)
-    assert "1 WAVs of finished rows are gone" in again.stderr
+    assert "WAVs of 2 finished rows are gone or cut short" in again.stderr
     assert wav_hashes(folder) == before
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,25 +78,10 @@ def _run_and_report(config: JobConfig) -> int:
     from voicegen.commands.run_job import Interrupted, run_job
 
     try:
-        with _termination_as_interrupt():
-            summary = run_job(config, show=True)
+        summary = run_job(config, show=True)
     except Interrupted as interrupted:
         print_summary(interrupted.summary)
         print("Interrupted: everything finished is safe. The same command goes on.", file=sys.stderr)
         return 130
     print_summary(summary)
     return summary.exit_code
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """A batch system's SIGTERM ends a run as Ctrl-C does: the writes in flight are finished."""
-
-    def interrupt(_signum: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

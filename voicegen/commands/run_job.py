@@ -74,6 +74,7 @@ class _Run:
         self._questions = questions
         self._show = show
         self._errors: Counter[str] = Counter()
+        self._cut_answers = 0
         self.ledger = Ledger(folder.paths.ledger)
         total = questions.inspect().rows
         limit = config.questions.limit
@@ -101,7 +102,7 @@ class _Run:
     def _forget(self) -> None:
         missing = forget_missing(self.ledger, self._folder.paths.audio)
         if missing:
-            self._say(f"{missing} WAVs of finished rows are gone from the folder: they are made again")
+            self._say(f"WAVs of {missing} finished rows are gone or cut short: they are made again")
         if self._config.retry_failed:
             for index in range(self.ledger.end):
                 if self.ledger.status(index) in ("failed", "rejected"):
@@ -166,6 +167,7 @@ class _Run:
 
     def _note_errors(self, rows: Sequence[ManifestRow]) -> None:
         for row in rows:
+            self._cut_answers += row.status == "ok" and row.finish_reason == "length"
             if row.error is not None:
                 self._errors[row.error] += 1
                 _log.warning("row %d %s: %s", row.index, row.status, row.error)
@@ -183,6 +185,7 @@ class _Run:
             session_rows=tally.written if tally else 0,
             session_seconds=tally.seconds if tally else 0.0,
             session_audio_seconds=tally.audio_seconds if tally else 0.0,
+            cut_answers=self._cut_answers,
             errors=tuple(self._errors.most_common()),
         )
         _log.info("%s", summary)

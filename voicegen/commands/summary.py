@@ -16,6 +16,7 @@ class RunSummary:
         session_rows: finished in this session.
         session_seconds: this session took, models' loading left out.
         session_audio_seconds: of audio made in this session.
+        cut_answers: rows of this session that are ok, but whose answer was cut at `chat.max_tokens`.
         errors: each reason that rows failed or were rejected in this session, with how many did.
     """
 
@@ -29,6 +30,7 @@ class RunSummary:
     session_rows: int
     session_seconds: float
     session_audio_seconds: float
+    cut_answers: int = 0
     errors: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -50,12 +52,16 @@ def print_summary(summary: RunSummary) -> None:
     if summary.session_rows:
         print(
             f"speed     {summary.session_rows / summary.session_seconds:.2f} rows a second, "
-            f"{summary.speedup:.1f} times real time, {_length(summary.session_seconds)} in all"
+            f"{summary.speedup:.1f} times real time, {_length(summary.session_seconds)} after loading the models"
         )
+    elif summary.ok + summary.rejected + summary.failed < summary.rows:
+        print("speed     no row was finished")
     else:
         print("speed     nothing was left to do")
     print(f"audio in  {summary.output_dir / 'audio'}")
     print(f"manifest  {summary.manifest}")
+    if summary.cut_answers:
+        print(f"  {summary.cut_answers} answers were cut at chat.max_tokens: finish_reason is `length`")
     for reason, count in summary.errors[:5]:
         print(f"  {count} x {reason}")
     if summary.failed or summary.rejected:

@@ -25,7 +25,7 @@ _TEXT = (
     _column("question", pa.string(), "The question as asked; JSON where the input held something else than text."),
     _column("answer", pa.string(), "The answer as the chat model wrote it, or as the input gave it."),
     _column("reasoning", pa.string(), "What a reasoning model thought before the answer, where it is kept."),
-    _column("answer_spoken", pa.string(), "The answer as it was given to the TTS model: no markup, numbers as words."),
+    _column("answer_spoken", pa.string(), "The answer as it was given to the TTS model, without markup."),
 )
 _AUDIO = (
     _column("audio_path", pa.string(), "Path of the WAV, relative to the manifest's folder."),

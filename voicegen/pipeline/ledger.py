@@ -43,6 +43,7 @@ class Ledger:
         self._file = array("H")  # by row: an index into _files
         self._offset = array("Q")  # by row: where its line starts
         self._seconds = array("f")  # by row: of audio
+        self._bytes = array("Q")  # by row: of its WAV; 0 where that is not known
         self._writer: int | None = None
         self._end = 0
         try:
@@ -88,6 +89,10 @@ class Ledger:
         code = self._status[index] if index < len(self._status) else _ABSENT
         return None if code == _ABSENT else _STATUSES[code]
 
+    def wav_bytes(self, index: int) -> int:
+        """Size of a finished row's WAV; 0 where there is none or it is not known."""
+        return self._bytes[index]
+
     def forget(self, index: int) -> None:
         """Lets the row be done again in this session; its old line stays until a new one replaces it."""
         self._status[index] = _ABSENT
@@ -113,7 +118,8 @@ class Ledger:
         with self._lock:
             file = len(self._files) - 1
             for row, line in zip(rows, lines, strict=True):
-                self._index(row.index, row.status, file, self._end, row.clip.duration if row.clip else 0.0)
+                seconds, size = (row.clip.duration, row.clip.num_bytes) if row.clip else (0.0, 0)
+                self._index(row.index, row.status, file, self._end, seconds, size)
                 self._end += len(line)
 
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
@@ -168,7 +174,8 @@ class Ledger:
                     row = json.loads(line)
                     clip = row.get("clip")
                     seconds = clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
-                    self._index(row["index"], row["status"], file, offset, seconds)
+                    size = clip.get("num_bytes", 0) if clip else 0
+                    self._index(row["index"], row["status"], file, offset, seconds, size)
                 except (ValueError, KeyError, TypeError):
                     raise OutputError(
                         f"{path}, line {number}: not a ledger line, so the run cannot go on from it; "
@@ -176,17 +183,19 @@ class Ledger:
                     ) from None
                 offset += len(line)
 
-    def _index(self, index: int, status: Status, file: int, offset: int, seconds: float) -> None:
+    def _index(self, index: int, status: Status, file: int, offset: int, seconds: float, size: int) -> None:
         missing = index + 1 - len(self._status)
         if missing > 0:
             self._status.extend(bytes([_ABSENT]) * missing)
             self._file.extend([0] * missing)
             self._offset.extend([0] * missing)
             self._seconds.extend([0.0] * missing)
+            self._bytes.extend([0] * missing)
         self._status[index] = _STATUSES.index(status)
         self._file[index] = file
         self._offset[index] = offset
         self._seconds[index] = seconds
+        self._bytes[index] = size
 
 
 def _to_line(row: ManifestRow) -> bytes:

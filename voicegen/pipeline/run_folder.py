@@ -145,7 +145,7 @@ class RunFolder:
     def _take(self) -> None:
         remove_temporaries(self.paths.root)
         record = self._read_record()
-        if record is not None and self._overwrite:
+        if self._overwrite and (record is not None or self.paths.ledger.is_dir()):
             self._move_aside()
             record = None
         elif record is not None and not any(self.paths.ledger.glob("*.jsonl")):
@@ -190,6 +190,11 @@ class RunFolder:
     def _refuse_foreign_files(self) -> None:
         ours = {self.paths.lock.name, ".gitkeep", ".DS_Store"}
         foreign = sorted(path.name for path in self.paths.root.iterdir() if path.name not in ours)
+        if self.paths.ledger.name in foreign:
+            raise OutputError(
+                f"{self.paths.root} holds a run whose {self.paths.run_json.name} is gone: restore it, "
+                "or start anew with overwrite=true (which moves the old run aside)"
+            )
         if foreign:
             raise OutputError(
                 f"{self.paths.root} holds files that are no run ({', '.join(foreign[:3])}"
@@ -200,6 +205,8 @@ class RunFolder:
         then = record.get("identity", {})
         keys = sorted(key for key in {*then, *self.identity} if then.get(key) != self.identity.get(key))
         if keys:
+            groups = {key.removesuffix("kind") for key in keys if key.endswith(".kind")}
+            keys = [key for key in keys if key.endswith(".kind") or not key.startswith(tuple(groups))]
             now = self.identity
             differs = "; ".join(f"{key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in keys)
             raise OutputError(

@@ -71,6 +71,7 @@ class Writer:
             num_samples=len(speech.samples),
             sha256=sha256(wav).hexdigest(),
             peak=round(peak_dbfs(speech.samples), 2),
+            num_bytes=len(wav),
         )
         return outcome, clip, wav
 

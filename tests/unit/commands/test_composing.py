@@ -51,6 +51,7 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["--config-name", "nowhere"], "there is no config named nowhere"),
         (["--config-dir", "/nowhere"], "there is no such folder"),
         (["name=a/b"], "name='a/b'"),
+        (["tts.kind=os.system"], "tts.kind must be one of piper, marvis, tone"),
         (["chat=mlx", "chat.model=x", "chat.num_answers=3"], "num_answers over 1 needs a temperature over 0"),
     ],
 )
@@ -71,9 +72,10 @@ def test_a_folder_of_ones_own_adds_presets(tmp_path):
 def test_a_voice_of_ones_own_is_one_setting():
     config = composed("voice.prompts={me: {audio: me.wav, transcript: hello}}", "voice.names=[me]")
     assert config.voice.prompts["me"].transcript == "hello"
-    assert composed("+voice.prompts.me={audio: me.wav, transcript: hello}").voice == composed(
-        "voice.prompts={me: {audio: me.wav, transcript: hello}}"
-    ).voice
+    assert (
+        composed("+voice.prompts.me={audio: me.wav, transcript: hello}").voice
+        == composed("voice.prompts={me: {audio: me.wav, transcript: hello}}").voice
+    )
 
 
 def test_free_text_needs_no_quoting_when_it_is_given_as_a_setting():

@@ -89,6 +89,26 @@ def test_an_unreadable_record_is_refused_with_the_way_out(tmp_path):
         pass
 
 
+def test_a_run_without_its_record_is_told_from_foreign_files_and_can_be_moved_aside(tmp_path):
+    root = tmp_path / "run"
+    with RunFolder(root, IDENTITY):
+        has_rows(root)
+    (root / "run.json").unlink()
+    with pytest.raises(OutputError, match=r"a run whose run\.json is gone: restore it"), RunFolder(root, IDENTITY):
+        pass
+    with RunFolder(root, IDENTITY, overwrite=True) as folder:
+        assert (folder.moved_to / "ledger").is_dir()
+
+
+def test_of_a_group_of_another_kind_only_the_kind_is_told(tmp_path):
+    with RunFolder(tmp_path, {"chat.kind": "echo", "seed": 0}):
+        has_rows(tmp_path)
+    with pytest.raises(OutputError) as refused, RunFolder(tmp_path, {"chat.kind": "mlx", "chat.model": "m", "seed": 0}):
+        pass
+    assert "chat.kind" in str(refused.value)
+    assert "chat.model" not in str(refused.value)
+
+
 def test_another_model_revision_is_refused_when_a_run_goes_on(tmp_path):
     with RunFolder(tmp_path, IDENTITY) as folder:
         folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
