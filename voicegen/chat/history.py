@@ -134,8 +134,9 @@ class History:
 
 
 def _lines(path: Path | str) -> list[str]:
+    """The lines; `str.splitlines` would also split at U+2028, U+2029 and U+0085, which JSON lets stand in a text."""
     try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
+        return Path(path).read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Cannot read the conversation {path}: {error}.") from error
 

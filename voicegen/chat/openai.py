@@ -194,7 +194,7 @@ class OpenAIChatModel:
             ):
                 if response.status_code >= 400:
                     self._server.check(response.status_code, response.headers, response.read().decode(errors="replace"))
-                for line in response.iter_lines():
+                for line in _lines(response.iter_bytes()):
                     payload = line.removeprefix("data:").strip()
                     if not line.startswith("data:") or payload == "[DONE]":
                         continue
@@ -215,3 +215,13 @@ class OpenAIChatModel:
             return None
         lengths = (entry.get(key) for key in ("max_model_len", "context_length", "max_context_length"))
         return next((int(length) for length in lengths if length), None)
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Lines of a stream as they come; httpx would also split at U+2028, U+2029 and U+0085, which stand in texts."""
+    held = b""
+    for piece in pieces:
+        *whole, held = (held + piece).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+    yield held.decode(errors="replace")

@@ -148,7 +148,8 @@ def _input_row(question: Question, system_prompt: str | None) -> dict[str, Any]:
 
 def _read_questions(path: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        # not splitlines, which also splits at U+2028, U+2029 and U+0085: those may stand in a question
+        return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     except FileNotFoundError:
         return []
     except ValueError as error:

@@ -419,6 +419,12 @@ def test_streamed_reasoning_is_kept_apart(pieces: list[dict[str, Any]]) -> None:
     assert (spoken(events), thought(events)) == ("Four.", "Hm.")
 
 
+def test_separators_of_lines_inside_a_text_do_not_split_a_streamed_event() -> None:
+    text = "a\u2028b\u2029c\u0085d"
+    with serving(streams(piece(content=text), piece(finish="stop"))) as script:
+        assert spoken(stream(OpenAIChatModel(to(script)))) == text
+
+
 def test_streamed_tool_calls_are_put_together() -> None:
     def part(index: int, id: str | None = None, **function: str) -> dict[str, Any]:
         return piece(tool_calls=[{"index": index, **({"id": id} if id else {}), "function": function}])

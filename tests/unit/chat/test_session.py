@@ -327,3 +327,12 @@ def test_lone_surrogates_are_replaced_so_that_every_text_can_be_encoded_and_save
     assert loaded.system_prompt == "s\N{REPLACEMENT CHARACTER}"
     assert loaded.turns[0].question == session.turns[0].question == "x\N{REPLACEMENT CHARACTER}"
     assert loaded.turns[0].messages[2].content == "got \N{REPLACEMENT CHARACTER}"
+
+
+def test_separators_of_lines_that_json_lets_stand_survive_a_save(tmp_path: Path) -> None:
+    text = "a\u2028b\u2029c\u0085d\re\x0bf\x1cg"
+    session = ChatSession(ScriptedChatModel(final("Hi.")), system_prompt=text)
+    session.chat(text)
+    session.save(tmp_path / "chat.jsonl")
+    loaded = ChatSession.load(tmp_path / "chat.jsonl", ScriptedChatModel())
+    assert (loaded.system_prompt, loaded.turns) == (text, session.turns)

@@ -123,3 +123,10 @@ def test_a_recorded_chat_opens_as_a_dataset(tmp_path, pipeline):
         ask(recording, pipeline, "A?")
         ask(recording, pipeline, "B?")
     assert len(load_manifest(tmp_path / "talk")) == 2
+
+
+def test_a_question_may_hold_any_separator_of_lines(tmp_path, pipeline):
+    for _ in range(2):
+        with recorder(tmp_path / "talk", pipeline) as recording:
+            ask(recording, pipeline, "a\u2028b\u2029c\u0085d")
+    assert [row["question"] for row in rows(tmp_path / "talk")] == ["a\u2028b\u2029c\u0085d"] * 2
