@@ -6,7 +6,7 @@ model holds unfinished work; otherwise it waits for the next item or ends. A mod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.records import Answer, Failure, FinishReason, Message, ModelInfo, Question, Speech, ToolCall, Utterance
+
+SpeechStream = Generator[NDArray[np.float32], None, FinishReason]
+"""Pieces of one utterance's waveform; the generator returns how the take ended (`reason = yield from stream`)."""
 
 
 class AnswerModel(Protocol):
@@ -42,8 +45,8 @@ class SpeechModel(Protocol):
 class StreamingSpeechModel(SpeechModel, Protocol):
     """A speech model that can give an utterance's audio while it is made."""
 
-    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
-        """Yields float32 mono pieces at `sample_rate` that join to the whole waveform."""
+    def stream(self, utterance: Utterance) -> SpeechStream:
+        """Yields float32 mono pieces at `sample_rate` that join to the whole waveform; returns the finish reason."""
         ...
 
 

@@ -141,7 +141,8 @@ def _question(single: str | None) -> str | None:
 
 
 def _exit_code(reply: Reply, *, spoken: bool) -> int:
-    return 3 if reply.failures or not reply.text or (spoken and not len(reply.samples)) else 0
+    spoken_whole = not reply.failures and reply.finish_reason == "stop" and len(reply.samples) > 0
+    return 0 if reply.text and (spoken_whole or not spoken) else 3
 
 
 def _history_file() -> Path:

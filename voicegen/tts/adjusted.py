@@ -9,13 +9,12 @@ from typing import Protocol
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from voicegen.audio.resample import resample
 from voicegen.audio.stretch import stretch
-from voicegen.protocols import SpeechModel, StreamingSpeechModel, VoiceCheckingSpeechModel
+from voicegen.protocols import SpeechModel, SpeechStream, StreamingSpeechModel, VoiceCheckingSpeechModel
 from voicegen.records import Failure, Speech, Utterance
-from voicegen.tts.speaking import speak_one
+from voicegen.tts.speaking import mapped, speak_one
 
 
 class RateAndSpeed(Protocol):
@@ -62,19 +61,20 @@ class AdjustedSpeech:
         for record in self._model.speak(utterances):
             yield record if isinstance(record, Failure) else self._adjusted(record)
 
-    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
+    def stream(self, utterance: Utterance) -> SpeechStream:
         """Yields the waveform in pieces as it is made; in one piece at the end where the speed is changed.
 
         Raises:
             ModelError: the text cannot be spoken.
         """
         if self._speed != 1.0 or not isinstance(self._model, StreamingSpeechModel):
-            yield speak_one(self, utterance).samples
-            return
+            speech = speak_one(self, utterance)
+            yield speech.samples
+            return speech.finish_reason
         resampler = soxr.ResampleStream(self._model.sample_rate, self.sample_rate, 1, dtype="float32", quality="VHQ")
-        for piece in self._model.stream(utterance):
-            yield resampler.resample_chunk(piece)
+        reason = yield from mapped(resampler.resample_chunk, self._model.stream(utterance))
         yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+        return reason
 
     def _adjusted(self, speech: Speech) -> Speech:
         started = time.thread_time()

@@ -22,11 +22,11 @@ from voicegen.audio.waveform import Waveform
 from voicegen.errors import ConfigError, ModelError
 from voicegen.model_files import ALIASES, STARTER_WHEELS
 from voicegen.protocols import SpeechModel
-from voicegen.records import Clip, Failure, Speech, Utterance
+from voicegen.records import Clip, Failure, FinishReason, Speech, Utterance
 from voicegen.text.spoken import to_spoken
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
-from voicegen.tts.speaking import derived_seed, speak_one
+from voicegen.tts.speaking import derived_seed, mapped, speak_one
 from voicegen.tts.synth import speak_to_folder
 from voicegen.tts.voices import PromptFiles
 
@@ -143,8 +143,9 @@ class MarvisTTSClient:
         config = config or TTSConfig()
         model = self._configured(config)
         utterance = _utterance(text, config, seed)
-        for piece in model.stream(utterance):
-            yield Waveform(piece, model.sample_rate)
+        pieces = model.stream(utterance)
+        reason = yield from mapped(lambda piece: Waveform(piece, model.sample_rate), pieces)
+        _warn_of_a_cut(utterance.text, reason)
 
     def save_wav(
         self,
@@ -284,6 +285,10 @@ def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utter
 
 
 def _waveform(speech: Speech) -> Waveform:
-    if speech.finish_reason != "stop":
-        warnings.warn(f"the speech of {speech.utterance.text[:40]!r} was cut or ran on; try another seed", stacklevel=3)
+    _warn_of_a_cut(speech.utterance.text, speech.finish_reason)
     return Waveform(speech.samples, speech.sampling_rate)
+
+
+def _warn_of_a_cut(text: str, reason: FinishReason) -> None:
+    if reason != "stop":
+        warnings.warn(f"the speech of {text[:40]!r} was cut or ran on; try another seed", stacklevel=4)

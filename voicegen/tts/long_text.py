@@ -9,15 +9,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.protocols import SpeechModel, StreamingSpeechModel, VoiceCheckingSpeechModel
+from voicegen.protocols import SpeechModel, SpeechStream, VoiceCheckingSpeechModel
 from voicegen.records import Failure, FinishReason, Speech, Utterance
 from voicegen.text.split import split_for_speech
-from voicegen.tts.speaking import derived_seed, speak_one
+from voicegen.tts.speaking import derived_seed, stream_one, worst
 
 _SENTENCE_PAUSE: Final = 0.15  # seconds, beside the silence that a model itself puts at an end
 _CLAUSE_PAUSE: Final = 0.04
 _SENTENCE_MARKS: Final = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
-_SEVERITY: Final[tuple[FinishReason, ...]] = ("stop", "length", "runaway")
 
 
 class LongTextSpeech:
@@ -53,20 +52,21 @@ class LongTextSpeech:
             if joined is not None:
                 yield joined
 
-    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
+    def stream(self, utterance: Utterance) -> SpeechStream:
         """Yields the waveform in pieces as it is made; a part at a time where the inner model does not stream.
+
+        The finish reason is the worst of the parts'.
 
         Raises:
             ModelError: the text cannot be spoken.
         """
         parts = self._split(utterance)
+        reason: FinishReason = "stop"
         for place, part in enumerate(parts):
-            if isinstance(self._model, StreamingSpeechModel):
-                yield from self._model.stream(part)
-            else:
-                yield speak_one(self._model, part).samples
+            reason = worst(reason, (yield from stream_one(self._model, part)))
             if place < len(parts) - 1:
                 yield _silence_after(part.text, self.sample_rate)
+        return reason
 
     def _parts(
         self, utterances: Iterable[Utterance | None], unfinished: dict[int, tuple[_Joining, int]]
@@ -130,7 +130,7 @@ class _Joining:
             self.utterance,
             np.concatenate(pieces),
             rate,
-            finish_reason=max((part.finish_reason for part in parts), key=_SEVERITY.index),
+            finish_reason=worst(*(part.finish_reason for part in parts)),
             seconds=sum(part.seconds for part in parts),
         )
 

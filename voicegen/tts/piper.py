@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from voicegen.errors import MissingDependency, ModelError
 from voicegen.model_files import find_model
+from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 
 STARTER_VOICE: Final = "en_US-joe-medium"
@@ -133,7 +134,7 @@ class PiperSpeech:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
+    def stream(self, utterance: Utterance) -> SpeechStream:
         """Yields the waveform a sentence at a time; the pieces join to what `speak` gives.
 
         Raises:
@@ -146,6 +147,7 @@ class PiperSpeech:
         noise = np.random.default_rng(utterance.seed)
         for ids in sentences:
             yield self._synthesize(ids, speaker, noise)
+        return "stop"
 
     def check_voices(self, names: Iterable[str]) -> None:
         """Refuses names that no utterance could be spoken with.

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
-from voicegen.protocols import SpeechModel
-from voicegen.records import Failure, Speech, Utterance
+from voicegen.protocols import SpeechModel, SpeechStream, StreamingSpeechModel
+from voicegen.records import Failure, FinishReason, Speech, Utterance
+
+T = TypeVar("T")
+
+_SEVERITY: Final[tuple[FinishReason, ...]] = ("stop", "length", "runaway")
 
 
 def speak_one(model: SpeechModel, utterance: Utterance) -> Speech:
@@ -19,6 +29,36 @@ def speak_one(model: SpeechModel, utterance: Utterance) -> Speech:
     if isinstance(record, Failure):
         raise ModelError(record.error)
     return record
+
+
+def stream_one(model: SpeechModel, utterance: Utterance) -> SpeechStream:
+    """Speaks `utterance` alone, in pieces as they are made; in one piece where the model does not stream.
+
+    Raises:
+        ModelError: it could not be spoken.
+    """
+    if isinstance(model, StreamingSpeechModel):
+        return (yield from model.stream(utterance))
+    speech = speak_one(model, utterance)
+    yield speech.samples
+    return speech.finish_reason
+
+
+def mapped(function: Callable[[NDArray[np.float32]], T], stream: SpeechStream) -> Generator[T, None, FinishReason]:
+    """A stream of what `function` makes of each piece; ends as `stream` does, and closes it."""
+    with closing(stream):
+        while True:
+            try:
+                piece = next(stream)
+            except StopIteration as end:
+                reason: FinishReason = end.value
+                return reason
+            yield function(piece)
+
+
+def worst(*reasons: FinishReason) -> FinishReason:
+    """How a take ended whose parts ended so."""
+    return max(reasons, key=_SEVERITY.index)
 
 
 def derived_seed(seed: int, number: int) -> int:

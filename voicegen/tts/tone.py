@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 
 _LEVEL: Final = 0.25  # of full scale
@@ -38,12 +39,13 @@ class ToneSpeech:
                 continue
             yield Speech(utterance, self._hum(utterance), self.sample_rate)
 
-    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
+    def stream(self, utterance: Utterance) -> SpeechStream:
         """Yields the waveform in pieces of 80 ms."""
         samples = self._hum(utterance)
         piece = max(1, round(0.08 * self.sample_rate))
         for start in range(0, len(samples), piece):
             yield samples[start : start + piece]
+        return "stop"
 
     def _hum(self, utterance: Utterance) -> NDArray[np.float32]:
         duration = self._duration if self._duration is not None else _SECONDS_A_CHARACTER * len(utterance.text)

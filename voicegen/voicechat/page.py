@@ -69,6 +69,8 @@ class Page:
             self.note(str(reply.audio_path))
         for failure in reply.failures:
             self.error(f"a piece could not be spoken: {failure}")
+        if reply.finish_reason != "stop" and not reply.interrupted:
+            self.error("the speech was cut, or ran on past its text: ask again; tts.max_frames bounds a take")
 
 
 def timings_line(reply: Reply) -> str:

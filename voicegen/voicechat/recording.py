@@ -176,7 +176,7 @@ def _outcome(question: Question, reply: Reply) -> Outcome:
         Utterance(question.index, reply.spoken, question.voice, question.seed),
         reply.samples,
         reply.sampling_rate,
-        finish_reason="length" if reply.interrupted else "stop",
+        finish_reason=reply.finish_reason,
         seconds=reply.timings.speaking,
     )
     return Outcome(question.index, question, answer, speech.utterance, speech)

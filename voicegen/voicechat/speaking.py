@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.errors import VoicegenError
-from voicegen.protocols import SpeechModel, StreamingSpeechModel
-from voicegen.records import Utterance
-from voicegen.tts.speaking import derived_seed, speak_one
+from voicegen.protocols import SpeechModel
+from voicegen.records import FinishReason, Utterance
+from voicegen.tts.speaking import derived_seed, stream_one, worst
 from voicegen.voicechat.playback import Player
 
 _PAUSE_AFTER_SENTENCE: Final = 0.15  # seconds, beside the silence that a voice itself puts at an end
@@ -32,6 +32,7 @@ class SpokenAnswer:
         generation: the number of the answer; one with a larger number ends it.
         texts: the pieces that were spoken, in order.
         failures: why pieces could not be spoken.
+        finish_reason: of the takes; the worst of them.
         first_audio_at: `time.monotonic()` when the first samples were there.
         seconds: that the voice took.
         sampling_rate: of the samples, in Hz.
@@ -45,6 +46,7 @@ class SpokenAnswer:
         self.seed = seed
         self.texts: list[str] = []
         self.failures: list[str] = []
+        self.finish_reason: FinishReason = "stop"
         self.first_audio_at: float | None = None
         self.seconds = 0.0
         self.over = threading.Event()
@@ -128,7 +130,7 @@ class SpeechWorker:
         part = len(answer.texts) + len(answer.failures)
         utterance = Utterance(answer.generation, text, answer.voice, derived_seed(answer.seed, part), part)
         pause = _pause(answer.texts[-1], answer.sampling_rate) if answer.texts else None
-        frames = self._frames(utterance)
+        frames = self._frames(answer, utterance)
         said = False
         started = time.monotonic()
         try:
@@ -144,11 +146,9 @@ class SpeechWorker:
             frames.close()
         answer.texts.append(text)
 
-    def _frames(self, utterance: Utterance) -> Generator[NDArray[np.float32], None, None]:
-        if isinstance(self._model, StreamingSpeechModel):
-            yield from self._model.stream(utterance)
-        else:
-            yield speak_one(self._model, utterance).samples
+    def _frames(self, answer: SpokenAnswer, utterance: Utterance) -> Generator[NDArray[np.float32], None, None]:
+        reason = yield from stream_one(self._model, utterance)
+        answer.finish_reason = worst(answer.finish_reason, reason)
 
     def _pass_on(self, answer: SpokenAnswer, samples: NDArray[np.float32]) -> bool:
         """Gives samples to player and recording; false when the answer was interrupted meanwhile."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.protocols import ChatUsage
+from voicegen.records import FinishReason
 from voicegen.voicechat.sentences import SpeakablePieces
 from voicegen.voicechat.speaking import SpeechWorker, SpokenAnswer
 
@@ -52,6 +53,7 @@ class Reply:
         audio_path: the WAV, where one was saved.
         interrupted: whether it was stopped before its last word was written and spoken.
         failures: why pieces of it could not be spoken.
+        finish_reason: of the speech: `length` where it was interrupted, else the worst of its takes.
         usage: tokens; None where the answer was interrupted while it was written.
         voice: that spoke; None for the model's default.
         seed: of the voice.
@@ -64,6 +66,7 @@ class Reply:
     audio_path: Path | None
     interrupted: bool
     failures: tuple[str, ...]
+    finish_reason: FinishReason
     timings: Timings
     usage: ChatUsage | None
     voice: str | None
@@ -150,11 +153,17 @@ class SpokenTurn:
             audio_path=audio_path,
             interrupted=self.interrupted,
             failures=tuple(dict.fromkeys(speech.failures)) if speech else (),
+            finish_reason=self._finish_reason(),
             timings=self._timings(),
             usage=self.usage,
             voice=self._voice,
             seed=self._seed,
         )
+
+    def _finish_reason(self) -> FinishReason:
+        if self.interrupted:
+            return "length"
+        return self.speech.finish_reason if self.speech else "stop"
 
     def _timings(self) -> Timings:
         speech = self.speech

@@ -171,3 +171,14 @@ def test_a_question_in_an_argument_may_hold_such_a_byte_too(chat, tmp_path):
     assert (code, out) == (0, "h\N{REPLACEMENT CHARACTER} there\n")
     (row,) = pq.read_table(tmp_path / "talk" / "manifest.parquet").to_pylist()
     assert row["question"] == "h\N{REPLACEMENT CHARACTER} there"
+
+
+def test_a_cut_take_is_told_of_and_rejected(chat, tmp_path):
+    from tests.marvis_checkpoints import write_checkpoint
+
+    voice = ("tts=marvis", f"tts.model={write_checkpoint(tmp_path / 'small')}", "tts.device=cpu", "tts.slots=1")
+    code, out, err = chat(*voice, "tts.codebooks=8", "tts.max_frames=3", "--single", "Hello there.", "--record", "talk")
+    assert (code, out) == (3, "Hello there.\n")
+    assert "the speech was cut" in err
+    (row,) = pq.read_table(tmp_path / "talk" / "manifest.parquet").to_pylist()
+    assert (row["status"], row["finish_reason"]) == ("rejected", "length")

@@ -1,8 +1,11 @@
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from tests.speech_streams import ending
+from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
@@ -59,6 +62,22 @@ def test_a_model_that_controls_its_speed_is_not_stretched_again(joe: PiperSpeech
 def test_failures_pass_untouched() -> None:
     (record,) = AdjustedSpeech(ToneSpeech(), sample_rate=8000).speak([Utterance(4, " ")])
     assert record == Failure(4, "tts", "there is no text to speak")
+
+
+@pytest.mark.parametrize("speed", [1.0, 1.25])
+def test_a_stream_keeps_the_finish_reason(speed: float) -> None:
+    class Cut(ToneSpeech):
+        def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+            for record in super().speak(utterances):
+                assert isinstance(record, Speech)
+                yield replace(record, finish_reason="length")
+
+        def stream(self, utterance: Utterance) -> SpeechStream:
+            yield from super().stream(utterance)
+            return "length"
+
+    stream = AdjustedSpeech(Cut(), sample_rate=16_000, speed=speed).stream(Utterance(0, "hello"))
+    assert ending(stream) == "length"
 
 
 @pytest.mark.parametrize("speed", [1.0, 1.25])

@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import soundfile
 import voicegen
 from voicegen.audio.waveform import Waveform
 from voicegen.errors import ConfigError, ModelError
-from voicegen.records import Clip, Failure
+from voicegen.protocols import SpeechStream
+from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.tts import MarvisTTSClient, TTSConfig, batch_synthesize
 from voicegen.tts import client as client_module
 from voicegen.tts.piper import PiperSpeech
@@ -73,6 +75,24 @@ def test_streamed_pieces_join_to_the_whole(tts: MarvisTTSClient) -> None:
     pieces = list(tts.stream("Hello."))
     assert {piece.sampling_rate for piece in pieces} == {22_050}
     assert np.allclose(np.concatenate(pieces), tts.synthesize("Hello."), atol=1e-4)
+
+
+def test_a_cut_take_is_warned_of_however_it_is_spoken(tmp_path: Path) -> None:
+    class Cut(ToneSpeech):
+        def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+            for record in super().speak(utterances):
+                assert isinstance(record, Speech)
+                yield dataclasses.replace(record, finish_reason="length")
+
+        def stream(self, utterance: Utterance) -> SpeechStream:
+            yield from super().stream(utterance)
+            return "length"
+
+    tts = MarvisTTSClient(model=Cut(8000))
+    with pytest.warns(UserWarning, match="'Hello.' was cut"):
+        list(tts.stream("Hello."))
+    with pytest.warns(UserWarning, match="'Hello.' was cut"):
+        tts.stream_to_file("Hello.", tmp_path / "hello.wav")
 
 
 def test_a_file_in_one_call(tts: MarvisTTSClient, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.speech_streams import ending
 from voicegen.errors import ModelError
 from voicegen.protocols import StreamingSpeechModel
 from voicegen.records import Failure, FinishReason, ModelInfo, Speech, Utterance
@@ -157,6 +158,13 @@ def test_streamed_pieces_join_to_the_whole(model: ToneSpeech | _Reordered) -> No
     (whole,) = long.speak([Utterance(0, TEXT, seed=1)])
     assert isinstance(whole, Speech)
     assert np.array_equal(np.concatenate(list(long.stream(Utterance(0, TEXT, seed=1)))), whole.samples)
+
+
+def test_a_stream_returns_the_worst_finish_reason_of_its_parts() -> None:
+    long = LongTextSpeech(Batch(1), 20)
+    assert ending(long.stream(Utterance(0, "Fine to say. A long one too. Fine again."))) == "length"
+    assert ending(long.stream(Utterance(0, "Fine to say."))) == "stop"
+    assert ending(LongTextSpeech(ToneSpeech(), 20).stream(Utterance(0, "Fine to say."))) == "stop"
 
 
 def test_a_text_that_cannot_be_spoken_ends_a_stream_with_an_error() -> None:

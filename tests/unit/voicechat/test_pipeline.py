@@ -90,9 +90,10 @@ def test_stopping_while_the_answer_is_spoken_drops_what_is_not_yet_said(pipeline
 
     class Slow(ToneSpeech):
         def stream(self, utterance):
-            yield from super().stream(utterance)
+            reason = yield from super().stream(utterance)
             speaking.set()
             assert go_on.wait(SECONDS)
+            return reason
 
     reply = pipeline_of(PlainChatModel(FOUR), Slow(8000)).reply("Why?", should_stop=speaking.is_set)
     go_on.set()

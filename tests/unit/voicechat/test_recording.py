@@ -88,6 +88,21 @@ def test_an_interrupted_answer_is_kept_as_rejected_without_a_clip(tmp_path, pipe
     assert row["answer"] == "Two. Thr"
 
 
+def test_an_answer_whose_take_was_cut_is_kept_as_rejected_without_a_clip(tmp_path):
+    class Cut(ToneSpeech):
+        def stream(self, utterance):
+            yield from super().stream(utterance)
+            return "length"
+
+    with (
+        VoiceChatPipeline(PlainChatModel("One."), Cut(8000), save_audio=False) as pipeline,
+        recorder(tmp_path / "talk", pipeline) as recording,
+    ):
+        assert ask(recording, pipeline, "A?").finish_reason == "length"
+    (row,) = rows(tmp_path / "talk")
+    assert (row["status"], row["finish_reason"], row["audio_path"]) == ("rejected", "length", None)
+
+
 def test_an_answer_with_nothing_to_say_stays_in_the_manifest_as_failed(tmp_path, pipeline):
     with recorder(tmp_path / "talk", pipeline) as recording:
         for question in ("A?", "B?", "C?"):
@@ -108,12 +123,10 @@ def test_a_question_whose_row_was_lost_to_a_kill_is_dropped(tmp_path, pipeline):
 
 
 def test_a_folder_of_other_settings_or_in_use_is_refused(tmp_path, pipeline):
-    with (
-        recorder(tmp_path / "talk", pipeline),
-        pytest.raises(OutputError, match="in use"),
-        recorder(tmp_path / "talk", pipeline),
-    ):
-        pass
+    with recorder(tmp_path / "talk", pipeline) as recording:
+        ask(recording, pipeline, "A?")
+        with pytest.raises(OutputError, match="in use"), recorder(tmp_path / "talk", pipeline):
+            pass
     with pytest.raises(OutputError, match="seed: null then, 1 now"), recorder(tmp_path / "talk", pipeline, seed=1):
         pass
 

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,6 +51,7 @@ class SteppedSpeech:
                 assert self.permits.acquire(timeout=SECONDS)
                 yield np.full(10, len(self.utterances) + number / 10, dtype=np.float32)
                 self.frames_out.release()
+            return "stop"
         finally:
             self.closed.append(utterance.text)
             self.frames_out.release()
@@ -169,6 +171,23 @@ def test_a_piece_that_cannot_be_spoken_is_reported_and_the_others_are_said(worke
     answer = spoken(worker_of(WholeSpeech()), "good", "bad", "fine")
     assert answer.texts == ["good", "fine"]
     assert answer.failures == ["there is no such sound"]
+
+
+def test_an_answer_with_a_cut_take_says_so_whether_the_voice_streams_or_not(worker_of):
+    class Streaming(ToneSpeech):
+        def stream(self, utterance):
+            yield from super().stream(utterance)
+            return "length" if "long" in utterance.text else "stop"
+
+    class Whole(WholeSpeech):
+        def speak(self, utterances):
+            for speech in super().speak(utterances):
+                yield replace(speech, finish_reason="length" if "long" in speech.utterance.text else "stop")
+
+    for model in (Streaming(8000), Whole()):
+        worker = worker_of(model)
+        assert spoken(worker, "One.", "two").finish_reason == "stop"
+        assert spoken(worker, "One.", "long", "two").finish_reason == "length"
 
 
 def test_a_bug_in_the_voice_reaches_the_one_who_waits_and_the_worker_lives_on(worker_of):

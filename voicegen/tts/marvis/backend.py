@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from voicegen.config import MarvisConfig, VoiceConfig
 from voicegen.errors import VoicegenError
 from voicegen.model_files import HUB_PATTERNS, find_model
+from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.requests import MAX_FRAMES, SpeechRequest
@@ -122,13 +120,13 @@ class MarvisSpeech:
                 yield refused.pop(0)
         yield from refused
 
-    def stream(self, utterance: Utterance) -> Iterator[NDArray[np.float32]]:
-        """Yields the waveform in pieces as it is made.
+    def stream(self, utterance: Utterance) -> SpeechStream:
+        """Yields the waveform in pieces as it is made, and returns the finish reason.
 
         Raises:
             VoicegenError: there is no such voice, or the text cannot be spoken.
         """
-        yield from self._engine.stream(self._request(utterance), **self._sampling)
+        return (yield from self._engine.stream(self._request(utterance), **self._sampling))
 
     def _requests(
         self, utterances: Iterable[Utterance | None], refused: list[Failure]

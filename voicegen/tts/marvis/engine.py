@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
 from voicegen.model_files import HUB_PATTERNS, find_model
+from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.config import MarvisConfig, read_config
@@ -203,8 +204,10 @@ class Marvis:
         temperature: float = 0.9,
         top_k: int = 50,
         max_frames: int = MAX_FRAMES,
-    ) -> Iterator[NDArray[np.float32]]:
+    ) -> SpeechStream:
         """Yields float32 mono pieces of one utterance as it is made; they join to the whole waveform.
+
+        Returns the finish reason of the take.
 
         Raises:
             ModelError: The request cannot be spoken, or the model failed on it.
@@ -227,6 +230,7 @@ class Marvis:
             yield rest
         if take.error:
             raise ModelError(take.error)
+        return take.finish_reason
 
     def _job_at(self, index: int, request: SpeechRequest, max_frames: int) -> Job:
         try:

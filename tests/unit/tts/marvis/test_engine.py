@@ -18,6 +18,7 @@ from tests.marvis_checkpoints import (
     transformers_model,
 )
 from tests.marvis_reference import greedy_codes
+from tests.speech_streams import ending
 from tests.unit.tts.marvis.conftest import Loader
 from voicegen.errors import ModelError
 from voicegen.records import Failure, Speech
@@ -331,6 +332,11 @@ def test_streamed_pieces_join_to_the_whole(load: Loader, theirs: dict[int, Any])
     (whole,) = engine.speak([request])
     assert isinstance(whole, Speech)
     np.testing.assert_allclose(np.concatenate(list(engine.stream(request))), whole.samples, atol=1e-6)
+
+
+def test_a_stream_returns_how_the_take_ended(load: Loader, theirs: dict[int, Any]) -> None:
+    stream = load(codec=MimiOf(theirs[0])).stream(SpeechRequest("Hello.", max_frames=2))
+    assert ending(stream) == "length"
 
 
 def test_a_stuck_take_is_a_runaway(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
