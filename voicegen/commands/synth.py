@@ -104,8 +104,9 @@ def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> 
     from voicegen import build
     from voicegen.commands.synth_folder import SynthFolder
     from voicegen.pipeline.plan import Plan
-    from voicegen.tts.synth import speak_to_folder
+    from voicegen.tts.synth import file_prefix, speak_to_folder
 
+    prefix = file_prefix(flags.prefix)
     texts = _texts(config, source, flags)
     plan = Plan(config.seed, total_rows=0, voices=config.voice.names, assign=config.voice.assign)
     folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
@@ -115,7 +116,7 @@ def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> 
         model,
         folder.noting(islice(texts, config.questions.limit)),
         folder.path,
-        prefix=f"{flags.prefix}_" if flags.prefix else "",
+        prefix=prefix,
         subtype=config.tts.subtype,
         language=config.tts.language,
         voice=plan.voice,

@@ -27,7 +27,7 @@ from voicegen.text.spoken import to_spoken
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.speaking import derived_seed, mapped, speak_one
-from voicegen.tts.synth import speak_to_folder
+from voicegen.tts.synth import file_prefix, speak_to_folder
 from voicegen.tts.voices import PromptFiles
 
 DEFAULT_MODEL: Final = "Marvis-AI/marvis-tts-100m-v0.2"
@@ -224,17 +224,19 @@ def batch_synthesize(
         One record a text, in order: the clip with its path relative to `output_dir`, or why there is none.
 
     Raises:
+        ConfigError: the prefix cannot begin a file's name.
         ModelError: the model cannot be found or loaded.
         OutputError: the folder cannot be written or the disk is full.
     """
     config = config or TTSConfig()
+    beginning = file_prefix(prefix)
     listed = list(texts)
     client = MarvisTTSClient(model, device) if isinstance(model, str) else MarvisTTSClient(model=model)
     records = speak_to_folder(
         client._configured(config),
         listed,
         output_dir,
-        prefix=f"{prefix}_" if prefix else "",
+        prefix=beginning,
         digits=max(3, len(str(len(listed) - 1))),
         subtype=config.subtype,
         language=config.language,

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from voicegen.audio.wav import Subtype, peak_dbfs, write_wav
+from voicegen.errors import ConfigError
 from voicegen.protocols import SpeechModel
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.text.spoken import to_spoken
@@ -56,6 +57,17 @@ def speak_to_folder(
         else:
             yield _write(record, folder, f"{prefix}{record.utterance.index:0{digits}d}.wav", subtype)
     yield from _taken_out(unspeakable)
+
+
+def file_prefix(name: str) -> str:
+    """What the names of files begin with: `NAME_`; nothing if the name is empty.
+
+    Raises:
+        ConfigError: the name would lead out of the folder, or cannot be part of a file's name.
+    """
+    if any(letter in name for letter in "/\\\0"):
+        raise ConfigError(f"the prefix {name!r} cannot begin a file's name: use one without / and \\")
+    return f"{name}_" if name else ""
 
 
 def _utterances(

@@ -105,6 +105,13 @@ def test_input_that_cannot_be_used_is_one_clear_error(capsys):
         speak("--text", "Hello.", "tts.sped=2")
 
 
+@pytest.mark.parametrize("prefix", ["../../x", "a/b", "a\\b", "a\0b"])
+def test_a_prefix_that_leads_out_of_the_folder_is_refused(prefix):
+    with pytest.raises(ConfigError, match=r"the prefix .* cannot begin a file's name"):
+        speak("--text", "Hello.", "--prefix", prefix)
+    assert list(Path().iterdir()) == []
+
+
 def test_a_terminal_without_a_text_is_told_what_to_give(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):

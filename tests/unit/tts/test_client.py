@@ -144,6 +144,12 @@ def test_a_batch_of_files_is_numbered_from_zero(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "qa").iterdir()) == ["qa_000.wav", "qa_001.wav", "qa_002.wav"]
 
 
+def test_a_prefix_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the prefix '\.\./qa' cannot begin a file's name"):
+        batch_synthesize(["One."], tmp_path / "out", prefix="../qa", model=ToneSpeech(8000))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_more_than_a_thousand_files_have_more_digits(tmp_path: Path) -> None:
     texts = (f"Number {i}." for i in range(1001))
     clips = batch_synthesize(texts, tmp_path, prefix="", model=ToneSpeech(8000, duration=0.01))
