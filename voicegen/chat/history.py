@@ -46,7 +46,7 @@ class History:
 
     def messages(self) -> list[Message]:
         """The system prompt and the turns that the model still sees."""
-        return self._system() + [message for turn in self._turns[self._first :] for message in turn.messages]
+        return self.system_messages() + [message for turn in self._turns[self._first :] for message in turn.messages]
 
     def add(self, turn: Turn) -> None:
         """Ends a turn."""
@@ -68,7 +68,7 @@ class History:
             self.system_prompt = None
 
     def trim(self, pending: Sequence[Message], limit: int, count: Callable[[Sequence[Message]], int]) -> bool:
-        """Leaves out the oldest turns when history and `pending` exceed `limit` tokens.
+        """Leaves out the oldest turns when history and `pending` exceed `limit` tokens; none where that won't help.
 
         It then goes down to three quarters of the limit: each trimming changes the prompt right after the system
         prompt and costs a prefill of the rest, so it should be rare.
@@ -78,9 +78,11 @@ class History:
         """
         if self._fits(pending, limit, count):
             return True
+        if count([*self.system_messages(), *pending]) > limit:
+            return False
         while self._first < len(self._turns) and not self._fits(pending, int(limit * _KEPT_WHEN_FULL), count):
             self._first += 1
-        return self._fits(pending, limit, count)
+        return True
 
     def save(self, path: Path | str) -> None:
         """Writes the whole conversation, one message a line, replacing the file as a whole.
@@ -88,7 +90,7 @@ class History:
         Raises:
             OutputError: the file cannot be written.
         """
-        entries = [message_to_dict(message) for message in self._system()]
+        entries = [message_to_dict(message) for message in self.system_messages()]
         for turn in self._turns:
             lines = [message_to_dict(message) for message in turn.messages]
             if turn.interrupted:
@@ -126,7 +128,8 @@ class History:
             history.add(Turn(tuple(open_turn)))
         return history
 
-    def _system(self) -> list[Message]:
+    def system_messages(self) -> list[Message]:
+        """The system prompt as the first message, where there is one."""
         return [Message(Role.SYSTEM, well_formed(self.system_prompt))] if self.system_prompt else []
 
     def _fits(self, pending: Sequence[Message], limit: int, count: Callable[[Sequence[Message]], int]) -> bool:

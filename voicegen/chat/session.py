@@ -199,7 +199,7 @@ class ChatSession:
             return model.count_tokens(messages, tools)
 
         if limit <= 0 or not self._history.trim(said, limit, count):
-            needed = count([*self._history.messages(), *said])
+            needed = count([*self._history.system_messages(), *said])
             raise ModelError(
                 f"The question and the system prompt take {needed} tokens, which with max_tokens="
                 f"{self.options.max_tokens} exceeds the model's context of {model.context_length}: "

@@ -336,3 +336,15 @@ def test_separators_of_lines_that_json_lets_stand_survive_a_save(tmp_path: Path)
     session.save(tmp_path / "chat.jsonl")
     loaded = ChatSession.load(tmp_path / "chat.jsonl", ScriptedChatModel())
     assert (loaded.system_prompt, loaded.turns) == (text, session.turns)
+
+
+def test_a_question_that_is_too_long_leaves_the_models_view_of_the_chat_as_it_was() -> None:
+    model = ScriptedChatModel("a<|im_end|>", "b<|im_end|>", tokenizer=chatml_tokenizer(), context_length=400)
+    session = ChatSession(model, system_prompt="Stay.", max_tokens=50)
+    session.chat("first")
+    before = session.get_history()
+    with pytest.raises(ModelError, match="system prompt take 10[0-9]{2} tokens"):
+        session.chat("x" * 980)
+    assert session.get_history() == before
+    session.chat("second")
+    assert [message.content for message in model.seen[1].messages] == ["Stay.", "first", "a", "second"]
