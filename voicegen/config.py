@@ -124,7 +124,7 @@ class MarvisConfig(_SpeakingConfig):
     slots: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
     temperature: Annotated[float, Field(ge=0, le=5)]
     top_k: Positive
-    codebooks: Literal[8, 16, 24, 32]
+    codebooks: Literal[8, 16, 24, 32] | None
     max_frames: Positive
 
 

@@ -107,6 +107,10 @@ def test_a_sweep_over_names_uses_the_names_folders(tmp_path, monkeypatch):
     assert jobs == ["outputs/a", "outputs/b"]
 
 
+def test_marvis_generates_what_the_checkpoint_has_by_default():
+    assert composed("preset=marvis").tts.codebooks is None
+
+
 def test_where_and_how_fast_is_no_part_of_the_identity():
     one = composed("preset=marvis", "tts.device=cpu", "tts.slots=4", "chat.batch_size=8", "name=a")
     other = composed("preset=marvis", "tts.device=cuda", "tts.slots=64", "executor.queue_size=3", "name=b")

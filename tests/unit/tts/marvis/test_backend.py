@@ -121,6 +121,12 @@ def test_long_texts_keep_their_voice(model: MarvisSpeech) -> None:
     assert record.utterance.index == 7
 
 
+def test_all_codebooks_of_the_checkpoint_are_generated_unless_a_job_asks_for_fewer(checkpoint: Path) -> None:
+    assert MarvisSpeech.load(settings(checkpoint, codebooks=None), voices())._engine.codebooks == 8
+    with pytest.raises(ModelError, match="codebooks is 16; this model has 8"):
+        MarvisSpeech.load(settings(checkpoint, codebooks=16), voices())
+
+
 def test_a_jobs_settings_make_a_model_with_the_users_voices(checkpoint: Path, tmp_path: Path) -> None:
     wav = write(tmp_path / "own", "ann", recording(), None)
     ann = VoicePromptConfig(audio=wav, transcript="Good day.", mode="context")
