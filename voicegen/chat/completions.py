@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from voicegen.chat.messages import call_arguments
+from voicegen.chat.messages import call_arguments, read_json
 from voicegen.chat.parsing import TextParser
 from voicegen.chat.server import TryAgain, error_of
 from voicegen.protocols import Delta
 from voicegen.records import FinishReason, Message, Role, ToolCall
+
+_MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What reading a reply of another shape raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def parse_completion(text: str) -> Completion:
     reply = _json_object(text)
     try:
         return _completion(reply)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except _MISSHAPEN as error:
         raise TryAgain(f"the server's reply has no answer in it: {text[:200]!r}") from error
 
 
@@ -93,7 +96,7 @@ class StreamedReply:
             raise TryAgain(f"the server stopped with an error: {error_of(payload)[0]}")
         try:
             return self._read(event)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except _MISSHAPEN as error:
             raise TryAgain(f"the server sent what is no piece of an answer: {payload[:200]!r}") from error
 
     def finish(self) -> list[Delta]:
@@ -139,8 +142,8 @@ class StreamedReply:
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = read_json(text)
+    except ValueError as error:
         raise TryAgain(f"the server's reply is no JSON: {text[:200]!r}") from error
     if not isinstance(value, dict):
         raise TryAgain(f"the server's reply is no JSON object: {text[:200]!r}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicegen.chat.messages import message_from_dict, message_to_dict, well_formed
+from voicegen.chat.messages import message_from_dict, message_to_dict, read_json, well_formed
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
 from voicegen.records import Message, Role
@@ -146,9 +146,9 @@ def _lines(path: Path | str) -> list[str]:
 
 def _read_line(path: Path | str, number: int, line: str) -> tuple[Message, bool]:
     try:
-        entry = json.loads(line)
+        entry = read_json(line)
         if not isinstance(entry, dict):
             raise InputError(f"not a chat message: {line:.80}")
         return message_from_dict(entry), bool(entry.get("interrupted"))
-    except (json.JSONDecodeError, InputError) as error:
+    except (ValueError, InputError) as error:
         raise InputError(f"{path}, line {number}: {error}") from error

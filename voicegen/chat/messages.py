@@ -18,16 +18,39 @@ __all__ = [
     "malformed_text",
     "message_from_dict",
     "message_to_dict",
+    "read_json",
     "well_formed",
 ]
 
 _MALFORMED = "_malformed_arguments"
+_DEEPEST = 100  # levels of JSON: beyond any schema, and within what every writer of JSON can take again
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def well_formed(text: str) -> str:
     """`text` with U+FFFD for every lone surrogate, which stands for a byte that was no UTF-8 and cannot be encoded."""
     return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def read_json(text: str) -> Any:
+    """The value of JSON that a model or a server wrote, its texts `well_formed`.
+
+    Raises:
+        ValueError: it is no JSON, or nests deeper than any that has a meaning.
+    """
+    try:
+        value = json.loads(text)
+        if _nests_below(value, _DEEPEST):
+            raise ValueError(f"more than {_DEEPEST} levels deep")
+        escapes = "\\ud" in text.lower()  # how JSON spells a lone surrogate, or a pair
+        return json.loads(well_formed(json.dumps(value, ensure_ascii=False))) if escapes else value
+    except RecursionError as error:
+        raise ValueError("far too many levels deep") from error
+
+
+def _nests_below(value: Any, levels: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_nests_below(part, levels - 1) for part in inside)
 
 
 def call_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -41,17 +64,10 @@ def call_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
     if not text or not text.strip():
         return {}
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
+        value = read_json(text)
+    except ValueError:
         return {_MALFORMED: text}
-    return _well_formed_object(value) if isinstance(value, dict) else {_MALFORMED: text}
-
-
-def _well_formed_object(value: dict[str, Any]) -> dict[str, Any]:
-    """JSON can spell a lone surrogate as an escape, wherever a text stands in it."""
-    text = json.dumps(value, ensure_ascii=False)
-    cleaned: dict[str, Any] = json.loads(well_formed(text))
-    return cleaned
+    return value if isinstance(value, dict) else {_MALFORMED: text}
 
 
 def malformed_text(arguments: Mapping[str, Any]) -> str | None:

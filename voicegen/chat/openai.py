@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from voicegen.chat.completions import Completion, StreamedReply
+from voicegen.chat.messages import read_json
 from voicegen.chat.requests import Requests, client_options, transport_error
 from voicegen.chat.server import RequestRefused, Server, TryAgain
 from voicegen.chat.tools import ToolRegistry
@@ -209,12 +210,12 @@ class OpenAIChatModel:
     def _ask_context_length(self) -> int | None:
         try:
             with httpx.Client(**client_options(self._server)) as client:
-                entries = client.get(f"{self._server.base_url.rstrip('/')}/models").json()["data"]
+                entries = read_json(client.get(f"{self._server.base_url.rstrip('/')}/models").text)["data"]
             entry = next(entry for entry in entries if entry["id"] == self._server.model)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, StopIteration):
+            lengths = [entry.get(key) for key in ("max_model_len", "context_length", "max_context_length")]
+            return next((int(length) for length in lengths if length), None)
+        except (httpx.HTTPError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, StopIteration):
             return None
-        lengths = (entry.get(key) for key in ("max_model_len", "context_length", "max_context_length"))
-        return next((int(length) for length in lengths if length), None)
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from voicegen.chat.messages import read_json
 from voicegen.errors import ModelError
 from voicegen.protocols import GenerationOptions
 from voicegen.records import Message
@@ -148,8 +149,8 @@ def _message_entry(message: Message) -> dict[str, Any]:
 def error_of(text: str) -> tuple[str, str | None]:
     """The message and the code in the body of an error."""
     try:
-        error = json.loads(text).get("error", {})
-    except (json.JSONDecodeError, AttributeError):
+        error = read_json(text).get("error", {})
+    except (ValueError, AttributeError):
         return text.strip()[:200] or "(no text)", None
     if isinstance(error, dict):
         return str(error.get("message") or text.strip()[:200]), error.get("code")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from voicegen.chat.messages import call_arguments
+from voicegen.chat.messages import call_arguments, read_json
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
 
@@ -130,8 +130,8 @@ def parse_json_calls(text: str) -> list[ToolCall]:
     What is no such JSON becomes a call without a name whose arguments keep the text, for the tool loop to refuse.
     """
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
+        value = read_json(text)
+    except ValueError:
         return [ToolCall(name="", arguments=call_arguments(text.strip() or "(nothing)"))]
     return [call_from_entry(entry) for entry in (value if isinstance(value, list) else [value])]
 
@@ -147,7 +147,7 @@ def call_from_entry(entry: Any) -> ToolCall:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except json.JSONDecodeError:
+        read_json(text)
+    except ValueError:
         return False
     return True

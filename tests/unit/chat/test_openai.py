@@ -168,6 +168,9 @@ def test_a_source_with_nothing_ready_does_not_hold_up_finished_answers() -> None
         writes('{"choices": []}'),
         writes('{"choices": [{"message": "hi"}]}'),
         writes('{"object": "error"}'),
+        writes("[" * 5000 + "]" * 5000),
+        writes('{"error": ' + "[" * 500 + "]" * 500 + "}"),
+        writes(json.dumps(completion("Hi.")).replace("7", "Infinity")),
     ],
 )
 def test_what_may_pass_is_tried_again(misbehaves: Any) -> None:
@@ -447,7 +450,18 @@ def test_a_stream_that_breaks_off_is_an_error_and_not_an_answer() -> None:
     assert len(script.requests) == 1
 
 
-@pytest.mark.parametrize("misbehaves", [fails(500), fails(429), hangs_up, streams(done=False), streams("data: {oops")])
+@pytest.mark.parametrize(
+    "misbehaves",
+    [
+        fails(500),
+        fails(429),
+        hangs_up,
+        streams(done=False),
+        streams("data: {oops"),
+        streams("data: " + "[" * 5000),
+        streams({"usage": {"prompt_tokens": 1e999}}),
+    ],
+)
 def test_a_stream_that_has_not_begun_is_tried_again(misbehaves: Any) -> None:
     with serving(misbehaves, streams(piece(content="Hi."), piece(finish="stop"))) as script:
         assert spoken(stream(OpenAIChatModel(to(script)))) == "Hi."
@@ -501,6 +515,8 @@ def test_the_context_length_is_what_the_server_tells() -> None:
         assert OpenAIChatModel(to(script)).context_length == 4321
         assert OpenAIChatModel(to(script), context_length=99).context_length == 99
         assert OpenAIChatModel(replace(to(script), model="unlisted")).context_length == 8192
+        script.models = [{"id": "m", "max_model_len": float("inf")}]
+        assert OpenAIChatModel(to(script)).context_length == 8192
 
 
 def test_token_counts_are_estimated_from_above_for_english() -> None:

@@ -5,6 +5,7 @@ from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.tool_parsers import json_tools
 
 from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, think_tokenizer
+from voicegen.chat.messages import call_arguments, malformed_text
 from voicegen.chat.parsing import OutputParser, TextParser, parser_for
 from voicegen.chat.templates import ChatTemplate
 from voicegen.records import ToolCall
@@ -175,3 +176,13 @@ def test_the_pieces_in_which_text_comes_make_no_difference(text: str, size: int)
     whole.finish()
     pieces.finish()
     assert (whole.answer, whole.reasoning, whole.tool_calls) == (pieces.answer, pieces.reasoning, pieces.tool_calls)
+
+
+@pytest.mark.parametrize("depth", [500, 100_000])
+@pytest.mark.parametrize("end", ["</tool_call>", ""])
+def test_a_call_that_nests_too_deeply_is_malformed_and_no_crash(depth: int, end: str) -> None:
+    nested = "[" * depth + "]" * depth
+    for text in ('{"name": "f", "arguments": {"x": %s}}' % nested, nested):
+        calls = read(THINK, f"<tool_call>{text}{end}").tool_calls
+        assert [call.name for call in calls] == [""] * bool(end)
+    assert malformed_text(call_arguments('{"x": %s}' % nested)) is not None

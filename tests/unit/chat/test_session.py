@@ -348,3 +348,9 @@ def test_a_question_that_is_too_long_leaves_the_models_view_of_the_chat_as_it_wa
     assert session.get_history() == before
     session.chat("second")
     assert [message.content for message in model.seen[1].messages] == ["Stay.", "first", "a", "second"]
+
+
+def test_a_saved_line_that_nests_too_deeply_is_named(tmp_path: Path) -> None:
+    (tmp_path / "chat.jsonl").write_text('{"role": "user", "content": ' + "[" * 5000 + "\n")
+    with pytest.raises(InputError, match="line 1: "):
+        ChatSession.load(tmp_path / "chat.jsonl", ScriptedChatModel())
