@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,7 @@ def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> 
     from voicegen.tts.synth import file_prefix, speak_to_folder
 
     prefix = file_prefix(flags.prefix)
-    texts = _texts(config, source, flags)
+    texts = _at_least_one(_texts(config, source, flags), _place(config, source, flags))
     plan = Plan(config.seed, total_rows=0, voices=config.voice.names, assign=config.voice.assign)
     folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
     print("loading the model", file=sys.stderr)
@@ -137,22 +137,44 @@ def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> 
 def _texts(config: JobConfig, source: str | None, flags: argparse.Namespace) -> Iterator[str | Failure]:
     """The texts to speak, one after the other; a cell that holds none is a `Failure`."""
     if flags.text is not None:
-        return iter([flags.text])
+        return iter([flags.text] if flags.text.strip() else [])
     if config.questions.path is not None and source in (None, str(config.questions.path)):
-        return _column(config)
+        return _column(config, "questions.text_column" if flags.column is None else "--column")
     if source is None and sys.stdin.isatty():
         raise ConfigError("there is nothing to speak: give a file, --text TEXT, or text on standard input")
     lines = _lines(None if source in (None, "-") else Path(str(source)))
     return _paragraphs(lines) if flags.paragraphs else (line for line in lines if line)
 
 
-def _column(config: JobConfig) -> Iterator[str | Failure]:
+def _at_least_one(texts: Iterator[str | Failure], place: str) -> Iterator[str | Failure]:
+    """`texts` as they are, once there is a first one: only then is a folder touched or a model loaded.
+
+    Raises:
+        InputError: there is none.
+    """
+    for first in texts:
+        return chain([first], texts)
+    raise InputError(f"{place}: there is no text to speak")
+
+
+def _place(config: JobConfig, source: str | None, flags: argparse.Namespace) -> str:
+    if flags.text is not None:
+        return "--text"
+    given = source or config.questions.path
+    return "standard input" if given in (None, "-") else str(given)
+
+
+def _column(config: JobConfig, key: str) -> Iterator[str | Failure]:
     from voicegen.dataset.questions import QuestionFile
     from voicegen.records import Question
 
     assert config.questions.path is not None
     table = QuestionFile(
-        config.questions.path, config.questions.format, text_column=config.questions.text_column, id_column=""
+        config.questions.path,
+        config.questions.format,
+        text_column=config.questions.text_column,
+        text_key=key,
+        id_column="",
     )
     table.inspect()
     return (row.text if isinstance(row, Question) else row for row in table.questions())
@@ -164,7 +186,9 @@ def _lines(path: Path | None) -> Iterator[str]:
     Raises:
         InputError: the file cannot be read or is not UTF-8; says in which line.
     """
-    if path is not None and not path.is_file():
+    if path is not None and path.is_dir():
+        raise InputError(f"{path}: that is a folder; give one of its files")
+    if path is not None and not path.exists():
         raise InputError(f"{path}: there is no such file")
     return _decoded(path)
 

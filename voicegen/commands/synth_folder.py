@@ -65,9 +65,13 @@ class SynthFolder:
     def write_metadata(self) -> None:
         """Writes metadata.csv: a row a text that is done, in order; `file_name` is empty where there is no audio.
 
+        Where no text is done nothing is written, and the folder stays free for the next try.
+
         Raises:
             OutputError: the folder cannot be written.
         """
+        if not (self.clips or self.failures):
+            return
         rows: list[tuple[int, tuple[object, ...]]] = [
             (clip.index, (clip.path, self._texts.get(clip.index, ""), f"{clip.duration:.3f}", ""))
             for clip in self.clips

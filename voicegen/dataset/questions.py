@@ -68,6 +68,7 @@ class QuestionFile:
         path: of the file.
         format: csv, tsv, parquet or jsonl; by the extension when `None`.
         text_column: the questions.
+        text_key: the setting that gives `text_column`, for messages.
         id_column: unique ids; `None`: the column `id` if there is one, else the row's number; "": the row's number.
         answer_column: ready answers.
         conversation_column: rows with the same value, one after another, are turns of one conversation; a row with
@@ -84,6 +85,7 @@ class QuestionFile:
     conversation_column: str | None = None
     turn_column: str | None = None
     limit: int | None = None
+    text_key: str = "questions.text_column"
 
     def inspect(self) -> InputSummary:
         """Reads the whole file, refuses what cannot be used and tells what is there. Later calls cost nothing.
@@ -170,7 +172,7 @@ class QuestionFile:
             (self.turn_column, "questions.turn_column"),
         )
         return ColumnNames(
-            find_column(self.path, columns, self.text_column, "questions.text_column"),
+            find_column(self.path, columns, self.text_column, self.text_key),
             *(None if name is None else find_column(self.path, columns, name, key) for name, key in optional),
         )
 

@@ -8,6 +8,7 @@ import pytest
 from voicegen.audio.wav import read_wav
 from voicegen.commands import synth
 from voicegen.errors import ConfigError, InputError, OutputError
+from voicegen.tts.tone import ToneSpeech
 
 FAKE = ("tts=tone", "tts.duration=0.05")
 
@@ -60,7 +61,7 @@ def test_a_column_of_a_table_is_spoken_and_bad_cells_are_reported(capsys):
     assert "1 spoken, 2 not" in capsys.readouterr().out
     assert speak("table.csv", "--column", "line", "name=other") == 0
     assert [row["text"] for row in metadata("outputs/other")] == ["Bonjour.", "Salut.", "Adieu."]
-    with pytest.raises(InputError, match="nothere"):
+    with pytest.raises(InputError, match=r"no column 'nothere'.*: set --column to one of them"):
         speak("table.csv", "--column", "nothere", "name=third")
 
 
@@ -94,6 +95,9 @@ def test_a_folder_with_files_is_kept_or_moved_aside(capsys):
 def test_input_that_cannot_be_used_is_one_clear_error(capsys):
     with pytest.raises(InputError, match=r"missing\.txt: there is no such file"):
         speak("missing.txt")
+    Path("folder.txt").mkdir()
+    with pytest.raises(InputError, match=r"folder\.txt: that is a folder"):
+        speak("folder.txt")
     Path("latin.txt").write_bytes(b"fine\ncaf\xe9\n")
     with pytest.raises(InputError, match=r"latin\.txt: line 2 is not UTF-8"):
         speak("latin.txt")
@@ -110,6 +114,38 @@ def test_a_prefix_that_leads_out_of_the_folder_is_refused(prefix):
     with pytest.raises(ConfigError, match=r"the prefix .* cannot begin a file's name"):
         speak("--text", "Hello.", "--prefix", prefix)
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["empty.txt", "blank.txt", "header.csv", "-"])
+def test_nothing_to_speak_is_one_clear_error_before_a_model_is_loaded(name, monkeypatch, capsys):
+    Path("empty.txt").touch()
+    Path("blank.txt").write_text("\n  \n")
+    Path("header.csv").write_text("text\n")
+    standard_input(monkeypatch, b"\n")
+    with pytest.raises(InputError, match=f"{'standard input' if name == '-' else name}: there (is|are) no"):
+        speak(name, "overwrite=true")
+    assert "loading" not in capsys.readouterr().err
+    assert not Path("outputs").exists()
+
+
+def test_an_empty_text_in_a_flag_is_one_clear_error():
+    with pytest.raises(InputError, match="--text: there is no text to speak"):
+        speak("--text", " ")
+
+
+def test_input_that_fails_before_a_text_is_spoken_leaves_the_folder_free(monkeypatch, capsys):
+    class Eager(ToneSpeech):
+        def speak(self, utterances):
+            yield from super().speak(list(utterances))
+
+    monkeypatch.setattr("voicegen.build.speech_model", lambda config: Eager())
+    for data in (b"caf\xe9\n", b"fine\ncaf\xe9\n"):
+        Path("lines.txt").write_bytes(data)
+        with pytest.raises(InputError, match="is not UTF-8"):
+            speak("lines.txt")
+        assert not Path("outputs").exists()
+    Path("lines.txt").write_bytes(b"fine\n")
+    assert speak("lines.txt") == 0
 
 
 def test_a_terminal_without_a_text_is_told_what_to_give(monkeypatch):
