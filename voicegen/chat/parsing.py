@@ -105,7 +105,7 @@ class _Reply:
         for event in events:
             deltas += [self._keep(delta) for delta in self._step(event)]
             if self._machine.answer_was_reasoning:
-                self._retract()
+                deltas.append(self._retract())
         return deltas
 
     def _end(self) -> list[Delta]:
@@ -114,10 +114,11 @@ class _Reply:
     def _step(self, event: str | Control) -> Iterator[Delta]:
         return self._machine.control(event.name) if isinstance(event, Control) else self._machine.text(event)
 
-    def _retract(self) -> None:
+    def _retract(self) -> Delta:
         """A prompt that opened the reasoning unseen (a server's template may): what came was not the answer."""
         self._machine.answer_was_reasoning = False
         self._reasoning, self._answer = self._answer, []
+        return Delta(channel="reasoning", retracts=True)
 
     def _keep(self, delta: Delta) -> Delta:
         if delta.tool_call is not None:

@@ -94,10 +94,15 @@ class ChatSession:
         Raises:
             ModelError: the question does not fit the context, or the model used its whole budget on reasoning.
         """
-        return "".join(self.chat_stream(text)).strip()
+        for _ in self.chat_stream(text):
+            pass
+        return self._last_answer()
 
     def chat_stream(self, text: str) -> Generator[str, None, None]:
         """Asks and yields the answer as it is generated, reasoning left out.
+
+        Where a server's model marks the end of its reasoning but not the beginning, the pieces hold the reasoning too;
+        the turn, and the answer of `chat`, do not.
 
         Closing the generator, or Ctrl-C, stops the model and keeps what was said so far as an interrupted turn.
 
@@ -126,7 +131,7 @@ class ChatSession:
         """
         for _ in self.tool_stream(text, max_rounds):
             pass
-        return self.turns[-1].messages[-1].content.strip()
+        return self._last_answer()
 
     def tool_stream(self, text: str, max_rounds: int = 5) -> Generator[str, None, None]:
         """`execute_tool_loop`, yielding text as it is generated, also what the model says before it calls a tool."""
@@ -154,6 +159,9 @@ class ChatSession:
             OutputError: the file cannot be written.
         """
         self._history.save(path)
+
+    def _last_answer(self) -> str:
+        return self.turns[-1].messages[-1].content.strip()
 
     def _turn(self, text: str, max_rounds: int) -> Generator[str, None, None]:
         """One turn. It enters the history when it ends, so that an error leaves the history as it was."""
@@ -242,6 +250,8 @@ class _Reply:
             number = self._taken + len(self.calls)
             made_up = delta.tool_call.id in ("", f"call_{len(self.calls)}")
             self.calls.append(replace(delta.tool_call, id=f"call_{number}") if made_up else delta.tool_call)
+        elif delta.retracts:
+            self.reasoning, self.text = (self.reasoning or "") + self.text, ""
         elif delta.channel == "answer":
             self.text += delta.text
         else:

@@ -422,6 +422,14 @@ def test_streamed_reasoning_is_kept_apart(pieces: list[dict[str, Any]]) -> None:
     assert (spoken(events), thought(events)) == ("Four.", "Hm.")
 
 
+@pytest.mark.parametrize("pieces", [["hm</think>yes"], ["h", "m</th", "ink>", "yes"]])
+def test_streamed_reasoning_whose_beginning_was_not_sent_is_no_part_of_the_answer(pieces: list[str]) -> None:
+    with serving(streams(*(piece(content=text) for text in pieces), piece(finish="stop"))) as script:
+        session = ChatSession(OpenAIChatModel(to(script), context_length=4096))
+        assert session.chat("Well?") == "yes"
+    assert session.turns[-1].messages[-1] == Message(Role.ASSISTANT, "yes", reasoning="hm")
+
+
 def test_separators_of_lines_inside_a_text_do_not_split_a_streamed_event() -> None:
     text = "a\u2028b\u2029c\u0085d"
     with serving(streams(piece(content=text), piece(finish="stop"))) as script:

@@ -182,7 +182,7 @@ def test_the_pieces_in_which_text_comes_make_no_difference(text: str, size: int)
 @pytest.mark.parametrize("end", ["</tool_call>", ""])
 def test_a_call_that_nests_too_deeply_is_malformed_and_no_crash(depth: int, end: str) -> None:
     nested = "[" * depth + "]" * depth
-    for text in ('{"name": "f", "arguments": {"x": %s}}' % nested, nested):
+    for text in ('{"name": "f", "arguments": {"x": ' + nested + "}}", nested):
         calls = read(THINK, f"<tool_call>{text}{end}").tool_calls
         assert [call.name for call in calls] == [""] * bool(end)
-    assert malformed_text(call_arguments('{"x": %s}' % nested)) is not None
+    assert malformed_text(call_arguments('{"x": ' + nested + "}")) is not None

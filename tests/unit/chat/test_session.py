@@ -343,7 +343,7 @@ def test_a_question_that_is_too_long_leaves_the_models_view_of_the_chat_as_it_wa
     session = ChatSession(model, system_prompt="Stay.", max_tokens=50)
     session.chat("first")
     before = session.get_history()
-    with pytest.raises(ModelError, match="system prompt take 10[0-9]{2} tokens"):
+    with pytest.raises(ModelError, match=r"system prompt take 10[0-9]{2} tokens"):
         session.chat("x" * 980)
     assert session.get_history() == before
     session.chat("second")
