@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from voicegen.chat.messages import read_json
-from voicegen.errors import ModelError
+from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import GenerationOptions
 from voicegen.records import Message
 
@@ -51,6 +53,17 @@ class Server:
     timeout: float = 120.0
     retries: int = 5
     backoff: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuses an address that is none.
+
+        Raises:
+            ConfigError: names it.
+        """
+        if not _is_address(self.base_url):
+            raise ConfigError(
+                f"chat.base_url={self.base_url!r} is no address of a server: give one such as http://127.0.0.1:8000/v1"
+            )
 
     @property
     def url(self) -> str:
@@ -126,6 +139,15 @@ class Server:
         if status in (408, 409, 425, 429) or status >= 500:
             raise TryAgain(said, _retry_after(headers))
         raise RequestRefused(said)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        address = httpx.URL(url)
+        parts = urlsplit(url)
+    except (ValueError, httpx.InvalidURL):
+        return False
+    return address.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _message_entry(message: Message) -> dict[str, Any]:

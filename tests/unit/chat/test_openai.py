@@ -27,7 +27,7 @@ from voicegen.chat.completions import parse_completion
 from voicegen.chat.openai import OpenAIAnswerModel, OpenAIChatModel
 from voicegen.chat.server import Server
 from voicegen.chat.tools import ToolRegistry
-from voicegen.errors import ModelError
+from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.records import Answer, Failure, Message, Question, Role, ToolCall
 
@@ -256,6 +256,14 @@ def test_a_server_that_is_not_there_stops_the_run() -> None:
     server = Server("m", base_url="http://127.0.0.1:9/v1", retries=1, backoff=0.001)
     with pytest.raises(ModelError, match=r"127.0.0.1:9/v1 can't be reached: .*Is the server running"):
         answers(OpenAIAnswerModel(server, OPTIONS), 3)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://[::1/v1", "http://host:port/v1", "127.0.0.1:8000/v1", "http://", "", "a\nb"]
+)
+def test_an_address_that_is_none_is_refused(base_url: str) -> None:
+    with pytest.raises(ConfigError, match=r"chat\.base_url=.* is no address of a server: give one such as http"):
+        Server("m", base_url=base_url)
 
 
 def test_a_server_that_fails_row_after_row_stops_the_run() -> None:
