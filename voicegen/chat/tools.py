@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import json
 import re
@@ -16,6 +17,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
 from pydantic import TypeAdapter, validate_call
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from voicegen.chat.messages import malformed_text, well_formed
 from voicegen.errors import ConfigError
@@ -89,6 +93,8 @@ class ToolRegistry:
         """
         if not _NAME.fullmatch(name):
             raise ConfigError(f"Tool name {name!r}: use up to 64 letters, digits, _ and -.")
+        if not callable(callback):
+            raise ConfigError(f"Tool {name!r}: its callback is a {type(callback).__name__}, not a function.")
         if parameters is None:
             parameters, callback = _from_hints(name, callback)
         tool = Tool(name, description, callback, _checked(name, parameters), timeout)
@@ -114,7 +120,10 @@ class ToolRegistry:
         text = malformed_text(call.arguments)
         if text is not None:
             return _refusal(f"The arguments of {call.name} must be one JSON object. Got: {text[:500]}")
-        problem = best_match(Draft202012Validator(tool.parameters).iter_errors(dict(call.arguments)))
+        try:
+            problem = best_match(Draft202012Validator(tool.parameters).iter_errors(dict(call.arguments)))
+        except RecursionError:
+            return _refusal(f"The arguments of {call.name} cannot be checked: they or its schema nest without end.")
         if problem is not None:
             where = "".join(f"[{part!r}]" for part in problem.absolute_path)
             return _refusal(f"The arguments{where} of {call.name} do not fit its schema: {problem.message}")
@@ -151,7 +160,8 @@ def load_tools(names: Sequence[str]) -> ToolRegistry:
 
 def _from_hints(name: str, callback: Callable[..., Any]) -> tuple[Mapping[str, Any], Callable[..., Any]]:
     function: Any = callback
-    if not inspect.isroutine(callback):  # pydantic takes no callable objects
+    if not inspect.isroutine(callback) and not isinstance(callback, functools.partial):
+        # pydantic takes no other callable objects
         function = type(callback).__call__.__get__(callback)
     try:
         schema = TypeAdapter(function).json_schema()
@@ -174,14 +184,30 @@ def _without_titles(schema: Any) -> Any:
     return {key: _without_titles(value) for key, value in kept.items()}
 
 
-def _checked(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+def _checked(name: str, parameters: Any) -> Mapping[str, Any]:
+    if not isinstance(parameters, Mapping):
+        kind = type(parameters).__name__
+        raise ConfigError(f"Tool {name!r}: its parameters are a {kind}; a JSON schema of an object is a mapping.")
     try:
         Draft202012Validator.check_schema(dict(parameters))
+        resource = DRAFT202012.create_resource(dict(parameters))
+        _follow_references(Registry().resolver_with_root(resource), resource)
     except SchemaError as error:
         raise ConfigError(f"Tool {name!r}: its parameters are no JSON schema: {error.message}") from error
+    except Unresolvable as error:
+        raise ConfigError(f"Tool {name!r}: its parameters refer to {error.ref!r}, which they do not hold.") from error
     if parameters.get("type", "object") != "object":
         raise ConfigError(f"Tool {name!r}: the schema of its parameters must have type 'object'.")
     return {"type": "object", **parameters}
+
+
+def _follow_references(resolver: Any, schema: Resource[Any]) -> None:
+    """Raises what the first `$ref` of the schema that leads nowhere raises."""
+    reference = schema.contents.get("$ref") if isinstance(schema.contents, Mapping) else None
+    if isinstance(reference, str):
+        resolver.lookup(reference)
+    for part in schema.subresources():
+        _follow_references(resolver.in_subresource(part), part)
 
 
 def _run(tool: Tool, arguments: Mapping[str, Any]) -> str:
@@ -194,7 +220,7 @@ def _run(tool: Tool, arguments: Mapping[str, Any]) -> str:
             if inspect.isawaitable(value):
                 value = asyncio.run(_wait_for(value))
             outcome.append(_as_text(value))
-        except Exception as error:  # a tool's error is the model's to deal with
+        except BaseException as error:  # a tool's error is the model's to deal with, and so is its sys.exit()
             outcome.append(_refusal(f"{tool.name} failed: {type(error).__name__}: {error}"))
 
     thread = threading.Thread(target=work, name=f"tool {tool.name}", daemon=True)

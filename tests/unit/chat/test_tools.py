@@ -1,6 +1,8 @@
 import asyncio
 import enum
+import functools
 import json
+import sys
 import threading
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Annotated, Any, Literal
@@ -172,10 +174,46 @@ def test_a_name_that_no_format_can_carry_is_refused(registry: ToolRegistry, name
         registry.register(name, "d", lambda: None)
 
 
-@pytest.mark.parametrize("parameters", [{"type": "array"}, {"type": "object", "properties": 5}])
-def test_parameters_that_are_no_schema_of_an_object_are_refused(
-    registry: ToolRegistry, parameters: dict[str, Any]
-) -> None:
+def test_a_partial_function_can_be_a_tool(registry: ToolRegistry) -> None:
+    def times(n: int, factor: int) -> int:
+        return n * factor
+
+    tool = registry.register("double", "d", functools.partial(times, factor=2))
+    assert tool.parameters["required"] == ["n"]
+    assert run(registry, "double", {"n": 4}) == "8"
+
+
+def test_a_tool_that_exits_is_told_to_the_model(registry: ToolRegistry) -> None:
+    registry.register("leave", "d", lambda: sys.exit(3))
+    assert error(registry, "leave", {}) == "leave failed: SystemExit: 3"
+
+
+def test_a_schema_may_refer_to_its_own_parts(registry: ToolRegistry) -> None:
+    schema = {"properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}
+    registry.register("f", "d", lambda n: n, parameters=schema)
+    assert run(registry, "f", {"n": 1}) == "1"
+    assert "is not of type 'integer'" in error(registry, "f", {"n": "x"})
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/none", "https://example.org/schema.json", "#anchor"])
+def test_a_schema_that_refers_to_what_it_does_not_hold_is_refused(registry: ToolRegistry, reference: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"items": {"$ref": reference}}}}
+    with pytest.raises(ConfigError, match=r"Tool 'f': its parameters refer to '.*', which they do not hold"):
+        registry.register("f", "d", lambda a: a, parameters=schema)
+
+
+def test_a_schema_without_end_is_told_to_the_model(registry: ToolRegistry) -> None:
+    registry.register("f", "d", lambda: 1, parameters={"allOf": [{"$ref": "#"}]})
+    assert "nest without end" in error(registry, "f", {})
+
+
+def test_a_callback_that_is_no_function_is_refused(registry: ToolRegistry) -> None:
+    with pytest.raises(ConfigError, match="Tool 'f': its callback is a int, not a function"):
+        registry.register("f", "d", 5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("parameters", ["x", [1], {"type": "array"}, {"type": "object", "properties": 5}])
+def test_parameters_that_are_no_schema_of_an_object_are_refused(registry: ToolRegistry, parameters: Any) -> None:
     with pytest.raises(ConfigError, match="Tool 'f'"):
         registry.register("f", "d", lambda: None, parameters=parameters)
 
