@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,19 @@ class Codec:
         """
         folder = find_model(str(source), revision=revision).path
         _check_is_mimi(folder)
+        from safetensors import SafetensorError
         from transformers import MimiModel
 
         try:
-            model, loading = MimiModel.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
-            )
+            with _no_loading_bar():
+                model, loading = MimiModel.from_pretrained(
+                    folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
+                )
+        except SafetensorError as error:
+            raise ModelError(
+                f"the codec's weights in {folder} cannot be read ({error}): they are cut short or damaged; "
+                "download them again"
+            ) from error
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError(f"the codec {source} cannot be loaded: {str(error).splitlines()[0]}") from error
         missing = sorted(loading["missing_keys"])
@@ -177,6 +185,20 @@ class StreamDecoder:
         """What is left to give: nothing, because Mimi's decoder holds nothing back; the stream may begin anew."""
         self._state = DecoderState()
         return np.zeros(0, dtype=np.float32)
+
+
+@contextmanager
+def _no_loading_bar() -> Iterator[None]:
+    """Keeps transformers' own progress bar from the terminal; its setting is put back."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _check_is_mimi(folder: Path) -> None:

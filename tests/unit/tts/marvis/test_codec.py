@@ -189,6 +189,23 @@ def test_missing_and_broken_tensors_are_named(tmp_path: Path) -> None:
         Codec.load(folder)
 
 
+@pytest.mark.parametrize("kept", [0, 20, -100])
+def test_weights_that_are_cut_short_are_one_clear_error(tmp_path: Path, kept: int) -> None:
+    folder = write_mimi(tmp_path / "mimi", num_quantizers=CODEBOOKS, codebook_size=CODES)
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(ModelError, match=r"the codec's weights in .*mimi cannot be read .*download them again"):
+        Codec.load(folder)
+
+
+def test_loading_a_codec_shows_no_bar_and_leaves_the_bars_of_others_on(tmp_path: Path, capfd: Any) -> None:
+    from transformers.utils import logging
+
+    Codec.load(write_mimi(tmp_path / "mimi", num_quantizers=CODEBOOKS, codebook_size=CODES))
+    assert "Loading weights" not in capfd.readouterr().err
+    assert logging.is_progress_bar_enabled()
+
+
 def test_a_codec_that_looks_ahead_is_refused() -> None:
     mimi = make_mimi()
     mimi.config.use_causal_conv = False
