@@ -8,17 +8,17 @@ for piece in session.chat_stream("And what is it for?"):
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from voicegen.chat.history import History, Turn
 from voicegen.chat.messages import well_formed
+from voicegen.chat.options import generation_options
 from voicegen.chat.tools import Tool, ToolRegistry
 from voicegen.errors import ConfigError, ModelError
-from voicegen.protocols import ChatModel, ChatUsage, Delta, GenerationOptions
+from voicegen.protocols import ChatModel, ChatUsage, Delta
 from voicegen.records import Message, Role, ToolCall
 
 _OUT_OF_ROUNDS = '{"error": "The limit of tool calls is reached. Answer now with what you have."}'
@@ -43,11 +43,11 @@ class ChatSession:
             **generation: fields of `GenerationOptions`, such as `max_tokens`, `temperature`, `reasoning_effort`.
 
         Raises:
-            ConfigError: a generation option does not exist.
+            ConfigError: a generation option does not exist, or cannot have its value.
         """
         self._source = model
         self._model: ChatModel | None = None
-        self.options = _options(generation)
+        self.options = generation_options(generation)
         self.tools = ToolRegistry()
         self.last_usage: ChatUsage | None = None
         self._history = History(system_prompt)
@@ -271,13 +271,3 @@ def _loaded(source: str | Path | ChatModel) -> ChatModel:
 
 def _refused(calls: Sequence[ToolCall]) -> list[Message]:
     return [Message(Role.TOOL, _OUT_OF_ROUNDS, tool_call_id=call.id, name=call.name) for call in calls]
-
-
-def _options(generation: Mapping[str, Any]) -> GenerationOptions:
-    known = [field.name for field in fields(GenerationOptions)]
-    for key in generation:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it may be one of {', '.join(known)}."
-            raise ConfigError(f"ChatSession has no option {key!r}: {hint}")
-    return GenerationOptions(**generation)
