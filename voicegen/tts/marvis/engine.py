@@ -68,7 +68,7 @@ class Marvis:
         """
         self.model = model
         self.info = info
-        self.slots = slots or choose_slots(model)
+        self.slots = _checked_slots(slots) or choose_slots(model)
         self.codebooks = _checked_codebooks(codebooks, model.config)
         self.counts = Counts()
         self._tokenizer = tokenizer
@@ -103,8 +103,9 @@ class Marvis:
             codebooks: Codebooks to generate (8, 16, 24 or 32); all by default.
 
         Raises:
-            ModelError: The checkpoint cannot be found or is not whole, or the device is not there.
+            ModelError: The checkpoint cannot be found or is not whole, the device is not there, or a number cannot be.
         """
+        _checked_slots(slots)
         chosen = choose_device(device)
         found = find_model(path_or_repo, revision=revision, patterns=(*HUB_PATTERNS, "prompts/*"))
         config = read_config(found.path)
@@ -315,6 +316,12 @@ class Marvis:
             self._silence = np.zeros(self.model.config.audio_vocab, np.bool_)
             self._silence[codes[0]] = True
         return self._silence
+
+
+def _checked_slots(slots: int | None) -> int | None:
+    if slots is not None and slots < 1:
+        raise ModelError(f"slots is {slots}; at least 1 take is made at a time")
+    return slots
 
 
 def _checked_codebooks(codebooks: int | None, config: MarvisConfig) -> int:

@@ -9,9 +9,12 @@ The Triton kernel in `kernels.py` does the same in one pass; tests hold the two 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
+
+from voicegen.errors import ModelError
 
 MASK = 0xFFFFFFFF
 GOLDEN = 0x9E3779B9
@@ -21,10 +24,20 @@ CODEBOOK_STRIDE = 64
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How codes are drawn. `temperature` 0 is greedy; `top_k` 0 keeps every code."""
+    """How codes are drawn. `temperature` 0 is greedy; `top_k` 0 keeps every code.
+
+    Raises:
+        ModelError: The temperature is negative or not finite, or `top_k` is negative.
+    """
 
     temperature: float = 0.9
     top_k: int = 50
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < math.inf:
+            raise ModelError(f"temperature is {self.temperature}; it is a number from 0")
+        if self.top_k < 0:
+            raise ModelError(f"top_k is {self.top_k}; it is 1 or more, or 0 for all codes")
 
 
 def seed_words(seed: int) -> tuple[int, int]:

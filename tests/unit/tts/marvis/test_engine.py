@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -332,6 +333,23 @@ def test_streamed_pieces_join_to_the_whole(load: Loader, theirs: dict[int, Any])
     (whole,) = engine.speak([request])
     assert isinstance(whole, Speech)
     np.testing.assert_allclose(np.concatenate(list(engine.stream(request))), whole.samples, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": -1}, {"temperature": math.nan}, {"temperature": math.inf}, {"top_k": -1}, {"max_frames": 0}],
+)
+def test_a_number_that_cannot_be_is_refused_by_name(load: Loader, wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    engine = load()
+    with pytest.raises(ModelError, match=f"{name} is {wrong[name]};"):
+        engine.generate_codes(requests("Hello."), **wrong)
+
+
+@pytest.mark.parametrize("slots", [0, -1])
+def test_an_engine_has_a_slot_at_least(load: Loader, slots: int) -> None:
+    with pytest.raises(ModelError, match=f"slots is {slots};"):
+        load(slots=slots)
 
 
 def test_a_stream_returns_how_the_take_ended(load: Loader, theirs: dict[int, Any]) -> None:
