@@ -59,8 +59,9 @@ class TTSConfig:
 
     def __post_init__(self) -> None:
         rate = self.sample_rate
-        if rate is not None and not (isinstance(rate, int) and 4000 <= rate <= 192_000):
+        if rate is not None and not (isinstance(rate, int | np.integer) and 4000 <= rate <= 192_000):
             raise ConfigError(f"TTSConfig.sample_rate={rate!r}: it is None or 4000 to 192000 Hz")
+        object.__setattr__(self, "sample_rate", None if rate is None else int(rate))
         if not (isinstance(self.speed, int | float) and 0.25 <= self.speed <= 4.0):
             raise ConfigError(f"TTSConfig.speed={self.speed!r}: it is a number from 0.25 to 4")
         if not (isinstance(self.language, str) and _LANGUAGE.fullmatch(self.language)):
@@ -79,7 +80,7 @@ class MarvisTTSClient:
 
     def __init__(
         self,
-        model_id: str = DEFAULT_MODEL,
+        model_id: str | Path = DEFAULT_MODEL,
         device: str = "auto",
         *,
         model: SpeechModel | None = None,
@@ -98,7 +99,7 @@ class MarvisTTSClient:
             ModelError: the model cannot be found or loaded, or the device is not there.
             MissingDependency: a package is not installed; says how to install it.
         """
-        self.model: SpeechModel = model if model is not None else open_model(model_id, device, prompts)
+        self.model: SpeechModel = model if model is not None else open_model(str(model_id), device, prompts)
 
     @property
     def sample_rate(self) -> int:
@@ -164,7 +165,7 @@ class MarvisTTSClient:
             subtype: the sample format.
 
         Raises:
-            ValueError: the rate is not known, or is not the one that `audio` has.
+            ValueError: the rate is not known, is none, or is not the one that `audio` has.
             OutputError: the file cannot be written.
         """
         known = getattr(audio, "sampling_rate", None)
@@ -172,7 +173,10 @@ class MarvisTTSClient:
             raise ValueError("these samples do not know their rate: give it as sample_rate=...")
         if known is not None and sample_rate not in (None, known):
             raise ValueError(f"these samples have {known} Hz, not {sample_rate}: set TTSConfig.sample_rate instead")
-        write_wav(path, np.asarray(audio), known or sample_rate or 0, subtype)
+        rate = sample_rate if known is None else known
+        if not rate or rate < 1:
+            raise ValueError(f"sample_rate={rate}: it is a number of Hz over 0")
+        write_wav(path, np.asarray(audio), int(rate), subtype)
         return Path(path)
 
     def stream_to_file(self, text: str, path: Path | str, config: TTSConfig | None = None, *, seed: int = 0) -> Path:
@@ -202,7 +206,7 @@ def batch_synthesize(
     output_dir: Path | str,
     prefix: str = "qa",
     *,
-    model: str | SpeechModel = DEFAULT_MODEL,
+    model: str | Path | SpeechModel = DEFAULT_MODEL,
     config: TTSConfig | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -231,7 +235,7 @@ def batch_synthesize(
     config = config or TTSConfig()
     beginning = file_prefix(prefix)
     listed = list(texts)
-    client = MarvisTTSClient(model, device) if isinstance(model, str) else MarvisTTSClient(model=model)
+    client = MarvisTTSClient(model, device) if isinstance(model, str | Path) else MarvisTTSClient(model=model)
     records = speak_to_folder(
         client._configured(config),
         listed,

@@ -48,6 +48,9 @@ def test_samples_are_never_saved_at_a_rate_that_is_not_theirs(tts: MarvisTTSClie
         tts.save_wav(np.zeros(100, dtype=np.float32), tmp_path / "a.wav")
     with pytest.raises(ValueError, match="do not know their rate"):
         tts.save_wav(audio[::2], tmp_path / "a.wav")
+    for rate in (0, -5):
+        with pytest.raises(ValueError, match=f"sample_rate={rate}: it is a number of Hz over 0"):
+            tts.save_wav(np.zeros(100, dtype=np.float32), tmp_path / "a.wav", sample_rate=rate)
     tts.save_wav(np.zeros(100, dtype=np.float32), tmp_path / "a.wav", sample_rate=8000)
     assert soundfile.info(tmp_path / "a.wav").samplerate == 8000
 
@@ -129,6 +132,25 @@ def test_what_cannot_be_spoken_is_one_clear_error(tts: MarvisTTSClient, joe: Pip
 def test_a_setting_that_cannot_be_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"TTSConfig.{key}="):
         TTSConfig(**{key: value})  # type: ignore[arg-type]
+
+
+def test_a_rate_may_be_any_integer() -> None:
+    config = TTSConfig(sample_rate=np.int64(16_000))  # type: ignore[arg-type]
+    assert type(config.sample_rate) is int
+    assert config == TTSConfig(sample_rate=16_000)
+
+
+def test_a_model_may_be_given_as_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened: list[str] = []
+
+    def opening(name: str, *_: object) -> ToneSpeech:
+        opened.append(name)
+        return ToneSpeech(8000)
+
+    monkeypatch.setattr(client_module, "open_model", opening)
+    MarvisTTSClient(Path("mv")).synthesize("Hello.")
+    batch_synthesize(["One."], tmp_path, model=Path("mv"))
+    assert opened == ["mv", "mv"]
 
 
 def test_settings_are_frozen_and_unknown_ones_are_errors() -> None:
