@@ -13,7 +13,7 @@ from typing import Any
 
 from voicegen.chat.messages import call_arguments, read_json
 from voicegen.chat.parsing import TextParser
-from voicegen.chat.server import TryAgain, error_of
+from voicegen.chat.server import RequestRefused, TryAgain, error_of
 from voicegen.protocols import Delta
 from voicegen.records import FinishReason, Message, Role, ToolCall
 
@@ -48,6 +48,7 @@ def parse_completion(text: str) -> Completion:
 
     Raises:
         TryAgain: it is no reply: no JSON, or no choice in it.
+        RequestRefused: the server's content filter stopped it.
     """
     reply = _json_object(text)
     try:
@@ -90,6 +91,7 @@ class StreamedReply:
 
         Raises:
             TryAgain: the payload is no JSON or tells of an error.
+            RequestRefused: the server's content filter stopped the answer.
         """
         event = _json_object(payload)
         if event.get("error"):
@@ -176,4 +178,6 @@ def _with_ids(calls: Sequence[ToolCall]) -> list[ToolCall]:
 
 
 def _finish_reason(reason: Any) -> FinishReason:
+    if reason == "content_filter":
+        raise RequestRefused("the server's content filter stopped the answer")
     return "length" if reason == "length" else "stop"

@@ -60,14 +60,23 @@ def call_arguments(text: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
     mistake; `malformed_text` reads it back.
     """
     if isinstance(text, Mapping):
-        return text
+        return text if _is_finite(text) else {_MALFORMED: json.dumps(dict(text), default=str)}
     if not text or not text.strip():
         return {}
     try:
         value = read_json(text)
     except ValueError:
         return {_MALFORMED: text}
-    return value if isinstance(value, dict) else {_MALFORMED: text}
+    return value if isinstance(value, dict) and _is_finite(value) else {_MALFORMED: text}
+
+
+def _is_finite(value: Mapping[str, Any]) -> bool:
+    """Whether no number in it is NaN or infinite, which Python reads and writes, but which are no JSON."""
+    try:
+        json.dumps(dict(value), allow_nan=False, default=str)
+    except ValueError:
+        return False
+    return True
 
 
 def malformed_text(arguments: Mapping[str, Any]) -> str | None:

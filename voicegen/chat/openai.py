@@ -14,7 +14,7 @@ import httpx
 from voicegen.chat.completions import Completion, StreamedReply
 from voicegen.chat.messages import read_json
 from voicegen.chat.requests import Requests, client_options, transport_error
-from voicegen.chat.server import RequestRefused, Server, TryAgain
+from voicegen.chat.server import RequestRefused, Server, TryAgain, error_of
 from voicegen.chat.tools import ToolRegistry
 from voicegen.errors import ModelError
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
@@ -188,21 +188,25 @@ class OpenAIChatModel:
 
     def _stream_once(self, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
         reply = StreamedReply()
+        other: list[str] = []  # lines that are no events
         try:
             with (
                 httpx.Client(**client_options(self._server)) as client,
                 client.stream("POST", self._server.url, json=body) as response,
             ):
-                if response.status_code >= 400:
+                if response.status_code >= 300:
                     self._server.check(response.status_code, response.headers, response.read().decode(errors="replace"))
                 for line in _lines(response.iter_bytes()):
                     payload = line.removeprefix("data:").strip()
-                    if not line.startswith("data:") or payload == "[DONE]":
-                        continue
-                    yield from reply.feed(payload)
+                    if not line.startswith("data:"):
+                        other.append(line)
+                    elif payload != "[DONE]":
+                        yield from reply.feed(payload)
         except httpx.HTTPError as error:
             raise transport_error(self._server, error) from error
         if reply.finish_reason is None:
+            if text := _plain_text(other):
+                raise RequestRefused(f"{self._server.base_url} sent no stream of answers. Check chat.base_url: {text}")
             raise TryAgain(f"{self._server.base_url} broke off in the middle of its answer")
         yield from reply.finish()
         yield ChatUsage(reply.finish_reason, reply.prompt_tokens, reply.completion_tokens)
@@ -216,6 +220,12 @@ class OpenAIChatModel:
             return next((int(length) for length in lengths if length), None)
         except (httpx.HTTPError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, StopIteration):
             return None
+
+
+def _plain_text(lines: Iterable[str]) -> str:
+    """What a server said that knows no streams, such as a page of a web site; the fields of events are left out."""
+    said = "\n".join(line for line in lines if not line.startswith((":", "event:", "id:", "retry:"))).strip()
+    return repr(error_of(said)[0]) if said else ""
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[str]:

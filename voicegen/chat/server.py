@@ -123,10 +123,13 @@ class Server:
         Raises:
             TryAgain: the server is busy or broken for now.
             RequestRefused: this request is at fault.
-            ModelError: every request would fail: a wrong key, an unknown model, no quota.
+            ModelError: every request would fail: a wrong key, an unknown model, no quota, another address.
         """
-        if status < 400:
+        if status < 300:
             return
+        if status < 400:
+            where = headers.get("location", "nowhere")
+            raise ModelError(f"{self.base_url} answered {status}, a redirect to {where}. Check chat.base_url.")
         reason, code = error_of(text)
         said = f"{self.base_url} answered {status}: {reason}"
         if status in (401, 403):

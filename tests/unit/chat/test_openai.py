@@ -496,6 +496,46 @@ def test_a_stream_that_the_server_refuses_says_why(misbehaves: Any, message: str
         stream(OpenAIChatModel(to(script, retries=1)))
 
 
+@pytest.mark.parametrize(
+    ("misbehaves", "message"),
+    [
+        (writes("<!doctype html>\n<title>Shop</title>"), "sent no stream of answers. Check chat.base_url: '<!doctype"),
+        (writes(json.dumps(completion("Hi."))), "sent no stream of answers"),
+        (writes('{"error": {"message": "streams are off"}}'), "sent no stream of answers.*'streams are off'"),
+        (lambda exchange: exchange.send(302, "", Location="/login"), "answered 302, a redirect to /login. Check chat"),
+        (streams(piece(content="Well"), piece(finish="content_filter")), "content filter stopped the answer"),
+    ],
+)
+def test_what_is_no_stream_of_answers_is_said_at_once(misbehaves: Any, message: str) -> None:
+    with serving(misbehaves) as script, pytest.raises(ModelError, match=message):
+        stream(OpenAIChatModel(to(script)))
+    assert len(script.requests) == 1
+
+
+def test_a_redirect_stops_the_run_and_a_filtered_answer_fails_its_row() -> None:
+    elsewhere = serving(lambda exchange: exchange.send(302, "", Location="/login"))
+    with elsewhere as script, pytest.raises(ModelError, match="a redirect to /login"):
+        only(script)
+    with serving(says("Well", finish="content_filter")) as script:
+        assert error_of(only(script)) == "the server's content filter stopped the answer"
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_arguments_that_are_no_json_do_not_go_back_to_the_server_as_such(number: str) -> None:
+    tools = ToolRegistry()
+    tools.register("f", "d", lambda q: q)
+    calls = says(None, tool_calls=[call_entry("f", '{"q": %s}' % number)])  # noqa: UP031
+    in_text = says('<tool_call>{"name": "f", "arguments": {"q": %s}}</tool_call>' % number)  # noqa: UP031
+    for call in (calls, in_text):
+        with serving(call, says("Sorry.")) as script:
+            assert text_of(only(script, tools=tools)) == "Sorry."
+        *_, asked, told = script.requests[1].body["messages"]
+        arguments = asked["tool_calls"][0]["function"]["arguments"]
+        assert "q" in str(json.loads(arguments, parse_constant=pytest.fail))
+        assert "must be one JSON object" in told["content"]
+
+
 def test_a_session_works_on_a_server_and_its_tools_too() -> None:
     call = piece(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"q": "x"}'}}])
     with serving(
