@@ -127,6 +127,8 @@ def _one_line(error: Exception, config_name: str) -> str:
         return unknown_key(group[1], _groups())
     if "Cannot find primary config" in text:
         return f"there is no config named {config_name}: --config-name takes one of the files in the config folder"
+    if word := re.search(r"Error parsing override '(.*)'\s+missing EQUAL", text, re.DOTALL):
+        return f"{word[1]} is not KEY=VALUE: see --help for the settings"
     if "LexerNoViableAltException" in text or "mismatched input" in text or "no viable alternative" in text:
         first = text.splitlines()[0]
         return f"{first}: quote values with commas, spaces or brackets, as in 'key=\"a, b\"'"

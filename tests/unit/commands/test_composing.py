@@ -47,6 +47,7 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["tts.subtype=MP3"], "tts.subtype='MP3'"),
         (["chat=mlx"], "chat.model has no default: give it as chat.model=..."),
         (["chat.system_prompt=a, b"], "quote the value"),
+        (["hello", "there"], "hello is not KEY=VALUE"),
         (["--no-such-flag"], "there is no flag --no-such-flag"),
         (["--config-name", "nowhere"], "there is no config named nowhere"),
         (["--config-dir", "/nowhere"], "there is no such folder"),
