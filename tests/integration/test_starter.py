@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from tests.product import manifest_rows, voicegen, wav_hashes
+from tests.product import manifest_rows, wav_hashes
+from voicegen import run
 
 QUESTIONS = """question
 What is the capital of France?
@@ -18,20 +19,24 @@ How many legs does a spider have?
 def starter_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("starter")
     (folder / "q.csv").write_text(QUESTIONS)
-    words = ("run", "questions.path=q.csv", "chat.max_tokens=24")
-    done = voicegen(*words, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder, words
+    return folder, starter(folder, "default").output_dir
+
+
+def starter(folder, name, *words):
+    """Runs in this process, which has the models' packages loaded already."""
+    settings = {"questions.path": folder / "q.csv", "output_dir": folder / "outputs" / name}
+    summary = run("chat.max_tokens=24", *words, settings=settings)
+    assert summary.exit_code == 0
+    return summary
 
 
 def test_real_answers_are_spoken_by_a_real_voice(starter_run):
-    folder, _ = starter_run
-    run = folder / "outputs" / "default"
-    rows = manifest_rows(run, timings=True)
+    _, folder = starter_run
+    rows = manifest_rows(folder, timings=True)
     assert "Paris" in rows[0]["answer"]
     assert "Monday" in rows[1]["answer"]
     for row in rows:
-        samples, rate = soundfile.read(run / row["audio_path"])
+        samples, rate = soundfile.read(folder / row["audio_path"])
         assert rate == row["sampling_rate"] == 22_050
         # a voice at a normal pace and loudness: neither silence, nor noise at full scale, nor a torrent
         assert 8 < len(row["answer_spoken"]) / row["duration"] < 30
@@ -43,8 +48,7 @@ def test_real_answers_are_spoken_by_a_real_voice(starter_run):
 
 
 def test_the_manifest_says_which_models_made_it(starter_run):
-    folder, _ = starter_run
-    row = manifest_rows(folder / "outputs" / "default")[0]
+    row = manifest_rows(starter_run[1])[0]
     assert row["chat_model"].startswith("SmolLM2-135M-Instruct")
     assert row["tts_model"] == "en_US-joe-medium"
     assert row["chat_revision"]
@@ -52,31 +56,19 @@ def test_the_manifest_says_which_models_made_it(starter_run):
 
 
 def test_every_column_is_documented(starter_run):
-    folder, _ = starter_run
-    schema = pq.read_schema(folder / "outputs" / "default" / "manifest.parquet")
+    schema = pq.read_schema(starter_run[1] / "manifest.parquet")
     assert all((field.metadata or {}).get(b"description") for field in schema)
 
 
 def test_the_same_settings_give_the_same_bytes(starter_run):
-    folder, words = starter_run
-    again = voicegen(*words, "name=again", "chat.batch_size=1", "tts.workers=1", "executor.queue_size=1", cwd=folder)
-    assert again.returncode == 0, again.stderr
-    first, second = folder / "outputs" / "default", folder / "outputs" / "again"
-    assert wav_hashes(first) == wav_hashes(second)
-    assert manifest_rows(first) == manifest_rows(second)
+    folder, first = starter_run
+    again = starter(folder, "again", "chat.batch_size=1", "tts.workers=1", "executor.queue_size=1").output_dir
+    assert wav_hashes(first) == wav_hashes(again)
+    assert manifest_rows(first) == manifest_rows(again)
 
 
 def test_a_conversation_is_answered_with_its_history(tmp_path):
-    (tmp_path / "c.csv").write_text("talk,question\na,My name is Ada. Say hello to me.\na,What is my name?\n")
-    done = voicegen(
-        "run",
-        "questions.path=c.csv",
-        "questions.conversation_column=talk",
-        "chat.max_tokens=20",
-        "tts=tone",
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    rows = manifest_rows(tmp_path / "outputs" / "default")
+    (tmp_path / "q.csv").write_text("talk,question\na,My name is Ada. Say hello to me.\na,What is my name?\n")
+    rows = manifest_rows(starter(tmp_path, "talk", "questions.conversation_column=talk", "tts=tone").output_dir)
     assert "Ada" in rows[1]["answer"]
     assert rows[1]["prompt_tokens"] > rows[0]["prompt_tokens"]
