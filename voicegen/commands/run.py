@@ -18,7 +18,7 @@ usage: voicegen run [KEY=VALUE ...] [flags]
 Answers each question of a file, speaks the answers, and writes numbered WAVs and manifest.parquet to outputs/NAME.
 The same command again goes on where it stopped.
 
-  preset=starter|marvis           which models; starter needs no download
+  preset=starter|marvis|fake      which models; starter needs no download, fake has none
   questions.path=FILE             CSV, TSV, Parquet or JSONL; without it, 24 questions that come with voicegen
   questions.text_column=NAME      default: question (in any case)
   questions.answer_column=NAME    speak ready answers; no chat model is used
