@@ -76,6 +76,8 @@ def test_a_command_whose_models_are_not_here_says_so_in_one_line(command, folder
 def test_every_python_block_of_the_readme_runs(block, folder, monkeypatch):
     monkeypatch.chdir(folder)
     exec(compile(block.replace("limit=4", "limit=1"), "README.md", "exec"), {"__name__": "readme"})
+    made = "api/manifest.parquet" if "voicegen.run" in block else "pairs/qa_001.wav"
+    assert (folder / "outputs" / made).is_file()
 
 
 def test_the_api_left_the_same_files_as_the_command_line(folder, monkeypatch):
