@@ -23,7 +23,7 @@ from voicegen.errors import MissingDependency
 from voicegen.protocols import AnswerModel, ChatModel, GenerationOptions, SpeechModel
 
 if TYPE_CHECKING:
-    from voicegen.chat.server import Server
+    from voicegen.chat.openai.server import Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def chat_model(config: JobConfig) -> ChatModel:
 
         return MLXChatModel.load(chat.model, revision=chat.revision, reasoning_budget=chat.reasoning_budget)
     if isinstance(chat, OpenAIChatConfig):
-        from voicegen.chat.openai import OpenAIChatModel
+        from voicegen.chat.openai.chat_model import OpenAIChatModel
 
         return OpenAIChatModel(_server(chat))
     from voicegen.chat.echo import EchoChatModel
@@ -114,7 +114,7 @@ def _mlx(config: JobConfig) -> AnswerModel:
 
 
 def _openai(config: JobConfig) -> AnswerModel:
-    from voicegen.chat.openai import OpenAIAnswerModel
+    from voicegen.chat.openai.answer_model import OpenAIAnswerModel
     from voicegen.chat.tools import load_tools
 
     chat = config.chat
@@ -164,9 +164,16 @@ def _tone(config: JobConfig) -> SpeechModel:
 
 
 def _server(chat: OpenAIChatConfig) -> Server:
-    from voicegen.chat.server import Server
+    from voicegen.chat.openai.server import Server
 
-    return Server(chat.model, chat.base_url, chat.api_key_env, chat.timeout, chat.retries)
+    return Server(
+        chat.model,
+        chat.base_url,
+        chat.api_key_env,
+        chat.timeout,
+        chat.retries,
+        starts_in_reasoning=chat.starts_in_reasoning,
+    )
 
 
 _CHAT: Mapping[str, Backend] = MappingProxyType(

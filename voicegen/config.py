@@ -87,6 +87,7 @@ class OpenAIChatConfig(_GeneratingConfig):
     concurrency: Positive = Field(json_schema_extra=NOT_IDENTITY)
     timeout: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
     retries: Annotated[int, Field(ge=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    starts_in_reasoning: bool | None = Field(json_schema_extra=NOT_IDENTITY)
 
 
 class EchoChatConfig(_AnsweringConfig):

@@ -79,15 +79,11 @@ class GenerationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one step of generation added to a message: text of the answer or of the reasoning, or a whole tool call.
-
-    `retracts` adds nothing, but says that the answer so far was reasoning, whose end came without its beginning.
-    """
+    """What one step of generation added to a message: text of the answer or of the reasoning, or a whole tool call."""
 
     text: str = ""
     channel: Literal["answer", "reasoning"] = "answer"
     tool_call: ToolCall | None = None
-    retracts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

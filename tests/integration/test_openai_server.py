@@ -18,8 +18,9 @@ from mlx.utils import tree_flatten
 from tests.gpt_oss_checkpoint import DIALOGUES, gpt_oss_folder
 from voicegen.chat import ChatSession
 from voicegen.chat.mlx.loading import load
-from voicegen.chat.openai import OpenAIAnswerModel, OpenAIChatModel
-from voicegen.chat.server import Server
+from voicegen.chat.openai.answer_model import OpenAIAnswerModel
+from voicegen.chat.openai.chat_model import OpenAIChatModel
+from voicegen.chat.openai.server import Server
 from voicegen.model_files import find_model
 from voicegen.protocols import GenerationOptions
 from voicegen.records import Answer, Question

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from voicegen.chat.messages import call_arguments, malformed_text
+from voicegen.chat.think import Beginning
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
 
@@ -48,6 +49,8 @@ class HarmonyMachine:
     def __init__(self) -> None:
         self.answer_begun = False
         self.answer_was_reasoning = False
+        self.began = Beginning.UNKNOWN  # markers say all
+        self.in_doubt = False
         self.stopped = False
         self._state = _State.HEADER
         self._reasoning_begun = False
@@ -76,8 +79,8 @@ class HarmonyMachine:
         elif self._state is _State.CONTENT:
             yield from self._content(text)
 
-    def end(self) -> Iterator[Delta]:
-        """The stream is over. A call that is whole is made; one that was cut is dropped."""
+    def end(self, _cut: bool, /) -> Iterator[Delta]:
+        """The stream is over, cut or not. A call that is whole is made; one that was cut is dropped."""
         if self._state is _State.CONTENT and self._tool is not None and _is_whole_object(self._call_text):
             yield from self._close_message()
 

@@ -4,7 +4,7 @@
     for token in generated:
         for delta in parser.feed(token): ...
         if parser.stopped: break
-    for delta in parser.finish(): ...
+    for delta in parser.finish(cut=not parser.stopped): ...
 
 `TextParser` does the same for a server that sends text in place of tokens.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from voicegen.chat.detokenizer import IncrementalDecoder
 from voicegen.chat.harmony import HARMONY_STOPS, HARMONY_TOKENS, HarmonyMachine
 from voicegen.chat.markers import Control, MarkerScanner
-from voicegen.chat.think import MarkedMachine, ReplyMarkers, parse_json_calls
+from voicegen.chat.think import Beginning, MarkedMachine, ReplyMarkers, parse_json_calls
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
 
@@ -33,6 +33,8 @@ class ReplyMachine(Protocol):
 
     answer_begun: bool
     answer_was_reasoning: bool  # set by a step that shows that all of the answer so far was reasoning
+    began: Beginning  # what the reply has shown of how this model's replies begin
+    in_doubt: bool  # whether it was cut before it had shown whether its text, given as reasoning, is the answer
 
     @property
     def stopped(self) -> bool:
@@ -52,8 +54,8 @@ class ReplyMachine(Protocol):
         """Takes text between markers."""
         ...
 
-    def end(self) -> Iterator[Delta]:
-        """Takes the end of the stream."""
+    def end(self, cut: bool, /) -> Iterator[Delta]:
+        """Takes the end of the stream; `cut`: the budget ended it."""
         ...
 
     def force_answer(self) -> str:
@@ -69,6 +71,17 @@ class _Reply:
         self._answer: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[ToolCall] = []
+        self.retracted = False  # what was given as answer was reasoning after all; `answer` and `reasoning` are right
+
+    @property
+    def began(self) -> Beginning:
+        """What the reply has shown of how this model's replies begin."""
+        return self._machine.began
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the reply was cut before it had shown whether its text, given as reasoning, is the answer."""
+        return self._machine.in_doubt
 
     @property
     def answer(self) -> str:
@@ -105,20 +118,20 @@ class _Reply:
         for event in events:
             deltas += [self._keep(delta) for delta in self._step(event)]
             if self._machine.answer_was_reasoning:
-                deltas.append(self._retract())
+                self._retract()
         return deltas
 
-    def _end(self) -> list[Delta]:
-        return [self._keep(delta) for delta in self._machine.end()]
+    def _end(self, cut: bool) -> list[Delta]:
+        return [self._keep(delta) for delta in self._machine.end(cut)]
 
     def _step(self, event: str | Control) -> Iterator[Delta]:
         return self._machine.control(event.name) if isinstance(event, Control) else self._machine.text(event)
 
-    def _retract(self) -> Delta:
-        """A prompt that opened the reasoning unseen (a server's template may): what came was not the answer."""
+    def _retract(self) -> None:
+        """A prompt opened the reasoning, against all that was known of the model: what came was not the answer."""
         self._machine.answer_was_reasoning = False
         self._reasoning, self._answer = self._answer, []
-        return Delta(channel="reasoning", retracts=True)
+        self.retracted = True
 
     def _keep(self, delta: Delta) -> Delta:
         if delta.tool_call is not None:
@@ -155,9 +168,9 @@ class OutputParser(_Reply):
             return self._take(self._scanner.feed(self._decoder.add(token)))
         return self._flush() + self._take([Control(name)])
 
-    def finish(self) -> list[Delta]:
+    def finish(self, cut: bool = False) -> list[Delta]:
         """The stream is over, by a stop or by a cut: what was still held."""
-        return self._flush() + self._end()
+        return self._flush() + self._end(cut)
 
     def force_answer_tokens(self) -> list[int]:
         """Tokens that make the model begin its answer where it stands; empty when this format has none.
@@ -177,11 +190,9 @@ class OutputParser(_Reply):
 class TextParser(_Reply):
     """Reads one reply from pieces of text, whose format shows at its beginning: harmony, `<think>` or plain."""
 
-    def __init__(self, stops: Iterable[str] = ()) -> None:
-        """`stops` are strings that end the reply."""
-        markers = ReplyMarkers(
-            think=("<think>", "</think>"), call=("<tool_call>", "</tool_call>"), stops=frozenset(stops)
-        )
+    def __init__(self, begins: Beginning = Beginning.UNKNOWN) -> None:
+        """`begins` says what text before any marker is."""
+        markers = ReplyMarkers(think=("<think>", "</think>"), call=("<tool_call>", "</tool_call>"), begins=begins)
         super().__init__(MarkedMachine(markers, parse_json_calls))
         self._scanner = MarkerScanner(markers.all)
         self._opening: str | None = ""  # text held until it shows the format; None once that is known
@@ -192,11 +203,11 @@ class TextParser(_Reply):
             text = self._decide(self._opening + text)
         return self._take(self._scanner.feed(text)) if text else []
 
-    def finish(self) -> list[Delta]:
-        """The stream is over: what was still held."""
+    def finish(self, cut: bool = False) -> list[Delta]:
+        """The stream is over, by a stop or by a cut: what was still held."""
         held = (self._opening or "") + self._scanner.flush()
         self._opening = None
-        return (self._take([held]) if held else []) + self._end()
+        return (self._take([held]) if held else []) + self._end(cut)
 
     def _decide(self, text: str) -> str:
         start = text.lstrip()
@@ -210,9 +221,14 @@ class TextParser(_Reply):
         return text
 
 
-def parser_for(template: ChatTemplate) -> OutputParser:
-    """A fresh parser for one reply of the model that `template` belongs to."""
-    machine: Any = HarmonyMachine() if template.format == "harmony" else template.marked_machine()
+def parser_for(template: ChatTemplate, begins: Beginning | None = None) -> OutputParser:
+    """A fresh parser for one reply of the model that `template` belongs to.
+
+    `begins` says what text before any marker is, where more is known of the model than its template tells.
+    """
+    machine: Any = (
+        HarmonyMachine() if template.format == "harmony" else template.marked_machine(begins or template.begins)
+    )
     return OutputParser(
         machine, IncrementalDecoder(template.tokenizer), template.controls, template.text_markers, template.encode
     )

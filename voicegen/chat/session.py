@@ -101,8 +101,7 @@ class ChatSession:
     def chat_stream(self, text: str) -> Generator[str, None, None]:
         """Asks and yields the answer as it is generated, reasoning left out.
 
-        Where a server's model marks the end of its reasoning but not the beginning, the pieces hold the reasoning too;
-        the turn, and the answer of `chat`, do not.
+        Where it is not known whether a model's replies begin with reasoning, the first answer comes whole, at its end.
 
         Closing the generator, or Ctrl-C, stops the model and keeps what was said so far as an interrupted turn.
 
@@ -224,6 +223,8 @@ class ChatSession:
                 f"The model used max_tokens={self.options.max_tokens} up before it came to its answer: "
                 "raise max_tokens or lower reasoning_effort."
             )
+        if reply.reasoning:
+            raise ModelError("The model ended its reply without an answer, inside its reasoning: ask again.")
 
     def _keep_interrupted(self, said: list[Message], reply: _Reply) -> None:
         """Keeps what the user has seen. A turn in which nothing was said yet is as if it had not been asked."""
@@ -250,8 +251,6 @@ class _Reply:
             number = self._taken + len(self.calls)
             made_up = delta.tool_call.id in ("", f"call_{len(self.calls)}")
             self.calls.append(replace(delta.tool_call, id=f"call_{number}") if made_up else delta.tool_call)
-        elif delta.retracts:
-            self.reasoning, self.text = (self.reasoning or "") + self.text, ""
         elif delta.channel == "answer":
             self.text += delta.text
         else:

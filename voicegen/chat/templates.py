@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
 from voicegen.chat.harmony import END_OF_TEXT, HARMONY_STOPS, HARMONY_TOKENS
+from voicegen.chat.literals import guard, split_at
 from voicegen.chat.prompt import Conversation, harmony_conversation, plain_conversation, with_tools_in_system
-from voicegen.chat.think import MarkedMachine, ReplyMarkers, call_from_entry, parse_json_calls
+from voicegen.chat.think import Beginning, MarkedMachine, ReplyMarkers, call_from_entry, parse_json_calls
 from voicegen.errors import ModelError
 from voicegen.records import Message, Role, ToolCall
 
@@ -100,9 +102,14 @@ class ChatTemplate:
         """Tokens of a text in which special tokens are spelled out; nothing is put before or after it."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
-    def marked_machine(self) -> MarkedMachine:
+    @property
+    def begins(self) -> Beginning:
+        """What the text is with which a reply begins, as far as the template tells."""
+        return self._markers.begins
+
+    def marked_machine(self, begins: Beginning) -> MarkedMachine:
         """The grammar of a plain or think reply."""
-        return MarkedMachine(self._markers, self._parse_calls)
+        return MarkedMachine(replace(self._markers, begins=begins), self._parse_calls)
 
     @cached_property
     def knows_tools(self) -> bool:
@@ -122,7 +129,7 @@ class ChatTemplate:
     ) -> tuple[str, dict[str, str]]:
         if not messages:
             raise ModelError("A conversation needs at least one message.")
-        guarded, literals = _guard(messages, self._special.values())
+        guarded, literals = guard(messages, self._special.values())
         options: dict[str, Any] = {"add_generation_prompt": open_reply}
         if tools and self.knows_tools:
             options["tools"] = [dict(tool) for tool in tools]
@@ -152,7 +159,7 @@ class ChatTemplate:
         if not literals:
             return self.encode(text)
         tokens: list[int] = []
-        for piece, literal in _split_at(text, literals):
+        for piece, literal in split_at(text, literals):
             tokens += self.encode(piece) if piece else []
             if literal:
                 tokens += self.tokenizer.encode(literal, add_special_tokens=False, split_special_tokens=True)
@@ -192,7 +199,7 @@ class ChatTemplate:
             think=_THINK if self.format == "think" else None,
             call=self._call_markers(),
             stops=frozenset(stops | self._stop_strings()),
-            opens_reasoning=self.format == "think" and self._prompt_opens_reasoning(),
+            begins=self._find_beginning(),
         )
 
     def _stop_strings(self) -> frozenset[str]:
@@ -204,15 +211,20 @@ class ChatTemplate:
         start = "\n" if between[0] == "\n" else ""
         return frozenset({start + between.strip()})
 
-    def _prompt_opens_reasoning(self) -> bool:
+    def _find_beginning(self) -> Beginning:
+        """What text without a marker is: the prompt says it, or the template speaks of a reasoning and leaves it open.
+
+        A vocabulary with the markers says nothing: models that never reason share it with those that do.
+        """
+        if self.format != "think":
+            return Beginning.ANSWER
         try:
-            return (
-                self._apply(plain_conversation(_PROBE[:1], takes_system=True), add_generation_prompt=True)
-                .rstrip()
-                .endswith(_THINK[0])
-            )
+            prompt = self._apply(plain_conversation(_PROBE[:1], takes_system=True), add_generation_prompt=True).rstrip()
         except Exception:  # as in `_takes_system`
-            return False
+            prompt = ""
+        if prompt.endswith(_THINK):
+            return Beginning.REASONING if prompt.endswith(_THINK[0]) else Beginning.ANSWER
+        return Beginning.UNKNOWN if _THINK[1] in (self._source or "") else Beginning.ANSWER
 
     def _call_markers(self) -> tuple[str, str]:
         start, end = getattr(self.tokenizer, "tool_call_start", None), getattr(self.tokenizer, "tool_call_end", None)
@@ -269,31 +281,3 @@ def _special_tokens(tokenizer: Any) -> dict[int, str]:
     special = {token: str(entry) for token, entry in added.items() if getattr(entry, "special", False)}
     special.update(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
     return special
-
-
-def _guard(messages: Sequence[Message], special: Iterable[str]) -> tuple[list[Message], dict[str, str]]:
-    """Puts a stand-in for each special token that is spelled out in a message, so that no text can forge a turn."""
-    names = [name for name in special if any(name in message.content for message in messages)]
-    stand_ins = {f"\ue000{chr(0xE100 + place)}\ue001": name for place, name in enumerate(sorted(names, key=len)[::-1])}
-    return [_with_content(message, stand_ins) for message in messages], stand_ins
-
-
-def _with_content(message: Message, stand_ins: Mapping[str, str]) -> Message:
-    content = message.content
-    for stand_in, name in stand_ins.items():
-        content = content.replace(name, stand_in)
-    if content == message.content:
-        return message
-    return Message(message.role, content, message.reasoning, message.tool_calls, message.tool_call_id, message.name)
-
-
-def _split_at(text: str, literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Pairs of a piece of text and the literal that followed it."""
-    while text:
-        places = [(text.find(stand_in), stand_in) for stand_in in literals if stand_in in text]
-        if not places:
-            yield text, ""
-            return
-        place, stand_in = min(places)
-        yield text[:place], literals[stand_in]
-        text = text[place + len(stand_in) :]

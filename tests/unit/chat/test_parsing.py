@@ -8,6 +8,7 @@ from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, think_tokeni
 from voicegen.chat.messages import call_arguments, malformed_text
 from voicegen.chat.parsing import OutputParser, TextParser, parser_for
 from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.think import Beginning
 from voicegen.records import ToolCall
 
 THINK = ChatTemplate(think_tokenizer())
@@ -146,7 +147,7 @@ def test_markers_that_no_token_spells_are_found_in_the_text() -> None:
 
 
 def test_text_from_a_server_without_markers_is_the_answer_as_it_comes() -> None:
-    parser = TextParser()
+    parser = TextParser(Beginning.ANSWER)
     assert [delta.text for piece in ["Hel", "lo <", "b>"] for delta in parser.feed(piece)] == ["Hel", "lo", " <b>"]
     assert parser.finish() == []
 
@@ -157,6 +158,70 @@ def test_text_from_a_server_may_think_first() -> None:
         parser.feed(piece)
     parser.finish()
     assert (parser.answer, parser.reasoning) == ("Yes.", "Hm.")
+
+
+def pieces_of(parser: TextParser, *pieces: str, cut: bool = False) -> list[tuple[str, str]]:
+    deltas = [delta for piece in pieces for delta in parser.feed(piece)] + parser.finish(cut)
+    return [(delta.text, delta.channel) for delta in deltas]
+
+
+def test_text_that_may_be_reasoning_is_held_until_the_reply_shows_what_it_is() -> None:
+    assert pieces_of(TextParser(), "h", "m.", "</think>", "Yes") == [("hm.", "reasoning"), ("Yes", "answer")]
+    assert pieces_of(TextParser(), "Y", "es.") == [("Yes.", "answer")]
+    assert pieces_of(TextParser(), "Y", "es.", cut=True) == [("Yes.", "reasoning")]
+    assert pieces_of(TextParser(), "Well. ", "<think>", "hm") == [("Well.", "answer"), ("hm", "reasoning")]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "began"),
+    [
+        (["hm</think>Yes"], Beginning.REASONING),
+        (["Yes."], Beginning.ANSWER),
+        (["<think>hm</think>Yes."], Beginning.UNKNOWN),
+        (["<|channel|>final<|message|>Yes."], Beginning.UNKNOWN),
+        ([" "], Beginning.UNKNOWN),
+        (["</think>Yes."], Beginning.UNKNOWN),
+    ],
+)
+def test_a_reply_shows_how_replies_begin(pieces: list[str], began: Beginning) -> None:
+    parser = TextParser()
+    pieces_of(parser, *pieces)
+    assert parser.began is began
+
+
+def test_a_cut_reply_shows_nothing_and_is_in_doubt() -> None:
+    parser = TextParser()
+    pieces_of(parser, "It may be", cut=True)
+    assert (parser.began, parser.in_doubt, parser.answer) == (Beginning.UNKNOWN, True, "")
+
+
+def test_reasoning_that_was_taken_for_an_answer_is_told() -> None:
+    parser = TextParser(Beginning.ANSWER)
+    pieces_of(parser, "hm", "</think>", "Yes.")
+    assert parser.retracted
+    assert (parser.answer, parser.reasoning, parser.began) == ("Yes.", "hm", Beginning.REASONING)
+
+
+def test_a_tool_call_leaves_it_open_what_the_text_before_it_was() -> None:
+    call = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    for text, expected in (("One moment." + call, "One moment."), ("hm" + call + "</think>Yes.", "Yes.")):
+        parser = TextParser()
+        pieces_of(parser, text)
+        assert ([entry.name for entry in parser.tool_calls], parser.answer) == (["f"], expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("qwen3", Beginning.UNKNOWN),
+        ("deepseek_r1_distill", Beginning.REASONING),
+        ("qwen3_6", Beginning.REASONING),
+        ("qwen3_5_nothink", Beginning.ANSWER),
+        ("qwen3_instruct_2507", Beginning.ANSWER),
+    ],
+)
+def test_a_template_tells_how_replies_begin(name: str, begins: Beginning) -> None:
+    assert ChatTemplate(think_tokenizer(name)).begins is begins
 
 
 def test_talk_about_harmony_from_another_model_is_not_harmony() -> None:

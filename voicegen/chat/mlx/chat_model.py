@@ -15,6 +15,7 @@ from voicegen.chat.mlx.loading import LoadedModel, load
 from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
 from voicegen.chat.parsing import OutputParser, parser_for
 from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.think import UNMARKED_REASONING, learned
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
@@ -38,6 +39,7 @@ class MLXChatModel:
         self.context_length = loaded.context_length
         self._model = accelerate(loaded.model)
         self._template = ChatTemplate(loaded.tokenizer)
+        self._begins = self._template.begins
         self._reasoning_budget = reasoning_budget
         self._turn = 0
         self._forget()
@@ -63,8 +65,11 @@ class MLXChatModel:
     ) -> Iterator[Delta | ChatUsage]:
         """Yields what each token adds and one `ChatUsage` last; see `voicegen.protocols.ChatModel`.
 
+        Where the template leaves open whether the model reasons first, a reply that does not say so is held until its
+        end, until one has shown that it may be given as it comes.
+
         Raises:
-            ModelError: The prompt fills the model's context.
+            ModelError: The prompt fills the model's context; or what was given as answer proves to be reasoning.
         """
         prompt = self._template.render(messages, tools, options.reasoning_effort)
         room = self.context_length - len(prompt)
@@ -74,11 +79,11 @@ class MLXChatModel:
                 f"{self.context_length}: clear the history or shorten the message"
             )
         self._turn += 1
-        parser = parser_for(self._template)
+        parser = parser_for(self._template, self._begins)
         reply = _Reply(RowStream(options.seed), BatchSampler(options))
         cached = self._keep_common_prefix(prompt)
         finish = yield from self._generate(prompt[cached:], min(options.max_tokens, room), parser, reply)
-        yield from parser.finish()
+        yield from parser.finish(cut=finish == "length")
         if finish == "length" and parser.cut_in_reasoning:
             forced = parser.force_answer_tokens()
             room = self.context_length - len(self._tokens) - len(forced)
@@ -87,7 +92,8 @@ class MLXChatModel:
                     yield from parser.feed(token)
                 budget = min(room, self._reasoning_budget)
                 finish = yield from self._generate(forced, budget, parser, reply)
-                yield from parser.finish()
+                yield from parser.finish(cut=finish == "length")
+        self._begins = learned(self._begins, parser.began)
         yield ChatUsage(finish, len(prompt), reply.count, cached)
 
     def _generate(
@@ -108,6 +114,9 @@ class MLXChatModel:
                 return "stop"
             upcoming = self._advance(token, reply)
             yield from parser.feed(token)
+            if parser.retracted:
+                self._begins = learned(self._begins, parser.began)
+                raise ModelError(UNMARKED_REASONING)
             if parser.stopped:
                 return "stop"
         return "length"

@@ -49,7 +49,7 @@ class Row:
 
     def next_step(self, cut: bool, can_call: bool) -> Next:
         """Decides after the last token; `cut` says that the budget ended the reply."""
-        self.parser.finish()
+        self.parser.finish(cut)
         if can_call and self.parser.tool_calls:
             return Next.RUN_TOOLS
         if cut and self.parser.cut_in_reasoning and not self.forced:

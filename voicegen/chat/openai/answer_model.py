@@ -1,23 +1,21 @@
-"""Chat models behind any OpenAI-compatible server: vLLM, mlx_lm.server, llama.cpp, LM Studio, Ollama, OpenAI."""
+"""Answers many questions through any OpenAI-compatible server: vLLM, mlx_lm.server, llama.cpp, LM Studio, Ollama."""
 
 from __future__ import annotations
 
-import math
 import time
 from asyncio import to_thread
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import httpx
-
-from voicegen.chat.completions import Completion, StreamedReply
-from voicegen.chat.messages import read_json
-from voicegen.chat.requests import Requests, client_options, transport_error
-from voicegen.chat.server import RequestRefused, Server, TryAgain, error_of
+from voicegen.chat.openai.completions import IN_DOUBT, Completion
+from voicegen.chat.openai.dialect import Dialect, short_question
+from voicegen.chat.openai.requests import Requests
+from voicegen.chat.openai.server import RequestRefused, Server, TryAgain
+from voicegen.chat.think import Beginning
 from voicegen.chat.tools import ToolRegistry
 from voicegen.errors import ModelError
-from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.protocols import GenerationOptions
 from voicegen.records import Answer, Failure, Message, ModelInfo, Question, Role
 
 _POLL = 0.05  # seconds between looks at a source that has nothing ready
@@ -49,6 +47,7 @@ class OpenAIAnswerModel:
         """
         self.info = ModelInfo(id=server.model, backend="openai")
         self._server = server
+        self._dialect = Dialect(server)
         self._options = options or GenerationOptions()
         self._system = [Message(Role.SYSTEM, system_prompt)] if system_prompt else []
         self._concurrency = concurrency
@@ -65,7 +64,7 @@ class OpenAIAnswerModel:
                 fails row after row.
         """
         source, open_source, failures = iter(questions), True, 0
-        with Requests(self._server) as requests:
+        with Requests(self._server, self._dialect) as requests:
             while True:
                 while open_source and requests.in_flight < self._concurrency:
                     try:
@@ -122,12 +121,14 @@ class OpenAIAnswerModel:
     async def _complete(self, requests: Requests, messages: Sequence[Message], seed: int) -> Completion:
         """One reply; one that was cut while the model reasoned is asked for once more, with a larger budget."""
         options = replace(self._options, seed=seed)
-        completion = await requests.complete(self._body(messages, options))
+        completion = await self._asked(requests, messages, options)
         spent = completion.completion_tokens
         if completion.cut_in_reasoning and self._reasoning_budget:
             options = replace(options, max_tokens=options.max_tokens + self._reasoning_budget)
-            completion = await requests.complete(self._body(messages, options))
+            completion = await self._asked(requests, messages, options)
             completion = replace(completion, completion_tokens=spent + completion.completion_tokens)
+        if completion.in_doubt:
+            raise RequestRefused(IN_DOUBT)
         if completion.cut_in_reasoning:
             raise RequestRefused(
                 f"the model gave no answer within {options.max_tokens} tokens, all of them reasoning: "
@@ -137,102 +138,15 @@ class OpenAIAnswerModel:
             raise RequestRefused("the model gave an empty answer")
         return completion
 
+    async def _asked(self, requests: Requests, messages: Sequence[Message], options: GenerationOptions) -> Completion:
+        """One reply. Where it was cut and may be reasoning, it is found out first how replies begin."""
+        completion = await requests.complete(self._body(messages, options))
+        if completion.in_doubt:
+            budget = replace(options, max_tokens=options.max_tokens + self._reasoning_budget)
+            await requests.learn_beginning(self._server.request_body(short_question(messages), budget))
+            if self._dialect.begins is not Beginning.UNKNOWN:
+                completion = completion.settled(self._dialect.begins)
+        return completion
+
     def _body(self, messages: Sequence[Message], options: GenerationOptions) -> dict[str, Any]:
         return self._server.request_body(messages, options, self._tools.schemas)
-
-
-class OpenAIChatModel:
-    """Continues one conversation through a server, streaming. The server keeps whatever cache it has."""
-
-    def __init__(self, server: Server, context_length: int | None = None) -> None:
-        """Opens no connection yet; `context_length` in tokens is asked of the server where it is not given."""
-        self.info = ModelInfo(id=server.model, backend="openai")
-        self._server = server
-        self._context_length = context_length
-
-    @property
-    def context_length(self) -> int:
-        """Tokens of context: as given, as the server's list of models tells, or 8192."""
-        if self._context_length is None:
-            self._context_length = self._ask_context_length() or 8192
-        return self._context_length
-
-    def stream(
-        self, messages: Sequence[Message], options: GenerationOptions, tools: Sequence[Mapping[str, Any]] = ()
-    ) -> Iterator[Delta | ChatUsage]:
-        """Yields deltas as the server sends them and one `ChatUsage` last; closing it ends the request.
-
-        Raises:
-            ModelError: the server can't be reached, refuses the request, or breaks off in the middle.
-        """
-        body = self._server.request_body(messages, options, tools, stream=True)
-        begun = False
-        for attempt in range(self._server.retries + 1):
-            try:
-                for event in self._stream_once(body):
-                    begun = True
-                    yield event
-                return
-            except RequestRefused as error:
-                raise ModelError(str(error)) from error
-            except TryAgain as error:
-                if begun or attempt == self._server.retries:
-                    raise ModelError(f"{error} (at try {attempt + 1})") from error
-                time.sleep(self._server.wait_before(attempt, error))
-
-    def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
-        """An estimate from above for English text, three characters a token: the tokenizer is on the server."""
-        body = self._server.request_body(messages, GenerationOptions(), tools)
-        texts = [str(entry.get("content") or "") + str(entry.get("tool_calls") or "") for entry in body["messages"]]
-        return sum(math.ceil(len(text) / 3) + 6 for text in [*texts, *map(str, body.get("tools", ()))])
-
-    def _stream_once(self, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
-        reply = StreamedReply()
-        other: list[str] = []  # lines that are no events
-        try:
-            with (
-                httpx.Client(**client_options(self._server)) as client,
-                client.stream("POST", self._server.url, json=body) as response,
-            ):
-                if response.status_code >= 300:
-                    self._server.check(response.status_code, response.headers, response.read().decode(errors="replace"))
-                for line in _lines(response.iter_bytes()):
-                    payload = line.removeprefix("data:").strip()
-                    if not line.startswith("data:"):
-                        other.append(line)
-                    elif payload != "[DONE]":
-                        yield from reply.feed(payload)
-        except httpx.HTTPError as error:
-            raise transport_error(self._server, error) from error
-        if reply.finish_reason is None:
-            if text := _plain_text(other):
-                raise RequestRefused(f"{self._server.base_url} sent no stream of answers. Check chat.base_url: {text}")
-            raise TryAgain(f"{self._server.base_url} broke off in the middle of its answer")
-        yield from reply.finish()
-        yield ChatUsage(reply.finish_reason, reply.prompt_tokens, reply.completion_tokens)
-
-    def _ask_context_length(self) -> int | None:
-        try:
-            with httpx.Client(**client_options(self._server)) as client:
-                entries = read_json(client.get(f"{self._server.base_url.rstrip('/')}/models").text)["data"]
-            entry = next(entry for entry in entries if entry["id"] == self._server.model)
-            lengths = [entry.get(key) for key in ("max_model_len", "context_length", "max_context_length")]
-            return next((int(length) for length in lengths if length), None)
-        except (httpx.HTTPError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, StopIteration):
-            return None
-
-
-def _plain_text(lines: Iterable[str]) -> str:
-    """What a server said that knows no streams, such as a page of a web site; the fields of events are left out."""
-    said = "\n".join(line for line in lines if not line.startswith((":", "event:", "id:", "retry:"))).strip()
-    return repr(error_of(said)[0]) if said else ""
-
-
-def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Lines of a stream as they come; httpx would also split at U+2028, U+2029 and U+0085, which stand in texts."""
-    held = b""
-    for piece in pieces:
-        *whole, held = (held + piece).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace")
-    yield held.decode(errors="replace")

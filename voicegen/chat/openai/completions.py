@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voicegen.chat.messages import call_arguments, read_json
+from voicegen.chat.openai.server import RequestRefused, TryAgain, error_of
 from voicegen.chat.parsing import TextParser
-from voicegen.chat.server import RequestRefused, TryAgain, error_of
+from voicegen.chat.think import UNMARKED_REASONING, Beginning
 from voicegen.protocols import Delta
 from voicegen.records import FinishReason, Message, Role, ToolCall
 
 _MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """What reading a reply of another shape raises."""
 
+IN_DOUBT = (
+    "the reply was cut before it had shown whether it is the answer or a reasoning before it: raise chat.max_tokens, "
+    "or say with chat.starts_in_reasoning=false or =true which of the two this server's replies begin with"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One reply of a server, its reasoning apart."""
+    """One reply of a server, its reasoning apart.
+
+    Attributes:
+        began: what it has shown of how this server's replies begin.
+        in_doubt: whether it was cut before it had shown whether its text, here in `reasoning`, is the answer.
+    """
 
     text: str
     reasoning: str | None
@@ -31,11 +42,19 @@ class Completion:
     finish_reason: FinishReason
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    began: Beginning = Beginning.UNKNOWN
+    in_doubt: bool = False
 
     @property
     def cut_in_reasoning(self) -> bool:
         """Whether the budget ended before an answer began."""
         return self.finish_reason == "length" and not self.text and not self.tool_calls
+
+    def settled(self, begins: Beginning) -> Completion:
+        """The reply that was in doubt, now that it is known what its text is."""
+        if begins is Beginning.ANSWER:
+            return replace(self, text=self.reasoning or "", reasoning=None, in_doubt=False)
+        return replace(self, in_doubt=False)
 
     @property
     def message(self) -> Message:
@@ -43,8 +62,8 @@ class Completion:
         return Message(Role.ASSISTANT, self.text, reasoning=self.reasoning, tool_calls=self.tool_calls)
 
 
-def parse_completion(text: str) -> Completion:
-    """Reads the body of a reply.
+def parse_completion(text: str, begins: Beginning = Beginning.UNKNOWN) -> Completion:
+    """Reads the body of a reply; `begins` says what text before any marker is.
 
     Raises:
         TryAgain: it is no reply: no JSON, or no choice in it.
@@ -52,46 +71,67 @@ def parse_completion(text: str) -> Completion:
     """
     reply = _json_object(text)
     try:
-        return _completion(reply)
+        return _completion(reply, begins)
     except _MISSHAPEN as error:
         raise TryAgain(f"the server's reply has no answer in it: {text[:200]!r}") from error
 
 
-def _completion(reply: Mapping[str, Any]) -> Completion:
+def _completion(reply: Mapping[str, Any], begins: Beginning) -> Completion:
     choice = reply["choices"][0]
     message = choice["message"]
-    parser = TextParser()
+    finish_reason = _finish_reason(choice.get("finish_reason"))
+    thought = _field_reasoning(message)
+    parser = TextParser(Beginning.ANSWER if thought else begins)
     parser.feed(_content_text(message.get("content")))
-    parser.finish()
+    parser.finish(cut=finish_reason == "length")
     calls = [_structured_call(entry) for entry in message.get("tool_calls") or ()]
     usage = reply.get("usage") or {}
     return Completion(
         text=parser.answer.strip(),
-        reasoning=_field_reasoning(message) or parser.reasoning,
+        reasoning=thought or parser.reasoning,
         tool_calls=tuple(_with_ids([*calls, *parser.tool_calls])),
-        finish_reason=_finish_reason(choice.get("finish_reason")),
+        finish_reason=finish_reason,
         prompt_tokens=int(usage.get("prompt_tokens") or 0),
         completion_tokens=int(usage.get("completion_tokens") or 0),
+        began=Beginning.ANSWER if thought else parser.began,
+        in_doubt=parser.in_doubt,
     )
 
 
 @dataclass(slots=True)
 class StreamedReply:
-    """A reply that comes as server-sent events: feed it each `data:` payload."""
+    """A reply that comes as server-sent events: feed it each `data:` payload.
 
+    `begins` says what text before any marker is; where that is not known, it is held until the reply has shown it.
+    """
+
+    begins: Beginning
     finish_reason: FinishReason | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     _events: int = 0
-    _parser: TextParser = field(default_factory=TextParser)
+    _parser: TextParser | None = None  # from the first piece of content on
+    _reasons_apart: bool = False  # in a field of its own, so that the content is the answer
     _calls: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def began(self) -> Beginning:
+        """What it has shown of how this server's replies begin."""
+        if self._reasons_apart:
+            return Beginning.ANSWER
+        return self._parser.began if self._parser else Beginning.UNKNOWN
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it was cut before it had shown whether its text, given as reasoning, is the answer."""
+        return self._parser is not None and self._parser.in_doubt
 
     def feed(self, payload: str) -> list[Delta]:
         """What one payload adds.
 
         Raises:
             TryAgain: the payload is no JSON or tells of an error.
-            RequestRefused: the server's content filter stopped the answer.
+            RequestRefused: the server's content filter stopped the answer, or what was given as answer was reasoning.
         """
         event = _json_object(payload)
         if event.get("error"):
@@ -103,7 +143,7 @@ class StreamedReply:
 
     def finish(self) -> list[Delta]:
         """The stream is over: what was held, and the tool calls."""
-        deltas = self._parser.finish()
+        deltas = self._parser.finish(cut=self.finish_reason == "length") if self._parser else []
         calls = [_structured_call({"id": call["id"], "function": call}) for _, call in sorted(self._calls.items())]
         if not self.completion_tokens:
             self.completion_tokens = self._events  # a server that tells no usage sends about one token an event
@@ -125,12 +165,21 @@ class StreamedReply:
         reasoning, text = _field_reasoning(delta), _content_text(delta.get("content"))
         if reasoning:
             found.append(Delta(text=reasoning, channel="reasoning"))
+            self._reasons_apart = True
         if text:
-            found += self._parser.feed(text)
+            found += self._read_content(text)
         self._events += bool(reasoning or text)
         for place, entry in enumerate(delta.get("tool_calls") or ()):
             self._add_call_piece(entry, place)
         return found
+
+    def _read_content(self, text: str) -> list[Delta]:
+        if self._parser is None:
+            self._parser = TextParser(Beginning.ANSWER if self._reasons_apart else self.begins)
+        deltas = self._parser.feed(text)
+        if self._parser.retracted:
+            raise RequestRefused(UNMARKED_REASONING)
+        return deltas
 
     def _add_call_piece(self, entry: Mapping[str, Any], place: int) -> None:
         index = entry.get("index")

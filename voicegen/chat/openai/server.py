@@ -25,10 +25,19 @@ from voicegen.records import Message
 
 _LONGEST_WAIT = 600.0  # seconds; a server may ask for any wait, a run should not hang for hours
 _LONGEST_BACKOFF = 30.0  # seconds
+_PARAMETER_CODES = ("unsupported_parameter", "unsupported_value")
 
 
 class RequestRefused(Exception):
     """The server will not answer this request, whatever is tried: the row fails."""
+
+
+class ParameterRefused(RequestRefused):
+    """The server, or the model behind it, takes no such `parameter`, or not with the value that it was given."""
+
+    def __init__(self, reason: str, parameter: str) -> None:
+        super().__init__(reason)
+        self.parameter = parameter
 
 
 class TryAgain(Exception):
@@ -45,7 +54,14 @@ class ServerUnreachable(TryAgain):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a model is served. `retries` counts tries after the first; `backoff` is the first wait in seconds."""
+    """Where a model is served.
+
+    Attributes:
+        retries: tries after the first.
+        backoff: the first wait, in seconds.
+        starts_in_reasoning: whether replies begin inside a reasoning that the server does not set apart, and of which
+            only the end is marked; None where that is not known.
+    """
 
     model: str
     base_url: str = "http://127.0.0.1:8000/v1"
@@ -53,6 +69,7 @@ class Server:
     timeout: float = 120.0
     retries: int = 5
     backoff: float = 0.5
+    starts_in_reasoning: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuses an address that is none.
@@ -74,6 +91,12 @@ class Server:
     def is_local(self) -> bool:
         """Whether it runs on this machine, so that no proxy stands between."""
         return urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether it is OpenAI's own."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host == "openai.com" or host.endswith(".openai.com")
 
     def headers(self) -> dict[str, str]:
         """The key from the environment, when there is one."""
@@ -109,7 +132,7 @@ class Server:
             body["stream_options"] = {"include_usage": True}
         if options.reasoning_effort is not None:
             body["reasoning_effort"] = options.reasoning_effort
-            if not (urlsplit(self.base_url).hostname or "").endswith("openai.com"):  # the others read it from here
+            if not self.is_openai:  # the others read it from here
                 body["chat_template_kwargs"] = {"reasoning_effort": options.reasoning_effort}
         off = GenerationOptions()
         for key in ("top_k", "min_p", "repetition_penalty"):
@@ -122,6 +145,7 @@ class Server:
 
         Raises:
             TryAgain: the server is busy or broken for now.
+            ParameterRefused: the request would be taken without a parameter that it has.
             RequestRefused: this request is at fault.
             ModelError: every request would fail: a wrong key, an unknown model, no quota, another address.
         """
@@ -130,7 +154,7 @@ class Server:
         if status < 400:
             where = headers.get("location", "nowhere")
             raise ModelError(f"{self.base_url} answered {status}, a redirect to {where}. Check chat.base_url.")
-        reason, code = error_of(text)
+        reason, code, parameter = error_of(text)
         said = f"{self.base_url} answered {status}: {reason}"
         if status in (401, 403):
             key = f"set {self.api_key_env} to a valid key" if self.api_key_env else "name its key with chat.api_key_env"
@@ -141,6 +165,8 @@ class Server:
             raise ModelError(f"{said}. The account has no quota left.")
         if status in (408, 409, 425, 429) or status >= 500:
             raise TryAgain(said, _retry_after(headers))
+        if code in _PARAMETER_CODES and parameter:
+            raise ParameterRefused(said, parameter)
         raise RequestRefused(said)
 
 
@@ -171,15 +197,16 @@ def _message_entry(message: Message) -> dict[str, Any]:
     return entry
 
 
-def error_of(text: str) -> tuple[str, str | None]:
-    """The message and the code in the body of an error."""
+def error_of(text: str) -> tuple[str, str | None, str | None]:
+    """The message, the code, and the parameter at fault in the body of an error."""
     try:
         error = read_json(text).get("error", {})
     except (ValueError, AttributeError):
-        return text.strip()[:200] or "(no text)", None
-    if isinstance(error, dict):
-        return str(error.get("message") or text.strip()[:200]), error.get("code")
-    return str(error), None
+        return text.strip()[:200] or "(no text)", None, None
+    if not isinstance(error, dict):
+        return str(error), None, None
+    code, parameter = (value if isinstance(value, str) else None for value in (error.get("code"), error.get("param")))
+    return str(error.get("message") or text.strip()[:200]), code, parameter
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

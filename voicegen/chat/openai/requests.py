@@ -7,12 +7,14 @@ import queue
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import httpx
 
-from voicegen.chat.completions import Completion, parse_completion
-from voicegen.chat.server import Server, ServerUnreachable, TryAgain
+from voicegen.chat.openai.completions import Completion, parse_completion
+from voicegen.chat.openai.dialect import Dialect
+from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, ServerUnreachable, TryAgain
 from voicegen.errors import ModelError
 from voicegen.records import Answer, Failure
 
@@ -22,14 +24,16 @@ _CONNECT_TIMEOUT = 10.0  # seconds
 class Requests:
     """Requests under way on an event loop of its own thread, so that they go on while the caller does other work."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, dialect: Dialect) -> None:
         self._server = server
+        self._dialect = dialect
         self._results: queue.SimpleQueue[Future[Answer | Failure]] = queue.SimpleQueue()
         self._closing = False
         self._under_way: set[Future[Answer | Failure]] = set()
 
     def __enter__(self) -> Requests:
         self._loop = asyncio.new_event_loop()
+        self._asking = asyncio.Lock()
         self._thread = threading.Thread(target=self._loop.run_forever, name="chat requests", daemon=True)
         self._thread.start()
         self._client = httpx.AsyncClient(
@@ -82,7 +86,7 @@ class Requests:
         """
         for attempt in range(self._server.retries + 1):
             try:
-                return await self._complete_once(body)
+                return await self._complete_adapted(body)
             except TryAgain as error:
                 if attempt < self._server.retries:
                     await asyncio.sleep(self._server.wait_before(attempt, error))
@@ -92,6 +96,26 @@ class Requests:
                     raise TryAgain(f"{error} (after {attempt + 1} tries)") from error
         raise AssertionError("unreachable: the last try returns or raises")
 
+    async def learn_beginning(self, body: Mapping[str, Any]) -> None:
+        """Sends the short question in `body` to see how replies begin, if that is not known and was not asked before.
+
+        Raises:
+            ModelError: every request would fail.
+        """
+        async with self._asking:
+            if self._dialect.wants_to_ask():
+                with suppress(RequestRefused, TryAgain):
+                    await self._complete_adapted(body)
+
+    async def _complete_adapted(self, body: Mapping[str, Any]) -> Completion:
+        """One try, without what the server refuses to be told."""
+        body = self._dialect.written(body)
+        while True:
+            try:
+                return await self._complete_once(body)
+            except ParameterRefused as refusal:
+                body = self._dialect.adapt(refusal, body)
+
     async def _complete_once(self, body: Mapping[str, Any]) -> Completion:
         if self._closing:
             raise asyncio.CancelledError
@@ -100,7 +124,9 @@ class Requests:
         except httpx.HTTPError as error:
             raise transport_error(self._server, error) from error
         self._server.check(response.status_code, response.headers, response.text)
-        return parse_completion(response.text)
+        completion = parse_completion(response.text, self._dialect.begins)
+        self._dialect.learn(completion.began)
+        return completion
 
     async def _stop(self) -> None:
         self._closing = True

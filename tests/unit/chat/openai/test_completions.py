@@ -1,0 +1,35 @@
+import json
+
+import pytest
+
+from tests.openai_clients import only
+from tests.openai_server import completion, says, serving
+from tests.transcripts import harmony_transcripts
+from voicegen.chat.openai.completions import parse_completion
+from voicegen.records import Answer
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+def test_reasoning_in_a_field_of_its_own_is_kept_apart(key: str) -> None:
+    with serving(says("Four.", **{key: "Two and two."})) as script:
+        record = only(script)
+    assert isinstance(record, Answer)
+    assert (record.text, record.reasoning) == ("Four.", "Two and two.")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["<think>\nHm.\n</think>\n\nFour.", "Hm.</think>Four.",
+     "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Four."],
+)  # fmt: skip
+def test_reasoning_in_the_content_is_kept_apart(content: str) -> None:
+    with serving(says(content)) as script:
+        record = only(script)
+    assert isinstance(record, Answer)
+    assert (record.text, record.reasoning) == ("Four.", "Hm.")
+
+
+def test_raw_harmony_in_the_content_is_read_like_the_models_own_tokens() -> None:
+    readable = [t for t in harmony_transcripts() if t.answer and not t.calls and "<|message|>" in t.text]
+    for transcript in readable:
+        assert parse_completion(json.dumps(completion(transcript.text))).text == transcript.answer.strip()

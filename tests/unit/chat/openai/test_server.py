@@ -1,0 +1,42 @@
+import email.utils
+import time
+
+import pytest
+
+from tests.openai_clients import only
+from tests.openai_server import fails, says, serving
+from voicegen.chat.openai.server import Server
+from voicegen.errors import ConfigError
+
+
+def test_the_wait_that_a_server_asks_for_is_honoured() -> None:
+    with serving(fails(429, Retry_After="0.2"), says("x")) as script:
+        started = time.perf_counter()
+        only(script)
+    assert time.perf_counter() - started >= 0.2
+
+
+def test_a_wait_may_be_a_date_and_is_never_endless() -> None:
+    server = Server("m")
+    with pytest.raises(Exception, match="busy") as raised:
+        server.check(429, {"retry-after": email.utils.formatdate(time.time() + 60, usegmt=True)}, "busy")
+    assert 55 < server.wait_before(0, raised.value) <= 60  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="busy") as raised:
+        server.check(503, {"retry-after": "86400"}, "busy")
+    assert server.wait_before(0, raised.value) == 600  # type: ignore[arg-type]
+
+
+def test_waits_grow_and_stay_bounded() -> None:
+    server = Server("m", backoff=0.5)
+    with pytest.raises(Exception, match="busy") as raised:
+        server.check(500, {}, "busy")
+    waits = [server.wait_before(attempt, raised.value) for attempt in (0, 3, 20)]  # type: ignore[arg-type]
+    assert waits[0] <= 0.5 < 2 <= waits[1] <= 4 < 15 <= waits[2] <= 30
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://[::1/v1", "http://host:port/v1", "127.0.0.1:8000/v1", "http://", "", "a\nb"]
+)
+def test_an_address_that_is_none_is_refused(base_url: str) -> None:
+    with pytest.raises(ConfigError, match=r"chat\.base_url=.* is no address of a server: give one such as http"):
+        Server("m", base_url=base_url)

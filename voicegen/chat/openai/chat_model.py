@@ -1,0 +1,154 @@
+"""One conversation with a model behind any OpenAI-compatible server, streaming."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+import httpx
+
+from voicegen.chat.messages import read_json
+from voicegen.chat.openai.completions import IN_DOUBT, StreamedReply
+from voicegen.chat.openai.dialect import Dialect, short_question
+from voicegen.chat.openai.requests import client_options, transport_error
+from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, TryAgain, error_of
+from voicegen.errors import ModelError
+from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.records import Message, ModelInfo
+
+_SHORT_ANSWER: Final = 32  # tokens; a model that says no more has not reasoned
+
+
+class OpenAIChatModel:
+    """Continues one conversation through a server, streaming. The server keeps whatever cache it has."""
+
+    def __init__(self, server: Server, context_length: int | None = None) -> None:
+        """Opens no connection yet; `context_length` in tokens is asked of the server where it is not given."""
+        self.info = ModelInfo(id=server.model, backend="openai")
+        self._server = server
+        self._dialect = Dialect(server)
+        self._context_length = context_length
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of context: as given, as the server's list of models tells, or 8192."""
+        if self._context_length is None:
+            self._context_length = self._ask_context_length() or 8192
+        return self._context_length
+
+    def stream(
+        self, messages: Sequence[Message], options: GenerationOptions, tools: Sequence[Mapping[str, Any]] = ()
+    ) -> Iterator[Delta | ChatUsage]:
+        """Yields deltas as the server sends them and one `ChatUsage` last; closing it ends the request.
+
+        Reasoning is never given as answer: before the first reply a short question shows whether this server's replies
+        begin inside a reasoning, unless the server's settings say so; and while that is not known, text without a
+        marker is held until its end.
+
+        Raises:
+            ModelError: the server can't be reached, refuses the request, or breaks off in the middle; or the reply was
+                cut before it had shown whether it was the answer.
+        """
+        self._learn_beginning(messages, options)
+        body = self._server.request_body(messages, options, tools, stream=True)
+        begun = False
+        for attempt in range(self._server.retries + 1):
+            try:
+                for event in self._stream_adapted(body):
+                    begun = True
+                    yield event
+                return
+            except RequestRefused as error:
+                raise ModelError(str(error)) from error
+            except TryAgain as error:
+                if begun or attempt == self._server.retries:
+                    raise ModelError(f"{error} (at try {attempt + 1})") from error
+                time.sleep(self._server.wait_before(attempt, error))
+
+    def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+        """An estimate from above for English text, three characters a token: the tokenizer is on the server."""
+        body = self._server.request_body(messages, GenerationOptions(), tools)
+        texts = [str(entry.get("content") or "") + str(entry.get("tool_calls") or "") for entry in body["messages"]]
+        return sum(math.ceil(len(text) / 3) + 6 for text in [*texts, *map(str, body.get("tools", ()))])
+
+    def _learn_beginning(self, messages: Sequence[Message], options: GenerationOptions) -> None:
+        if not self._dialect.wants_to_ask():
+            return
+        budget = replace(options, max_tokens=_SHORT_ANSWER)
+        body = self._server.request_body(short_question(messages), budget, stream=True)
+        with suppress(RequestRefused, TryAgain):
+            for _ in self._stream_adapted(body):
+                pass
+
+    def _stream_adapted(self, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
+        """One try, without what the server refuses to be told."""
+        body = self._dialect.written(body)
+        while True:
+            try:
+                yield from self._stream_once(body)
+                return
+            except ParameterRefused as refusal:
+                body = self._dialect.adapt(refusal, body)
+
+    def _stream_once(self, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
+        reply = StreamedReply(self._dialect.begins)
+        try:
+            yield from self._read(reply, body)
+        finally:
+            self._dialect.learn(reply.began)
+
+    def _read(self, reply: StreamedReply, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
+        other: list[str] = []  # lines that are no events
+        try:
+            with (
+                httpx.Client(**client_options(self._server)) as client,
+                client.stream("POST", self._server.url, json=body) as response,
+            ):
+                if response.status_code >= 300:
+                    self._server.check(response.status_code, response.headers, response.read().decode(errors="replace"))
+                for line in _lines(response.iter_bytes()):
+                    payload = line.removeprefix("data:").strip()
+                    if not line.startswith("data:"):
+                        other.append(line)
+                    elif payload != "[DONE]":
+                        yield from reply.feed(payload)
+        except httpx.HTTPError as error:
+            raise transport_error(self._server, error) from error
+        if reply.finish_reason is None:
+            if text := _plain_text(other):
+                raise RequestRefused(f"{self._server.base_url} sent no stream of answers. Check chat.base_url: {text}")
+            raise TryAgain(f"{self._server.base_url} broke off in the middle of its answer")
+        yield from reply.finish()
+        if reply.in_doubt:
+            raise RequestRefused(IN_DOUBT)
+        yield ChatUsage(reply.finish_reason, reply.prompt_tokens, reply.completion_tokens)
+
+    def _ask_context_length(self) -> int | None:
+        try:
+            with httpx.Client(**client_options(self._server)) as client:
+                entries = read_json(client.get(f"{self._server.base_url.rstrip('/')}/models").text)["data"]
+            entry = next(entry for entry in entries if entry["id"] == self._server.model)
+            lengths = [entry.get(key) for key in ("max_model_len", "context_length", "max_context_length")]
+            return next((int(length) for length in lengths if length), None)
+        except (httpx.HTTPError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, StopIteration):
+            return None
+
+
+def _plain_text(lines: Iterable[str]) -> str:
+    """What a server said that knows no streams, such as a page of a web site; the fields of events are left out."""
+    said = "\n".join(line for line in lines if not line.startswith((":", "event:", "id:", "retry:"))).strip()
+    return repr(error_of(said)[0]) if said else ""
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Lines of a stream as they come; httpx would also split at U+2028, U+2029 and U+0085, which stand in texts."""
+    held = b""
+    for piece in pieces:
+        *whole, held = (held + piece).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+    yield held.decode(errors="replace")
