@@ -97,7 +97,7 @@ def speech_model(config: JobConfig) -> SpeechModel:
 
 
 def _mlx(config: JobConfig) -> AnswerModel:
-    from voicegen.chat.mlx.batching import MLXAnswerModel
+    from voicegen.chat.mlx.answer_model import MLXAnswerModel
 
     chat = config.chat
     assert isinstance(chat, MLXChatConfig)

@@ -8,7 +8,7 @@ from mlx_lm.models.cache import make_prompt_cache
 
 from tests.gpt_oss_checkpoint import DIALOGUES, NEXT_QUESTION, gpt_oss_folder
 from voicegen.chat import ChatSession
-from voicegen.chat.mlx.batching import MLXAnswerModel
+from voicegen.chat.mlx.answer_model import MLXAnswerModel
 from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.loading import LoadedModel, load
 from voicegen.chat.templates import ChatTemplate

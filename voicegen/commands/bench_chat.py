@@ -109,7 +109,7 @@ class _Peer:
 
 
 def _voicegen(loaded: Any, chat: MLXChatConfig) -> Callable[[Sequence[Question]], int]:
-    from voicegen.chat.mlx.batching import MLXAnswerModel
+    from voicegen.chat.mlx.answer_model import MLXAnswerModel
 
     options = GenerationOptions(
         chat.max_tokens,

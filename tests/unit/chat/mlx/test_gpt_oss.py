@@ -10,7 +10,7 @@ from tests.gpt_oss_checkpoint import (
     SEARCH_TOOL,
     gpt_oss_folder,
 )
-from voicegen.chat.mlx.batching import MLXAnswerModel
+from voicegen.chat.mlx.answer_model import MLXAnswerModel
 from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.loading import load
 from voicegen.chat.tools import ToolRegistry

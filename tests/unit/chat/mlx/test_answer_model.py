@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from tests.mlx_models import starter_model, tiny_model
-from voicegen.chat.mlx.batching import MLXAnswerModel
+from voicegen.chat.mlx.answer_model import MLXAnswerModel
 from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.errors import ModelError
 from voicegen.protocols import GenerationOptions
