@@ -14,28 +14,32 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash
 
 SCRIPT = """
 eval "$(voicegen run -sc install=bash)"
-COMP_LINE="$1" COMP_POINT=${#1}
-COMP_WORDS=($1) COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-hydra_bash_completion
-printf '%s\\n' "${COMPREPLY[@]}"
+for COMP_LINE in "$@"; do
+    COMP_POINT=${#COMP_LINE} COMP_WORDS=($COMP_LINE) COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMPREPLY=()
+    hydra_bash_completion
+    echo "${COMPREPLY[@]}"
+done
 """
 
 
-def completions(line, cwd):
+def completions(*lines, cwd):
+    """What one shell offers for each of the lines."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", SCRIPT, "bash", line],
+        ["bash", "-c", SCRIPT, "bash", *lines],
         cwd=cwd,
         env={**environment(), "PATH": path},
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
-    return done.stdout.split()
+    return [sorted(offered.split()) for offered in done.stdout.splitlines()]
 
 
 def test_the_shell_completes_commands_groups_options_and_keys(tmp_path):
-    assert completions("voicegen do", tmp_path) == ["doctor"]
-    assert completions("voicegen run pre", tmp_path) == ["preset="]
-    assert sorted(completions("voicegen run preset=", tmp_path)) == ["preset=fake", "preset=marvis", "preset=starter"]
-    assert "chat.max_tokens=" in completions("voicegen run preset=starter chat.max", tmp_path)
+    lines = ("voicegen do", "voicegen run pre", "voicegen run preset=", "voicegen run preset=starter chat.max")
+    command, group, options, key = completions(*lines, cwd=tmp_path)
+    assert command == ["doctor"]
+    assert group == ["preset="]
+    assert options == ["preset=fake", "preset=marvis", "preset=starter"]
+    assert "chat.max_tokens=" in key

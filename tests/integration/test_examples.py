@@ -15,12 +15,14 @@ MLX_ANSWER = DIALOGUES["What is MLX?"][1]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Runs an example in an empty folder and gives what it printed."""
+    """Runs an example in an empty folder, its answers cut to fewer tokens if asked, and gives what it printed."""
     monkeypatch.chdir(tmp_path)
 
-    def run_example(name: str, *arguments: str | Path) -> str:
+    def run_example(name: str, *arguments: str | Path, max_tokens: int = 64) -> str:
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
-        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        source = (EXAMPLES / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(source.replace("max_tokens=64", f"max_tokens={max_tokens}"), encoding="utf-8")
+        runpy.run_path(str(tmp_path / name), run_name="__main__")
         return capsys.readouterr().out
 
     return run_example
@@ -39,7 +41,7 @@ def test_chat(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_chat_with_the_model_that_it_uses_by_default(run) -> None:  # type: ignore[no-untyped-def]
-    printed = run("chat.py")
+    printed = run("chat.py", max_tokens=12)
     assert "user: Count to three.\nassistant: " in printed
 
 
