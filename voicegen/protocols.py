@@ -79,7 +79,10 @@ class GenerationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one step of generation added to a message: text of the answer or of the reasoning, or a whole tool call."""
+    """What one step of generation added to a message: text of the answer or of the reasoning, or a whole tool call.
+
+    One without any says that the model is at work, on text of which it has yet to be seen what it is.
+    """
 
     text: str = ""
     channel: Literal["answer", "reasoning"] = "answer"

@@ -9,6 +9,7 @@ for piece in session.chat_stream("And what is it for?"):
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,14 @@ class ChatSession:
         Raises:
             ModelError: as for `chat`.
         """
-        yield from self._turn(text, max_rounds=0)
+        yield from _said(self.steps(text))
+
+    def steps(self, text: str, max_rounds: int = 0) -> Generator[str, None, None]:
+        """`chat_stream`, or with `max_rounds` over 0 `tool_stream`, for a caller that wants to look up from its work.
+
+        Yields an empty string too, for each step that adds nothing to the answer, such as one of the reasoning.
+        """
+        return self._turn(text, max_rounds)
 
     def register_tool(
         self,
@@ -136,7 +144,7 @@ class ChatSession:
         """`execute_tool_loop`, yielding text as it is generated, also what the model says before it calls a tool."""
         if max_rounds < 1:
             raise ConfigError(f"max_rounds is {max_rounds}: a tool loop needs at least one round.")
-        yield from self._turn(text, max_rounds)
+        yield from _said(self.steps(text, max_rounds))
 
     def get_history(self) -> list[Message]:
         """The system prompt and the turns that the model still sees, oldest first."""
@@ -188,11 +196,9 @@ class ChatSession:
             for event in stream:
                 if isinstance(event, ChatUsage):
                     reply.usage = self.last_usage = event
-                elif event.tool_call is None and event.channel == "answer":
-                    reply.take(event)
-                    yield event.text
                 else:
                     reply.take(event)
+                    yield event.text if event.channel == "answer" else ""
         finally:
             close = getattr(stream, "close", None)
             if close is not None:
@@ -253,11 +259,16 @@ class _Reply:
             self.calls.append(replace(delta.tool_call, id=f"call_{number}") if made_up else delta.tool_call)
         elif delta.channel == "answer":
             self.text += delta.text
-        else:
+        elif delta.text:
             self.reasoning = (self.reasoning or "") + delta.text
 
     def message(self) -> Message:
         return Message(Role.ASSISTANT, self.text, reasoning=self.reasoning, tool_calls=tuple(self.calls))
+
+
+def _said(steps: Generator[str, None, None]) -> Generator[str, None, None]:
+    with closing(steps):
+        yield from (text for text in steps if text)
 
 
 def _loaded(source: str | Path | ChatModel) -> ChatModel:

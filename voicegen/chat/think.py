@@ -102,6 +102,7 @@ class MarkedMachine:
             self._call_text += text
         elif self._state is _State.UNKNOWN:
             self._held += self._trim(text)
+            yield Delta(channel="reasoning")
         elif self._state is not _State.STOPPED and (trimmed := self._trim(text)):
             reasoning = self._state is _State.REASONING
             self._reasoning_begun = self._reasoning_begun or reasoning

@@ -25,6 +25,7 @@ from voicegen.voicechat.speaking import SpeechWorker
 from voicegen.voicechat.turn import Reply, SpokenTurn
 
 _LONGEST_PART: Final = 400  # characters that the voice is given at once
+_TOOL_ROUNDS: Final = 5
 _POLL: Final = 0.03  # seconds between looks at whether the user wants silence
 
 
@@ -181,7 +182,7 @@ class VoiceChatPipeline:
     ) -> None:
         """Until the answer is written; with `stream` it is spoken meanwhile."""
         session = self.session
-        deltas = session.tool_stream(text) if len(session.tools) else session.chat_stream(text)
+        deltas = session.steps(text, max_rounds=_TOOL_ROUNDS if len(session.tools) else 0)
         try:
             for delta in deltas:
                 shown = turn.take(delta)

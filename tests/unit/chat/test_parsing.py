@@ -162,7 +162,7 @@ def test_text_from_a_server_may_think_first() -> None:
 
 def pieces_of(parser: TextParser, *pieces: str, cut: bool = False) -> list[tuple[str, str]]:
     deltas = [delta for piece in pieces for delta in parser.feed(piece)] + parser.finish(cut)
-    return [(delta.text, delta.channel) for delta in deltas]
+    return [(delta.text, delta.channel) for delta in deltas if delta.text]
 
 
 def test_text_that_may_be_reasoning_is_held_until_the_reply_shows_what_it_is() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from tests.chat_models import PlainChatModel
 from voicegen.audio.wav import read_wav
+from voicegen.protocols import Delta
 from voicegen.records import Role
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.pipeline import VoiceChatPipeline
@@ -168,3 +169,18 @@ def test_timings_tell_tokens_audio_and_speedup(pipeline_of):
     assert 0 <= timings.first_token <= timings.first_audio
     assert timings.first_token <= timings.last_token
     assert timings.speedup == pytest.approx(timings.audio / timings.speaking)
+
+
+def test_stopping_works_while_the_model_still_reasons(pipeline_of):
+    looks = iter(range(5))
+
+    class Reasons(PlainChatModel):
+        def stream(self, messages, options, tools=()):
+            while True:
+                next(looks)  # an end would mean that nobody looked up
+                yield Delta("hm ", channel="reasoning")
+
+    pipeline = pipeline_of(Reasons())
+    asked = []
+    reply = pipeline.reply("Why?", should_stop=lambda: asked.append(1) or len(asked) > 2)
+    assert (reply.interrupted, reply.text, pipeline.session.turns) == (True, "", ())

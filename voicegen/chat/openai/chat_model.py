@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 import httpx
@@ -21,6 +22,7 @@ from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.records import Message, ModelInfo
 
 _SHORT_ANSWER: Final = 32  # tokens; a model that says no more has not reasoned
+_ENDLESS: Final = 4 * _SHORT_ANSWER  # pieces of a server that heeds no limit
 
 
 class OpenAIChatModel:
@@ -53,7 +55,7 @@ class OpenAIChatModel:
             ModelError: the server can't be reached, refuses the request, or breaks off in the middle; or the reply was
                 cut before it had shown whether it was the answer.
         """
-        self._learn_beginning(messages, options)
+        yield from self._learn_beginning(messages, options)
         body = self._server.request_body(messages, options, tools, stream=True)
         begun = False
         for attempt in range(self._server.retries + 1):
@@ -75,16 +77,17 @@ class OpenAIChatModel:
         texts = [str(entry.get("content") or "") + str(entry.get("tool_calls") or "") for entry in body["messages"]]
         return sum(math.ceil(len(text) / 3) + 6 for text in [*texts, *map(str, body.get("tools", ()))])
 
-    def _learn_beginning(self, messages: Sequence[Message], options: GenerationOptions) -> None:
+    def _learn_beginning(self, messages: Sequence[Message], options: GenerationOptions) -> Iterator[Delta]:
+        """Yields empty deltas while it asks; a server that goes on and on is not waited for."""
         if not self._dialect.wants_to_ask():
             return
         budget = replace(options, max_tokens=_SHORT_ANSWER)
         body = self._server.request_body(short_question(messages), budget, stream=True)
-        with suppress(RequestRefused, TryAgain):
-            for _ in self._stream_adapted(body):
-                pass
+        with suppress(RequestRefused, TryAgain), closing(self._stream_adapted(body)) as reply:
+            for _ in islice(reply, _ENDLESS):
+                yield Delta()
 
-    def _stream_adapted(self, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
+    def _stream_adapted(self, body: Mapping[str, Any]) -> Generator[Delta | ChatUsage, None, None]:
         """One try, without what the server refuses to be told."""
         body = self._dialect.written(body)
         while True:

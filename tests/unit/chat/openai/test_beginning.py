@@ -129,6 +129,16 @@ def test_a_server_that_changes_its_ways_is_caught_and_then_known() -> None:
         assert "".join(session.chat_stream("Well?")) == "Yes. It is."
 
 
+def test_a_server_that_heeds_no_limit_is_not_waited_for() -> None:
+    def endless(exchange: Exchange) -> None:
+        exchange.send_events(done=False)
+        while not script.stopping.is_set():
+            exchange.handler.wfile.write(b'data: {"choices": [{"delta": {"content": "and "}}]}\n\n')
+
+    with serving(endless, written("Yes.")) as script:
+        assert session_of(script).chat("Well?") == "Yes."
+
+
 class Spoken(ToneSpeech):
     """Remembers the texts that it was given to speak."""
 
@@ -139,6 +149,21 @@ class Spoken(ToneSpeech):
     def stream(self, utterance: Utterance) -> SpeechStream:
         self.texts.append(utterance.text)
         return (yield from super().stream(utterance))
+
+
+def test_stopping_works_while_an_answer_is_held(tmp_path: Path) -> None:
+    def endless(exchange: Exchange) -> None:
+        exchange.send_events(done=False)
+        while not script.stopping.is_set():
+            exchange.handler.wfile.write(b'data: {"choices": [{"delta": {"content": "and "}}]}\n\n')
+
+    looks = list[int]()
+    with (
+        serving(written("Let me see", finish="length"), endless) as script,
+        VoiceChatPipeline(model_of(script), Spoken(), output_dir=tmp_path) as pipeline,
+    ):
+        reply = pipeline.reply("Well?", should_stop=lambda: looks.append(1) is None and len(looks) > 5)
+    assert (reply.interrupted, reply.text) == (True, "")
 
 
 @pytest.mark.parametrize("stream", [True, False])
