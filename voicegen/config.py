@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -229,7 +229,9 @@ def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
 
 
 def unknown_key(key: str, valid: Iterable[str]) -> str:
-    """One line for a setting that does not exist: the key and the nearest valid one."""
+    """One line for a setting that does not exist: the key, and the kinds that have it or the nearest valid one."""
+    if kinds := _kinds_with(key):
+        return f"there is no setting {key} here: it belongs to {key.split('.')[0]}.kind={' or '.join(kinds)}"
     valid = [name for name in valid if name != key]
     near = difflib.get_close_matches(key, valid, n=1, cutoff=0.6)
     if not near:
@@ -238,6 +240,14 @@ def unknown_key(key: str, valid: Iterable[str]) -> str:
         near = [by_leaf[match] for match in difflib.get_close_matches(leaf, list(by_leaf), n=1, cutoff=0.6)]
     hint = f"did you mean {near[0]}?" if near else "see python -m voicegen run --cfg job for all keys"
     return f"there is no setting {key}: {hint}"
+
+
+def _kinds_with(key: str) -> list[str]:
+    """The kinds of chat or speech model that have a setting of this name."""
+    group, _, name = key.partition(".")
+    union = {"chat": ChatConfig, "tts": SpeechConfig}.get(group)
+    members = get_args(get_args(union)[0]) if union else ()
+    return [get_args(member.model_fields["kind"].annotation)[0] for member in members if name in member.model_fields]
 
 
 def dotted_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

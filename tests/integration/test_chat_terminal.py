@@ -165,7 +165,12 @@ def test_typing_streaming_interrupting_and_every_command(tmp_path, server, talke
     assert [message["content"] for message in server.requests[-1].body["messages"]] == ["Be odd.", "four"]
     assert "You said four." in terminal.say("/retry")
     assert [message["content"] for message in server.requests[-1].body["messages"]] == ["Be odd.", "four"]
-    assert "saved 1 turns to talk.jsonl" in terminal.say("/save talk.jsonl")
+    assert "saved 1 turn to talk.jsonl" in terminal.say("/save talk.jsonl")
+    terminal.type("/sa\t")  # Tab completes the command, then the file
+    terminal.screen("ve")
+    terminal.type(" tal\t")
+    terminal.screen("k.jsonl")
+    assert "saved 1 turn to talk.jsonl" in terminal.say("")
     assert len((tmp_path / "talk.jsonl").read_text().splitlines()) == 3
     assert "/system TEXT" in terminal.say("/help")
     assert "did you mean /history?" in terminal.say("/histori")

@@ -43,6 +43,11 @@ class SlashCommand:
     what: str
     run: Callable[[Room, str], NextStep]
 
+    @property
+    def takes_file(self) -> bool:
+        """Whether the argument is the name of a file."""
+        return self.argument == "FILE"
+
 
 def is_command(line: str) -> bool:
     """Whether a line is meant as a command rather than a question; a path such as `/usr/bin` is a question."""
@@ -57,7 +62,7 @@ def run_command(room: Room, line: str) -> NextStep:
         InputError: there is no such command, or it was used wrongly; says which is meant and how it is used.
         OutputError: a file cannot be written.
     """
-    word, _, argument = line.strip().partition(" ")
+    word, argument = (*line.split(maxsplit=1), "")[:2]
     command = _find(word)
     argument = argument.strip()
     if argument and not command.argument:
@@ -74,7 +79,7 @@ def _find(word: str) -> SlashCommand:
     for command in COMMANDS:
         if word.lower() in command.names:
             return command
-    near = difflib.get_close_matches(word.lower(), command_names(), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word.lower(), command_names(), n=1, cutoff=0.6) if len(word) > 1 else []
     raise InputError(f"there is no command {word}: " + (f"did you mean {near[0]}?" if near else "/help lists them"))
 
 
@@ -111,11 +116,14 @@ def _save(room: Room, argument: str) -> NextStep:
     if not argument:
         raise InputError("/save needs a file name: /save chat.jsonl")
     path = Path(argument).expanduser()
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it")
     if path.exists() and path.resolve() not in room.saved:
         raise OutputError(f"{path} exists already: choose another name")
     room.pipeline.session.save(path)
     room.saved.add(path.resolve())
-    room.page.note(f"saved {len(room.pipeline.session.turns)} turns to {path}")
+    turns = len(room.pipeline.session.turns)
+    room.page.note(f"saved {turns} {'turn' if turns == 1 else 'turns'} to {path}")
     return NextStep()
 
 

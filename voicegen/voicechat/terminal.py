@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self, TextIO
 
 from voicegen.chat.messages import well_formed
 from voicegen.errors import VoicegenError
-from voicegen.voicechat.commands import Room, command_names, is_command, run_command
+from voicegen.voicechat.commands import Room, is_command, run_command
 from voicegen.voicechat.page import Page
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.turn import Reply
@@ -143,7 +143,7 @@ def tolerant(stream: TextIO) -> TextIO:
 
 
 def typed_lines(history: Path | None) -> Iterator[str]:
-    """The lines that a user types, with editing, completion of commands, and the lines of earlier chats.
+    """The lines that a user types, with editing, completion of commands and file names, and the lines of earlier chats.
 
     Ctrl-C drops the line being typed; Ctrl-D on an empty line ends.
 
@@ -151,13 +151,14 @@ def typed_lines(history: Path | None) -> Iterator[str]:
         history: the file that keeps the lines; None, or one that cannot be written, to forget them.
     """
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.formatted_text import FormattedText
+
+    from voicegen.voicechat.completion import CommandCompleter
 
     prompt: PromptSession[str] = PromptSession(
         FormattedText([("bold ansigreen", "you: ")]),
         history=_line_history(history),
-        completer=WordCompleter(command_names(), sentence=True),
+        completer=CommandCompleter(),
         complete_while_typing=False,
     )
     return _prompted(prompt.prompt)

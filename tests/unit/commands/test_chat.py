@@ -132,7 +132,8 @@ def test_an_answer_is_played_through_the_device_that_is_named(chat, monkeypatch)
         (("--max-tokens", "many"), "--max-tokens: invalid int value: 'many'"),
         (("--max-token", "3"), "there is no flag --max-token"),
         (("voicechat.steam=true",), r"did you mean voicechat\.stream"),
-        (("--chat-model", "x"), r"there is no setting chat\.model"),
+        (("--chat-model", "x"), r"there is no setting chat\.model here: it belongs to chat\.kind=mlx or openai"),
+        (("--system-prompt", "Be brief, please."), r"no setting chat\.system_prompt here: it belongs to"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(chat, words, message):

@@ -36,6 +36,7 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
     ("words", "message"),
     [
         (["chat.max_token=3"], "there is no setting chat.max_token: did you mean chat.max_tokens?"),
+        (["chat.concurrency=3"], "there is no setting chat.concurrency here: it belongs to chat.kind=openai"),
         (["questions.text_colum=q"], "did you mean questions.text_column?"),
         (["nam=x"], "did you mean name?"),
         (["chatt=smollm2"], "did you mean chat?"),

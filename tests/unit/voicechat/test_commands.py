@@ -143,8 +143,18 @@ def test_help_tells_every_command(room):
 def test_an_unknown_command_is_answered_with_the_nearest(room):
     with pytest.raises(InputError, match=r"no command /histroy: did you mean /history\?"):
         run_command(room, "/histroy")
-    with pytest.raises(InputError, match="/help lists them"):
-        run_command(room, "/xyzzyx")
+    for line in ("/xyzzyx", "/"):
+        with pytest.raises(InputError, match="/help lists them"):
+            run_command(room, line)
+
+
+def test_any_white_space_ends_a_commands_name(room):
+    assert "system prompt: Be odd." in said(room, "/system\tBe odd. ")[1]
+
+
+def test_a_conversation_is_not_saved_into_a_folder_itself(room, tmp_path):
+    with pytest.raises(InputError, match="is a folder: name a file in it"):
+        run_command(room, f"/save {tmp_path}")
 
 
 def test_text_after_a_command_that_takes_none_is_refused(room):
