@@ -148,13 +148,20 @@ def load_tools(names: Sequence[str]) -> ToolRegistry:
                 f"chat.tools: no installed package offers the tool {name!r} "
                 f"(entry points of {ENTRY_POINTS!r}; installed: {known})."
             )
-        found = offered[name].load()
+        try:
+            found = offered[name].load()
+        except Exception as error:  # whatever a package raises that is being imported
+            raise ConfigError(
+                f"chat.tools: the tool {name!r} ({offered[name].value}) cannot be loaded: {type(error).__name__}: {error}"
+            ) from error
         if isinstance(found, Tool):
             registry.add(found)
         elif callable(found):
             registry.register(name, inspect.getdoc(found) or name, found)
         else:
-            raise ConfigError(f"chat.tools: {name!r} is a {type(found).__name__}, neither a function nor a Tool.")
+            raise ConfigError(
+                f"chat.tools: {name!r} is of the type {type(found).__name__}, neither a function nor a Tool."
+            )
     return registry
 
 

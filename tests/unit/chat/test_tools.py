@@ -251,3 +251,18 @@ def test_a_name_that_nothing_installed_offers_is_a_config_error() -> None:
 
 def test_no_names_load_nothing() -> None:
     assert len(load_tools([])) == 0
+
+
+NO_TOOL = 5
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("nothing_here", r"the tool 'find' \(.*:nothing_here\) cannot be loaded: AttributeError: "),
+        ("NO_TOOL", "'find' is of the type int, neither a function nor a Tool"),
+    ],
+)
+def test_an_entry_point_that_leads_nowhere_is_a_config_error(value: str, message: str) -> None:
+    with offering(find=value), pytest.raises(ConfigError, match=message):
+        load_tools(["find"])
