@@ -151,9 +151,8 @@ def load_tools(names: Sequence[str]) -> ToolRegistry:
         try:
             found = offered[name].load()
         except Exception as error:  # whatever a package raises that is being imported
-            raise ConfigError(
-                f"chat.tools: the tool {name!r} ({offered[name].value}) cannot be loaded: {type(error).__name__}: {error}"
-            ) from error
+            why = f"{type(error).__name__}: {error}"
+            raise ConfigError(f"chat.tools: {name!r} ({offered[name].value}) cannot be loaded: {why}") from error
         if isinstance(found, Tool):
             registry.add(found)
         elif callable(found):

@@ -259,7 +259,7 @@ NO_TOOL = 5
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("nothing_here", r"the tool 'find' \(.*:nothing_here\) cannot be loaded: AttributeError: "),
+        ("nothing_here", r"'find' \(.*:nothing_here\) cannot be loaded: AttributeError: "),
         ("NO_TOOL", "'find' is of the type int, neither a function nor a Tool"),
     ],
 )
