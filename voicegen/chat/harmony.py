@@ -22,8 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum, auto
 
+from voicegen.chat.beginning import Beginning
 from voicegen.chat.messages import call_arguments, malformed_text
-from voicegen.chat.think import Beginning
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from voicegen.chat.beginning import Beginning
 from voicegen.chat.detokenizer import IncrementalDecoder
 from voicegen.chat.harmony import HARMONY_STOPS, HARMONY_TOKENS, HarmonyMachine
 from voicegen.chat.markers import Control, MarkerScanner
-from voicegen.chat.think import Beginning, MarkedMachine, ReplyMarkers, parse_json_calls
+from voicegen.chat.think import MarkedMachine, ReplyMarkers, parse_json_calls
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
 

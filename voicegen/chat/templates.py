@@ -9,10 +9,11 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
+from voicegen.chat.beginning import Beginning
 from voicegen.chat.harmony import END_OF_TEXT, HARMONY_STOPS, HARMONY_TOKENS
 from voicegen.chat.literals import guard, split_at
 from voicegen.chat.prompt import Conversation, harmony_conversation, plain_conversation, with_tools_in_system
-from voicegen.chat.think import Beginning, MarkedMachine, ReplyMarkers, call_from_entry, parse_json_calls
+from voicegen.chat.think import MarkedMachine, ReplyMarkers, call_from_entry, parse_json_calls
 from voicegen.errors import ModelError
 from voicegen.records import Message, Role, ToolCall
 

@@ -11,36 +11,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from voicegen.chat.beginning import Beginning
 from voicegen.chat.messages import call_arguments, read_json
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
 
 ParseCalls = Callable[[str], Sequence[ToolCall]]
-
-
-class Beginning(Enum):
-    """What the text is with which a reply begins, while no marker has said so.
-
-    A prompt may end inside the reasoning, whose opening marker then is no part of the reply. Where that is not known,
-    text is held until the reply shows it.
-    """
-
-    ANSWER = "answer"
-    REASONING = "reasoning"
-    UNKNOWN = "unknown"
-
-
-def learned(known: Beginning, shown: Beginning) -> Beginning:
-    """What is known of a model's replies after one that has shown `shown`. Reasoning, once seen, is never forgotten."""
-    if shown is Beginning.REASONING or known is Beginning.UNKNOWN:
-        return shown
-    return known
-
-
-UNMARKED_REASONING = (
-    "The model marked the end of a reasoning whose beginning it had not marked: what it said so far is no answer. "
-    "Ask again: from now on its replies are held until they have shown what they are."
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.tool_parsers import json_tools
 
 from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, think_tokenizer
+from voicegen.chat.beginning import Beginning
 from voicegen.chat.messages import call_arguments, malformed_text
 from voicegen.chat.parsing import OutputParser, TextParser, parser_for
 from voicegen.chat.templates import ChatTemplate
-from voicegen.chat.think import Beginning
 from voicegen.records import ToolCall
 
 THINK = ChatTemplate(think_tokenizer())

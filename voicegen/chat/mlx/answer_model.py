@@ -13,12 +13,13 @@ import mlx.core as mx
 
 from voicegen.chat.mlx.acceleration import accelerate
 from voicegen.chat.mlx.batching import Batch
+from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.kv import SharedPrefix, default_kv_budget, shared_prefix
 from voicegen.chat.mlx.loading import LoadedModel, load
 from voicegen.chat.mlx.rows import MAX_TOOL_ROUNDS, Next, Row
 from voicegen.chat.mlx.sampling import RowStream
 from voicegen.chat.mlx.token_batch import TokenGenerator
-from voicegen.chat.parsing import parser_for
+from voicegen.chat.parsing import OutputParser, parser_for
 from voicegen.chat.templates import ChatTemplate
 from voicegen.chat.tools import ToolRegistry, load_tools
 from voicegen.errors import VoicegenError
@@ -60,6 +61,7 @@ class MLXAnswerModel:
         self._model = accelerate(loaded.model)
         self._options = options or GenerationOptions()
         self._template = ChatTemplate(loaded.tokenizer)
+        self._begins = found_beginning(self._model, self._template)
         self._system = [Message(Role.SYSTEM, system_prompt)] if system_prompt else []
         self._reasoning_budget = reasoning_budget
         self._tools = tools or ToolRegistry()
@@ -110,7 +112,7 @@ class MLXAnswerModel:
             question,
             messages,
             prompt,
-            parser_for(self._template),
+            self._parser(),
             RowStream(question.seed),
             self._options.max_tokens,
             prompt_tokens=len(prompt),
@@ -136,7 +138,7 @@ class MLXAnswerModel:
         row.messages += [row.assistant_message(), *self._tools.call_all(row.parser.tool_calls)]
         row.prompt, row.cache, row.cached = self._render(row.messages), None, []
         row.prompt_tokens = len(row.prompt)
-        row.parser, row.budget, row.forced = parser_for(self._template), self._options.max_tokens, False
+        row.parser, row.budget, row.forced = self._parser(), self._options.max_tokens, False
         return self._fitted(row)
 
     def generator(self, batch_size: int) -> TokenGenerator:
@@ -157,6 +159,9 @@ class MLXAnswerModel:
         """Whether the KV caches of these rows together, padded to the longest, stay within the budget."""
         longest = max(len(row.cached) + len(row.prompt) + row.budget for row in rows)
         return len(rows) * longest * self._prefix.bytes_per_token <= self._kv_budget
+
+    def _parser(self) -> OutputParser:
+        return parser_for(self._template, self._begins)
 
     def _render(self, messages: list[Message]) -> list[int]:
         return self._template.render(messages, self._tools.schemas, self._options.reasoning_effort)

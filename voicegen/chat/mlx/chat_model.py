@@ -9,13 +9,14 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
+from voicegen.chat.beginning import UNMARKED_REASONING, Beginning
 from voicegen.chat.mlx.acceleration import accelerate
+from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.kv import PREFILL_STEP, common_length
 from voicegen.chat.mlx.loading import LoadedModel, load
 from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
 from voicegen.chat.parsing import OutputParser, parser_for
 from voicegen.chat.templates import ChatTemplate
-from voicegen.chat.think import UNMARKED_REASONING, learned
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
@@ -39,7 +40,7 @@ class MLXChatModel:
         self.context_length = loaded.context_length
         self._model = accelerate(loaded.model)
         self._template = ChatTemplate(loaded.tokenizer)
-        self._begins = self._template.begins
+        self._begins = found_beginning(self._model, self._template)
         self._reasoning_budget = reasoning_budget
         self._turn = 0
         self._forget()
@@ -65,8 +66,7 @@ class MLXChatModel:
     ) -> Iterator[Delta | ChatUsage]:
         """Yields what each token adds and one `ChatUsage` last; see `voicegen.protocols.ChatModel`.
 
-        Where the template leaves open whether the model reasons first, a reply that does not say so is held until its
-        end, until one has shown that it may be given as it comes.
+        Where it is not known whether the model reasons first, a reply that does not say so is held until its end.
 
         Raises:
             ModelError: The prompt fills the model's context; or what was given as answer proves to be reasoning.
@@ -93,7 +93,6 @@ class MLXChatModel:
                 budget = min(room, self._reasoning_budget)
                 finish = yield from self._generate(forced, budget, parser, reply)
                 yield from parser.finish(cut=finish == "length")
-        self._begins = learned(self._begins, parser.began)
         yield ChatUsage(finish, len(prompt), reply.count, cached)
 
     def _generate(
@@ -115,7 +114,7 @@ class MLXChatModel:
             upcoming = self._advance(token, reply)
             yield from parser.feed(token)
             if parser.retracted:
-                self._begins = learned(self._begins, parser.began)
+                self._begins = Beginning.UNKNOWN
                 raise ModelError(UNMARKED_REASONING)
             if parser.stopped:
                 return "stop"

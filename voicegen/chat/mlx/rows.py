@@ -65,6 +65,8 @@ class Row:
     def outcome(self, cut: bool) -> Answer | Failure:
         """The record that this row becomes. Reasoning never becomes an answer."""
         text = self.parser.answer.strip()
+        if self.parser.cut_in_reasoning and not cut:
+            return self.failure(f"the model ended its reply after {self.completion_tokens} tokens without an answer")
         if self.parser.cut_in_reasoning:
             return self.failure(
                 f"the model reasoned for {self.completion_tokens} tokens and gave no answer; "

@@ -12,17 +12,17 @@ from typing import Any, Final
 
 import httpx
 
+from voicegen.chat.beginning import SHORT_ANSWER, short_question
 from voicegen.chat.messages import read_json
 from voicegen.chat.openai.completions import IN_DOUBT, StreamedReply
-from voicegen.chat.openai.dialect import Dialect, short_question
+from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import client_options, transport_error
 from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, TryAgain, error_of
 from voicegen.errors import ModelError
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.records import Message, ModelInfo
 
-_SHORT_ANSWER: Final = 32  # tokens; a model that says no more has not reasoned
-_ENDLESS: Final = 4 * _SHORT_ANSWER  # pieces of a server that heeds no limit
+_ENDLESS: Final = 4 * SHORT_ANSWER  # pieces of a server that heeds no limit
 
 
 class OpenAIChatModel:
@@ -81,7 +81,7 @@ class OpenAIChatModel:
         """Yields empty deltas while it asks; a server that goes on and on is not waited for."""
         if not self._dialect.wants_to_ask():
             return
-        budget = replace(options, max_tokens=_SHORT_ANSWER)
+        budget = replace(options, max_tokens=SHORT_ANSWER)
         body = self._server.request_body(short_question(messages), budget, stream=True)
         with suppress(RequestRefused, TryAgain), closing(self._stream_adapted(body)) as reply:
             for _ in islice(reply, _ENDLESS):

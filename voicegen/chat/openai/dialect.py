@@ -1,23 +1,21 @@
 """What one server's API wants of requests, and how its replies begin: learned as it answers, kept with the model.
 
-Servers give no other way to find out. Source: the errors of OpenAI's chat completions (`param` and `code` name what was
-refused), and the templates of DeepSeek-R1, Qwen3-Thinking and others, which end the prompt with `<think>`; llama.cpp
-and vLLM without a reasoning parser then send a reasoning that has an end but no beginning.
+Servers give no other way to find out. Source: the errors of OpenAI's chat completions, whose `param` and `code` name
+what was refused. llama.cpp with `--reasoning-format none`, and vLLM without a reasoning parser, send reasoning among the
+text.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
+from voicegen.chat.beginning import Beginning, learned
 from voicegen.chat.openai.server import ParameterRefused, Server
-from voicegen.chat.think import Beginning, learned
-from voicegen.records import Message, Role
 
 _log = logging.getLogger(__name__)
 
-_SHORT_QUESTION: Final = "Say only: yes"  # SmolLM2-135M obeys; it rambles on when asked for "one word"
 _OTHER_NAMES: Final = {"max_tokens": "max_completion_tokens"}
 _NEEDED: Final = frozenset({"model", "messages", "stream", "tools"})
 
@@ -70,8 +68,3 @@ class Dialect:
         wants = self.begins is Beginning.UNKNOWN and not self._has_asked
         self._has_asked = True
         return wants
-
-
-def short_question(messages: Sequence[Message]) -> list[Message]:
-    """A question whose answer comes at once from a model that doesn't reason; instructions stay, as they may matter."""
-    return [*(message for message in messages if message.role is Role.SYSTEM), Message(Role.USER, _SHORT_QUESTION)]

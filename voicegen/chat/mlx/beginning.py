@@ -1,0 +1,29 @@
+"""How the replies of a model on MLX begin, where its template leaves that open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlx.core as mx
+from mlx_lm.models.cache import make_prompt_cache
+
+from voicegen.chat.beginning import SHORT_ANSWER, Beginning, short_question
+from voicegen.chat.parsing import parser_for
+from voicegen.chat.templates import ChatTemplate
+
+
+def found_beginning(model: Any, template: ChatTemplate) -> Beginning:
+    """What the template tells, or else what a short question shows, which takes at most `SHORT_ANSWER` tokens."""
+    if template.begins is not Beginning.UNKNOWN:
+        return template.begins
+    parser = parser_for(template)
+    cache = make_prompt_cache(model)
+    fed = template.render(short_question())
+    for _ in range(SHORT_ANSWER):
+        token = int(mx.argmax(model(mx.array(fed)[None], cache=cache)[0, -1]).item())  # type: ignore[arg-type]
+        parser.feed(token)
+        if token in template.stop_tokens or parser.stopped:
+            parser.finish()
+            break
+        fed = [token]
+    return parser.began
