@@ -69,7 +69,7 @@ def check() -> None:
     """Fast against plain at true sizes: exact in float32; the error of bfloat16 against float32."""
     torch.backends.cuda.matmul.allow_tf32 = False
     model = random_model(true_sizes(), CUDA, torch.float32)
-    for slots in (1, 2, 7, 64):
+    for slots in (1, 2, 7, 300):
         for sampling in (Sampling(0.0, 0), Sampling(0.9, 50)):
             plain, fast = filled(model, slots), filled(model, slots)
             slow, quick = PlainFrames(model, plain, sampling), CapturedFrames(model, fast, sampling)
@@ -147,14 +147,6 @@ def frames(sizes: list[int]) -> None:
         )
 
 
-def narrower(rows: int) -> None:
-    """Frames with another bound on what counts as a few rows."""
-    from voicegen.tts.marvis import kernels
-
-    kernels.NARROW = rows
-    frames([1, 2, 4])
-
-
 def profile(slots: int) -> None:
     model = random_model(true_sizes(), CUDA, torch.bfloat16)
     state = filled(model, slots)
@@ -184,62 +176,102 @@ def report(prof: torch.profiler.profile, runs: int, rows: int) -> None:
         print(f"   {us:9.0f} us {count:6.0f} calls {us / max(count, 1):7.2f} us  {name}", flush=True)
 
 
+SHAPES = {  # outputs, inputs, how
+    "qkv": (1536, 1024, {"eps": 1e-5}),
+    "out": (1024, 1024, {"add": True}),
+    "gate_up": (4096, 1024, {"eps": 1e-5, "gated": True}),
+    "down": (1024, 4096, {"add": True}),
+    "head": (2051, 1024, {"eps": 1e-5}),
+}
+SWEPT = [
+    (rows, outputs, inputs, split, stages, warps)
+    for rows, outputs, inputs, warps in [
+        (16, 32, 128, 4),
+        (16, 64, 128, 4),
+        (32, 32, 128, 4),
+        (64, 32, 64, 4),
+        (64, 32, 128, 4),
+        (64, 64, 64, 4),
+        (64, 64, 128, 4),
+        (64, 128, 64, 4),
+        (128, 32, 128, 4),
+        (128, 64, 64, 4),
+        (128, 128, 64, 8),
+        (256, 64, 64, 8),
+    ]
+    for split in (1, 2, 4)
+    for stages in (3, 4, 5)
+]
+
+
 def products(rows: list[int]) -> None:
-    """What the vendor's matrix products take, over four layers' weights so that they come from memory."""
-    shapes = {
-        "qkv": (1536, 1024),
-        "out": (1024, 1024),
-        "gate_up": (8192, 1024),
-        "down": (1024, 4096),
-        "head": (2112, 1024),
-    }
+    """Our products against the vendor's bare ones, over four layers' weights so that they come from memory."""
+    from voicegen.tts.marvis.kernels import Products, Stream, Tiles
+
+    launch = Products(CUDA)
     for n in rows:
-        line = []
-        for name, (out, inner) in shapes.items():
-            weights = [torch.randn(out, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(4)]
-            x = torch.randn(n, inner, device=CUDA, dtype=torch.bfloat16)
-            y = torch.empty(n, out, device=CUDA, dtype=torch.bfloat16)
-            took = timed(graphed(lambda w=weights, x=x, y=y: [torch.mm(x, one.t(), out=y) for one in w], 4)) / 16
-            line.append(f"{name} {took * 1e3:.1f} us {2 * n * out * inner / took / 1e9:.0f} TF")
-        print(f"products rows={n}: " + ", ".join(line), flush=True)
+        for name, (units, inner, how) in SHAPES.items():
+            doubled = 2 if how.get("gated") else 1
+            weights = [torch.randn(doubled * units, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(4)]
+            stream, target = Stream.of(n, inner, weights[0]), Stream.of(n, units, weights[0])
+            stream.values.normal_()
+            stream.squares.fill_(inner / stream.squares.shape[1])
+            x: object = stream if "eps" in how else stream.values
+            out: object = target if "add" in how else target.values
+            wide = torch.empty(n, doubled * units, device=CUDA, dtype=torch.bfloat16)
+
+            def vendors(weights=weights, stream=stream, wide=wide) -> None:
+                for one in weights:
+                    torch.mm(stream.values, one.t(), out=wide)
+
+            def ours(tiles, weights=weights, x=x, out=out, how=how) -> None:
+                for one in weights:
+                    launch(x, one, out, tiles=tiles, dependent=True, **how)  # type: ignore[arg-type]
+
+            results = [(timed(graphed(lambda: ours(None), 8)) / 32 * 1e3, "the default")]
+            for tiles in SWEPT:
+                too_small = inner % (tiles[3] * 1024) or (tiles[0] > 16 and tiles[0] >= 4 * n)
+                if too_small or (tiles[3] > 1 and (doubled > 1 or -(-n // tiles[0]) * -(-units // tiles[1]) > 66)):
+                    continue
+                try:
+                    took = timed(graphed(lambda tiles=tiles: ours(Tiles(*tiles)), 8)) / 32 * 1e3
+                except Exception as error:
+                    print(f"    {name} {tiles}: {str(error)[:80]}")
+                    continue
+                results.append((took, str(tiles)))
+            floor = timed(graphed(vendors, 8)) / 32 * 1e3
+            best = ", ".join(f"{us:.2f} {which}" for us, which in sorted(results)[:5])
+            print(f"products rows={n} {name}: vendor's {floor:.2f} us; default {results[0][0]:.2f}; {best}", flush=True)
 
 
 def narrow() -> None:
-    """The narrow linear layer, by its block sizes, launched early as in a frame."""
+    """The product of one row, by its block sizes, launched early as in a frame."""
     import triton
 
-    from voicegen.tts.marvis import kernels
+    from voicegen.tts.marvis.kernels.products import _narrow_kernel
 
-    shapes = {"qkv": (1536, 1024, {}), "out": (1024, 1024, {"ADD": True}), "gate_up": (4096, 1024, {"GATED": True})}
-    shapes |= {"down": (1024, 4096, {"ADD": True}), "head": (2112, 1024, {})}
-    for name, (units, inner, extra) in shapes.items():
-        doubled = 2 if extra.get("GATED") else 1
+    for name, (units, inner, how) in SHAPES.items():
+        doubled = 2 if how.get("gated") else 1
         weights = [torch.randn(doubled * units, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(8)]
-        norm = torch.ones(inner, device=CUDA, dtype=torch.bfloat16)
         x = torch.randn(1, inner, device=CUDA, dtype=torch.bfloat16)
         y = torch.zeros(1, units, device=CUDA, dtype=torch.bfloat16)
         results = []
-        for early in (False, True):
-            for block_out in (1, 2, 4, 8):
-                for warps in (1, 2, 4, 8):
-                    flags = {"NORM": name in ("qkv", "gate_up", "head"), "GATED": False, "ADD": False, **extra}
-                    options = {"BLOCK_OUT": block_out, "num_warps": warps, "DEPENDENT": early, **flags}
-                    options |= {"launch_pdl": True} if early else {}
-                    grid = (triton.cdiv(units, block_out),)
+        for block_out in (1, 2, 4, 8):
+            for warps in (1, 2, 4, 8):
+                flags = {"NORM": "eps" in how, "GATED": "gated" in how, "ADD": "add" in how, "DEPENDENT": True}
+                options = {"OUTPUTS": block_out, "num_warps": warps, "launch_pdl": True, **flags}
+                grid = (triton.cdiv(units, block_out),)
 
-                    def run(grid=grid, options=options, weights=weights, x=x, y=y, norm=norm, units=units) -> None:
-                        sizes = (1e-5, units, x.shape[1], x.stride(0), y.stride(0))
-                        for one in weights:
-                            kernels._narrow_linear_kernel[grid](
-                                x, norm, one, y, *sizes, ROWS=1, BLOCK_IN=x.shape[1], **options
-                            )
+                def run(grid=grid, options=options, weights=weights, x=x, y=y, units=units) -> None:
+                    sizes = (1e-5, units, x.shape[1], x.stride(0), y.stride(0))
+                    for one in weights:
+                        _narrow_kernel[grid](x, one, y, *sizes, ROWS=1, INPUTS=x.shape[1], **options)
 
-                    results.append((timed(graphed(run, 2), 7) / 16 * 1e3, block_out, warps, early))
+                results.append((timed(graphed(run, 2), 7) / 16 * 1e3, block_out, warps))
         results.sort()
         floor = doubled * units * inner * 2 / 4.3e12 * 1e6
-        best = ", ".join(f"{us:.2f} us out={o} warps={w} early={e}" for us, o, w, e in results[:4])
-        late = min(result for result in results if not result[3])
-        print(f"narrow {name}: floor {floor:.2f} us; {best}; late {late}; worst {results[-1][0]:.1f}", flush=True)
+        best = ", ".join(f"{us:.2f} us out={o} warps={w}" for us, o, w in results[:4])
+        print(f"narrow {name}: floor {floor:.2f} us; {best}; worst {results[-1][0]:.1f}", flush=True)
 
 
 def clocked(owner: type, name: str, spent: dict[str, float]) -> None:

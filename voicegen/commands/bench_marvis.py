@@ -100,7 +100,8 @@ def _generation(engine: Marvis, slots: int) -> Iterator[Row]:
     """Codes alone, with as many utterances as keep the slots busy."""
     for size, utterances in ((1, 3), (256, 256 * 8), (slots, slots * 6)):
         engine.slots = size
-        engine.generate_takes(fading(size))
+        for warm in (fading(size), workload(2 * size, seed=1)):
+            engine.generate_takes(warm)
         requests = workload(utterances)
         with _peak() as peak:
             seconds = _timed(lambda requests=requests: engine.generate_takes(requests))  # type: ignore[misc]

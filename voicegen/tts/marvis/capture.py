@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.fused import FusedFrame
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.prefill import Admission, PromptBatch, grouped, host_batch, prefill, read_batch
+from voicegen.tts.marvis.prefill import (
+    Admission,
+    PromptBatch,
+    Rows,
+    grouped,
+    host_batch,
+    on_device,
+    prefill,
+    read_batch,
+)
 from voicegen.tts.marvis.sampler import Sampling
 
 
@@ -32,9 +41,11 @@ class CopiedFrame:
 
 
 class CapturedPrefill:
-    """Prefill captured for a few shapes of batch, so that the host is free while slots are refilled.
+    """Prefill captured for a few shapes of batch, and replayed beside the frame that the device is working on.
 
-    Prompts with a shared prefix, and batches over the largest shape, are read without a graph.
+    That frame leaves the cache of idle slots alone, so keys and values go where they belong; hidden states and counters
+    wait in `Rows` until it has ended. Prompts with a shared prefix, and batches over the largest shape, are read
+    without a graph, between frames.
     """
 
     ROWS = (4, 16, 64)
@@ -45,6 +56,8 @@ class CapturedPrefill:
     def __init__(self, model: MarvisModel, state: SlotState) -> None:
         self._model = model
         self._state = state
+        self._side = torch.cuda.Stream(model.device, priority=-1)
+        self._rows = Rows(torch.zeros_like(state.hidden), torch.zeros_like(state.counters))
         self._graphs: dict[tuple[int, int, bool], tuple[PromptBatch, torch.cuda.CUDAGraph]] = {}
         self._seen: dict[tuple[int, int, bool], int] = {}
         self._pool: object = None
@@ -71,11 +84,20 @@ class CapturedPrefill:
         if shape not in self._graphs:
             self._capture(shape)
         batch, graph = self._graphs[shape]
-        batch.tokens.copy_(torch.from_numpy(tokens).pin_memory(), non_blocking=True)
-        batch.places.copy_(torch.from_numpy(places).pin_memory(), non_blocking=True)
-        if batch.is_audio is not None:
-            batch.is_audio.copy_(torch.from_numpy(is_audio).pin_memory(), non_blocking=True)
-        graph.replay()
+        frames = torch.cuda.current_stream()
+        if self._state.touched:
+            self._side.wait_stream(frames)
+            self._state.touched = False
+        with torch.cuda.stream(self._side):
+            batch.tokens.copy_(torch.from_numpy(tokens).pin_memory(), non_blocking=True)
+            batch.places.copy_(torch.from_numpy(places).pin_memory(), non_blocking=True)
+            if batch.is_audio is not None:
+                batch.is_audio.copy_(torch.from_numpy(is_audio).pin_memory(), non_blocking=True)
+            graph.replay()
+        frames.wait_stream(self._side)
+        slots = on_device(np.array([item.slot for item in group]), self._model.device)
+        self._state.hidden[slots] = self._rows.hidden[slots]
+        self._state.counters[slots] = self._rows.counters[slots]
 
     def _capture(self, shape: tuple[int, int, bool]) -> None:
         """Captures a shape; like shapes have run before."""
@@ -84,7 +106,7 @@ class CapturedPrefill:
         tokens = torch.zeros((rows, width, books) if audio else (rows, width), dtype=torch.int64, device=device)
         is_audio = torch.zeros(rows, width, dtype=torch.bool, device=device) if audio else None
         batch = PromptBatch(tokens, is_audio, torch.zeros(rows, 7, dtype=torch.int64, device=device))
-        graph = captured(lambda: read_batch(self._model, self._state, batch, None), self._pool)
+        graph = captured(lambda: read_batch(self._model, self._state, batch, None, self._rows), self._pool)
         self._pool = self._pool or graph.pool()
         self._graphs[shape] = batch, graph
 

@@ -108,7 +108,7 @@ class PlainFrames:
     def _advance(self, codes: torch.Tensor) -> None:
         """Feeds each slot's frame to the backbone, for the hidden state that its next frame is drawn from."""
         state, slots = self.state, len(codes)
-        positions = state.positions[:slots]
+        positions = state.positions[:slots].clamp(min=0)
         longest = int(positions.max()) + 1
         rows = torch.arange(slots, device=codes.device)
         mask = (torch.arange(longest, device=codes.device) <= positions[:, None])[:, None, None]
@@ -123,7 +123,7 @@ class PlainFrames:
         state.hidden[:slots] = self.model.backbone(embedded, positions[:, None], attend)[:, 0]
 
     def _finish(self, codes: torch.Tensor, finite: torch.Tensor) -> None:
-        """Writes codes and flags, and counts; a slot whose take has ended goes back to position 0."""
+        """Writes codes and flags, and counts; a slot whose take has ended is idle."""
         state, slots = self.state, len(codes)
         counters = state.counters[:slots]
         eos = (codes == self.model.config.eos_code).all(dim=1)
@@ -131,4 +131,6 @@ class PlainFrames:
         flags = eos * EOS + full * FULL + ~finite * BROKEN
         state.output[:slots, :-1] = codes.int()
         state.output[:slots, -1] = flags.int()
-        counters[:, :2] = torch.where(flags[:, None] > 0, 0, counters[:, :2] + 1)
+        idle = counters.new_tensor([-1, 0, 0])
+        going_on = torch.cat([counters[:, :2] + 1, counters[:, 2:3]], dim=1)
+        counters[:, :3] = torch.where(flags[:, None] > 0, idle, going_on)

@@ -79,6 +79,14 @@ class PromptBatch:
     start: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Hidden states (S, width) and counters (S, 5) of slots, beside those that frames work on."""
+
+    hidden: torch.Tensor
+    counters: torch.Tensor
+
+
 @torch.inference_mode()
 def read_prefix(model: MarvisModel, prompt: Prompt) -> Prefix:
     """Reads a prompt that many takes begin with, once."""
@@ -141,8 +149,11 @@ def host_batch(
     return np.ascontiguousarray(tokens[..., 0]), None, np.array(places)
 
 
-def read_batch(model: MarvisModel, state: SlotState, batch: PromptBatch, prefix: Prefix | None) -> None:
-    """Runs the backbone over a batch, without waiting for the device."""
+def read_batch(
+    model: MarvisModel, state: SlotState, batch: PromptBatch, prefix: Prefix | None, rows_to: Rows | None = None
+) -> None:
+    """Runs the backbone over a batch, without waiting for the device; hidden states and counters go to `rows_to`."""
+    target = rows_to or state
     rows, width = batch.tokens.shape[:2]
     start, slots = batch.start, batch.places[:, 0]
     end = start + width
@@ -160,8 +171,8 @@ def read_batch(model: MarvisModel, state: SlotState, batch: PromptBatch, prefix:
 
     positions = torch.arange(start, end, device=model.device)[None]
     hidden = model.backbone(model.embed(batch.tokens, batch.is_audio), positions, attend)
-    state.hidden[slots] = hidden[torch.arange(rows, device=model.device), batch.places[:, 1]]
-    state.counters[slots] = batch.places[:, 2:]
+    target.hidden[slots] = hidden[torch.arange(rows, device=model.device), batch.places[:, 1]]
+    target.counters[slots] = batch.places[:, 2:]
 
 
 def padded(prompts: Sequence[Prompt], width: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

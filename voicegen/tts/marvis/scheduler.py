@@ -70,7 +70,7 @@ class Scheduler:
         """`silence` (V,) says which codes of codebook 0 are silence; None leaves that rule out."""
         slots, books = runner.state.slots, runner.state.codebooks
         self.counts = Counts()
-        runner.state.user = self
+        runner.state.claim(self)
         self._runner = runner
         self._silence = silence
         self._rungs = _rungs(slots)
@@ -230,6 +230,8 @@ class Scheduler:
         self._jobs[slot] = None
         if error:
             self._runner.state.clear(slot)
+        elif not flags:  # the device does not know that this take has ended
+            self._runner.state.idle([slot])
         codes = self._codes[slot, :length].T.astype(np.int64)
         return Take(job, codes, reason, float(self._seconds[slot]), error)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.config import read_config
@@ -44,18 +45,26 @@ def states(model: MarvisModel, slots: int, books: int) -> tuple[SlotState, SlotS
 
 
 @pytest.mark.parametrize(
-    ("slots", "books", "frames", "sampling"),
+    ("slots", "most_rows", "books", "frames", "sampling"),
     [
-        pytest.param(1, 3, 2, Sampling(0.0, 0), id="narrow products alone"),
-        pytest.param(2, 2, 1, Sampling(1.3, 0), id="narrow and wide products, fewer codebooks"),
-        pytest.param(3, 3, 1, Sampling(0.9, 5), id="wide products alone, a cache of two blocks"),
+        pytest.param(1, 256, 3, 2, Sampling(0.0, 0), id="products of one row"),
+        pytest.param(3, 256, 3, 1, Sampling(0.9, 5), id="our products, a cache of two blocks"),
+        pytest.param(2, 1, 2, 1, Sampling(1.3, 0), id="the vendor's products, fewer codebooks"),
     ],
 )
 def test_the_fused_frame_equals_the_plain_one(
-    slots: int, books: int, frames: int, sampling: Sampling, checkpoints: Callable[..., Path]
+    slots: int,
+    most_rows: int,
+    books: int,
+    frames: int,
+    sampling: Sampling,
+    checkpoints: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from voicegen.tts.marvis import fused as fused_frames
     from voicegen.tts.marvis.fused import FusedFrame
 
+    monkeypatch.setattr(fused_frames, "MOST_ROWS", most_rows)
     model = model_of(checkpoints(seed=1, codebooks=3))
     plain, fused = states(model, slots + 1 if slots < 3 else slots, books)
     frame, runner = FusedFrame(model, fused), PlainFrames(model, plain, sampling)
@@ -86,11 +95,40 @@ def test_the_sampling_kernel_equals_plain_sampling(dtype: torch.dtype, top_k: in
     output = torch.full((rows, 9), -1, dtype=torch.int32, device=DEVICE)
     broken = torch.zeros(rows, dtype=torch.int32, device=DEVICE)
     controls = torch.tensor([0.9, float(top_k)], device=DEVICE)
-    kernels.sample(logits, output, broken, counters, controls, book, vocab, None)
+    kernels.sample(logits, output, broken, counters, controls, book, vocab, None, kernels.Stream.of(rows, 8, logits))
     codes, finite = sample(logits[:, :vocab], counters[:, 3:], counters[:, 1], book, Sampling(0.9, top_k))
     torch.testing.assert_close(broken.bool(), ~finite)
     torch.testing.assert_close(output[:4, book].long(), codes[:4])
     assert (output[:, [0, 1, 2, 4, 5, 6, 7, 8]] == -1).all()
+
+
+@pytest.mark.parametrize("rows", [1, 5, 33])
+@pytest.mark.parametrize(
+    "tiles", [(16, 32, 16), (16, 64, 32, 2), (32, 32, 16, 4)], ids=["whole", "shared by two", "shared by four"]
+)
+def test_products_equal_the_plain_layers(rows: int, tiles: tuple[int, ...]) -> None:
+    from voicegen.tts.marvis import kernels
+
+    generator = torch.Generator().manual_seed(rows)
+    products, shape = kernels.Products(DEVICE), kernels.Tiles(*tiles)
+    width, inner = 96, 128
+    x, gate_up, down = (
+        (torch.randn(size, generator=generator) / 8).to(DEVICE)
+        for size in ((rows, width), (2 * inner, width), (width, inner))
+    )
+    stream = kernels.Stream.of(rows, width, x)
+    active = torch.full((rows, inner), torch.nan, device=DEVICE)
+
+    products(x, torch.eye(width, device=DEVICE), stream, add=True)
+    torch.testing.assert_close(stream.values, x)
+    torch.testing.assert_close(stream.squares.sum(dim=1), x.square().sum(dim=1))
+    products(stream, gate_up, active, gated=True, eps=1e-5, tiles=kernels.Tiles(*tiles[:3]))
+    gate, up = F.linear(F.rms_norm(x, (width,), eps=1e-5), gate_up).chunk(2, dim=1)
+    torch.testing.assert_close(active, F.silu(gate) * up, rtol=1e-4, atol=1e-5)
+    products(active, down, stream, add=True, tiles=shape)
+    expected = x + F.linear(F.silu(gate) * up, down)
+    torch.testing.assert_close(stream.values, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(stream.squares.sum(dim=1), expected.square().sum(dim=1), rtol=1e-4, atol=1e-5)
 
 
 def test_a_slot_without_finite_logits_is_flagged_alone(checkpoints: Callable[..., Path]) -> None:
