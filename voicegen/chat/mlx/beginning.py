@@ -21,7 +21,8 @@ def found_beginning(model: Any, template: ChatTemplate) -> Beginning:
     fed = template.render(short_question())
     for _ in range(SHORT_ANSWER):
         token = int(mx.argmax(model(mx.array(fed)[None], cache=cache)[0, -1]).item())  # type: ignore[arg-type]
-        parser.feed(token)
+        if any(delta.text for delta in parser.feed(token)):  # text is given when it is known what it is
+            break
         if token in template.stop_tokens or parser.stopped:
             parser.finish()
             break

@@ -17,7 +17,7 @@ from voicegen.chat.messages import read_json
 from voicegen.chat.openai.completions import IN_DOUBT, StreamedReply
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import client_options, transport_error
-from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, TryAgain, error_of
+from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, ServerUnreachable, TryAgain, error_of
 from voicegen.errors import ModelError
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.records import Message, ModelInfo
@@ -68,7 +68,10 @@ class OpenAIChatModel:
                 raise ModelError(str(error)) from error
             except TryAgain as error:
                 if begun or attempt == self._server.retries:
-                    raise ModelError(f"{error} (at try {attempt + 1})") from error
+                    hint = (
+                        ". Is the server running? Check chat.base_url." if isinstance(error, ServerUnreachable) else ""
+                    )
+                    raise ModelError(f"{error} (at try {attempt + 1}){hint}") from error
                 time.sleep(self._server.wait_before(attempt, error))
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
@@ -84,7 +87,9 @@ class OpenAIChatModel:
         budget = replace(options, max_tokens=SHORT_ANSWER)
         body = self._server.request_body(short_question(messages), budget, stream=True)
         with suppress(RequestRefused, TryAgain), closing(self._stream_adapted(body)) as reply:
-            for _ in islice(reply, _ENDLESS):
+            for event in islice(reply, _ENDLESS):
+                if isinstance(event, Delta) and event.text:  # text is given when it is known what it is
+                    return
                 yield Delta()
 
     def _stream_adapted(self, body: Mapping[str, Any]) -> Generator[Delta | ChatUsage, None, None]:

@@ -1,8 +1,7 @@
 """What one server's API wants of requests, and how its replies begin: learned as it answers, kept with the model.
 
 Servers give no other way to find out. Source: the errors of OpenAI's chat completions, whose `param` and `code` name
-what was refused. llama.cpp with `--reasoning-format none`, and vLLM without a reasoning parser, send reasoning among the
-text.
+what was refused; llama.cpp with `--reasoning-format none` and vLLM without a reasoning parser, whose texts reason.
 """
 
 from __future__ import annotations

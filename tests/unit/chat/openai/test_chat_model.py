@@ -158,6 +158,12 @@ def test_a_session_works_on_a_server_and_its_tools_too() -> None:
     assert script.requests[1].body["messages"][-1] == {"role": "tool", "content": "found x", "tool_call_id": "a"}
 
 
+def test_a_chat_with_a_server_that_is_not_there_says_what_to_check() -> None:
+    server = Server("m", base_url="http://127.0.0.1:9/v1", retries=0)
+    with pytest.raises(ModelError, match=r"can't be reached: .* Is the server running\? Check chat\.base_url"):
+        stream(OpenAIChatModel(server))
+
+
 def test_closing_a_stream_ends_the_request() -> None:
     gone = threading.Event()
 
