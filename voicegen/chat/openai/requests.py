@@ -105,7 +105,7 @@ class Requests:
         async with self._asking:
             if self._dialect.wants_to_ask():
                 with suppress(RequestRefused, TryAgain):
-                    await self._complete_adapted(body)
+                    await self.complete(body)
 
     async def _complete_adapted(self, body: Mapping[str, Any]) -> Completion:
         """One try, without what the server refuses to be told."""
