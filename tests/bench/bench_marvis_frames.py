@@ -10,11 +10,13 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from voicegen.commands.marvis_workload import (
+    WordTokenizer,
     audio_seconds,
     random_codec,
     random_engine,
@@ -23,6 +25,7 @@ from voicegen.commands.marvis_workload import (
     workload,
     write_wavs,
 )
+from voicegen.records import ModelInfo
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.capture import CapturedFrames
 from voicegen.tts.marvis.frames import PlainFrames
@@ -119,6 +122,68 @@ def company() -> None:
     fast.slots = 1
     alone = fast.generate_codes(requests[:9])
     print("company: one slot:", [bool(np.array_equal(a, b)) for a, b in zip(alone, pair[0], strict=False)], flush=True)
+
+
+def trouble() -> None:
+    """The engine against its plain path where the host ends takes, a slot breaks, and a caller walks away."""
+    import numpy as np
+
+    from voicegen.tts.marvis import SpeechRequest, scheduler
+    from voicegen.tts.marvis.engine import Marvis
+
+    rng = np.random.default_rng(0)
+    scheduler.SILENT_FRAMES = 2
+    sizes = replace(true_sizes(), codebooks=8)
+    small = {"layers": 2, "width": 256, "heads": 2, "kv_heads": 1, "ffn": 512}
+    sizes = replace(sizes, backbone=replace(sizes.backbone, **small), depth=replace(sizes.depth, **small))
+    model, info = random_model(sizes, CUDA, torch.float32), ModelInfo(id="small", backend="marvis")
+    fast, plain = (
+        Marvis(model, WordTokenizer(), info=info, slots=8, captured=captured)  # type: ignore[arg-type]
+        for captured in (True, False)
+    )
+    fast._silence = plain._silence = rng.random(2051) < 0.5
+    requests = [
+        SpeechRequest(" ".join(["word"] * int(rng.integers(1, 60))), seed=i, max_frames=int(rng.integers(2, 30)))
+        for i in range(120)
+    ]
+    short = [SpeechRequest("so", seed=i, max_frames=int(rng.integers(8, 30))) for i in range(120)]
+    for name, asked in (("prompts of every length", requests), ("takes past what the text needs", short)):
+        for _ in range(3):  # prompts are read without a graph at first
+            mine = fast.generate_takes(asked)
+        theirs = plain.generate_takes(asked)
+        same = sum(
+            a.finish_reason == b.finish_reason and np.array_equal(a.codes, b.codes)
+            for a, b in zip(mine, theirs, strict=True)
+        )
+        runaways = sum(take.finish_reason == "runaway" for take in mine)
+        print(f"trouble, {name}: {same} of {len(asked)} takes equal the plain path's, {runaways} ran away", flush=True)
+
+    expected = fast.generate_takes(requests)
+    run = fast._run(iter([fast._job_at(i, request, 1125) for i, request in enumerate(requests)]), Sampling())
+    for _ in range(5):
+        next(run)
+    run.close()
+    again = fast.generate_takes(requests)
+    same = sum(np.array_equal(a.codes, b.codes) for a, b in zip(again, expected, strict=True))
+    print(f"trouble, after a run that was left: {same} of {len(requests)}", flush=True)
+
+    launch, calls = CapturedFrames.launch, [0]
+
+    def poisoned(self: CapturedFrames, slots: int) -> object:
+        calls[0] += 1
+        if calls[0] % 9 == 0:
+            for tensor in (self.state.hidden[3], self.state.keys[:, 3], self.state.values[:, 3]):
+                tensor.fill_(torch.nan)
+        return launch(self, slots)
+
+    CapturedFrames.launch = poisoned  # type: ignore[assignment]
+    broken = fast.generate_takes(requests)
+    CapturedFrames.launch = launch  # type: ignore[method-assign]
+    whole = [(a, b) for a, b in zip(broken, expected, strict=True) if not a.error]
+    same = sum(np.array_equal(a.codes, b.codes) for a, b in whole)
+    print(
+        f"trouble, NaN now and then: {len(broken) - len(whole)} failed, {same} of {len(whole)} others equal", flush=True
+    )
 
 
 def frames(sizes: list[int]) -> None:

@@ -146,7 +146,7 @@ class CapturedFrames:
         self.use(sampling)
 
     def use(self, sampling: Sampling) -> None:
-        """Samples so from the next frame on; the graphs read it from the device."""
+        """Draws so from the next frame on; the graphs read it from the device."""
         top_k = sampling.top_k if sampling.top_k > 0 else self.model.config.audio_vocab
         self._frame.controls.copy_(torch.tensor([max(sampling.temperature, 0.0), float(top_k)]))
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from voicegen.audio.resample import resample
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
-from voicegen.tts.marvis.mimi import DecoderState, MimiDecoder
+from voicegen.tts.marvis.mimi import MimiDecoder
+from voicegen.tts.marvis.mimi_layers import DecoderState
 
 _FRAMES_AT_ONCE = {"cuda": 4096, "mps": 1024, "cpu": 512}
 """Of all the rows of a batch together, 80 ms each. A frame takes about 1.2 MB at the most in float32."""

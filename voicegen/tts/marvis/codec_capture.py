@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from voicegen.tts.marvis.capture import captured
-from voicegen.tts.marvis.mimi import DecoderState
+from voicegen.tts.marvis.mimi_layers import DecoderState
 
 if TYPE_CHECKING:
     from voicegen.tts.marvis.codec import Codec

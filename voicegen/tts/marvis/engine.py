@@ -20,13 +20,12 @@ from voicegen.errors import ModelError
 from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
-from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.config import MarvisConfig, read_config
 from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, decodable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
-from voicegen.tts.marvis.frames import FrameRunner, PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.requests import MAX_FRAMES, JobMaker, SpeechRequest
+from voicegen.tts.marvis.runners import Runners
 from voicegen.tts.marvis.sampler import Sampling
 from voicegen.tts.marvis.scheduler import Counts, Job, Scheduler, Take
 from voicegen.tts.marvis.tokenizer import TextTokenizer
@@ -75,7 +74,7 @@ class Marvis:
         self._codec = codec
         self._captured = model.device.type == "cuda" if captured is None else captured
         self._jobs = JobMaker(model, tokenizer, self._encode_voice)
-        self._runners: dict[tuple[int, Sampling], FrameRunner] = {}
+        self._runners = Runners(model, self.codebooks, captured=self._captured)
         self._silence: NDArray[np.bool_] | None = None
         self._decoder: BatchDecoder | None = None
 
@@ -215,7 +214,7 @@ class Marvis:
         """
         job = self._jobs.job(request, max_frames)
         decoder = self.codec.stream_decoder()
-        scheduler = Scheduler(self._runner(1, Sampling(temperature, top_k)), self._know_silence())
+        scheduler = Scheduler(self._runners.runner(1, Sampling(temperature, top_k)), self._know_silence())
         frames = scheduler.stream(job)
         while True:
             try:
@@ -263,7 +262,7 @@ class Marvis:
         while True:
             scheduler = None
             try:
-                scheduler = Scheduler(self._runner(self.slots, sampling), self._silence)
+                scheduler = Scheduler(self._runners.runner(self.slots, sampling), self._silence)
                 self.counts = scheduler.counts
                 yield from scheduler.run(jobs)
                 return
@@ -275,28 +274,10 @@ class Marvis:
 
     def _halve(self) -> None:
         self._runners.clear()
-        if self.model.device.type == "cuda":
-            torch.cuda.empty_cache()
         if self.slots == 1:
             raise ModelError(f"out of memory on {self.model.device} with a single slot: use a device with more")
         self.slots //= 2
         logger.warning("out of memory on %s: going on with %d slots", self.model.device, self.slots)
-
-    def _runner(self, slots: int, sampling: Sampling) -> FrameRunner:
-        """The frame runner of so many slots, made once; another sampling takes over its buffers."""
-        known = self._runners.get((slots, sampling))
-        if known is None:
-            state = next((runner.state for (size, _), runner in self._runners.items() if size == slots), None)
-            if state is None:
-                state = SlotState(self.model, slots, self.codebooks, self.model.config.backbone.context)
-            if self._captured:
-                from voicegen.tts.marvis.capture import CapturedFrames
-
-                known = CapturedFrames(self.model, state, sampling)
-            else:
-                known = PlainFrames(self.model, state, sampling)
-            self._runners[slots, sampling] = known
-        return known
 
     def _batch_decoder(self) -> BatchDecoder | None:
         """The codec's captured decoder, where there is one; made once."""

@@ -34,6 +34,10 @@ class FrameRunner(Protocol):
     state: SlotState
     lag: int  # frames that may be launched ahead of the one whose flags are read
 
+    def use(self, sampling: Sampling) -> None:
+        """Draws so from the next frame on."""
+        ...
+
     def admit(self, admissions: Sequence[Admission]) -> None:
         """Reads prompts into slots."""
         ...
@@ -64,6 +68,10 @@ class PlainFrames:
         self.sampling = sampling
         self._depth_cache = torch.zeros(shape, device=model.device, dtype=model.dtype)
         self._first_mask = torch.ones(2, 2, dtype=torch.bool, device=model.device).tril()[None, None]
+
+    def use(self, sampling: Sampling) -> None:
+        """Draws so from the next frame on."""
+        self.sampling = sampling
 
     def admit(self, admissions: Sequence[Admission]) -> None:
         """Reads prompts into slots."""

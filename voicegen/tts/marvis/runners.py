@@ -1,0 +1,42 @@
+"""The frame runners of a model, each with its slots: made when first asked for, and kept."""
+
+from __future__ import annotations
+
+import torch
+
+from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.frames import FrameRunner, PlainFrames
+from voicegen.tts.marvis.model import MarvisModel
+from voicegen.tts.marvis.sampler import Sampling
+
+
+class Runners:
+    """Frame runners by number of slots."""
+
+    def __init__(self, model: MarvisModel, codebooks: int, *, captured: bool) -> None:
+        """`captured` chooses the captured CUDA path."""
+        self._model = model
+        self._codebooks = codebooks
+        self._captured = captured
+        self._runners: dict[int, FrameRunner] = {}
+
+    def runner(self, slots: int, sampling: Sampling) -> FrameRunner:
+        """The one of so many slots, which draws so from its next frame on."""
+        if slots not in self._runners:
+            self._runners[slots] = self._made(slots, sampling)
+        self._runners[slots].use(sampling)
+        return self._runners[slots]
+
+    def clear(self) -> None:
+        """Gives the memory of all of them back."""
+        self._runners.clear()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _made(self, slots: int, sampling: Sampling) -> FrameRunner:
+        state = SlotState(self._model, slots, self._codebooks, self._model.config.backbone.context)
+        if self._captured:
+            from voicegen.tts.marvis.capture import CapturedFrames
+
+            return CapturedFrames(self._model, state, sampling)
+        return PlainFrames(self._model, state, sampling)
