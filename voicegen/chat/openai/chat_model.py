@@ -61,16 +61,15 @@ class OpenAIChatModel:
         for attempt in range(self._server.retries + 1):
             try:
                 for event in self._stream_adapted(body):
-                    begun = True
+                    begun = begun or not _is_empty(event)
                     yield event
                 return
             except RequestRefused as error:
                 raise ModelError(str(error)) from error
             except TryAgain as error:
                 if begun or attempt == self._server.retries:
-                    hint = (
-                        ". Is the server running? Check chat.base_url." if isinstance(error, ServerUnreachable) else ""
-                    )
+                    is_away = isinstance(error, ServerUnreachable)
+                    hint = ". Is the server running? Check chat.base_url." if is_away else ""
                     raise ModelError(f"{error} (at try {attempt + 1}){hint}") from error
                 time.sleep(self._server.wait_before(attempt, error))
 
@@ -88,7 +87,7 @@ class OpenAIChatModel:
         body = self._server.request_body(short_question(messages), budget, stream=True)
         with suppress(RequestRefused, TryAgain), closing(self._stream_adapted(body)) as reply:
             for event in islice(reply, _ENDLESS):
-                if isinstance(event, Delta) and event.text:  # text is given when it is known what it is
+                if not _is_empty(event):  # text is given when it is known what it is
                     return
                 yield Delta()
 
@@ -144,6 +143,11 @@ class OpenAIChatModel:
             return next((int(length) for length in lengths if length), None)
         except (httpx.HTTPError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, StopIteration):
             return None
+
+
+def _is_empty(event: Delta | ChatUsage) -> bool:
+    """Whether nothing was given with it: text is being held."""
+    return isinstance(event, Delta) and not event.text and event.tool_call is None
 
 
 def _plain_text(lines: Iterable[str]) -> str:

@@ -58,8 +58,8 @@ class Dialect:
         return adapted
 
     def learn(self, shown: Beginning) -> None:
-        """Takes what a reply has shown of how replies begin; what the settings say stands."""
-        if not self._told:
+        """Takes what a reply has shown of how replies begin; what the settings say stands until it is proved wrong."""
+        if not self._told or shown is Beginning.REASONING:
             self.begins = learned(self.begins, shown)
 
     def wants_to_ask(self) -> bool:

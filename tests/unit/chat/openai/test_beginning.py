@@ -27,7 +27,7 @@ def written(*pieces: str, finish: str = "stop") -> Behaviour:
 
 
 def model_of(script: ScriptedServer, **changes: Any) -> OpenAIChatModel:
-    return OpenAIChatModel(to(script, starts_in_reasoning=None, **changes), context_length=4096)
+    return OpenAIChatModel(to(script, **{"starts_in_reasoning": None, **changes}), context_length=4096)
 
 
 def session_of(script: ScriptedServer, **changes: Any) -> ChatSession:
@@ -127,6 +127,20 @@ def test_a_server_that_changes_its_ways_is_caught_and_then_known() -> None:
             list(session.chat_stream("Well?"))
         assert session.turns == ()
         assert "".join(session.chat_stream("Well?")) == "Yes. It is."
+
+
+def test_a_setting_that_proves_wrong_is_given_up() -> None:
+    with serving(written(*REASONS)) as script:
+        session = session_of(script, starts_in_reasoning=False)
+        with pytest.raises(ModelError, match="what it said so far is no answer"):
+            session.chat("Well?")
+        assert session.chat("Well?") == "Yes. It is."
+
+
+def test_a_reply_that_breaks_off_while_it_is_held_is_tried_again() -> None:
+    broken = streams(piece(content="Half an"), done=False)
+    with serving(fails(500), broken, written("It is.")) as script:
+        assert session_of(script).chat("Well?") == "It is."
 
 
 def test_a_server_that_heeds_no_limit_is_not_waited_for() -> None:
