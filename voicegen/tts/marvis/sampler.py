@@ -4,7 +4,7 @@ The noise of a draw is a hash of (seed, frame, codebook, code), nothing else: no
 arrival or the device. A code is `argmax(logits + temperature * gumbel)` over the top k (the Gumbel-max trick), so that
 temperature 0 is greedy, ties going to the smallest code. All codes that tie with the k-th are kept.
 
-The Triton kernel in `kernels.py` does the same in one pass; tests hold the two equal.
+The Triton kernel in `kernels/sampling.py` does the same in one pass; tests hold the two equal.
 """
 
 from __future__ import annotations
