@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,8 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from tests.chat_tokenizers import HARMONY_SPECIAL, trl_template
 from voicegen.chat.templates import ChatTemplate
@@ -88,13 +89,11 @@ def gpt_oss_folder(mxfp4: bool = False) -> Path:
     """The checkpoint in the temporary folder, made once and kept for as long as this file says the same."""
     key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
     home = Path(tempfile.gettempdir(), f"voicegen-gpt-oss-{os.getuid()}-{key}")
-    if not home.exists():
-        making = Path(tempfile.mkdtemp(prefix="voicegen-gpt-oss-"))
-        build(making)
-        try:
+    with FileLock(f"{home}.lock"):  # another worker may be making it
+        if not home.exists():
+            making = Path(tempfile.mkdtemp(prefix="voicegen-gpt-oss-"))
+            build(making)
             making.rename(home)
-        except OSError:  # another test run was quicker
-            shutil.rmtree(making)
     return home / ("mxfp4" if mxfp4 else "float32")
 
 
