@@ -61,7 +61,8 @@ def print_summary(summary: RunSummary) -> None:
     print(f"audio in  {summary.output_dir / 'audio'}")
     print(f"manifest  {summary.manifest}")
     if summary.cut_answers:
-        print(f"  {summary.cut_answers} answers were cut at chat.max_tokens: finish_reason is `length`")
+        answers = "1 answer was" if summary.cut_answers == 1 else f"{summary.cut_answers} answers were"
+        print(f"  {answers} cut at chat.max_tokens: finish_reason is `length`")
     for reason, count in summary.errors[:5]:
         print(f"  {count} x {reason}")
     if summary.failed or summary.rejected:

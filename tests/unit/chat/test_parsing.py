@@ -243,7 +243,7 @@ def test_the_pieces_in_which_text_comes_make_no_difference(text: str, size: int)
     assert (whole.answer, whole.reasoning, whole.tool_calls) == (pieces.answer, pieces.reasoning, pieces.tool_calls)
 
 
-@pytest.mark.parametrize("depth", [500, 100_000])
+@pytest.mark.parametrize("depth", [500, 20_000])
 @pytest.mark.parametrize("end", ["</tool_call>", ""])
 def test_a_call_that_nests_too_deeply_is_malformed_and_no_crash(depth: int, end: str) -> None:
     nested = "[" * depth + "]" * depth

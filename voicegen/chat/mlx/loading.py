@@ -18,6 +18,7 @@ from mlx.utils import tree_map
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.utils import dequantize_model, get_total_parameters, load_config, load_tokenizer
 from mlx_lm.utils import load_model as load_mlx_lm
+from transformers import PreTrainedConfig
 
 from voicegen.chat.mlx.blas import use_fast_blas
 from voicegen.chat.mlx.gguf import write_model_folder
@@ -93,7 +94,7 @@ def _load_folder(folder: Path, files: ModelFiles) -> LoadedModel:
     try:
         model, config = load_mlx_lm(folder, lazy=True, model_config=changes)
         tokenizer = load_tokenizer(
-            folder, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id") or None
+            folder, _tokenizer_settings(folder, config), eos_token_ids=config.get("eos_token_id") or None
         )
         _set_precision(model)
         mx.eval(model.parameters())
@@ -137,13 +138,29 @@ def rope_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse_tokenizer_code(folder: Path) -> None:
     """A tokenizer whose class is in the repository cannot be used; one that has a tokenizer.json needs no class."""
-    settings = folder / "tokenizer_config.json"
-    if not settings.is_file() or (folder / "tokenizer.json").is_file():
-        return
-    if "AutoTokenizer" in json.loads(settings.read_text(encoding="utf-8")).get("auto_map", {}):
+    if not (folder / "tokenizer.json").is_file() and "AutoTokenizer" in _tokenizer_config(folder).get("auto_map", {}):
         raise ModelError(
             f"the tokenizer in {folder} brings code of its own, which is never run; it needs a tokenizer.json"
         )
+
+
+def _tokenizer_settings(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What AutoTokenizer is told besides the folder.
+
+    Where the tokenizer's own files name its class, the model's configuration serves for its type alone. Handing that
+    over spares two seconds of each start: reading it, transformers imports the model's module, and torch's compiler.
+    """
+    settings: dict[str, Any] = {"trust_remote_code": False}
+    named = _tokenizer_config(folder)
+    if named.get("tokenizer_class") and "auto_map" not in named:
+        settings["config"] = PreTrainedConfig(name_or_path=config.get("_name_or_path", ""))
+        settings["config"].model_type = config["model_type"]
+    return settings
+
+
+def _tokenizer_config(folder: Path) -> dict[str, Any]:
+    path = folder / "tokenizer_config.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _set_precision(model: nn.Module) -> None:

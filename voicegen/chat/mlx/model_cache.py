@@ -31,7 +31,7 @@ def converted(source: Path, version: str, build: Build, root: Path | None = None
     Where the cache cannot be written the folder is a temporary one, removed afterwards: read it inside the block.
 
     Args:
-        source: The file that is converted; its SHA-256 names the folder.
+        source: The file that is converted; its hash names the folder.
         version: Names the conversion; another version is another folder.
         build: Fills an empty folder.
         root: The cache; by default `models` in the user's cache folder.
@@ -56,9 +56,9 @@ def is_whole(folder: Path) -> bool:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """BLAKE2 of a file, in hexadecimal: twice as fast as SHA-256, which a start would notice."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 def _make(folder: Path, build: Build) -> bool:

@@ -3,10 +3,14 @@ import json
 import mlx.core as mx
 import pytest
 from mlx.utils import tree_flatten
+from transformers import AutoTokenizer
 
 from tests.chat_tokenizers import chatml_tokenizer
+from tests.gpt_oss_checkpoint import gpt_oss_folder
 from tests.mlx_models import SIZES, tiny_model
-from voicegen.chat.mlx.loading import load, load_model, rope_settings
+from voicegen.chat.mlx.gguf import write_model_folder
+from voicegen.chat.mlx.loading import CONVERSION, load, load_model, rope_settings
+from voicegen.chat.mlx.model_cache import converted
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 
@@ -35,6 +39,32 @@ def test_a_folder_saved_by_transformers_5_keeps_its_rotary_base(folder):
     assert loaded.model.layers[0].self_attn.rope.base == 5e5
     assert loaded.context_length == 512
     assert loaded.info.revision.startswith("local-")
+
+
+def same_tokenizer(folder):
+    ours, theirs = load(find_model(str(folder))).tokenizer, AutoTokenizer.from_pretrained(folder)
+    text = "<|im_start|>user\nHow  many?\tÅ 👋 don't<|im_end|>\n<|start|>"
+    assert type(ours._tokenizer) is type(theirs)
+    assert ours.get_vocab() == theirs.get_vocab()
+    assert ours.chat_template == theirs.chat_template
+    assert ours.encode(text) == theirs.encode(text)
+    assert ours.decode(ours.encode(text)) == theirs.decode(theirs.encode(text))
+
+
+def test_the_tokenizer_is_the_one_that_transformers_finds_by_the_whole_config(folder):
+    same_tokenizer(folder)
+    same_tokenizer(gpt_oss_folder())
+    starter = find_model("smollm2").path
+    with converted(starter, CONVERSION, lambda made: write_model_folder(starter, made)) as made:
+        same_tokenizer(made)
+
+
+def test_a_tokenizer_that_does_not_name_its_class_is_found_by_the_model(folder):
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    del settings["tokenizer_class"]
+    path.write_text(json.dumps(settings))
+    same_tokenizer(folder)
 
 
 def test_scaled_positions_are_handed_on():
