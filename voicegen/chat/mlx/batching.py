@@ -7,26 +7,55 @@ are prefilled together differ little. Where memory runs out the batch is halved.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import mlx.core as mx
 
+from voicegen.chat.mlx.kv import SharedPrefix
 from voicegen.chat.mlx.rows import Next, Row
+from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.errors import ModelError
 from voicegen.records import Answer, Failure, Question
-
-if TYPE_CHECKING:
-    from voicegen.chat.mlx.answer_model import MLXAnswerModel
 
 REFILL_SHARE = 4
 """Free places are filled when they are a quarter of the batch: each filling copies caches and costs two more passes."""
 
 
-class Batch:
-    """The work in hand of one `MLXAnswerModel.answer`: rows that wait, sorted by length, and running ones by number."""
+class BatchedModel(Protocol):
+    """What a batch needs of the model whose rows it runs."""
 
-    def __init__(self, model: MLXAnswerModel, size: int) -> None:
+    @property
+    def prefix(self) -> SharedPrefix:
+        """What all prompts share."""
+        ...
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether the model has tools to call."""
+        ...
+
+    def generator(self, batch_size: int) -> TokenGenerator:
+        """An empty batch."""
+        ...
+
+    def fits(self, rows: Sequence[Row]) -> bool:
+        """Whether memory holds these rows together."""
+        ...
+
+    def row(self, question: Question) -> Row | Failure:
+        """A question ready to be answered, or why it cannot be."""
+        ...
+
+    def go_on(self, row: Row, step: Next, cache: list[Any], cached: list[int]) -> Row | Failure:
+        """Prepares a row for its next round."""
+        ...
+
+
+class Batch:
+    """The work in hand of one call of `answer`: rows that wait, sorted by length, and running ones by number."""
+
+    def __init__(self, model: BatchedModel, size: int) -> None:
         self._model = model
         self._size = size
         self._generator = model.generator(size)

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from voicegen.tts.marvis.kernels.stream import Stream, dependent_launch, mean_root, tensors_of
+from voicegen.tts.marvis.kernels.stream import Stream, dependent_launch, mean_root, silu_times, tensors_of
 
 
 @triton.jit
@@ -51,9 +51,7 @@ def _narrow_kernel(
             wide = wide * mean_root(tl.sum(wide * wide, axis=0), inputs, eps)
         total = tl.sum(tile.to(tl.float32) * wide[None, :], axis=1)
         if GATED:
-            gate = total.to(kind).to(tl.float32)
-            up = tl.sum(up_tile.to(tl.float32) * wide[None, :], axis=1).to(kind).to(tl.float32)
-            total = (gate * tl.sigmoid(gate)).to(kind).to(tl.float32) * up
+            total = silu_times(total, tl.sum(up_tile.to(tl.float32) * wide[None, :], axis=1), kind)
         if ADD:
             total = total.to(kind).to(tl.float32)
             total += tl.load(out + row * out_stride + unit, mask=inside, other=0.0).to(tl.float32)

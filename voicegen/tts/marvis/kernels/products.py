@@ -11,7 +11,7 @@ import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from voicegen.tts.marvis.kernels.stream import PART, Stream, dependent_launch, mean_root, tensors_of
+from voicegen.tts.marvis.kernels.stream import PART, Stream, dependent_launch, mean_root, silu_times, tensors_of
 
 LEAST_SPAN = 1024
 """Inputs that a program sums at least, where several share an output."""
@@ -86,8 +86,7 @@ def _product_kernel(
         total = total * scale
         up = up * scale
     if GATED:
-        gate = total.to(kind).to(tl.float32)
-        total = (gate * tl.sigmoid(gate)).to(kind).to(tl.float32) * up.to(kind).to(tl.float32)
+        total = silu_times(total, up, kind)
     last = True
     if SPLIT > 1:
         local = tl.arange(0, ROWS)[:, None] * OUTPUTS + tl.arange(0, OUTPUTS)[None, :]

@@ -44,6 +44,13 @@ def mean_root(total, width, eps):
 
 
 @triton.jit
+def silu_times(gate, up, kind: tl.constexpr):
+    """silu(gate) * up in float32, rounded to `kind` wherever plain torch rounds."""
+    rounded = gate.to(kind).to(tl.float32)
+    return (rounded * tl.sigmoid(rounded)).to(kind).to(tl.float32) * up.to(kind).to(tl.float32)
+
+
+@triton.jit
 def store_row(values, squares, row, read, width, WIDTH: tl.constexpr, PARTS: tl.constexpr):
     """Writes a whole row (WIDTH,) of a stream and its sum of squares, as one part."""
     at = tl.arange(0, WIDTH)

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from voicegen.tts.marvis.kernels.stream import Stream, dependent_launch, normed, tensors_of
+from voicegen.tts.marvis.kernels.stream import Stream, dependent_launch, normed, silu_times, tensors_of
 
 
 @triton.jit
@@ -20,8 +20,8 @@ def _gate_kernel(gate_up, out, width, BLOCK: tl.constexpr, DEPENDENT: tl.constex
         gdc_launch_dependents()
     gate = tl.load(gate_up + row * 2 * width + at, mask=inside, other=0.0).to(tl.float32)
     up = tl.load(gate_up + row * 2 * width + width + at, mask=inside, other=0.0).to(tl.float32)
-    active = (gate * tl.sigmoid(gate)).to(out.dtype.element_ty).to(tl.float32)
-    tl.store(out + row * width + at, (active * up).to(out.dtype.element_ty), mask=inside)
+    kind = out.dtype.element_ty
+    tl.store(out + row * width + at, silu_times(gate, up, kind).to(kind), mask=inside)
 
 
 class VendorProducts:
