@@ -13,6 +13,10 @@ import torch
 
 from voicegen.tts.marvis.model import MarvisModel
 
+CPU_BLOCK = 8
+"""Rows that are always computed together on the CPU, taken or idle. A product rounds otherwise with another number of
+rows, but the same for each of its rows: so a take gets the same codes in any company, to the last bit."""
+
 EOS, FULL, BROKEN = 1, 2, 4
 """Flags of a frame: it is the end; it is the last that fits `limit`; its logits were not finite."""
 
@@ -31,11 +35,15 @@ class Prefix:
 
 
 class SlotState:
-    """The tensors of S slots: cache (L, S, KV, context, D), and rows (S, ...) that a frame reads and writes."""
+    """The tensors of S slots: cache (L, S, KV, context, D), and rows (S, ...) that a frame reads and writes.
+
+    On the CPU there are rows for whole blocks.
+    """
 
     def __init__(self, model: MarvisModel, slots: int, codebooks: int, context: int) -> None:
         sizes, device = model.config.backbone, model.device
-        shape = (sizes.layers, slots, sizes.kv_heads, context, sizes.head_dim)
+        rows = -(-slots // CPU_BLOCK) * CPU_BLOCK if device.type == "cpu" else slots
+        shape = (sizes.layers, rows, sizes.kv_heads, context, sizes.head_dim)
         self.slots = slots
         self.codebooks = codebooks
         self.context = context
@@ -43,12 +51,12 @@ class SlotState:
         self.touched = True  # whether something other than frames and prompts has written since this was last false
         self.keys = torch.zeros(shape, device=device, dtype=model.dtype)
         self.values = torch.zeros(shape, device=device, dtype=model.dtype)
-        self.hidden = torch.zeros(slots, sizes.width, device=device, dtype=model.dtype)
+        self.hidden = torch.zeros(rows, sizes.width, device=device, dtype=model.dtype)
         # position, frame, limit, and the two words of the seed
-        self.counters = torch.zeros(slots, 5, device=device, dtype=torch.int64)
-        self.idle(range(slots))
+        self.counters = torch.zeros(rows, 5, device=device, dtype=torch.int64)
+        self.idle(range(rows))
         # the frame's codes, and its flags in the last column
-        self.output = torch.zeros(slots, codebooks + 1, device=device, dtype=torch.int32)
+        self.output = torch.zeros(rows, codebooks + 1, device=device, dtype=torch.int32)
 
     @staticmethod
     def bytes_a_slot(model: MarvisModel, context: int) -> int:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from voicegen.tts.marvis.cache import BROKEN, EOS, FULL, SlotState
+from voicegen.tts.marvis.cache import BROKEN, CPU_BLOCK, EOS, FULL, SlotState
 from voicegen.tts.marvis.model import MarvisModel, attention
 from voicegen.tts.marvis.prefill import Admission, prefill
 from voicegen.tts.marvis.sampler import Sampling, sample
@@ -62,7 +62,7 @@ class PlainFrames:
 
     def __init__(self, model: MarvisModel, state: SlotState, sampling: Sampling) -> None:
         sizes = model.config.depth
-        shape = (2, sizes.layers, state.slots, sizes.kv_heads, state.codebooks, sizes.head_dim)
+        shape = (2, sizes.layers, len(state.hidden), sizes.kv_heads, state.codebooks, sizes.head_dim)
         self.model = model
         self.state = state
         self.sampling = sampling
@@ -80,15 +80,18 @@ class PlainFrames:
     @torch.inference_mode()
     def launch(self, slots: int) -> PendingFrame:
         """Generates a frame of the first `slots` slots."""
-        codes, finite = self._draw_frame(slots)
-        self._advance(codes)
-        self._finish(codes, finite)
+        block = CPU_BLOCK if self.model.device.type == "cpu" else slots
+        for start in range(0, slots, block):
+            rows = slice(start, start + block)
+            codes, finite = self._draw_frame(rows)
+            self._advance(rows, codes)
+            self._finish(rows, codes, finite)
         return _DoneFrame(self.state.output[:slots])
 
-    def _draw_frame(self, slots: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The codes (n, codebooks) of every slot's next frame, and whether all logits were finite (n,)."""
+    def _draw_frame(self, rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """The codes (n, codebooks) of some slots' next frames, and whether all logits were finite (n,)."""
         model, state = self.model, self.state
-        hidden, seeds, frames = state.hidden[:slots], state.seeds[:slots], state.frames[:slots]
+        hidden, seeds, frames = state.hidden[rows], state.seeds[rows], state.frames[rows]
         code, finite = sample(F.linear(hidden, model.weights.first_head), seeds, frames, 0, self.sampling)
         codes, x = [code], model.depth_start(hidden, code)
         for codebook in range(1, state.codebooks):
@@ -113,32 +116,32 @@ class PlainFrames:
 
         return self.model.depth(x, first, attend)[:, -1]
 
-    def _advance(self, codes: torch.Tensor) -> None:
+    def _advance(self, rows: slice, codes: torch.Tensor) -> None:
         """Feeds each slot's frame to the backbone, for the hidden state that its next frame is drawn from."""
-        state, slots = self.state, len(codes)
-        positions = state.positions[:slots].clamp(min=0)
-        longest = int(positions.max()) + 1
-        rows = torch.arange(slots, device=codes.device)
-        mask = (torch.arange(longest, device=codes.device) <= positions[:, None])[:, None, None]
+        state = self.state
+        positions = state.positions[rows].clamp(min=0)
+        # On the CPU the whole cache is read, so that no other take's length changes the order of the sums.
+        width = state.context if codes.device.type == "cpu" else int(positions.max()) + 1
+        places = torch.arange(rows.start, rows.stop, device=codes.device)
+        mask = (torch.arange(width, device=codes.device) <= positions[:, None])[:, None, None]
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            state.keys[layer, rows, :, positions] = k[:, 0]
-            state.values[layer, rows, :, positions] = v[:, 0]
-            keys, values = state.keys[layer, :slots, :, :longest], state.values[layer, :slots, :, :longest]
-            return attention(q, keys, values, mask)
+            state.keys[layer, places, :, positions] = k[:, 0]
+            state.values[layer, places, :, positions] = v[:, 0]
+            return attention(q, state.keys[layer, rows, :, :width], state.values[layer, rows, :, :width], mask)
 
         embedded = self.model.embed_frames(codes)[:, None]
-        state.hidden[:slots] = self.model.backbone(embedded, positions[:, None], attend)[:, 0]
+        state.hidden[rows] = self.model.backbone(embedded, positions[:, None], attend)[:, 0]
 
-    def _finish(self, codes: torch.Tensor, finite: torch.Tensor) -> None:
+    def _finish(self, rows: slice, codes: torch.Tensor, finite: torch.Tensor) -> None:
         """Writes codes and flags, and counts; a slot whose take has ended is idle."""
-        state, slots = self.state, len(codes)
-        counters = state.counters[:slots]
+        state = self.state
+        counters = state.counters[rows]
         eos = (codes == self.model.config.eos_code).all(dim=1)
         full = counters[:, 1] + 1 >= counters[:, 2]
         flags = eos * EOS + full * FULL + ~finite * BROKEN
-        state.output[:slots, :-1] = codes.int()
-        state.output[:slots, -1] = flags.int()
+        state.output[rows, :-1] = codes.int()
+        state.output[rows, -1] = flags.int()
         idle = counters.new_tensor([-1, 0, 0])
         going_on = torch.cat([counters[:, :2] + 1, counters[:, 2:3]], dim=1)
         counters[:, :3] = torch.where(flags[:, None] > 0, idle, going_on)

@@ -106,8 +106,11 @@ def read_prefix(model: MarvisModel, prompt: Prompt) -> Prefix:
 
 @torch.inference_mode()
 def prefill(model: MarvisModel, state: SlotState, admissions: Sequence[Admission]) -> None:
-    """Reads prompts into their slots: keys, values, the last hidden state, and the slot's counters."""
-    for group in grouped(admissions):
+    """Reads prompts into their slots: keys, values, the last hidden state, and the slot's counters.
+
+    On the CPU each prompt is read alone, so that its company changes nothing (`cache.CPU_BLOCK`).
+    """
+    for group in grouped(admissions, 1 if model.device.type == "cpu" else 1024):
         prefix = group[0].prompt.prefix
         room = state.context - (prefix.length if prefix else 0)
         width = min(-(-max(len(item.prompt.tokens) for item in group) // 16) * 16, room)
@@ -122,7 +125,7 @@ def prefill(model: MarvisModel, state: SlotState, admissions: Sequence[Admission
         read_batch(model, state, batch, prefix)
 
 
-def grouped(admissions: Sequence[Admission], rows: int = 1024) -> Iterator[list[Admission]]:
+def grouped(admissions: Sequence[Admission], rows: int) -> Iterator[list[Admission]]:
     """Groups of prompts with the same prefix and nearly the same length, of bounded size."""
     order = sorted(admissions, key=lambda item: (id(item.prompt.prefix), len(item.prompt.tokens)))
     group: list[Admission] = []

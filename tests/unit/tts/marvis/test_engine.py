@@ -274,12 +274,12 @@ def test_nan_in_the_logits_fails_that_utterance_alone(load: Loader, monkeypatch:
     expected = engine.generate_codes(asked, max_frames=6)
     draw, poison = PlainFrames._draw_frame, [True]
 
-    def poisoned(self: PlainFrames, slots: int) -> Any:
+    def poisoned(self: PlainFrames, rows: slice) -> Any:
         if poison and self.state.frames[1] == 3:
             poison.clear()
             for tensor in (self.state.hidden[1], self.state.keys[:, 1], self.state.values[:, 1]):
                 tensor.fill_(torch.nan)
-        return draw(self, slots)
+        return draw(self, rows)
 
     monkeypatch.setattr(PlainFrames, "_draw_frame", poisoned)
     takes = engine.generate_takes(asked, max_frames=6)
@@ -358,8 +358,9 @@ def test_a_stream_returns_how_the_take_ended(load: Loader, theirs: dict[int, Any
 
 
 def test_a_stuck_take_is_a_runaway(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stuck(self: PlainFrames, slots: int) -> Any:
-        return torch.full((slots, 8), 5), torch.ones(slots, dtype=torch.bool)
+    def stuck(self: PlainFrames, rows: slice) -> Any:
+        size = rows.stop - rows.start
+        return torch.full((size, 8), 5), torch.ones(size, dtype=torch.bool)
 
     monkeypatch.setattr(PlainFrames, "_draw_frame", stuck)
     (take,) = load().generate_takes(requests("Hello there, how are you today?"))

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from voicegen.commands.marvis_workload import random_model, true_sizes
+from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.frames import PlainFrames
+from voicegen.tts.marvis.model import MarvisModel
+from voicegen.tts.marvis.prefill import Admission, Prompt, prefill, read_prefix
+from voicegen.tts.marvis.sampler import Sampling
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def wide_model() -> MarvisModel:
+    """One layer of Marvis' own width, which takes the paths through the libraries that the true model takes."""
+    sizes = true_sizes()
+    backbone, depth = replace(sizes.backbone, layers=1, context=320), replace(sizes.depth, layers=1)
+    config = replace(sizes, backbone=backbone, depth=depth, text_vocab=500, codebooks=3)
+    return random_model(config, CPU, torch.float32)
+
+
+def prompts(model: MarvisModel) -> list[Prompt]:
+    """Thirteen of many lengths, some behind a voice that they share."""
+    rng = np.random.default_rng(0)
+    voice = Prompt.audio(rng.integers(0, 2048, (3, 40)))
+    prefix = read_prefix(model, voice)
+    made = [Prompt.text(rng.integers(0, 500, 3 + 19 * i % 150).tolist(), 3) for i in range(13)]
+    return [replace(prompt, prefix=prefix) if i % 3 == 1 else prompt for i, prompt in enumerate(made)]
+
+
+def rows_after(model: MarvisModel, slots: int, admitted: dict[int, Prompt], frames: int) -> dict[int, list[bytes]]:
+    """What each frame leaves of the slots that were admitted, to the bit."""
+    state = SlotState(model, slots, 3, model.config.backbone.context)
+    runner = PlainFrames(model, state, Sampling(0.9, 50))
+    prefill(model, state, [Admission(slot, prompt, 1000, (7, 11)) for slot, prompt in admitted.items()])
+    seen: dict[int, list[bytes]] = {slot: [] for slot in admitted}
+    for _ in range(frames):
+        runner.launch(slots)
+        for slot, rows in seen.items():
+            rows.append(state.hidden[slot].numpy().tobytes() + state.output[slot].numpy().tobytes())
+    return seen
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_on_the_cpu_company_does_not_change_a_bit(wide_model: MarvisModel, threads: int) -> None:
+    torch.set_num_threads(threads)
+    texts = prompts(wide_model)
+    together = rows_after(wide_model, 13, dict(enumerate(texts)), 3)
+    few = rows_after(wide_model, 5, {4: texts[1], 0: texts[12]}, 3)
+    assert few == {4: together[1], 0: together[12]}
+    for index in (0, 1, 7):
+        assert rows_after(wide_model, 1, {0: texts[index]}, 3)[0] == together[index]
