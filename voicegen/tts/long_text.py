@@ -120,14 +120,15 @@ class _Joining:
 
     def _joined(self) -> Speech:
         parts = [self.done[place] for place in range(len(self.texts))]
+        spoken = replace(self.utterance, voice=parts[0].utterance.voice)
         if len(parts) == 1:
-            return replace(parts[0], utterance=self.utterance)
+            return replace(parts[0], utterance=spoken)
         rate = parts[0].sampling_rate
         pieces = [parts[0].samples]
         for text, part in zip(self.texts, parts[1:], strict=False):
             pieces += [_silence_after(text, rate), part.samples]
         return Speech(
-            self.utterance,
+            spoken,
             np.concatenate(pieces),
             rate,
             finish_reason=worst(*(part.finish_reason for part in parts)),

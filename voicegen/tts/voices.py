@@ -103,15 +103,19 @@ class PromptFiles:
     mode: Mode = "match"
     language: str | None = None
 
+    @property
+    def missing(self) -> Path | None:
+        """The file of the transcript, where it is not there."""
+        return self.transcript if isinstance(self.transcript, Path) and not self.transcript.is_file() else None
+
 
 def discover_prompts(folder: Path) -> dict[str, PromptFiles]:
-    """The voices that a checkpoint brings: `prompts/NAME.wav` with `prompts/NAME.txt`, by name."""
+    """The voices that a checkpoint brings: `prompts/NAME.wav` with `prompts/NAME.txt`, by name.
+
+    A voice whose transcript is missing is among them: asking for it is an error that names the file.
+    """
     recordings = sorted((folder / "prompts").glob("*.wav"))
-    return {
-        audio.stem: PromptFiles(audio, audio.with_suffix(".txt"))
-        for audio in recordings
-        if audio.with_suffix(".txt").is_file()
-    }
+    return {audio.stem: PromptFiles(audio, audio.with_suffix(".txt")) for audio in recordings}
 
 
 @dataclass(slots=True)
@@ -179,6 +183,8 @@ def _problem(channels: NDArray[np.float32], rate: int, transcript: str, mode: An
         return f"its sampling rate is {rate} Hz"
     if channels.ndim not in (1, 2) or not np.isfinite(channels).all():
         return "its audio must be finite samples of shape (N,) or (N, channels)"
+    if channels.ndim == 2 and channels.shape[0] < channels.shape[1]:
+        return f"its audio has the shape {channels.shape}, channels first: give (N,) or (N, channels), audio.T"
     duration = len(channels) / rate
     if not SHORTEST <= duration <= LONGEST:
         short = "short: record more" if duration < SHORTEST else "long: cut it"
@@ -215,6 +221,11 @@ def _clipped_share(samples: NDArray[np.float32]) -> float:
 
 def _transcript(transcript: Path | str, audio: Path) -> str:
     """The words themselves, or those in a .txt file."""
+    if not isinstance(transcript, str | Path):
+        raise ModelError(
+            f"the transcript of the voice prompt {audio} is {transcript!r}: "
+            "give the words, or a .txt file that holds them"
+        )
     if isinstance(transcript, str) and not transcript.strip().endswith(".txt"):
         return transcript.strip()
     path = Path(transcript)

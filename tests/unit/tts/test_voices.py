@@ -64,6 +64,7 @@ def clipped(samples: np.ndarray) -> np.ndarray:
         (recording(), " ", "transcript is empty"),
         (recording(), "...", "transcript is empty"),
         (np.full(4 * RATE, np.nan, np.float32), "Hello.", "finite"),
+        (np.stack([recording(), recording()]), "Hello.", r"the shape \(2, 64000\), channels first"),
     ],
 )
 def test_a_recording_that_cannot_serve_is_refused_with_the_reason(
@@ -88,6 +89,11 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         VoicePrompt.from_files(wav, "ann.txt")
 
 
+def test_a_transcript_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"transcript of the voice prompt .*ann\.wav is None: give the words"):
+        VoicePrompt.from_files(write(tmp_path, "ann", recording(), None), None)  # type: ignore[arg-type]
+
+
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ModelError, match="match or context"):
         VoicePrompt(recording(), "Hello.", RATE, mode="clone")  # type: ignore[arg-type]
@@ -98,7 +104,10 @@ def test_a_checkpoints_own_prompts_are_voices(tmp_path: Path) -> None:
     write(prompts, "conversational_a", recording(), "Hello.")
     write(prompts, "conversational_b", recording(), "Good day.")
     write(prompts, "no_text", recording(), None)
-    assert sorted(discover_prompts(tmp_path)) == ["conversational_a", "conversational_b"]
+    found = discover_prompts(tmp_path)
+    assert [name for name, files in found.items() if not files.missing] == ["conversational_a", "conversational_b"]
+    with pytest.raises(ModelError, match=r"transcript .*no_text\.txt .*cannot be read: no such file"):
+        VoiceCatalog(found).get("no_text")
     assert discover_prompts(tmp_path / "elsewhere") == {}
     voice = VoiceCatalog(discover_prompts(tmp_path)).get("conversational_b")
     assert voice is not None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, Literal
 
 from voicegen.config import MarvisConfig, VoiceConfig
-from voicegen.errors import VoicegenError
+from voicegen.errors import ModelError, VoicegenError
 from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, Speech, Utterance
@@ -14,8 +16,11 @@ from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.requests import MAX_FRAMES, SpeechRequest
 from voicegen.tts.voices import PromptFiles, VoiceCatalog, VoicePrompt, discover_prompts
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_MODEL: Final = "Marvis-AI/marvis-tts-100m-v0.2"
 
+_SHORT_TEXT: Final = "Yes."
 _USUAL_VOICE: Final = "conversational_a"  # what the published checkpoints are demonstrated with
 
 
@@ -59,7 +64,7 @@ class MarvisSpeech:
             codec=settings.codec,
             device=settings.device,
             dtype=settings.dtype,
-            slots=None if settings.slots == "auto" else settings.slots,
+            slots=settings.slots,
             codebooks=settings.codebooks,
             prompts=own,
             language=settings.language,
@@ -67,8 +72,7 @@ class MarvisSpeech:
             top_k=settings.top_k,
             max_frames=settings.max_frames,
         )
-        for name in {*voices.names, *own}:
-            model.voices.get(name)
+        model.check_voices(dict.fromkeys([*voices.names, *own]) or [None])
         return model
 
     @classmethod
@@ -80,7 +84,7 @@ class MarvisSpeech:
         codec: str | None = None,
         device: str = "auto",
         dtype: str = "auto",
-        slots: int | None = None,
+        slots: int | Literal["auto"] | None = None,
         codebooks: int | None = None,
         prompts: dict[str, PromptFiles] | dict[str, VoicePrompt] | None = None,
         language: str | None = None,
@@ -88,8 +92,8 @@ class MarvisSpeech:
     ) -> MarvisSpeech:
         """Loads a checkpoint with the voices that it brings and those in `prompts`.
 
-        An utterance that names no voice has the checkpoint's `conversational_a`, else the first voice of its own, else
-        the first of `prompts`, else whatever the model falls into.
+        An utterance that names no voice has the first of `prompts`, else the checkpoint's `conversational_a`, else the
+        first of the checkpoint's voices, else whatever the model falls into.
 
         Args:
             model: a folder, or `org/repository` on the hub.
@@ -108,8 +112,28 @@ class MarvisSpeech:
         """
         engine = Marvis.load(model, device, dtype, codec, revision, slots=slots, codebooks=codebooks)
         found = discover_prompts(find_model(model, revision=revision, patterns=(*HUB_PATTERNS, "prompts/*")).path)
-        default = _USUAL_VOICE if _USUAL_VOICE in found else next(iter([*found, *(prompts or {})]), None)
-        return cls(engine, VoiceCatalog({**found, **(prompts or {})}, default, language), **sampling)
+        own: dict[str, PromptFiles | VoicePrompt] = {**(prompts or {})}
+        for name, files in found.items():
+            if files.missing and name not in own:
+                logger.warning("the voice %r is left out: its transcript %s is missing", name, files.missing)
+        whole = [name for name, files in found.items() if not files.missing]
+        usual = [_USUAL_VOICE] if _USUAL_VOICE in whole else []
+        default = next(iter([*own, *usual, *whole]), None)
+        return cls(engine, VoiceCatalog({**found, **own}, default, language), **sampling)
+
+    def check_voices(self, names: Iterable[str | None]) -> None:
+        """Makes voices ready, and refuses the first that could say nothing; None is the default voice.
+
+        Raises:
+            InputError: its audio file is missing or cannot be read.
+            ModelError: there is no such voice, it cannot serve, or leaves no room for speech in the model's context.
+        """
+        for name in names:
+            voice = self.voices.get(name)
+            try:
+                self._engine.check(SpeechRequest(_SHORT_TEXT, voice=voice))
+            except ModelError as error:
+                raise (ModelError(f"voice {name or self.voices.default!r}: {error}") if voice else error) from None
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order, pulling utterances as slots come free."""
@@ -145,6 +169,6 @@ class MarvisSpeech:
                 yield request
 
     def _request(self, utterance: Utterance) -> SpeechRequest:
-        return SpeechRequest(
-            utterance.text, voice=self.voices.get(utterance.voice), seed=utterance.seed, utterance=utterance
-        )
+        voice = self.voices.get(utterance.voice)
+        spoken = replace(utterance, voice=utterance.voice or self.voices.default)
+        return SpeechRequest(utterance.text, voice=voice, seed=utterance.seed, utterance=spoken)

@@ -8,6 +8,7 @@ out, or named by a flavour as in sesame's first release) and transformers' `CsmC
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,17 +107,24 @@ def read_config(folder: Path) -> MarvisConfig:
         ModelError: There is none, it is not JSON, it is of another model, or a size is missing or impossible.
     """
     path = folder / "config.json"
+    if not path.is_file():
+        raise ModelError(f"{folder} holds no config.json: give the folder or repository of a Marvis checkpoint")
+    return parse_config(read_object(path), str(path))
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Reads a JSON file of a checkpoint that holds one object.
+
+    Raises:
+        ModelError: It cannot be read, is not JSON, or holds something else.
+    """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(
-            f"{folder} holds no config.json: give the folder or repository of a Marvis checkpoint"
-        ) from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{path} is not valid JSON ({error}): download it again") from None
     if not isinstance(raw, dict):
         raise ModelError(f"{path} holds no JSON object: download it again")
-    return parse_config(raw, str(path))
+    return raw
 
 
 def parse_config(raw: Mapping[str, Any], where: str = "config.json") -> MarvisConfig:
@@ -129,21 +137,22 @@ def parse_config(raw: Mapping[str, Any], where: str = "config.json") -> MarvisCo
     if kind is not None and str(kind).lower() not in MODEL_TYPES:
         raise ModelError(f"{where}: model_type is {kind!r}, which is not Marvis (CSM); choose a Marvis checkpoint")
     if "depth_decoder_config" in raw:
-        backbone_raw, depth_raw = dict(raw), dict(raw["depth_decoder_config"])
+        backbone_raw, depth_raw = dict(raw), _object(raw, "depth_decoder_config", where)
     elif "backbone_flavor" in raw:
         backbone_raw = _flavour(raw, "backbone_flavor", 2048, where)
         depth_raw = _flavour(raw, "decoder_flavor", 33, where)
     else:
         raise ModelError(f"{where} has no depth_decoder_config and no backbone_flavor: it is no Marvis (CSM) config")
     codebooks = _integer(raw, ("num_codebooks", "audio_num_codebooks"), where)
+    audio_vocab = _integer(raw, ("audio_vocab_size", "vocab_size", "codebook_size"), where)
     config = MarvisConfig(
         backbone=_transformer(backbone_raw, f"{where}"),
         depth=_transformer(depth_raw, f"{where}: depth_decoder_config"),
         text_vocab=_integer(raw, ("text_vocab_size",), where),
-        audio_vocab=_integer(raw, ("audio_vocab_size", "vocab_size", "codebook_size"), where),
+        audio_vocab=audio_vocab,
         codebooks=codebooks,
-        eos_code=int(raw.get("codebook_eos_token_id") or 0),
-        text_tokenizer=raw.get("text_tokenizer") or None,
+        eos_code=_eos_code(raw, audio_vocab, where),
+        text_tokenizer=str(raw.get("text_tokenizer") or "") or None,
     )
     if config.depth.context < codebooks:
         raise ModelError(f"{where}: the depth decoder holds {config.depth.context} positions, {codebooks} are needed")
@@ -167,8 +176,8 @@ def _transformer(raw: Mapping[str, Any], where: str) -> TransformerConfig:
         raise ModelError(f"{where}: hidden_act is {raw['hidden_act']!r}; only silu is known")
     width = _integer(raw, ("hidden_size",), where)
     heads = _integer(raw, ("num_attention_heads",), where)
-    kv_heads = int(raw.get("num_key_value_heads") or heads)
-    head_dim = int(raw.get("head_dim") or width // heads)
+    kv_heads = _integer(raw, ("num_key_value_heads",), where, default=heads)
+    head_dim = _integer(raw, ("head_dim",), where, default=width // heads)
     if heads % kv_heads or head_dim % 2:
         raise ModelError(f"{where}: {heads} heads of {head_dim} do not go with {kv_heads} key-value heads")
     return TransformerConfig(
@@ -178,15 +187,15 @@ def _transformer(raw: Mapping[str, Any], where: str) -> TransformerConfig:
         kv_heads=kv_heads,
         head_dim=head_dim,
         ffn=_integer(raw, ("intermediate_size",), where),
-        context=int(raw.get("max_position_embeddings") or 2048),
-        norm_eps=float(raw.get("rms_norm_eps") or 1e-5),
+        context=_integer(raw, ("max_position_embeddings",), where, default=2048),
+        norm_eps=_number(raw, "rms_norm_eps", where, default=1e-5),
         rope=_rope(raw, where),
     )
 
 
 def _rope(raw: Mapping[str, Any], where: str) -> RopeConfig:
-    scaling = {**(raw.get("rope_scaling") or {}), **(raw.get("rope_parameters") or {})}
-    theta = float(scaling.get("rope_theta") or raw.get("rope_theta") or 500_000.0)
+    scaling = {**_object(raw, "rope_scaling", where), **_object(raw, "rope_parameters", where)}
+    theta = _number({"rope_theta": raw.get("rope_theta"), **scaling}, "rope_theta", where, default=500_000.0)
     kind = scaling.get("rope_type") or scaling.get("type") or ("llama3" if "factor" in scaling else "default")
     if kind == "default":
         return RopeConfig(theta=theta)
@@ -195,18 +204,43 @@ def _rope(raw: Mapping[str, Any], where: str) -> RopeConfig:
     known = {**LLAMA3_SCALING, **scaling}
     return RopeConfig(
         theta=theta,
-        factor=float(known["factor"]),
-        low=float(known["low_freq_factor"]),
-        high=float(known["high_freq_factor"]),
-        original_context=float(known["original_max_position_embeddings"]),
+        factor=_number(known, "factor", where),
+        low=_number(known, "low_freq_factor", where),
+        high=_number(known, "high_freq_factor", where),
+        original_context=_number(known, "original_max_position_embeddings", where),
     )
 
 
-def _integer(raw: Mapping[str, Any], names: tuple[str, ...], where: str) -> int:
+def _eos_code(raw: Mapping[str, Any], audio_vocab: int, where: str) -> int:
+    code = raw.get("codebook_eos_token_id") or 0
+    if not isinstance(code, int) or not 0 <= code < audio_vocab:
+        raise ModelError(f"{where}: codebook_eos_token_id is {code!r}, not one of the {audio_vocab} audio codes")
+    return code
+
+
+def _object(raw: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
+    value = raw.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise ModelError(f"{where}: {name} is {value!r}, not an object with settings")
+    return dict(value or {})
+
+
+def _number(raw: Mapping[str, Any], name: str, where: str, default: float | None = None) -> float:
+    value = raw.get(name)
+    if value is None and default is not None:
+        return default
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return float(value)
+    raise ModelError(f"{where}: {name} is {value!r}, not a positive number")
+
+
+def _integer(raw: Mapping[str, Any], names: tuple[str, ...], where: str, default: int | None = None) -> int:
     for name in names:
         value = raw.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
         if value is not None:
             raise ModelError(f"{where}: {name} is {value!r}, not a positive number")
+    if default:
+        return default
     raise ModelError(f"{where} has no {names[0]}: it is not a Marvis (CSM) config, or an incomplete one")

@@ -10,7 +10,8 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ class Marvis:
         tokenizer: TextTokenizer,
         *,
         info: ModelInfo,
-        codec: str | Codec = DEFAULT_CODEC,
+        codec: str | Path | Codec = DEFAULT_CODEC,
         slots: int | None = None,
         codebooks: int | None = None,
         captured: bool | None = None,
@@ -71,7 +72,7 @@ class Marvis:
         self.codebooks = _checked_codebooks(codebooks, model.config)
         self.counts = Counts()
         self._tokenizer = tokenizer
-        self._codec = codec
+        self._codec = codec if isinstance(codec, str | Path) else _checked_codec(codec, self.codebooks)
         self._captured = model.device.type == "cuda" if captured is None else captured
         self._jobs = JobMaker(model, tokenizer, self._encode_voice)
         self._runners = Runners(model, self.codebooks, captured=self._captured)
@@ -81,13 +82,13 @@ class Marvis:
     @classmethod
     def load(
         cls,
-        path_or_repo: str,
+        path_or_repo: str | Path,
         device: str = "auto",
         dtype: str = "auto",
-        codec: str | Codec | None = None,
+        codec: str | Path | Codec | None = None,
         revision: str | None = None,
         *,
-        slots: int | None = None,
+        slots: int | Literal["auto"] | None = None,
         codebooks: int | None = None,
     ) -> Marvis:
         """Loads a checkpoint of any format from a folder or the hub.
@@ -98,15 +99,15 @@ class Marvis:
             dtype: `auto` (bfloat16 on CUDA, float32 elsewhere), `float32`, `bfloat16` or `float16`.
             codec: A folder, repository or loaded codec; by default the checkpoint's own, else kyutai/mimi.
             revision: Branch, tag or commit on the hub.
-            slots: Takes at a time; by default as many as the memory holds.
+            slots: Takes at a time; as many as the memory holds if `auto` or None.
             codebooks: Codebooks to generate (8, 16, 24 or 32); all by default.
 
         Raises:
             ModelError: The checkpoint cannot be found or is not whole, the device is not there, or a number cannot be.
         """
-        _checked_slots(slots)
+        slots = _checked_slots(None if slots == "auto" else slots)
         chosen = choose_device(device)
-        found = find_model(path_or_repo, revision=revision, patterns=(*HUB_PATTERNS, "prompts/*"))
+        found = find_model(str(path_or_repo), revision=revision, patterns=(*HUB_PATTERNS, "prompts/*"))
         config = read_config(found.path)
         _checked_codebooks(codebooks, config)
         tokenizer = TextTokenizer.load(found.path, config.text_tokenizer)
@@ -124,16 +125,22 @@ class Marvis:
     @property
     def codec(self) -> Codec:
         """The codec, loaded when first asked for."""
-        if isinstance(self._codec, str):
-            from voicegen.tts.marvis.codec import Codec
-
-            self._codec = Codec.load(self._codec, self.model.device, self.model.dtype)
+        if isinstance(self._codec, str | Path):
+            self._codec = _checked_codec(_load_codec(self._codec, self.model), self.codebooks)
         return self._codec
 
     @property
     def sample_rate(self) -> int:
         """Of the speech, in Hz."""
         return int(self.codec.sample_rate)
+
+    def check(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> None:
+        """Makes the voice of a request ready, and refuses the request if it cannot be spoken.
+
+        Raises:
+            ModelError: The text cannot be spoken, the voice not used, or the two leave no room in the model's context.
+        """
+        self._jobs.job(request, max_frames)
 
     def generate_codes(
         self,
@@ -300,8 +307,8 @@ class Marvis:
 
 
 def _checked_slots(slots: int | None) -> int | None:
-    if slots is not None and slots < 1:
-        raise ModelError(f"slots is {slots}; at least 1 take is made at a time")
+    if slots is not None and (not isinstance(slots, int) or slots < 1):
+        raise ModelError(f"slots is {slots!r}; it is auto, or a number of takes made at a time, at least 1")
     return slots
 
 
@@ -311,6 +318,29 @@ def _checked_codebooks(codebooks: int | None, config: MarvisConfig) -> int:
     if not 2 <= codebooks <= config.codebooks:
         raise ModelError(f"codebooks is {codebooks}; this model has {config.codebooks}, and 2 are the least")
     return codebooks
+
+
+def _load_codec(source: str | Path, model: MarvisModel) -> Codec:
+    from voicegen.tts.marvis.codec import Codec
+
+    try:
+        return Codec.load(source, model.device, model.dtype)
+    except ModelError as error:
+        if source != DEFAULT_CODEC:
+            raise
+        raise ModelError(f"the codec: {error} (tts.codec=FOLDER names one that is here)") from None
+
+
+def _checked_codec(codec: Codec, codebooks: int) -> Codec:
+    known = getattr(codec, "codebooks", codebooks)
+    if known < codebooks:
+        fewer = max((number for number in (8, 16, 24) if number <= known), default=None)
+        hint = f", or generate fewer with tts.codebooks={fewer}" if fewer else ""
+        raise ModelError(
+            f"the codec has {known} codebooks, and {codebooks} are to be generated: "
+            f"choose another with tts.codec=...{hint}"
+        )
+    return codec
 
 
 def _emptied(failures: list[Failure]) -> Iterator[Failure]:

@@ -43,9 +43,10 @@ def dequantize(tensors: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> Tenso
 def _matrix(
     name: str, packed: torch.Tensor, scales: torch.Tensor, biases: torch.Tensor, shape: tuple[int, ...]
 ) -> torch.Tensor:
-    rows, columns = shape
+    rows, columns = shape[0], shape[-1]
     bits, rest = divmod(packed.shape[-1] * 32, columns)
-    fits = rest == 0 and 2 <= bits <= 8 and columns % scales.shape[-1] == 0
+    flat = len(shape) == packed.dim() == scales.dim() == 2 and scales.shape[-1] > 0
+    fits = flat and rest == 0 and 2 <= bits <= 8 and columns % scales.shape[-1] == 0
     if not fits or packed.shape[0] != rows or scales.shape != biases.shape or scales.shape[0] != rows:
         found = f"{tuple(packed.shape)} packed words and {tuple(scales.shape)} scales"
         raise ModelError(f"the tensor {name} holds {found}, which do not unpack to {shape}")

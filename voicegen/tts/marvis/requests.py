@@ -91,7 +91,8 @@ class JobMaker:
         if room < needed:
             raise ModelError(
                 f"text and voice prompt take {prompt.length} of the model's {room + prompt.length} positions and leave"
-                f" {max(room, 0)} for speech that may need {needed}: shorten the voice prompt or split the text"
+                f" {max(room, 0)} for speech that may need {needed}: shorten the voice prompt, or split the text"
+                " (tts.max_chars)"
             )
         return Job(prompt, seed_words(request.seed), min(limit, room), needed, request)
 
@@ -118,7 +119,10 @@ class JobMaker:
             books = self._model.config.codebooks
             codes = np.asarray(self._encode(voice), np.int64)
             if len(codes) < books:
-                raise ModelError(f"the codec gives {len(codes)} codebooks, the model needs {books}")
+                raise ModelError(
+                    f"the codec gives {len(codes)} codebooks, the model needs {books} of a voice: choose another codec "
+                    "with tts.codec=..."
+                )
             known = (voice, codes[:books])
             _keep(self._codes, id(voice), known)
         return known[1]

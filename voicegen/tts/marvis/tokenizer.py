@@ -6,13 +6,13 @@ SmolLM2's, wrapped in `<|im_start|>` and `<|im_end|>`.
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from pathlib import Path
 from typing import Any
 
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
+from voicegen.tts.marvis.config import read_object
 
 DEFAULT_TOKENIZER = "HuggingFaceTB/SmolLM2-135M-Instruct"
 DEFAULT_WRAP = ("<|im_start|>", "<|im_end|>")
@@ -72,24 +72,26 @@ def _missing_wrap(tokenizer: Any, folder: Path) -> tuple[int | None, int | None]
     path = folder / "tokenizer_config.json"
     if not path.is_file():
         return None, None
-    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings = read_object(path)
     begin, end = (_token_id(tokenizer, settings.get(key)) for key in ("bos_token", "eos_token"))
     ids = tokenizer.encode("[0]a").ids
-    begun = begin is not None and ids[0] == begin
+    begun = begin is not None and ids[:1] == [begin]
     return None, end if begun and end not in (None, begin) and ids[-1] != end else None
 
 
 def _token_id(tokenizer: Any, token: Any) -> int | None:
     content = token.get("content") if isinstance(token, dict) else token
-    return tokenizer.token_to_id(content) if content else None
+    return tokenizer.token_to_id(content) if isinstance(content, str) else None
 
 
 def speakable(text: str) -> str:
     """The text with its white space made single spaces.
 
     Raises:
-        ModelError: It is empty, holds control characters, or nothing that could be said.
+        ModelError: It is no string, is empty, holds control characters, or nothing that could be said.
     """
+    if not isinstance(text, str):
+        raise ModelError(f"the text to speak is {text!r}, not a string")
     clean = " ".join(text.split())
     if not clean:
         raise ModelError("the text to speak is empty")

@@ -12,7 +12,6 @@ Inside, q and k always rotate halves: native rows are permuted on loading. Every
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ import torch
 from safetensors import safe_open
 
 from voicegen.errors import ModelError
-from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig
+from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, read_object
 from voicegen.tts.marvis.quantization import dequantize
 
 Tensors = dict[str, torch.Tensor]
@@ -125,7 +124,10 @@ def _read(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 def _files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        named = read_object(index).get("weight_map")
+        if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
+            raise ModelError(f"{index} has no weight_map from tensors to files: download it again")
+        names = sorted(set(named.values()))
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise ModelError(f"{folder} lacks {missing[0]}, which its index names: download the checkpoint again")

@@ -1,3 +1,4 @@
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,15 +7,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.marvis_checkpoints import write_checkpoint
+from tests.marvis_checkpoints import tiny_config, write_checkpoint, write_mimi
 from tests.unit.tts.test_voices import recording, write
 from voicegen.config import MarvisConfig, VoiceConfig, VoicePromptConfig
-from voicegen.errors import ModelError
+from voicegen.errors import InputError, ModelError
 from voicegen.protocols import StreamingSpeechModel
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts import MarvisTTSClient, TTSConfig
 from voicegen.tts.long_text import LongTextSpeech
+from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.backend import MarvisSpeech
+from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.voices import PromptFiles
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +152,71 @@ def test_voices_that_cannot_be_used_stop_the_job_before_it_begins(checkpoint: Pa
         MarvisSpeech.load(settings(checkpoint), voices(uwe=german))
 
 
+def with_prompts(checkpoint: Path, folder: Path) -> Path:
+    """The checkpoint with an empty `prompts/` of its own."""
+    shutil.copytree(checkpoint, folder)
+    shutil.rmtree(folder / "prompts")
+    (folder / "prompts").mkdir()
+    return folder
+
+
+def test_a_default_voice_that_cannot_be_used_stops_the_job_before_it_begins(checkpoint: Path, tmp_path: Path) -> None:
+    folder = with_prompts(checkpoint, tmp_path / "model")
+    (folder / "prompts" / "bad.wav").write_bytes(b"no audio")
+    (folder / "prompts" / "bad.txt").write_text("Hello.")
+    with pytest.raises(InputError, match=r"bad\.wav"):
+        MarvisSpeech.load(settings(folder), voices())
+    ann = VoicePromptConfig(audio=write(tmp_path / "own", "ann", recording(), None), transcript="Good day.")
+    MarvisSpeech.load(settings(folder), voices(ann=ann))
+
+
+def test_a_voice_that_fills_the_models_context_stops_the_job_before_it_begins(checkpoint: Path, tmp_path: Path) -> None:
+    long = VoicePromptConfig(
+        audio=write(tmp_path / "own", "ann", recording(20.0), None), transcript="Good day. " * 10, mode="match"
+    )
+    with pytest.raises(ModelError, match=r"voice 'ann': text and voice prompt take .* shorten the voice prompt"):
+        MarvisSpeech.load(settings(checkpoint), voices(ann=long))
+
+
+def test_a_codec_with_too_few_codebooks_stops_the_job_before_it_begins(checkpoint: Path, tmp_path: Path) -> None:
+    codec = write_mimi(tmp_path / "codec", num_quantizers=4)
+    with pytest.raises(ModelError, match=r"the codec has 4 codebooks, and 8 are .*tts\.codec=\.\.\.$"):
+        MarvisSpeech.load(settings(checkpoint, codec=str(codec)), voices())
+
+
+def test_users_voices_speak_where_none_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    prompt = PromptFiles(write(tmp_path / "own", "ann", recording(), None), "Good day.")
+    own = MarvisSpeech.open(str(checkpoint), device="cpu", slots=1, max_frames=3, prompts={"ann": prompt})
+    record = speak(own, Utterance(0, "Hi."))[0]
+    assert isinstance(record, Speech)
+    assert record.utterance.voice == "ann"
+
+
+def test_speech_says_which_voice_really_spoke(model: MarvisSpeech) -> None:
+    for speaker in (model, LongTextSpeech(model, 20)):
+        text = "One two three. Four five six. Seven."
+        records = list(speaker.speak([Utterance(0, text), Utterance(1, text, voice="reader")]))
+        spoken = {r.utterance.index: r.utterance for r in records if isinstance(r, Speech)}
+        assert (spoken[0].voice, spoken[1].voice) == ("conversational_a", "reader")
+        assert (spoken[0].text, spoken[0].part) == (text, 0)
+
+
+def test_a_checkpoints_voice_without_its_text_is_left_out_with_a_warning(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = with_prompts(checkpoint, tmp_path / "model")
+    write(folder / "prompts", "conversational_a", recording(), None)
+    write(folder / "prompts", "reader", recording(), "Once upon a time.")
+    model = MarvisSpeech.load(settings(folder), voices())
+    assert model.voices.default == "reader"
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "the voice 'conversational_a' is left out"
+    ]
+    assert "conversational_a.txt is missing" in caplog.text
+    with pytest.raises(ModelError, match=r"conversational_a\.txt .*no such file"):
+        MarvisSpeech.load(settings(folder), voices("conversational_a"))
+
+
 def test_utterances_are_pulled_only_as_slots_come_free(model: MarvisSpeech) -> None:
     pulled: list[int] = []
 
@@ -171,3 +240,42 @@ def test_the_client_speaks_with_a_checkpoint_as_the_documentation_says(checkpoin
         client.stream_to_file("Hello!", tmp_path / "hello.wav", TTSConfig(sample_rate=22_050, speed=1.0, language="en"))
     assert soundfile.info(tmp_path / "output.wav").samplerate == 24_000
     assert soundfile.info(tmp_path / "hello.wav").samplerate == 22_050
+
+
+def test_an_engine_is_loaded_with_paths_and_automatic_slots(checkpoint: Path, tmp_path: Path) -> None:
+    codec = write_mimi(tmp_path / "codec", num_quantizers=8)
+    engine = Marvis.load(checkpoint, "cpu", codec=codec, slots="auto")
+    assert (engine.slots, engine.codec.codebooks) == (8, 8)
+    with pytest.raises(ModelError, match="slots is 'many'; it is auto, or a number"):
+        Marvis.load(checkpoint, "cpu", slots="many")  # type: ignore[arg-type]
+
+
+def test_a_loaded_codec_with_too_few_codebooks_is_refused_with_what_it_can_do(checkpoint: Path, tmp_path: Path) -> None:
+    codec = Codec.load(write_mimi(tmp_path / "codec", num_quantizers=4))
+    with pytest.raises(ModelError, match="the codec has 4 codebooks, and 8 are to be generated"):
+        Marvis.load(checkpoint, "cpu", codec=codec)
+    wide = write_checkpoint(tmp_path / "wide", config=tiny_config(codebooks=16), codec_seed=None)
+    with pytest.raises(ModelError, match=r"or generate fewer with tts\.codebooks=8"):
+        Marvis.load(wide, "cpu", codec=Codec.load(checkpoint / "mimi"))
+
+
+def test_a_codec_that_cannot_be_downloaded_can_be_named(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    bare = write_checkpoint(tmp_path / "bare", codec_seed=None)
+    with pytest.raises(ModelError, match=r"the codec: model 'kyutai/mimi'.*tts\.codec=FOLDER"):
+        MarvisSpeech.load(settings(bare), voices())
+
+
+def test_a_request_without_a_text_fails_alone(checkpoint: Path) -> None:
+    engine = Marvis.load(checkpoint, "cpu", slots=2)
+    requests = [SpeechRequest("Hi."), SpeechRequest(None), SpeechRequest("Yes.")]  # type: ignore[arg-type]
+    records = {
+        r.index if isinstance(r, Failure) else r.utterance.index: r for r in engine.speak(requests, max_frames=3)
+    }
+    assert [type(records[index]) for index in range(3)] == [Speech, Failure, Speech]
+    assert "the text to speak is None, not a string" in str(records[1])
+    with pytest.raises(ModelError, match="request 1: the text to speak is None"):
+        engine.generate_codes(requests)

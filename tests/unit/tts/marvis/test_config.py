@@ -71,6 +71,16 @@ def test_flavours_name_the_published_sizes() -> None:
         ({"attention_bias": True}, "attention_bias is set"),
         ({"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
         ({"rope_scaling": {"rope_type": "yarn", "factor": 2}}, "'yarn' is not known"),
+        ({"rope_scaling": [3]}, r"rope_scaling is \[3\], not an object"),
+        ({"rope_scaling": {**rope(), "factor": "4"}}, "factor is '4', not a positive number"),
+        ({"rope_theta": "big"}, "rope_theta is 'big', not a positive number"),
+        ({"rms_norm_eps": [1]}, r"rms_norm_eps is \[1\], not a positive number"),
+        ({"num_key_value_heads": "two"}, "num_key_value_heads is 'two', not a positive number"),
+        ({"head_dim": -32}, "head_dim is -32, not a positive number"),
+        ({"max_position_embeddings": 0.5}, "max_position_embeddings is 0.5, not a positive number"),
+        ({"depth_decoder_config": 3}, "depth_decoder_config is 3, not an object"),
+        ({"codebook_eos_token_id": 999}, "codebook_eos_token_id is 999, not one of the 35 audio codes"),
+        ({"codebook_eos_token_id": "x"}, "codebook_eos_token_id is 'x', not one of the 35 audio codes"),
     ],
 )
 def test_a_config_of_another_model_is_refused_by_name(changes: dict[str, Any], message: str) -> None:

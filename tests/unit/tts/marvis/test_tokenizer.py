@@ -49,6 +49,25 @@ def test_a_broken_tokenizer_is_named(tmp_path: Path) -> None:
         TextTokenizer.load(tmp_path)
 
 
+@pytest.mark.parametrize(("text", "reason"), [("{nope", "is not valid JSON"), ("[]", "holds no JSON object")])
+def test_broken_settings_of_a_tokenizer_are_named(tmp_path: Path, text: str, reason: str) -> None:
+    write_tokenizer(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(text)
+    with pytest.raises(ModelError, match=rf"tokenizer_config\.json {reason}"):
+        TextTokenizer.load(tmp_path)
+
+
+def test_tokens_of_a_tokenizer_that_are_no_strings_are_none(tmp_path: Path) -> None:
+    whole = TextTokenizer.load(write_tokenizer(tmp_path)).encode("ab")
+    (tmp_path / "tokenizer_config.json").write_text('{"bos_token": 3, "eos_token": ["x"]}')
+    assert TextTokenizer.load(tmp_path).encode("ab") == whole
+
+
+def test_a_text_that_is_no_string_is_refused() -> None:
+    with pytest.raises(ModelError, match="the text to speak is None, not a string"):
+        speakable(None)  # type: ignore[arg-type]
+
+
 def test_white_space_becomes_single_spaces() -> None:
     assert speakable("  one\n\ttwo  ") == "one two"
 

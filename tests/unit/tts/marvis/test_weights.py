@@ -17,7 +17,8 @@ from tests.marvis_checkpoints import (
     write_checkpoint,
 )
 from voicegen.errors import ModelError
-from voicegen.tts.marvis.config import read_config
+from voicegen.tts.marvis.config import parse_config, read_config
+from voicegen.tts.marvis.quantization import dequantize
 from voicegen.tts.marvis.weights import LayerWeights, MarvisWeights, load_weights
 
 
@@ -128,6 +129,21 @@ def test_a_folder_without_marvis_weights_says_so(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"holds no \.safetensors file"):
         loaded(folder)
+
+
+@pytest.mark.parametrize("text", ["{nope", "[]", "{}", '{"weight_map": [1]}', '{"weight_map": {"a": 1}}'])
+def test_a_broken_index_of_the_weights_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(ModelError, match=r"model\.safetensors\.index\.json (is not valid|holds no|has no weight_map)"):
+        load_weights(tmp_path, parse_config(tiny_config()))
+
+
+def test_packed_tensors_that_are_no_matrices_are_named() -> None:
+    words = torch.zeros(4, 2, dtype=torch.int32).view(torch.uint32)
+    parts = {"a.scales": torch.ones(4, 1), "a.biases": torch.ones(4, 1)}
+    for shape in ((4,), (2, 4, 8)):
+        with pytest.raises(ModelError, match=r"the tensor a\.weight holds .* which do not unpack"):
+            dequantize({"a.weight": words, **parts}, {"a.weight": shape})
 
 
 def test_two_namings_of_one_tensor_are_refused(tmp_path: Path) -> None:
