@@ -143,7 +143,7 @@ def _piper(config: JobConfig) -> SpeechModel:
     model = PiperSpeech.load(
         tts.model, revision=tts.revision, language=tts.language, speed=tts.speed, threads=tts.workers
     )
-    model.check_voices(config.voice.names)
+    model.check_voices(config.voice.speaking)
     return model
 
 

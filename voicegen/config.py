@@ -7,7 +7,7 @@ fast, not what comes out.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -152,6 +152,11 @@ class VoiceConfig(_Settings):
     names: tuple[str, ...]
     prompts: Annotated[Mapping[str, VoicePromptConfig], BeforeValidator(lambda prompts: prompts or {})]
 
+    @property
+    def speaking(self) -> tuple[str, ...]:
+        """The voices that speak: those named, else the user's own; none for the model's default voice."""
+        return self.names or tuple(self.prompts)
+
 
 class LocalExecutorConfig(_Settings):
     """The stages side by side in this process."""
@@ -212,11 +217,7 @@ def validate(composed: Mapping[str, Any]) -> JobConfig:
 def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
     problems = error.errors()
     first = problems[0]
-    # pydantic puts the chosen member of a union into the path: chat, mlx, max_tokens
-    path = [str(part) for part in first["loc"]]
-    if len(path) > 1 and path[0] in ("chat", "tts"):
-        del path[1]
-    key = ".".join(path)
+    key = _key(first["loc"], composed)
     if first["type"] == "extra_forbidden":
         return unknown_key(key, dotted_keys(composed))
     if first["type"].startswith("union_tag"):
@@ -224,8 +225,31 @@ def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
         return f"{key}.kind must be one of {kinds}"
     if first["type"] == "value_error":
         return f"{key}: {first['ctx']['error']}" if "ctx" in first else f"{key}: {first['msg']}"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{key}={first['input']!r}: {message}"
+    if first["type"] == "missing":
+        return f"{key} is missing"
+    given = first["input"]
+    if first["type"] == "tuple_type":
+        return f"{key}={given!r}: give a list, '{key}=[{given}]'"
+    if first["type"] in ("model_type", "dict_type"):
+        return f"{key}={given!r}: give settings by name, '{key}={{NAME: VALUE}}'"
+    messages = [problem["msg"] for problem in problems if _key(problem["loc"], composed) == key]
+    others = (message.removeprefix("Input should be ") for message in messages[1:])
+    return f"{key}={given!r}: " + " or ".join([messages[0][0].lower() + messages[0][1:], *others])
+
+
+def _key(place: Sequence[str | int], composed: Mapping[str, Any]) -> str:
+    """The dotted key of a setting from pydantic's path to it, which holds members of unions as well."""
+    parts = list(place)
+    if len(parts) > 1 and parts[0] in ("chat", "tts"):  # chat, mlx, max_tokens
+        del parts[1]
+    path: list[str] = []
+    value: Any = composed
+    for part in parts:
+        if not isinstance(value, Mapping | list):  # tts, slots, constrained-int
+            break
+        path.append(str(part))
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return ".".join(path)
 
 
 def unknown_key(key: str, valid: Iterable[str]) -> str:

@@ -62,7 +62,10 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One row of the input. `answer` is a ready answer, where the input has them; `history` the turns before."""
+    """One row of the input. `answer` is a ready answer, where the input has them; `history` the turns before.
+
+    `attempt` counts the takes of the row, this one included.
+    """
 
     index: int
     id: str
@@ -73,6 +76,7 @@ class Question:
     turn: int | None = None
     history: tuple[Message, ...] = ()
     voice: str | None = None
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,8 @@ from voicegen.records import Failure, ManifestRow, Question
 
 _log = logging.getLogger("voicegen.run")
 
+_BLOCK = 1000  # rows read from the ledger at once
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM ended the run; everything finished is safe, and the same settings go on with it."""
@@ -57,7 +59,7 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
     questions = _question_file(config)
     identity = _identity(config, questions.inspect().sha256)
     folder = RunFolder(config.output_dir, identity, overwrite=config.overwrite)
-    with folder, _logging_to(folder.paths.log):
+    with folder, _logging_to(folder.paths.log, show=show):
         run = _Run(config, folder, questions, show)
         try:
             return run.go_on()
@@ -73,7 +75,6 @@ class _Run:
         self._folder = folder
         self._questions = questions
         self._show = show
-        self._errors: Counter[str] = Counter()
         self._cut_answers = 0
         self.ledger = Ledger(folder.paths.ledger)
         total = questions.inspect().rows
@@ -82,7 +83,7 @@ class _Run:
         self._plan = Plan(
             seed=config.seed,
             total_rows=total,
-            voices=config.voice.names,
+            voices=config.voice.speaking,
             assign=config.voice.assign,
             answers_per_question=config.chat.num_answers if config.questions.answer_column is None else 1,
         )
@@ -105,14 +106,15 @@ class _Run:
             self._say(f"WAVs of {missing} finished rows are gone or cut short: they are made again")
         if self._config.retry_failed:
             for index in range(self.ledger.end):
-                if self.ledger.status(index) in ("failed", "rejected"):
-                    self.ledger.forget(index)
+                status = self.ledger.status(index)
+                if status in ("failed", "rejected"):  # the same seed would give the same take once more
+                    self.ledger.forget(index, redraw=status == "rejected")
 
     def _make(self, left: int) -> RunSummary:
         answer_model, speech_model = self._models()
         display = ProgressDisplay(self._rows, self._rows - left, show=self._show, on_rows=self._note_errors)
         job = Job(
-            rows=self._plan.rows(self._unread_questions()),
+            rows=map(self._at_its_attempt, self._plan.rows(self._unread_questions())),
             ledger=self.ledger,
             answer_model=answer_model,
             speech_model=speech_model,
@@ -140,6 +142,10 @@ class _Run:
         if self._config.questions.conversation_column is not None:
             start = 0
         return islice(self._questions.questions(start), max(self._asked - start, 0))
+
+    def _at_its_attempt(self, row: Question | Failure) -> Question | Failure:
+        attempt = self.ledger.attempt(row.index)
+        return row if attempt == 1 or isinstance(row, Failure) else replace(row, attempt=attempt)
 
     def _manifest_is_stale(self) -> bool:
         """Whether a session ended, or was ended, before its last rows were in the manifest."""
@@ -169,7 +175,6 @@ class _Run:
         for row in rows:
             self._cut_answers += row.status == "ok" and row.finish_reason == "length"
             if row.error is not None:
-                self._errors[row.error] += 1
                 _log.warning("row %d %s: %s", row.index, row.status, row.error)
 
     def _summary(self, display: ProgressDisplay | None = None) -> RunSummary:
@@ -186,10 +191,18 @@ class _Run:
             session_seconds=tally.seconds if tally else 0.0,
             session_audio_seconds=tally.audio_seconds if tally else 0.0,
             cut_answers=self._cut_answers,
-            errors=tuple(self._errors.most_common()),
+            errors=tuple(self._errors().most_common()),
         )
         _log.info("%s", summary)
         return summary
+
+    def _errors(self) -> Counter[str]:
+        """Why rows failed or were rejected, and how many did, in all sessions."""
+        bad = (index for index in range(self._rows) if self.ledger.status(index) in ("failed", "rejected"))
+        errors: Counter[str] = Counter()
+        while block := list(islice(bad, _BLOCK)):
+            errors.update(row.error for row in self.ledger.get(block).values() if row.error is not None)
+        return errors
 
     def _announce(self, left: int) -> None:
         if self._folder.moved_to is not None:
@@ -240,8 +253,8 @@ def _identity(config: JobConfig, input_sha256: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    """Writes voicegen's log, and Python's warnings, to the run's log file."""
+def _logging_to(path: Path, *, show: bool) -> Iterator[None]:
+    """Writes voicegen's log to the run's log file; shows what the models warn of on standard error as well."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8")
@@ -254,6 +267,12 @@ def _logging_to(path: Path) -> Iterator[None]:
         undo.callback(handler.close)
         logger.addHandler(handler)
         undo.callback(logger.removeHandler, handler)
+        if show:
+            shown = logging.StreamHandler()
+            shown.setLevel(logging.WARNING)
+            models = logging.getLogger("voicegen.tts")
+            models.addHandler(shown)
+            undo.callback(models.removeHandler, shown)
         logger.setLevel(logging.INFO)
         undo.callback(logger.setLevel, level)
         yield

@@ -17,7 +17,7 @@ class RunSummary:
         session_seconds: this session took, models' loading left out.
         session_audio_seconds: of audio made in this session.
         cut_answers: rows of this session that are ok, but whose answer was cut at `chat.max_tokens`.
-        errors: each reason that rows failed or were rejected in this session, with how many did.
+        errors: each reason that rows of the run failed or were rejected, with how many did.
     """
 
     output_dir: Path
@@ -62,11 +62,15 @@ def print_summary(summary: RunSummary) -> None:
     print(f"manifest  {summary.manifest}")
     if summary.cut_answers:
         answers = "1 answer was" if summary.cut_answers == 1 else f"{summary.cut_answers} answers were"
-        print(f"  {answers} cut at chat.max_tokens: finish_reason is `length`")
+        resumed = summary.session_rows < summary.ok + summary.rejected + summary.failed
+        when = " in this session" if resumed else ""
+        print(f"  {answers} cut at chat.max_tokens{when}: finish_reason is `length`")
     for reason, count in summary.errors[:5]:
         print(f"  {count} x {reason}")
     if summary.failed or summary.rejected:
         print("The manifest's column `error` says why each row failed; retry_failed=true tries them again.")
+    if summary.rejected:
+        print("A rejected take is then drawn anew, with another seed.")
 
 
 def _length(seconds: float) -> str:

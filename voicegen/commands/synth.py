@@ -108,7 +108,7 @@ def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> 
 
     prefix = file_prefix(flags.prefix)
     texts = _at_least_one(_texts(config, source, flags), _place(config, source, flags))
-    plan = Plan(config.seed, total_rows=0, voices=config.voice.names, assign=config.voice.assign)
+    plan = Plan(config.seed, total_rows=0, voices=config.voice.speaking, assign=config.voice.assign)
     folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
     print("loading the model", file=sys.stderr)
     model = build.speech_model(config)

@@ -33,14 +33,14 @@ _AUDIO = (
     _column("sampling_rate", pa.int32(), "Samples a second, in Hz."),
     _column("num_samples", pa.int64(), "Length of the audio in samples."),
     _column("audio_sha256", pa.string(), "SHA-256 of the WAV file's bytes, in hex."),
-    _column("voice", pa.string(), "Name of the voice; null: the model's default."),
+    _column("voice", pa.string(), "Name of the voice; null: the model's only or nameless one."),
     _column("language", pa.string(), "Language spoken, as a BCP 47 tag."),
 )
 _OUTCOME = (
     _column("status", pa.string(), "ok; rejected: no take was good enough; failed: see error.", nullable=False),
     _column("error", pa.string(), "Why the row is not ok: the stage, and one line."),
     _column("finish_reason", pa.string(), "stop; length: cut at a limit; runaway: the speech did not end."),
-    _column("attempts", pa.int32(), "Number of takes made."),
+    _column("attempts", pa.int32(), "Number of takes made; each is drawn by the row's seed and its number."),
 )
 _QUALITY = (
     _column("loudness", pa.float64(), "Integrated loudness in LUFS (ITU-R BS.1770); null where not measured."),

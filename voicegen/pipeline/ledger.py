@@ -44,6 +44,7 @@ class Ledger:
         self._offset = array("Q")  # by row: where its line starts
         self._seconds = array("f")  # by row: of audio
         self._bytes = array("Q")  # by row: of its WAV; 0 where that is not known
+        self._attempts = array("H")  # by row: takes made of it
         self._writer: int | None = None
         self._end = 0
         try:
@@ -93,9 +94,18 @@ class Ledger:
         """Size of a finished row's WAV; 0 where there is none or it is not known."""
         return self._bytes[index]
 
-    def forget(self, index: int) -> None:
-        """Lets the row be done again in this session; its old line stays until a new one replaces it."""
+    def attempt(self, index: int) -> int:
+        """Which attempt at the row the one is that is on record or, if it was forgotten, to be made; from 1."""
+        return max(self._attempts[index], 1) if index < len(self._attempts) else 1
+
+    def forget(self, index: int, *, redraw: bool = False) -> None:
+        """Lets the row be done again in this session; its old line stays until a new one replaces it.
+
+        With `redraw` that is another attempt; without, the same one.
+        """
         self._status[index] = _ABSENT
+        if redraw:
+            self._attempts[index] = self.attempt(index) + 1
 
     def append(self, rows: Sequence[ManifestRow]) -> None:
         """Adds rows durably: after a return they survive a loss of power.
@@ -119,7 +129,7 @@ class Ledger:
             file = len(self._files) - 1
             for row, line in zip(rows, lines, strict=True):
                 seconds, size = (row.clip.duration, row.clip.num_bytes) if row.clip else (0.0, 0)
-                self._index(row.index, row.status, file, self._end, seconds, size)
+                self._index(row.index, row.status, file, self._end, seconds, size, row.attempts)
                 self._end += len(line)
 
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
@@ -175,7 +185,7 @@ class Ledger:
                     clip = row.get("clip")
                     seconds = clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
                     size = clip.get("num_bytes", 0) if clip else 0
-                    self._index(row["index"], row["status"], file, offset, seconds, size)
+                    self._index(row["index"], row["status"], file, offset, seconds, size, row.get("attempts", 1))
                 except (ValueError, KeyError, TypeError):
                     raise OutputError(
                         f"{path}, line {number}: not a ledger line, so the run cannot go on from it; "
@@ -183,7 +193,9 @@ class Ledger:
                     ) from None
                 offset += len(line)
 
-    def _index(self, index: int, status: Status, file: int, offset: int, seconds: float, size: int) -> None:
+    def _index(
+        self, index: int, status: Status, file: int, offset: int, seconds: float, size: int, attempts: int
+    ) -> None:
         missing = index + 1 - len(self._status)
         if missing > 0:
             self._status.extend(bytes([_ABSENT]) * missing)
@@ -191,11 +203,13 @@ class Ledger:
             self._offset.extend([0] * missing)
             self._seconds.extend([0.0] * missing)
             self._bytes.extend([0] * missing)
+            self._attempts.extend([0] * missing)
         self._status[index] = _STATUSES.index(status)
         self._file[index] = file
         self._offset[index] = offset
         self._seconds[index] = seconds
         self._bytes[index] = size
+        self._attempts[index] = attempts
 
 
 def _to_line(row: ManifestRow) -> bytes:

@@ -38,15 +38,21 @@ class Outcome:
             answer=answer.text if answer else None,
             answer_spoken=self.utterance.text if self.utterance else None,
             reasoning=answer.reasoning if answer and keep_reasoning else None,
-            voice=self.utterance.voice if self.utterance else None,
+            voice=self._voice(),
             clip=clip,
             error=self._error(),
             finish_reason=self._finish_reason(),
+            attempts=self.question.attempt if self.question else 1,
             prompt_tokens=answer.prompt_tokens if answer else None,
             completion_tokens=answer.completion_tokens if answer else None,
             chat_seconds=round(answer.seconds, 4) if answer else None,
             tts_seconds=round(speech.seconds, 4) if speech else None,
         )
+
+    def _voice(self) -> str | None:
+        """The one that spoke, which may be the model's default; of a row without a take, the one that was planned."""
+        spoken = self.speech.utterance if self.speech else self.utterance
+        return spoken.voice if spoken else None
 
     def _error(self) -> str | None:
         if self.failure is not None:

@@ -1,6 +1,7 @@
 """What every row is called, how it is seeded and who says it: decided by its place in the input, before anything runs.
 
-Resuming, retries, failures and parallel workers can therefore never renumber a file or change what it sounds like.
+Resuming, failures and parallel workers can therefore never renumber a file or change what it sounds like. A rejected
+take that is tried again is drawn anew, by the row's seed and the number of the attempt.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ def row_seed(seed: int, index: int) -> int:
     """The row's own seed, 31 bits: a hash of the run's seed and the row's place."""
     digest = blake2b(f"{seed}:{index}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
+
+
+def take_seed(seed: int, attempt: int) -> int:
+    """What a take is drawn by: the row's seed at the first attempt, another at each later one."""
+    return seed if attempt == 1 else row_seed(seed, attempt)
 
 
 def audio_path(index: int, total_rows: int) -> str:

@@ -103,9 +103,11 @@ class RunFolder:
         if known is not None and dict(known) != dict(info):
             keys = [key for key in info if known.get(key) != info[key]]
             differs = ", ".join(f"{key}: {known.get(key)} then, {info[key]} now" for key in keys)
+            local = str(known.get("revision")).startswith("local-")
+            back = "put its files back as they were" if local else f"pin it with {stage}.revision=..."
             raise OutputError(
                 f"{self.paths.root} was made with another {stage} model ({differs}); "
-                "pin the revision to go on with it, or start anew with another name=... or overwrite=true"
+                f"{back} to go on with it, or start anew with another name=... or overwrite=true"
             )
         if known is None:
             self._record = {**self._record, "models": {**self.models, stage: dict(info)}}

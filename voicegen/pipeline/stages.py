@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.pipeline.outcome import Outcome
+from voicegen.pipeline.plan import take_seed
 from voicegen.protocols import AnswerModel, SpeechModel
 from voicegen.records import Answer, Failure, Question, Speech, Utterance
 from voicegen.text.spoken import to_spoken
@@ -40,7 +41,8 @@ def to_script(answer: Answer, language: str) -> Script | Outcome:
     if not text:
         reason = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
         return Outcome(question.index, question, answer, failure=Failure(question.index, "text", reason))
-    return Script(answer, Utterance(question.index, text, question.voice, question.seed))
+    seed = take_seed(question.seed, question.attempt)
+    return Script(answer, Utterance(question.index, text, question.voice, seed))
 
 
 class SpeechFeed:

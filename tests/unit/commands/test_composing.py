@@ -45,6 +45,12 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["+chat.max_tokns=3"], "there is no setting chat.max_tokns: did you mean chat.max_tokens?"),
         (["chat.max_tokens=-3"], "chat.max_tokens=-3: input should be greater than 0"),
         (["tts.speed=fast"], "tts.speed='fast'"),
+        (["preset=marvis", "tts.slots=0"], "tts.slots=0: input should be greater than 0 or 'auto'"),
+        (["voice.names=alice"], "voice.names='alice': give a list, 'voice.names=[alice]'"),
+        (["voice.names=[3]"], "voice.names.0=3: input should be a valid string"),
+        (["voice.prompts={me: {audio: me.wav}}"], "voice.prompts.me.transcript is missing"),
+        (["voice.prompts={me: me.wav}"], "voice.prompts.me='me.wav': give settings by name"),
+        (["voice.prompts={me: {audo: me.wav, transcript: a}}"], "voice.prompts.me.audio is missing"),
         (["tts.subtype=MP3"], "tts.subtype='MP3'"),
         (["chat=mlx"], "chat.model has no default: give it as chat.model=..."),
         (["chat.system_prompt=a, b"], "quote the value"),
@@ -78,6 +84,13 @@ def test_a_voice_of_ones_own_is_one_setting():
         composed("+voice.prompts.me={audio: me.wav, transcript: hello}").voice
         == composed("voice.prompts={me: {audio: me.wav, transcript: hello}}").voice
     )
+
+
+def test_voices_of_ones_own_speak_unless_others_are_named():
+    own = "voice.prompts={me: {audio: me.wav, transcript: hello}, you: {audio: you.wav, transcript: hi}}"
+    assert composed(own).voice.speaking == ("me", "you")
+    assert composed(own, "voice.names=[you]").voice.speaking == ("you",)
+    assert composed().voice.speaking == ()
 
 
 def test_free_text_needs_no_quoting_when_it_is_given_as_a_setting():

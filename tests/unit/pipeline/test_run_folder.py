@@ -117,6 +117,15 @@ def test_another_model_revision_is_refused_when_a_run_goes_on(tmp_path):
         folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
         with pytest.raises(OutputError, match=r"another tts model \(revision: aaa then, bbb now\)"):
             folder.remember_model("tts", {"id": "marvis", "revision": "bbb"})
+        with pytest.raises(OutputError, match=r"pin it with tts\.revision=\.\.\. to go on"):
+            folder.remember_model("tts", {"id": "marvis", "revision": "bbb"})
+
+
+def test_a_local_model_that_changed_cannot_be_pinned_and_is_to_be_put_back(tmp_path):
+    with RunFolder(tmp_path, IDENTITY) as folder:
+        folder.remember_model("tts", {"id": "here", "revision": "local-aaa"})
+        with pytest.raises(OutputError, match="put its files back as they were to go on"):
+            folder.remember_model("tts", {"id": "here", "revision": "local-bbb"})
 
 
 def test_a_folder_below_a_file_is_one_clear_line(tmp_path):
