@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pexpect
 import pytest
 from platformdirs import user_cache_path
 
-from tests.openai_server import Exchange, ScriptedServer, piece, serving
+from tests.openai_server import Exchange, ScriptedServer, fails, piece, serving
 from tests.product import command, environment
 from voicegen.audio.wav import read_wav
 
@@ -27,9 +28,19 @@ class Talker:
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
+        self.came = threading.Event()
+        self.over = threading.Event()
         self.left = threading.Event()
 
     def __call__(self, exchange: Exchange) -> None:
+        if exchange.question == "hang":
+            self.came.set()
+            self.over.wait(SECONDS)
+            return
+        if exchange.question == "busy":
+            self.came.set()
+            fails(429, Retry_After="100")(exchange)
+            return
         exchange.send_events(done=False)
         for event in self._events(exchange.question):
             exchange.handler.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
@@ -37,7 +48,11 @@ class Talker:
     def _events(self, question: str) -> Iterator[dict]:
         if question == "count":
             yield from self._endless()
-        if question == "wait":
+        if question == "stall":
+            self.came.set()
+            yield piece(content="Begun. ")
+            self.over.wait(SECONDS)
+        elif question == "wait":
             yield piece(content="Before. ")
             assert self.go_on.wait(SECONDS)
             yield piece(content="After it.")
@@ -117,6 +132,7 @@ def server(talker):
         yield server
         talker.left.set()
         talker.go_on.set()
+        talker.over.set()
 
 
 def with_server(server: ScriptedServer) -> list[str]:
@@ -179,6 +195,43 @@ def test_typing_streaming_interrupting_and_every_command(tmp_path, server, talke
     again = Terminal(tmp_path, *with_server(server))
     assert "did you mean /history?" in again.say(UP + UP)  # the lines of the last chat are there
     assert again.leave(CTRL_D) == 0
+
+
+@pytest.mark.parametrize("silence", ["hang", "stall", "busy"])
+def test_one_ctrl_c_is_enough_while_the_server_says_nothing(tmp_path, server, talker, silence):
+    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m")
+    terminal.ask(silence)
+    terminal.screen({"hang": "", "stall": "Begun.", "busy": "the server asks to wait"}[silence])
+    assert talker.came.wait(SECONDS)
+    pressed = time.monotonic()
+    terminal.interrupt()
+    assert "(interrupted)" in terminal.until_prompt()
+    assert time.monotonic() - pressed < 20
+    assert "You said on." in terminal.say("on")
+    said = [message["content"].strip() for message in server.requests[-1].body["messages"]]
+    assert said[1:] == (["stall", "Begun.", "on"] if silence == "stall" else ["on"])
+    assert terminal.leave(CTRL_D) == 0
+
+
+def test_ctrl_d_during_an_answer_leaves_when_it_is_over(tmp_path, server, talker):
+    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m")
+    terminal.ask("wait")
+    terminal.screen("Before.")
+    terminal.type(CTRL_D)
+    talker.go_on.set()
+    terminal.screen("After it.", pexpect.EOF)
+
+
+def test_a_line_typed_during_an_answer_is_the_next_question(tmp_path, server, talker):
+    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m")
+    terminal.ask("wait")
+    terminal.screen("Before.")
+    terminal.type("next\r")
+    talker.go_on.set()
+    assert "next" not in terminal.until_prompt()
+    terminal.screen("You said next.")
+    terminal.screen(PROMPT)
+    assert terminal.leave(CTRL_D) == 0
 
 
 def test_the_starter_models_answer_aloud_and_stop_when_they_are_told_to(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,9 @@ def _chat(config: JobConfig, settings: VoiceChatSettings, single: str | None) ->
         if interactive:
             model = pipeline.session.model.info.id
             page.note(f"{model}: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves")
-        terminal.talk(typed_lines(_history_file()) if interactive else piped_lines(sys.stdin))
+        lines = typed_lines(_history_file()) if interactive else piped_lines(sys.stdin)
+        with closing(lines):
+            terminal.talk(lines)
     return 0
 
 

@@ -158,7 +158,8 @@ class VoiceChatPipeline:
             text: the question.
             on_text: is given the answer as it is written, or all of it at once without `stream`.
             should_stop: is asked again and again; when it says yes, writing, speaking and playing stop at once. What
-                was written stays in the conversation as an interrupted turn.
+                was written stays in the conversation as an interrupted turn. A KeyboardInterrupt while it says yes
+                stops a model in the middle of its step.
 
         Raises:
             ModelError: the question does not fit the context, or the model gave no answer.
@@ -192,6 +193,11 @@ class VoiceChatPipeline:
                 if should_stop():
                     turn.interrupt()
                     return
+        except KeyboardInterrupt:
+            if not should_stop():
+                raise
+            turn.interrupt()
+            return
         finally:
             deltas.close()
         turn.usage = session.last_usage

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Final, Protocol, Self, TextIO
 
 from voicegen.chat.messages import well_formed
 from voicegen.errors import VoicegenError
@@ -16,6 +18,8 @@ from voicegen.voicechat.commands import Room, is_command, run_command
 from voicegen.voicechat.page import Page
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.turn import Reply
+
+_PATIENCE: Final = 0.25  # seconds that a model has to come to the end of its step
 
 
 class Recorder(Protocol):
@@ -62,7 +66,7 @@ class ChatTerminal:
 
         Raises:
             VoicegenError: the model gave no answer, or a file cannot be written.
-            KeyboardInterrupt: a second Ctrl-C, when the model did not heed the first; the first, unless the chat stays.
+            KeyboardInterrupt: Ctrl-C, unless the chat stays.
         """
         question = well_formed(question)
         shown = False
@@ -106,14 +110,18 @@ class ChatTerminal:
 
 
 class StopRequest:
-    """Turns Ctrl-C into a request, so that a model is stopped between two tokens and never inside of one.
+    """Turns Ctrl-C into a request, so that a model is stopped between two tokens where it can be.
 
-    A second Ctrl-C raises KeyboardInterrupt as usual.
+    One that does not come to the end of its step, such as a server that says nothing, is broken off a moment later by a
+    KeyboardInterrupt, as by a second Ctrl-C.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._over = False
         self._before: Any = None
+        self._breaking_off = threading.Timer(_PATIENCE, _interrupt_main_thread)
+        self._breaking_off.daemon = True
 
     def __enter__(self) -> Self:
         self._before = signal.signal(signal.SIGINT, self._request)
@@ -122,15 +130,27 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over = True  # a signal that is still on its way says nothing any more
+        self._breaking_off.cancel()
+        if self._breaking_off.ident is not None:
+            self._breaking_off.join()
         signal.signal(signal.SIGINT, self._before)
 
     def _request(self, _signum: int, _frame: FrameType | None) -> None:
+        if self._over:
+            return
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        self._breaking_off.start()
 
 
-def piped_lines(stream: TextIO) -> Iterator[str]:
+def _interrupt_main_thread() -> None:
+    """Sends Ctrl-C to the thread that a handler of signals runs on; also wakes it from a wait for the system."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def piped_lines(stream: TextIO) -> Generator[str, None, None]:
     """The lines of a pipe or a file, as they come; a byte that is not UTF-8 reads as U+FFFD."""
     yield from iter(tolerant(stream).readline, "")
 
@@ -142,10 +162,11 @@ def tolerant(stream: TextIO) -> TextIO:
     return stream
 
 
-def typed_lines(history: Path | None) -> Iterator[str]:
+def typed_lines(history: Path | None) -> Generator[str, None, None]:
     """The lines that a user types, with editing, completion of commands and file names, and the lines of earlier chats.
 
-    Ctrl-C drops the line being typed; Ctrl-D on an empty line ends.
+    Ctrl-C drops the line being typed; Ctrl-D on an empty line ends. What is typed between two lines is kept for the
+    next prompt; closing the generator gives the terminal back as it was.
 
     Args:
         history: the file that keeps the lines; None, or one that cannot be written, to forget them.
@@ -164,14 +185,37 @@ def typed_lines(history: Path | None) -> Iterator[str]:
     return _prompted(prompt.prompt)
 
 
-def _prompted(read: Callable[[], str]) -> Iterator[str]:
+def _prompted(read: Callable[[], str]) -> Generator[str, None, None]:
     while True:
         try:
-            yield read()
+            line = read()
         except KeyboardInterrupt:
             continue
         except EOFError:
             return
+        with _keys_kept():
+            yield line
+
+
+@contextmanager
+def _keys_kept() -> Iterator[None]:
+    """Keys are neither shown nor obeyed, Ctrl-C apart, but wait for the next prompt.
+
+    A terminal that edits lines itself would eat a Ctrl-D.
+    """
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(sys.stdin)
+    kept = termios.tcgetattr(sys.stdin)
+    kept[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, kept)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 def _line_history(path: Path | None) -> Any:

@@ -1,6 +1,8 @@
 import io
 import os
 import signal
+import threading
+import time
 
 import pytest
 
@@ -92,6 +94,25 @@ def test_a_second_ctrl_c_breaks_off_a_model_that_does_not_heed_the_first(chat_of
     assert "(interrupted)" in chat.err.getvalue()
     model.on_delta = lambda number: None
     assert "Stuck." in chat.talk("two?")
+
+
+@pytest.mark.parametrize("silent_at", [0, 2])
+def test_one_ctrl_c_breaks_off_a_model_that_says_nothing_and_keeps_the_session(chat_of, silent_at):
+    heeded = threading.Event()
+
+    def hang(number):
+        if number == silent_at:
+            interrupt(number)
+            heeded.wait(60)
+
+    chat = chat_of(PlainChatModel("A long answer.", "Short.", size=5, on_delta=hang))
+    started = time.monotonic()
+    chat.talk("one?")
+    assert time.monotonic() - started < 30
+    assert chat.err.getvalue().count("(interrupted)") == 1
+    chat.pipeline.session.model.on_delta = lambda number: None
+    assert chat.talk("two?").endswith("Short.\n")
+    assert [turn.interrupted for turn in chat.pipeline.session.turns] == ([True] if silent_at else []) + [False]
 
 
 def test_ctrl_c_ends_a_chat_that_nobody_types(chat_of):
