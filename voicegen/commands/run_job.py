@@ -270,9 +270,9 @@ def _logging_to(path: Path, *, show: bool) -> Iterator[None]:
         if show:
             shown = logging.StreamHandler()
             shown.setLevel(logging.WARNING)
-            models = logging.getLogger("voicegen.tts")
-            models.addHandler(shown)
-            undo.callback(models.removeHandler, shown)
+            for models in (logging.getLogger("voicegen.chat"), logging.getLogger("voicegen.tts")):
+                models.addHandler(shown)
+                undo.callback(models.removeHandler, shown)
         logger.setLevel(logging.INFO)
         undo.callback(logger.setLevel, level)
         yield

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import email.utils
 import json
+import logging
 import os
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +24,10 @@ from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import GenerationOptions
 from voicegen.records import Message
 
-_LONGEST_WAIT = 600.0  # seconds; a server may ask for any wait, a run should not hang for hours
+_log = logging.getLogger(__name__)
+
+_LONGEST_WAIT = 60.0  # seconds; a server may ask for any wait, a run should not hang for hours
+_WAIT_WORTH_TELLING = 5.0  # seconds
 _LONGEST_BACKOFF = 30.0  # seconds
 _PARAMETER_CODES = ("unsupported_parameter", "unsupported_value")
 
@@ -70,17 +74,19 @@ class Server:
     retries: int = 5
     backoff: float = 0.5
     starts_in_reasoning: bool | None = None
+    _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # what was warned of
 
     def __post_init__(self) -> None:
-        """Refuses an address that is none.
+        """Refuses an address that is none, and a key that cannot be sent.
 
         Raises:
-            ConfigError: names it.
+            ConfigError: names the address, or the variable that holds the key.
         """
         if not _is_address(self.base_url):
             raise ConfigError(
                 f"chat.base_url={self.base_url!r} is no address of a server: give one such as http://127.0.0.1:8000/v1"
             )
+        self.headers()
 
     @property
     def url(self) -> str:
@@ -99,14 +105,31 @@ class Server:
         return host == "openai.com" or host.endswith(".openai.com")
 
     def headers(self) -> dict[str, str]:
-        """The key from the environment, when there is one."""
-        key = os.environ.get(self.api_key_env, "") if self.api_key_env else ""
+        """The key from the environment, when there is one.
+
+        Raises:
+            ConfigError: it holds a character that no header may; names the variable and never the key.
+        """
+        key = os.environ.get(self.api_key_env, "").strip() if self.api_key_env else ""
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(
+                f"the environment variable {self.api_key_env} holds a character that no key has (a control character, "
+                "or one beyond ASCII): set it to the key alone"
+            )
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     def wait_before(self, attempt: int, error: TryAgain) -> float:
-        """Seconds to wait after failed try number `attempt` (from 0): what the server asked for, or a growing time."""
+        """Seconds to wait after failed try number `attempt` (from 0): what the server asked for, or a growing time.
+
+        A long wait that the server asked for is logged, the first one as a warning.
+        """
         if error.wait is not None:
-            return min(error.wait, _LONGEST_WAIT)
+            wait = min(error.wait, _LONGEST_WAIT)
+            if wait >= _WAIT_WORTH_TELLING:
+                level = logging.INFO if "wait" in self._told else logging.WARNING
+                self._told.add("wait")
+                _log.log(level, "%s: the server asks to wait %.0f s; trying again in %.0f s", error, error.wait, wait)
+            return wait
         return min(self.backoff * 2.0**attempt, _LONGEST_BACKOFF) * random.uniform(0.5, 1.0)
 
     def request_body(

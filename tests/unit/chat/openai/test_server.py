@@ -1,11 +1,12 @@
 import email.utils
+import os
 import time
 
 import pytest
 
 from tests.openai_clients import only
 from tests.openai_server import fails, says, serving
-from voicegen.chat.openai.server import Server
+from voicegen.chat.openai.server import Server, TryAgain
 from voicegen.errors import ConfigError
 
 
@@ -23,7 +24,31 @@ def test_a_wait_may_be_a_date_and_is_never_endless() -> None:
     assert 55 < server.wait_before(0, raised.value) <= 60  # type: ignore[arg-type]
     with pytest.raises(Exception, match="busy") as raised:
         server.check(503, {"retry-after": "86400"}, "busy")
-    assert server.wait_before(0, raised.value) == 600  # type: ignore[arg-type]
+    assert server.wait_before(0, raised.value) == 60  # type: ignore[arg-type]
+
+
+def test_the_first_long_wait_that_a_server_asks_for_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server("m")
+    server.wait_before(0, TryAgain("busy", wait=1))
+    server.wait_before(0, TryAgain("busy"))
+    assert not caplog.records
+    for _ in range(2):
+        server.wait_before(0, TryAgain("busy", wait=100_000))
+    assert caplog.messages == ["busy: the server asks to wait 100000 s; trying again in 60 s"]
+
+
+@pytest.mark.parametrize("key", ["sk-gehe\u00efm", "sk-\x00geheim", "sk-\ngeheim", "sk-geheim\udcff"])
+def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr(os, "environ", {"OPENAI_API_KEY": key})
+    with pytest.raises(ConfigError, match="the environment variable OPENAI_API_KEY holds a character") as raised:
+        Server("m")
+    assert "sk-" not in str(raised.value)
+    assert "geh" not in str(raised.value)
+
+
+def test_white_space_around_a_key_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", " sk-1\r\n")
+    assert Server("m").headers() == {"Authorization": "Bearer sk-1"}
 
 
 def test_waits_grow_and_stay_bounded() -> None:
