@@ -40,7 +40,10 @@ class IncrementalDecoder:
         return piece
 
     def flush(self) -> str:
-        """What is still held, with incomplete characters replaced by U+FFFD; starts a new text."""
+        """What is still held but for a character that was cut; starts a new text."""
+        return self._take_rest().rstrip(_REPLACEMENT)
+
+    def _take_rest(self) -> str:
         rest = self._emit(self._decode(self._tokens))
         self.reset()
         return rest
@@ -48,7 +51,7 @@ class IncrementalDecoder:
     def _give_up_the_oldest(self) -> str:
         """Bytes that never became a character are out; only the last three may still begin one."""
         self._tokens, rest = self._tokens[:-3], self._tokens[-3:]
-        given_up = self.flush()
+        given_up = self._take_rest()
         self._tokens = rest
         return given_up + self._emit(self._decode(rest).rstrip(_REPLACEMENT))
 
