@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from voicegen.audio.resample import resample
 from voicegen.audio.stretch import stretch
@@ -72,13 +73,20 @@ class AdjustedSpeech:
             yield speech.samples
             return speech.finish_reason
         resampler = soxr.ResampleStream(self._model.sample_rate, self.sample_rate, 1, dtype="float32", quality="VHQ")
-        reason = yield from mapped(resampler.resample_chunk, self._model.stream(utterance))
-        yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+        reason = yield from mapped(
+            lambda piece: _within_full_scale(resampler.resample_chunk(piece)), self._model.stream(utterance)
+        )
+        yield _within_full_scale(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
         return reason
 
     def _adjusted(self, speech: Speech) -> Speech:
         started = time.thread_time()
         samples = stretch(speech.samples, speech.sampling_rate, self._speed)
-        samples = resample(samples, speech.sampling_rate, self.sample_rate)
+        samples = _within_full_scale(resample(samples, speech.sampling_rate, self.sample_rate))
         seconds = speech.seconds + time.thread_time() - started
         return replace(speech, samples=samples, sampling_rate=self.sample_rate, seconds=seconds)
+
+
+def _within_full_scale(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A resampler's filter overshoots where a peak is at full scale."""
+    return np.clip(samples, -1.0, 1.0)

@@ -124,10 +124,12 @@ class MarvisTTSClient:
         """Speaks many texts together, which is faster than one after another; the results are in their order.
 
         Raises:
+            ConfigError: `texts` is one text, not several.
             ModelError: a text cannot be spoken; says which. `batch_synthesize` goes on with the others.
         """
         config = config or TTSConfig()
-        utterances = [_utterance(text, config, derived_seed(seed, i), i) for i, text in enumerate(texts)]
+        listed = _several(texts)
+        utterances = [_utterance(text, config, derived_seed(seed, i), i) for i, text in enumerate(listed)]
         spoken: dict[int, Waveform] = {}
         for record in self._configured(config).speak(utterances):
             if isinstance(record, Failure):
@@ -165,7 +167,7 @@ class MarvisTTSClient:
             subtype: the sample format.
 
         Raises:
-            ValueError: the rate is not known, is none, or is not the one that `audio` has.
+            ValueError: the rate is not known, is none, or is not the one that `audio` has; or the samples are integers.
             OutputError: the file cannot be written.
         """
         known = getattr(audio, "sampling_rate", None)
@@ -176,7 +178,10 @@ class MarvisTTSClient:
         rate = sample_rate if known is None else known
         if not rate or rate < 1:
             raise ValueError(f"sample_rate={rate}: it is a number of Hz over 0")
-        write_wav(path, np.asarray(audio), int(rate), subtype)
+        samples = np.asarray(audio)
+        if not np.issubdtype(samples.dtype, np.floating):
+            raise ValueError(f"these samples are {samples.dtype}: give floats in [-1, 1], as int16 / 32768 are")
+        write_wav(path, samples, int(rate), subtype)
         return Path(path)
 
     def stream_to_file(self, text: str, path: Path | str, config: TTSConfig | None = None, *, seed: int = 0) -> Path:
@@ -228,13 +233,16 @@ def batch_synthesize(
         One record a text, in order: the clip with its path relative to `output_dir`, or why there is none.
 
     Raises:
-        ConfigError: the prefix cannot begin a file's name.
+        ConfigError: the prefix cannot begin a file's name, or `texts` is one text, not several.
         ModelError: the model cannot be found or loaded.
         OutputError: the folder cannot be written or the disk is full.
     """
     config = config or TTSConfig()
     beginning = file_prefix(prefix)
-    listed = list(texts)
+    listed = [
+        text if isinstance(text, str) else Failure(index, "text", f"the text is {text!r}, not a string")
+        for index, text in enumerate(_several(texts))
+    ]
     client = MarvisTTSClient(model, device) if isinstance(model, str | Path) else MarvisTTSClient(model=model)
     records = speak_to_folder(
         client._configured(config),
@@ -283,7 +291,15 @@ def is_piper_voice(name: str) -> bool:
     return name.endswith(".onnx") or (path.is_dir() and any(path.glob("*.onnx")))
 
 
+def _several(texts: Iterable[str]) -> list[str]:
+    if isinstance(texts, str):
+        raise ConfigError(f"one text is given where several are asked for: give [{texts[:40]!r}]")
+    return list(texts)
+
+
 def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utterance:
+    if not isinstance(text, str):
+        raise ModelError(f"text {index} is {text!r}, not a string")
     spoken = to_spoken(text, config.language)
     if not spoken:
         raise ModelError(f"text {index} holds nothing to say aloud: {text[:40]!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,11 +16,14 @@ from voicegen.tts.speaking import derived_seed, stream_one, worst
 
 _SENTENCE_PAUSE: Final = 0.15  # seconds, beside the silence that a model itself puts at an end
 _CLAUSE_PAUSE: Final = 0.04
+_SHORTEST: Final = 20  # characters that a part may have at least, however little room there is
 _SENTENCE_MARKS: Final = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
 
 
 class LongTextSpeech:
     """A `SpeechModel` over another that gives it no text longer than `max_chars` characters.
+
+    A model with a method `fits(utterance)` is given shorter ones where it has no room for so much.
 
     Parts of one text share its voice and have seeds of their own, made from the text's. Parts of several texts are
     spoken side by side; a text is yielded when its last part is done. No more is kept than the parts of the texts
@@ -33,6 +36,7 @@ class LongTextSpeech:
         self.controls_speed: bool = getattr(model, "controls_speed", False)
         self._model = model
         self._max_chars = max_chars
+        self._fits: Callable[[Utterance], bool] | None = getattr(model, "fits", None)
 
     def check_voices(self, names: Iterable[str]) -> None:
         """Refuses names that the inner model does not know, as it does; a model that cannot tell refuses none."""
@@ -87,13 +91,25 @@ class LongTextSpeech:
                 number += 1
 
     def _split(self, utterance: Utterance) -> list[Utterance]:
-        texts = split_for_speech(utterance.text, self._max_chars)
+        texts = self._texts(utterance)
         if len(texts) < 2:
             return [utterance]
         return [
             replace(utterance, text=text, part=place, seed=derived_seed(utterance.seed, place))
             for place, text in enumerate(texts)
         ]
+
+    def _texts(self, utterance: Utterance) -> list[str]:
+        max_chars = self._max_chars
+        texts = split_for_speech(utterance.text, max_chars)
+        while self._fits and max_chars >= 2 * _SHORTEST and not all(map(self._fits, _each(utterance, texts))):
+            max_chars //= 2
+            texts = split_for_speech(utterance.text, max_chars)
+        return texts
+
+
+def _each(utterance: Utterance, texts: list[str]) -> Iterator[Utterance]:
+    return (replace(utterance, text=text) for text in texts)
 
 
 @dataclass(slots=True)

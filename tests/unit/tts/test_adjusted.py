@@ -46,6 +46,17 @@ def test_speech_is_played_faster_with_its_pitch() -> None:
     assert frequency(speech) == pytest.approx(frequency(speak(own)), abs=2)
 
 
+def test_resampled_speech_stays_within_full_scale() -> None:
+    class Square(ToneSpeech):
+        def _hum(self, utterance: Utterance) -> np.ndarray:
+            return np.where(np.arange(8000) // 40 % 2, 1.0, -1.0).astype(np.float32)
+
+    adjusted = AdjustedSpeech(Square(22_050), sample_rate=16_000)
+    streamed = np.concatenate(list(adjusted.stream(Utterance(0, "hello"))))
+    for samples in (speak(adjusted).samples, streamed):
+        assert np.abs(samples).max() == 1.0
+
+
 def test_a_model_that_is_right_already_is_given_back_itself() -> None:
     model = ToneSpeech(22_050)
     assert AdjustedSpeech.around(model, Settings()) is model

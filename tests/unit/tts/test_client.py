@@ -55,6 +55,32 @@ def test_samples_are_never_saved_at_a_rate_that_is_not_theirs(tts: MarvisTTSClie
     assert soundfile.info(tmp_path / "a.wav").samplerate == 8000
 
 
+def test_samples_that_are_integers_are_refused(tts: MarvisTTSClient, tmp_path: Path) -> None:
+    tone = (16_000 * np.sin(np.arange(800) / 8)).astype(np.int16)
+    with pytest.raises(ValueError, match=r"these samples are int16: give floats in \[-1, 1\]"):
+        tts.save_wav(tone, tmp_path / "a.wav", sample_rate=8000)  # type: ignore[arg-type]
+    tts.save_wav(tone / 32_768, tmp_path / "a.wav", sample_rate=8000)
+    assert np.abs(soundfile.read(tmp_path / "a.wav", dtype="int16")[0] - tone).max() <= 1
+
+
+def test_one_text_where_several_are_asked_for_is_refused(tts: MarvisTTSClient, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"give \['Hello\.'\]"):
+        tts.synthesize_batch("Hello.")
+    with pytest.raises(ConfigError, match=r"give \['Hello\.'\]"):
+        batch_synthesize("Hello.", tmp_path, model=ToneSpeech(8000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_that_is_no_string_is_named(tts: MarvisTTSClient, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="text 0 is None, not a string"):
+        tts.synthesize(None)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="text 1 is 3, not a string"):
+        tts.synthesize_batch(["Hi.", 3])  # type: ignore[list-item]
+    with pytest.warns(UserWarning, match="1 of 3 texts could not be spoken; text 1: the text is None, not a string"):
+        records = batch_synthesize(["Hi.", None, "Yes."], tmp_path, model=ToneSpeech(8000))  # type: ignore[list-item]
+    assert [type(record) for record in records] == [Clip, Failure, Clip]
+
+
 def test_speed_and_seed_are_honoured(tts: MarvisTTSClient) -> None:
     assert tts.synthesize("Hello.", TTSConfig(speed=1.5)).duration == pytest.approx(0.2, abs=1e-3)
     assert np.array_equal(tts.synthesize("Hello.", seed=1), tts.synthesize("Hello.", seed=1))

@@ -135,6 +135,14 @@ class MarvisSpeech:
             except ModelError as error:
                 raise (ModelError(f"voice {name or self.voices.default!r}: {error}") if voice else error) from None
 
+    def fits(self, utterance: Utterance) -> bool:
+        """Whether text and voice leave room in the model's context for the speech; true where either cannot be used."""
+        try:
+            request = self._request(utterance)
+        except VoicegenError:
+            return True
+        return self._engine.fits(request, self._sampling["max_frames"])
+
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order, pulling utterances as slots come free."""
         refused: list[Failure] = []

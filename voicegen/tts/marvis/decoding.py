@@ -180,8 +180,13 @@ def decodable(codes: NDArray[np.int64], codec: Codec) -> NDArray[np.int64]:
     return np.minimum(codes, getattr(codec, "codebook_size", 2048) - 1)
 
 
+def playable(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A codec's samples with what lies beyond full scale cut off; NaN stays, for the writer to refuse."""
+    return np.clip(samples, -1.0, 1.0)
+
+
 def _record(take: Take, waveform: Any, seconds: float, rate: int) -> Speech | Failure:
     utterance: Utterance = take.job.tag.utterance  # type: ignore[attr-defined]
     if isinstance(waveform, str):
         return Failure(utterance.index, "tts", waveform, utterance.part)
-    return Speech(utterance, waveform, rate, take.finish_reason, take.seconds + seconds)
+    return Speech(utterance, playable(waveform), rate, take.finish_reason, take.seconds + seconds)

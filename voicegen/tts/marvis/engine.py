@@ -22,7 +22,7 @@ from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.config import MarvisConfig, read_config
-from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, decodable
+from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, decodable, playable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.requests import MAX_FRAMES, JobMaker, SpeechRequest
@@ -142,6 +142,10 @@ class Marvis:
         """
         self._jobs.job(request, max_frames)
 
+    def fits(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> bool:
+        """Whether text and voice leave room in the model's context for what the text may need."""
+        return self._jobs.fits(request, max_frames)
+
     def generate_codes(
         self,
         requests: Sequence[SpeechRequest],
@@ -231,10 +235,10 @@ class Marvis:
                 break
             piece = decoder.push(decodable(codes, self.codec))
             if len(piece):
-                yield piece
+                yield playable(piece)
         rest = decoder.finish()
         if len(rest):
-            yield rest
+            yield playable(rest)
         if take.error:
             raise ModelError(take.error)
         return take.finish_reason

@@ -31,6 +31,8 @@ FRAME_RATE = 12.5  # Hz, Mimi's
 MAX_FRAMES = 1125  # 90 s
 VOICES_KEPT = 64
 
+_WRAPPING = 16  # positions of a segment beside its text and audio: [speaker], begin and end tokens, the EOS frame
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SpeechRequest:
@@ -82,7 +84,7 @@ class JobMaker:
         if request.speaker < 0:
             raise ModelError(f"speaker is {request.speaker}; it is a number from 0")
         prompt = self._prompt(text, request)
-        asked = max_frames if request.max_frames is None else min(request.max_frames, max_frames)
+        asked = _asked(request, max_frames)
         if asked < 1:
             raise ModelError(f"max_frames is {asked}; a take has at least 1 frame")
         limit = min(asked, frames_allowed(text))
@@ -95,6 +97,25 @@ class JobMaker:
                 " (tts.max_chars)"
             )
         return Job(prompt, seed_words(request.seed), min(limit, room), needed, request)
+
+    def fits(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> bool:
+        """Whether text and voice leave room in the model's context; true where `job` refuses either for itself."""
+        context = self._model.config.backbone.context
+        needed = min(frames_needed(request.text), _asked(request, max_frames))
+        try:
+            if self._at_most(request) + needed <= context:
+                return True
+            return self._prompt(speakable(request.text), request).length + needed <= context
+        except ModelError:
+            return True
+
+    def _at_most(self, request: SpeechRequest) -> int:
+        """Positions that a prompt cannot exceed, without tokenizing it: a token is a byte of text or more."""
+        positions = len(request.text.encode(errors="replace")) + _WRAPPING
+        if request.voice is None:
+            return positions
+        transcript = request.voice.transcript.encode(errors="replace")
+        return positions + len(transcript) + _WRAPPING + self._voice_codes(request.voice).shape[1]
 
     def _prompt(self, text: str, request: SpeechRequest) -> Prompt:
         voice = request.voice
@@ -139,6 +160,10 @@ class JobMaker:
             known = (voice, read_prefix(self._model, segment))
             _keep(self._prefixes, (id(voice), speaker), known)
         return known[1]
+
+
+def _asked(request: SpeechRequest, max_frames: int) -> int:
+    return max_frames if request.max_frames is None else min(request.max_frames, max_frames)
 
 
 def _keep(cache: OrderedDict[Key, Value], key: Key, value: Value) -> None:

@@ -2,6 +2,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.backend import MarvisSpeech
 from voicegen.tts.marvis.codec import Codec
-from voicegen.tts.voices import PromptFiles
+from voicegen.tts.voices import PromptFiles, VoiceCatalog
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,46 @@ def test_long_texts_keep_their_voice(model: MarvisSpeech) -> None:
     (record,) = LongTextSpeech(model, 20).speak([Utterance(7, "One two three. Four five six. Seven.", voice="reader")])
     assert isinstance(record, Speech)
     assert record.utterance.index == 7
+
+
+LONG = "A sentence of some forty characters, no less. " * 5
+
+
+def test_a_long_text_is_split_further_where_the_context_has_no_room(checkpoint: Path) -> None:
+    model = MarvisSpeech.open(str(checkpoint), device="cpu", slots=3)
+    model.voices = VoiceCatalog({})
+    (refused,) = model.speak([Utterance(0, LONG)])
+    assert isinstance(refused, Failure)
+    assert "split the text (tts.max_chars)" in refused.error
+    assert [model.fits(Utterance(0, LONG[:chars])) for chars in (40, len(LONG))] == [True, False]
+    (record,) = LongTextSpeech(model, 400).speak([Utterance(0, LONG)])
+    assert isinstance(record, Speech), record
+
+
+def test_what_cannot_be_spoken_at_all_is_not_said_to_lack_room(model: MarvisSpeech) -> None:
+    assert model.fits(Utterance(0, LONG, voice="nobody"))
+    assert model.fits(Utterance(0, "... " * 200))
+
+
+def test_samples_beyond_full_scale_are_cut_in_speech_and_in_streams(checkpoint: Path) -> None:
+    codec = Codec.load(checkpoint / "mimi")
+    codec._exact = codec._fast = Louder(codec._exact)  # type: ignore[assignment]
+    model = MarvisSpeech(Marvis.load(checkpoint, "cpu", codec=codec), max_frames=3)
+    for waveform in (
+        samples(speak(model, Utterance(0, "Hi."))[0]),
+        np.concatenate([*model.stream(Utterance(0, "Hi."))]),
+    ):
+        assert np.abs(waveform).max() == 1.0
+
+
+class Louder:
+    """A codec's decoder whose samples are a million times as large."""
+
+    def __init__(self, decoder: Any) -> None:
+        self.decoder = decoder
+
+    def __call__(self, *codes: Any) -> Any:
+        return 1e6 * self.decoder(*codes)
 
 
 def test_all_codebooks_of_the_checkpoint_are_generated_unless_a_job_asks_for_fewer(checkpoint: Path) -> None:
