@@ -84,8 +84,12 @@ class History:
             self._first += 1
         return True
 
-    def save(self, path: Path | str) -> None:
+    def save(self, path: Path | str, keep_reasoning: bool = False) -> None:
         """Writes the whole conversation, one message a line, replacing the file as a whole.
+
+        Args:
+            path: the file.
+            keep_reasoning: whether what the model reasoned is written too.
 
         Raises:
             OutputError: the file cannot be written.
@@ -93,6 +97,9 @@ class History:
         entries = [message_to_dict(message) for message in self.system_messages()]
         for turn in self._turns:
             lines = [message_to_dict(message) for message in turn.messages]
+            if not keep_reasoning:
+                for line in lines:
+                    line.pop("reasoning", None)
             if turn.interrupted:
                 lines[-1]["interrupted"] = True
             entries += lines
@@ -104,28 +111,32 @@ class History:
         """Reads what `save` wrote.
 
         Raises:
-            InputError: the file cannot be read or a line is no message; names the line.
+            InputError: the file cannot be read, a line is no message, or one that cannot stand there; names the line.
         """
         history = cls()
-        open_turn: list[Message] = []
+        turn: list[Message] = []
+        last = 0
         for number, line in enumerate(_lines(path), start=1):
             if not line.strip():
                 continue
             message, interrupted = _read_line(path, number, line)
-            if message.role is Role.SYSTEM and not open_turn:
+            if message.role is Role.SYSTEM and not last:
                 history.system_prompt = message.content
-                continue
-            if message.role is Role.USER and open_turn:
-                history.add(Turn(tuple(open_turn)))
-                open_turn = []
-            if message.role is not Role.USER and not open_turn:
-                raise InputError(f"{path}, line {number}: a conversation begins with a question, not {message.role}.")
-            open_turn.append(message)
-            if interrupted:
-                history.add(Turn(tuple(open_turn), interrupted=True))
-                open_turn = []
-        if open_turn:
-            history.add(Turn(tuple(open_turn)))
+            elif problem := _misplaced(message, turn):
+                raise InputError(f"{path}, line {number}: {problem}.")
+            else:
+                if message.role is Role.USER and turn:
+                    history.add(Turn(tuple(turn)))
+                    turn = []
+                turn.append(message)
+            last = number
+            if interrupted and _is_answered(turn):
+                history.add(Turn(tuple(turn), interrupted=True))
+                turn = []
+        if turn and not _is_answered(turn):
+            raise InputError(f"{path}, line {last}: the conversation ends before its last question has an answer.")
+        if turn:
+            history.add(Turn(tuple(turn)))
         return history
 
     def system_messages(self) -> list[Message]:
@@ -134,6 +145,37 @@ class History:
 
     def _fits(self, pending: Sequence[Message], limit: int, count: Callable[[Sequence[Message]], int]) -> bool:
         return count([*self.messages(), *pending]) <= limit
+
+
+def _misplaced(message: Message, turn: Sequence[Message]) -> str | None:
+    """Why `message` cannot come after the messages of `turn`, which may be none; None where it can."""
+    waiting = _calls_without_result(turn)
+    if message.role is Role.SYSTEM:
+        return "a system message stands only at the top, once"
+    if message.role is Role.TOOL:
+        answers = waiting and message.tool_call_id in (None, *waiting)
+        return None if answers else "there is no tool call before it that this is the result of"
+    if waiting:
+        return f"the tool call {waiting[0]!r} before it has no result"
+    if message.role is Role.USER:
+        return None if not turn or _is_answered(turn) else "the question before it has no answer"
+    if not turn:
+        return "a conversation begins with a question, and so does each turn, not with an answer"
+    return "the question before it has an answer already" if _is_answered(turn) else None
+
+
+def _calls_without_result(turn: Sequence[Message]) -> list[str]:
+    """The ids of the calls that still wait, in order; a result without an id is that of the first."""
+    waiting: list[str] = []
+    for message in turn:
+        waiting += [call.id for call in message.tool_calls]
+        if message.role is Role.TOOL and waiting:
+            waiting.remove(waiting[0] if message.tool_call_id is None else message.tool_call_id)
+    return waiting
+
+
+def _is_answered(turn: Sequence[Message]) -> bool:
+    return bool(turn) and turn[-1].role is Role.ASSISTANT and not turn[-1].tool_calls
 
 
 def _lines(path: Path | str) -> list[str]:

@@ -8,6 +8,7 @@ for piece in session.chat_stream("And what is it for?"):
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -17,9 +18,10 @@ from typing import Any
 from voicegen.chat.history import History, Turn
 from voicegen.chat.messages import well_formed
 from voicegen.chat.options import generation_options
-from voicegen.chat.tools import Tool, ToolRegistry
+from voicegen.chat.reply import ReplySoFar
+from voicegen.chat.tools import Tool, ToolRegistry, cut_text
 from voicegen.errors import ConfigError, ModelError
-from voicegen.protocols import ChatModel, ChatUsage, Delta
+from voicegen.protocols import ChatModel, ChatUsage
 from voicegen.records import Message, Role, ToolCall
 
 _OUT_OF_ROUNDS = '{"error": "The limit of tool calls is reached. Answer now with what you have."}'
@@ -44,21 +46,21 @@ class ChatSession:
             **generation: fields of `GenerationOptions`, such as `max_tokens`, `temperature`, `reasoning_effort`.
 
         Raises:
-            ConfigError: a generation option does not exist, or cannot have its value.
+            ConfigError: a generation option does not exist, or cannot have its value; or `model` is no model.
         """
-        self._source = model
+        self._source = _checked_model(model)
         self._model: ChatModel | None = None
         self.options = generation_options(generation)
         self.tools = ToolRegistry()
         self.last_usage: ChatUsage | None = None
-        self._history = History(system_prompt)
+        self._history = History(None if system_prompt is None else _checked_text("the system prompt", system_prompt))
 
     @classmethod
     def load(cls, path: Path | str, model: str | Path | ChatModel, **generation: Any) -> ChatSession:
         """Goes on with a conversation that `save` wrote.
 
         Raises:
-            InputError: the file cannot be read or holds no conversation.
+            InputError: the file cannot be read or holds no conversation; names the line.
         """
         session = cls(model, **generation)
         session._history = History.load(path)
@@ -93,7 +95,8 @@ class ChatSession:
         """Asks and returns the whole answer.
 
         Raises:
-            ModelError: the question does not fit the context, or the model used its whole budget on reasoning.
+            ConfigError: the question is no text.
+            ModelError: the question does not fit the context, the model gave no answer, or it called a tool.
         """
         for _ in self.chat_stream(text):
             pass
@@ -133,7 +136,7 @@ class ChatSession:
         """Asks, runs the tools that the model calls, at most `max_rounds` times, and returns the answer.
 
         Raises:
-            ConfigError: `max_rounds` is below 1.
+            ConfigError: `max_rounds` is no whole number from 1 on.
             ModelError: as for `chat`; or the model went on calling tools when told that it must answer.
         """
         for _ in self.tool_stream(text, max_rounds):
@@ -142,8 +145,8 @@ class ChatSession:
 
     def tool_stream(self, text: str, max_rounds: int = 5) -> Generator[str, None, None]:
         """`execute_tool_loop`, yielding text as it is generated, also what the model says before it calls a tool."""
-        if max_rounds < 1:
-            raise ConfigError(f"max_rounds is {max_rounds}: a tool loop needs at least one round.")
+        if not isinstance(max_rounds, int) or max_rounds < 1:
+            raise ConfigError(f"max_rounds is {max_rounds!r}: a tool loop needs at least one round.")
         yield from _said(self.steps(text, max_rounds))
 
     def get_history(self) -> list[Message]:
@@ -159,36 +162,36 @@ class ChatSession:
         turn = self._history.drop_last()
         return None if turn is None else turn.question
 
-    def save(self, path: Path | str) -> None:
-        """Writes the conversation, every turn of it, as JSON lines.
+    def save(self, path: Path | str, keep_reasoning: bool = False) -> None:
+        """Writes the conversation, every turn of it, as JSON lines; the model's reasoning only where it is asked for.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        self._history.save(path)
+        self._history.save(path, keep_reasoning)
 
     def _last_answer(self) -> str:
         return self.turns[-1].messages[-1].content.strip()
 
     def _turn(self, text: str, max_rounds: int) -> Generator[str, None, None]:
         """One turn. It enters the history when it ends, so that an error leaves the history as it was."""
-        said: list[Message] = [Message(Role.USER, well_formed(text))]
-        reply = _Reply()
+        said: list[Message] = [Message(Role.USER, well_formed(_checked_text("the question", text)))]
+        reply = ReplySoFar()
         try:
             for left in range(max_rounds, -1, -1):
-                reply = _Reply(taken=sum(len(message.tool_calls) for message in said))
+                reply = ReplySoFar(taken=sum(len(message.tool_calls) for message in said))
                 yield from self._stream(said, reply, offer_tools=max_rounds > 0)
                 said.append(reply.message())
                 if not reply.calls or max_rounds == 0:
                     break
-                said += self.tools.call_all(reply.calls) if left else _refused(reply.calls)
+                said += self._results(said, reply.calls) if left else _refused(reply.calls)
             self._check(reply, max_rounds)
         except (GeneratorExit, KeyboardInterrupt):
             self._keep_interrupted(said, reply)
             raise
         self._history.add(Turn(tuple(said)))
 
-    def _stream(self, said: Sequence[Message], reply: _Reply, offer_tools: bool) -> Iterator[str]:
+    def _stream(self, said: Sequence[Message], reply: ReplySoFar, offer_tools: bool) -> Iterator[str]:
         tools = self.tools.schemas if offer_tools else []
         self._make_room(said, tools)
         stream = self.model.stream([*self._history.messages(), *said], self.options, tools)
@@ -204,6 +207,23 @@ class ChatSession:
             if close is not None:
                 close()
 
+    def _results(self, said: Sequence[Message], calls: Sequence[ToolCall]) -> list[Message]:
+        """What the tools that were called give, cut to what the context has room for."""
+        results = self.tools.call_all(calls)
+        fixed, tools = [*self._history.system_messages(), *said], self.tools.schemas
+        limit = self.model.context_length - self.options.max_tokens
+
+        def of(most: int) -> list[Message]:
+            return [replace(result, content=cut_text(result.content, most)) for result in results]
+
+        def is_too_long(most: int) -> bool:
+            return self.model.count_tokens([*fixed, *of(most)], tools) > limit
+
+        longest = max(len(result.content) for result in results)
+        if not is_too_long(longest):
+            return results
+        return of(max(0, bisect_left(range(longest), True, key=is_too_long) - 1))
+
     def _make_room(self, said: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> None:
         model = self.model
         limit = model.context_length - self.options.max_tokens
@@ -212,14 +232,18 @@ class ChatSession:
             return model.count_tokens(messages, tools)
 
         if limit <= 0 or not self._history.trim(said, limit, count):
-            needed = count([*self._history.system_messages(), *said])
+            what, remedy = "The question and the system prompt take", "shorten the question or lower max_tokens"
+            if len(said) > 1:
+                what = "The question, the system prompt and the tool calls with their results take"
+                remedy = "offer fewer tools, or lower max_rounds or max_tokens"
             raise ModelError(
-                f"The question and the system prompt take {needed} tokens, which with max_tokens="
-                f"{self.options.max_tokens} exceeds the model's context of {model.context_length}: "
-                "shorten the question or lower max_tokens."
+                f"{what} {count([*self._history.system_messages(), *said])} tokens, which with max_tokens="
+                f"{self.options.max_tokens} exceeds the model's context of {model.context_length}: {remedy}."
             )
 
-    def _check(self, reply: _Reply, max_rounds: int) -> None:
+    def _check(self, reply: ReplySoFar, max_rounds: int) -> None:
+        if reply.calls and not max_rounds:
+            raise ModelError(f"The model called the tool {reply.calls[0].name!r}, but it has none.")
         if reply.text.strip():
             return
         if reply.calls and max_rounds:
@@ -231,44 +255,38 @@ class ChatSession:
             )
         if reply.reasoning:
             raise ModelError("The model ended its reply without an answer, inside its reasoning: ask again.")
+        raise ModelError("The model gave an empty answer: ask again.")
 
-    def _keep_interrupted(self, said: list[Message], reply: _Reply) -> None:
+    def _keep_interrupted(self, said: list[Message], reply: ReplySoFar) -> None:
         """Keeps what the user has seen. A turn in which nothing was said yet is as if it had not been asked."""
         if said[-1].role is Role.ASSISTANT and not said[-1].tool_calls:
             self._history.add(Turn(tuple(said), interrupted=True))
         elif reply.text:
+            answered = said[:-1] if said[-1].tool_calls else said  # a call without a result is refused by templates
             spoken = Message(Role.ASSISTANT, reply.text, reasoning=reply.reasoning)
-            self._history.add(Turn((*said, spoken), interrupted=True))
-
-
-class _Reply:
-    """One reply while it comes."""
-
-    def __init__(self, taken: int = 0) -> None:
-        """`taken` calls came earlier in the turn, so that ids made up here do not repeat theirs."""
-        self._taken = taken
-        self.text = ""
-        self.reasoning: str | None = None
-        self.calls: list[ToolCall] = []
-        self.usage: ChatUsage | None = None
-
-    def take(self, delta: Delta) -> None:
-        if delta.tool_call is not None:
-            number = self._taken + len(self.calls)
-            made_up = delta.tool_call.id in ("", f"call_{len(self.calls)}")
-            self.calls.append(replace(delta.tool_call, id=f"call_{number}") if made_up else delta.tool_call)
-        elif delta.channel == "answer":
-            self.text += delta.text
-        elif delta.text:
-            self.reasoning = (self.reasoning or "") + delta.text
-
-    def message(self) -> Message:
-        return Message(Role.ASSISTANT, self.text, reasoning=self.reasoning, tool_calls=tuple(self.calls))
+            self._history.add(Turn((*answered, spoken), interrupted=True))
 
 
 def _said(steps: Generator[str, None, None]) -> Generator[str, None, None]:
     with closing(steps):
         yield from (text for text in steps if text)
+
+
+def _checked_model(model: object) -> Any:
+    is_made = callable(getattr(model, "stream", None)) and not isinstance(model, type)
+    if is_made or isinstance(model, str | Path):
+        return model
+    raise ConfigError(f"the model is {_kind(model)}: give the name or the folder of one, or a ChatModel.")
+
+
+def _checked_text(what: str, text: object) -> str:
+    if isinstance(text, str):
+        return text
+    raise ConfigError(f"{what} is {_kind(text)}: give text, as a str.")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"of the type {type(value).__name__}"
 
 
 def _loaded(source: str | Path | ChatModel) -> ChatModel:

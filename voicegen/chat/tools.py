@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from numbers import Real
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -89,10 +90,14 @@ class ToolRegistry:
             timeout: seconds after which the model is told that the tool gave no answer.
 
         Raises:
-            ConfigError: the name or the schema cannot be used.
+            ConfigError: the name, the description, the schema or the timeout cannot be used.
         """
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ConfigError(f"Tool name {name!r}: use up to 64 letters, digits, _ and -.")
+        if not isinstance(description, str):
+            raise ConfigError(f"Tool {name!r}: its description is {description!r}; tell in text what the tool is for.")
+        if not _is_timeout(timeout):
+            raise ConfigError(f"Tool {name!r}: timeout={timeout!r} must be a number of seconds over 0.")
         if not callable(callback):
             raise ConfigError(f"Tool {name!r}: its callback is a {type(callback).__name__}, not a function.")
         if parameters is None:
@@ -164,6 +169,11 @@ def load_tools(names: Sequence[str]) -> ToolRegistry:
     return registry
 
 
+def cut_text(text: str, most: int) -> str:
+    """The first `most` characters of `text`, and a line that tells the model how many are missing."""
+    return text if len(text) <= most else f"{text[:most]}\n[cut: {len(text) - most} more characters]"
+
+
 def _from_hints(name: str, callback: Callable[..., Any]) -> tuple[Mapping[str, Any], Callable[..., Any]]:
     function: Any = callback
     if not inspect.isroutine(callback) and not isinstance(callback, functools.partial):
@@ -178,6 +188,11 @@ def _from_hints(name: str, callback: Callable[..., Any]) -> tuple[Mapping[str, A
         raise ConfigError(f"Tool {name!r}: a tool's parameters must be callable by name; give `parameters`.")
     cleaned: Mapping[str, Any] = _without_titles(schema)
     return cleaned, converting
+
+
+def _is_timeout(value: object) -> bool:
+    """Whether a thread can be waited for so long: not for ever, nor for longer than the system counts."""
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 < float(value) <= threading.TIMEOUT_MAX
 
 
 def _without_titles(schema: Any) -> Any:
@@ -241,9 +256,7 @@ async def _wait_for(value: Any) -> Any:
 
 def _as_text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    if len(text) <= _LONGEST_RESULT:
-        return text
-    return f"{text[:_LONGEST_RESULT]}\n[cut: {len(text) - _LONGEST_RESULT} more characters]"
+    return cut_text(text, _LONGEST_RESULT)
 
 
 def _refusal(reason: str) -> str:

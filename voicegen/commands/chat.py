@@ -75,7 +75,8 @@ def _chat(config: JobConfig, settings: VoiceChatSettings, single: str | None) ->
     with ExitStack() as stack:
         pipeline, recorder = _open(config, settings, stack)
         interactive = question is None and is_interactive()
-        terminal = ChatTerminal(pipeline, page, recorder, stays=interactive)
+        keep_reasoning = getattr(config.chat, "keep_reasoning", False)
+        terminal = ChatTerminal(pipeline, page, recorder, stays=interactive, keep_reasoning=keep_reasoning)
         if question is not None:
             return _exit_code(terminal.ask(question), spoken=settings.speaks)
         if interactive:

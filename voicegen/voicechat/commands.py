@@ -26,11 +26,13 @@ class Room:
     """What a command works on.
 
     Attributes:
+        keep_reasoning: whether what the model reasoned is saved too.
         saved: the files that this chat wrote, which it may write again.
     """
 
     pipeline: VoiceChatPipeline
     page: Page
+    keep_reasoning: bool = False
     saved: set[Path] = field(default_factory=set)
 
 
@@ -120,7 +122,7 @@ def _save(room: Room, argument: str) -> NextStep:
         raise InputError(f"{path} is a folder: name a file in it")
     if path.exists() and path.resolve() not in room.saved:
         raise OutputError(f"{path} exists already: choose another name")
-    room.pipeline.session.save(path)
+    room.pipeline.session.save(path, room.keep_reasoning)
     room.saved.add(path.resolve())
     turns = len(room.pipeline.session.turns)
     room.page.note(f"saved {turns} {'turn' if turns == 1 else 'turns'} to {path}")

@@ -60,8 +60,6 @@ class Page:
         """Shows what an answer took, where its audio is, and what could not be spoken."""
         if reply.interrupted:
             self.note("(interrupted)")
-        elif not reply.text:
-            self.note("(the answer is empty)")
         elif reply.sampling_rate is not None and not len(reply.samples) and not reply.failures:
             self.note("(nothing in the answer can be said aloud)")
         self.note(timings_line(reply))

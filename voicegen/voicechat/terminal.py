@@ -38,16 +38,23 @@ class ChatTerminal:
         page: what shows the answers.
         recorder: what keeps the turns, if anything does.
         stays: whether the chat goes on after Ctrl-C; otherwise that ends it with KeyboardInterrupt.
+        keep_reasoning: whether `/save` writes what the model reasoned too.
     """
 
     def __init__(
-        self, pipeline: VoiceChatPipeline, page: Page, recorder: Recorder | None = None, *, stays: bool = True
+        self,
+        pipeline: VoiceChatPipeline,
+        page: Page,
+        recorder: Recorder | None = None,
+        *,
+        stays: bool = True,
+        keep_reasoning: bool = False,
     ) -> None:
         self._pipeline = pipeline
         self._page = page
         self._recorder = recorder
         self._stays = stays
-        self._room = Room(pipeline, page)
+        self._room = Room(pipeline, page, keep_reasoning)
 
     def talk(self, lines: Iterable[str]) -> None:
         """Answers and obeys line by line until the lines end or the user leaves.

@@ -1,4 +1,7 @@
+import json
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -226,9 +229,80 @@ def test_after_the_last_round_a_model_may_still_answer() -> None:
     assert session.execute_tool_loop("Go", max_rounds=1) == "Enough."
 
 
-def test_a_tool_loop_needs_a_round() -> None:
-    with pytest.raises(ConfigError, match="max_rounds is 0"):
-        ChatSession(ScriptedChatModel()).execute_tool_loop("Go", max_rounds=0)
+@pytest.mark.parametrize("rounds", [0, "a", 1.5, None])
+def test_a_tool_loop_needs_a_round(rounds: Any) -> None:
+    with pytest.raises(ConfigError, match=f"max_rounds is {rounds!r}"):
+        ChatSession(ScriptedChatModel()).execute_tool_loop("Go", max_rounds=rounds)
+
+
+@pytest.mark.parametrize(("text", "kind"), [(None, "None"), (b"hi", "of the type bytes"), (5, "of the type int")])
+def test_what_is_no_text_is_not_asked(text: Any, kind: str) -> None:
+    session = ChatSession(ScriptedChatModel())
+    with pytest.raises(ConfigError, match=f"the question is {kind}: give text"):
+        session.chat(text)
+    with pytest.raises(ConfigError, match=f"the question is {kind}: give text"):
+        session.execute_tool_loop(text)
+    assert session.get_history() == []
+
+
+@pytest.mark.parametrize(("model", "kind"), [(None, "None"), (5, "of the type int"), (ScriptedChatModel, "of the")])
+def test_what_is_no_model_is_refused_at_once(model: Any, kind: str) -> None:
+    with pytest.raises(ConfigError, match=f"the model is {kind}"):
+        ChatSession(model)
+
+
+def test_a_tool_that_was_not_offered_is_not_called_and_the_turn_is_not_kept() -> None:
+    session = ChatSession(ScriptedChatModel(call("look", "{}"), final("Well.")))
+    with pytest.raises(ModelError, match="The model called the tool 'look', but it has none"):
+        session.chat("Hi")
+    assert session.get_history() == []
+    assert session.chat("Hi again") == "Well."
+
+
+@pytest.mark.parametrize("reply", [final(""), final(" \n")])
+def test_an_empty_answer_is_an_error_and_the_turn_is_not_kept(reply: str) -> None:
+    session = ChatSession(ScriptedChatModel(reply, final("Well.")))
+    with pytest.raises(ModelError, match="The model gave an empty answer"):
+        session.chat("Hi")
+    assert session.get_history() == []
+    assert session.chat("Hi again") == "Well."
+
+
+def test_a_turn_that_is_stopped_while_a_tool_works_keeps_no_call_without_a_result() -> None:
+    model = ScriptedChatModel(
+        'Let me look. <tool_call>{"name": "f", "arguments": {}}</tool_call><|im_end|>', tokenizer=think_tokenizer()
+    )
+    session = ChatSession(model)
+    session.register_tool("f", "d", lambda: 1)
+    session.tools.call_all = mock.Mock(side_effect=KeyboardInterrupt)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        session.execute_tool_loop("Go")
+    assert [(message.role, message.content.strip()) for message in session.get_history()] == [
+        (Role.USER, "Go"),
+        (Role.ASSISTANT, "Let me look."),
+    ]
+    assert not session.get_history()[-1].tool_calls
+
+
+def test_a_tool_result_beyond_the_context_is_cut_to_what_fits_and_says_so() -> None:
+    model = ScriptedChatModel(call("f", "{}"), final("Done."), context_length=2500)
+    session = ChatSession(model, "Be brief.", max_tokens=100)
+    session.register_tool("f", "d", lambda: "word " * 3000)
+    assert session.execute_tool_loop("Go") == "Done."
+    result = session.get_history()[3].content
+    kept, said = result.rsplit("\n", 1)
+    assert said == f"[cut: {15_000 - len(kept)} more characters]"
+    needed = len(model.template.render(model.seen[1].messages, model.seen[1].tools))
+    assert 2300 < needed <= 2400
+
+
+def test_a_tool_turn_that_cannot_fit_says_that_the_tools_are_at_fault() -> None:
+    model = ScriptedChatModel(call("f", json.dumps({"a": "long " * 100})), context_length=1500)
+    session = ChatSession(model, max_tokens=700)
+    session.register_tool("f", "d", lambda a: a)
+    with pytest.raises(ModelError, match=r"the tool calls with their results take .* offer fewer tools"):
+        session.execute_tool_loop("Go")
+    assert session.get_history() == []
 
 
 def test_an_unknown_tool_is_refused_with_a_message_to_the_model() -> None:
@@ -270,12 +344,20 @@ def test_a_session_is_saved_and_goes_on_after_loading(tmp_path: Path) -> None:
     session.register_tool("f", "d", lambda a: a)
     session.chat("1 – ünï")
     session.execute_tool_loop("2")
-    session.save(path)
+    session.save(path, keep_reasoning=True)
     again = ChatSession.load(path, ScriptedChatModel(final("Three.")))
     assert again.get_history() == session.get_history()
     assert again.turns == session.turns
     assert again.chat("3") == "Three."
     assert len(path.read_text(encoding="utf-8").splitlines()) == len(session.get_history())
+
+
+def test_reasoning_is_not_saved_unless_it_is_asked_for(tmp_path: Path) -> None:
+    session = ChatSession(ScriptedChatModel(final("One.", reasoning="Secret.")))
+    session.chat("1")
+    session.save(tmp_path / "a.jsonl")
+    assert "Secret" not in (tmp_path / "a.jsonl").read_text()
+    assert session.get_history()[-1].reasoning == "Secret."
 
 
 def test_an_interruption_survives_saving(tmp_path: Path) -> None:
@@ -303,6 +385,42 @@ def test_a_broken_line_of_a_saved_session_is_named(tmp_path: Path, line: str, pr
     path.write_text('{"role": "user", "content": "x"}\n' + line + "\n", encoding="utf-8")
     with pytest.raises(InputError, match=problem):
         ChatSession.load(path, ScriptedChatModel())
+
+
+USER, ANSWER = '{"role": "user", "content": "q"}', '{"role": "assistant", "content": "a"}'
+CALL = '{"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "name": "f", "arguments": {}}]}'
+RESULT = '{"role": "tool", "content": "r", "tool_call_id": "c1"}'
+SYSTEM = '{"role": "system", "content": "s"}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([USER], "line 1: the conversation ends before its last question has an answer"),
+        ([USER, ANSWER, USER, CALL, RESULT], "line 5: the conversation ends before"),
+        ([USER, USER, ANSWER], "line 2: the question before it has no answer"),
+        ([USER, ANSWER, ANSWER], "line 3: the question before it has an answer already"),
+        ([USER, ANSWER, SYSTEM], "line 3: a system message stands only at the top"),
+        ([SYSTEM, SYSTEM], "line 2: a system message stands only at the top"),
+        ([USER, CALL, ANSWER], "line 3: the tool call 'c1' before it has no result"),
+        ([USER, CALL, USER], "line 3: the tool call 'c1' before it has no result"),
+        ([USER, CALL, RESULT, RESULT], "line 4: there is no tool call before it"),
+        ([USER, RESULT], "line 2: there is no tool call before it"),
+    ],
+)
+def test_a_saved_session_that_no_model_could_go_on_with_is_refused(
+    tmp_path: Path, lines: list[str], problem: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=rf"a\.jsonl, {problem}"):
+        ChatSession.load(path, ScriptedChatModel())
+
+
+def test_a_saved_session_with_a_whole_tool_turn_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join([SYSTEM, USER, CALL, RESULT, ANSWER, USER, ANSWER]) + "\n")
+    assert len(ChatSession.load(path, ScriptedChatModel()).turns) == 2
 
 
 def test_a_saved_session_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:

@@ -266,3 +266,17 @@ NO_TOOL = 5
 def test_an_entry_point_that_leads_nowhere_is_a_config_error(value: str, message: str) -> None:
     with offering(find=value), pytest.raises(ConfigError, match=message):
         load_tools(["find"])
+
+
+@pytest.mark.parametrize("timeout", ["a", float("nan"), float("inf"), 0, -1, None, True, 1e12])
+def test_a_timeout_that_cannot_be_waited_for_is_refused_at_registration(registry: ToolRegistry, timeout: Any) -> None:
+    with pytest.raises(ConfigError, match=r"Tool 'f': timeout=.* must be a number of seconds over 0"):
+        registry.register("f", "d", lambda: 1, timeout=timeout)
+    assert not registry.names
+
+
+def test_a_description_and_a_name_are_text(registry: ToolRegistry) -> None:
+    with pytest.raises(ConfigError, match="Tool 'f': its description is None"):
+        registry.register("f", None, lambda: 1)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="Tool name None"):
+        registry.register(None, "d", lambda: 1)  # type: ignore[arg-type]

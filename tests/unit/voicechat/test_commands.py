@@ -3,6 +3,7 @@ import io
 import pytest
 
 from tests.chat_models import PlainChatModel
+from tests.scripted_chat import ScriptedChatModel, final
 from voicegen.chat.session import ChatSession
 from voicegen.errors import InputError, ModelError, OutputError
 from voicegen.tts.tone import ToneSpeech
@@ -55,6 +56,15 @@ def test_save_writes_a_conversation_that_can_be_loaded(room, tmp_path, model):
     said(room, f"/save {tmp_path / 'my chat.jsonl'}")
     loaded = ChatSession.load(tmp_path / "my chat.jsonl", model)
     assert [message.content for message in loaded.get_history()] == ["Be brief.", "Why?", "It is blue."]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_save_writes_reasoning_only_where_it_is_kept(tmp_path, keep):
+    model = ScriptedChatModel(final("Blue.", reasoning="Secret."))
+    with VoiceChatPipeline(model, None) as pipeline:
+        pipeline.process_message("Why?")
+        run_command(Room(pipeline, Page(io.StringIO(), io.StringIO()), keep), f"/save {tmp_path / 'a.jsonl'}")
+    assert ("Secret." in (tmp_path / "a.jsonl").read_text()) is keep
 
 
 def test_save_replaces_its_own_file_and_no_other(room, tmp_path):
