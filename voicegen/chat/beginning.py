@@ -24,19 +24,14 @@ UNMARKED_REASONING: Final = (
 class Beginning(Enum):
     """What the text is with which a reply begins, while no marker has said so.
 
-    Where that is not known, text is held until the reply shows it.
+    With `ANSWER`, an end marker alone is text too. With `LIKELY_ANSWER` it shows that what came before was reasoning
+    after all. With `UNKNOWN`, text is held until its reply has shown what it is.
     """
 
     ANSWER = "answer"
+    LIKELY_ANSWER = "likely answer"
     REASONING = "reasoning"
     UNKNOWN = "unknown"
-
-
-def learned(known: Beginning, shown: Beginning) -> Beginning:
-    """What is known of a model's replies after one that has shown `shown`. Reasoning, once seen, is never forgotten."""
-    if shown is Beginning.REASONING or known is Beginning.UNKNOWN:
-        return shown
-    return known
 
 
 def short_question(messages: Sequence[Message] = ()) -> list[Message]:

@@ -21,8 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum, auto
+from typing import Final
 
 from voicegen.chat.beginning import Beginning
+from voicegen.chat.markers import Control
 from voicegen.chat.messages import call_arguments, malformed_text
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
@@ -33,6 +35,11 @@ RETURN, CALL, CONSTRAIN, END_OF_TEXT = "<|return|>", "<|call|>", "<|constrain|>"
 HARMONY_TOKENS = (START, END, MESSAGE, CHANNEL, RETURN, CALL, CONSTRAIN)
 HARMONY_STOPS = (RETURN, CALL, END_OF_TEXT)  # `<|end|>` only ends a message: the answer may come after it
 
+BARE_HEADERS: Final = {f"assistant{channel}": channel for channel in ("analysis", "commentary", "final")}
+"""What is left of a header where a server leaves special tokens out, and the channel that it names."""
+
+_BARE_OPENINGS = ("analysis", "commentary")
+_OPENS_A_TEXT = "\"'“‘«([{<*_`#$¿¡"
 _FORCE_ANSWER = f"{CHANNEL}final{MESSAGE}"
 _PEOPLE = frozenset({"user", "assistant", "system", "developer", "all"})
 
@@ -56,8 +63,11 @@ class HarmonyMachine:
         self._reasoning_begun = False
         self._open_header()
 
-    def control(self, name: str) -> Iterator[Delta]:
+    def control(self, marker: Control) -> Iterator[Delta]:
         """Takes a control token; one without a meaning inside content is part of the text, as for the judge."""
+        yield from self._control(marker.name)
+
+    def _control(self, name: str) -> Iterator[Delta]:
         if self._state is _State.CONTENT:
             yield from self._control_in_content(name)
         elif name in HARMONY_STOPS:
@@ -158,6 +168,50 @@ class HarmonyMachine:
         if self._tool is not None:
             call = ToolCall(name=self._tool.removeprefix("functions."), arguments=call_arguments(self._call_text))
             yield Delta(tool_call=call)
+
+
+class BareHarmonyMachine(HarmonyMachine):
+    """Harmony from a server that leaves its special tokens out, such as `analysisHm.assistantfinalYes`.
+
+    What is left of them are the names of the channels. After `final` has begun, all is the answer. A call cannot be
+    told from a preamble, and counts as reasoning too.
+    """
+
+    def __init__(self, channel: str) -> None:
+        super().__init__()
+        for _ in self._enter(channel):
+            pass
+
+    def control(self, marker: Control) -> Iterator[Delta]:
+        """Takes the end of a message and the header of the next."""
+        if self._is_answer:
+            yield from self.text(marker.text)
+        else:
+            yield from self._enter(BARE_HEADERS[marker.name])
+
+    def _enter(self, channel: str) -> Iterator[Delta]:
+        """Ends the message, if there is one, and begins one in `channel`."""
+        for step in (END, START, CHANNEL):
+            yield from self._control(step)
+        yield from self.text(channel)
+        yield from self._control(MESSAGE)
+
+
+def bare_channel(text: str) -> str | None:
+    """The channel with which harmony without its special tokens begins, or None for any other text.
+
+    A text may begin with the word "analysis" too; in harmony no space or sign follows it, but at once the message.
+    """
+    for channel in _BARE_OPENINGS:
+        after = text.removeprefix(channel)[:1] if text.startswith(channel) else ""
+        if after.isalnum() or (after and after in _OPENS_A_TEXT):
+            return channel
+    return None
+
+
+def may_be_bare(text: str) -> bool:
+    """Whether more of the text is needed to know `bare_channel`."""
+    return any(channel.startswith(text) for channel in _BARE_OPENINGS)
 
 
 def _recipient(words: list[str]) -> str | None:

@@ -16,9 +16,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from voicegen.chat.beginning import Beginning
 from voicegen.chat.detokenizer import IncrementalDecoder
-from voicegen.chat.harmony import HARMONY_STOPS, HARMONY_TOKENS, HarmonyMachine
+from voicegen.chat.harmony import (
+    BARE_HEADERS,
+    HARMONY_STOPS,
+    HARMONY_TOKENS,
+    BareHarmonyMachine,
+    HarmonyMachine,
+    bare_channel,
+    may_be_bare,
+)
 from voicegen.chat.markers import Control, MarkerScanner
-from voicegen.chat.think import MarkedMachine, ReplyMarkers, parse_json_calls
+from voicegen.chat.think import CALL, REASONING_TAGS, MarkedMachine, ReplyMarkers, parse_json_calls
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
 
@@ -47,7 +55,7 @@ class ReplyMachine(Protocol):
         """Whether a cut here would leave reasoning and no answer."""
         ...
 
-    def control(self, name: str) -> Iterator[Delta]:
+    def control(self, marker: Control, /) -> Iterator[Delta]:
         """Takes a marker of the format."""
         ...
 
@@ -126,7 +134,7 @@ class _Reply:
         return [self._keep(delta) for delta in self._machine.end(cut)]
 
     def _step(self, event: str | Control) -> Iterator[Delta]:
-        return self._machine.control(event.name) if isinstance(event, Control) else self._machine.text(event)
+        return self._machine.control(event) if isinstance(event, Control) else self._machine.text(event)
 
     def _retract(self) -> None:
         """A prompt opened the reasoning, against all that was known of the model: what came was not the answer."""
@@ -153,13 +161,14 @@ class OutputParser(_Reply):
         decoder: IncrementalDecoder,
         controls: Mapping[int, str],
         text_markers: Iterable[str],
+        tags: Iterable[str],
         encode: Callable[[str], list[int]],
     ) -> None:
-        """`controls` names the tokens that are markers; `text_markers` are those that no single token spells."""
+        """`controls` names the tokens that are markers; `text_markers` and `tags` those that no single token spells."""
         super().__init__(machine)
         self._decoder = decoder
         self._controls = controls
-        self._scanner = MarkerScanner(text_markers)
+        self._scanner = MarkerScanner(text_markers, tags)
         self._encode = encode
 
     def feed(self, token: int) -> list[Delta]:
@@ -189,13 +198,13 @@ class OutputParser(_Reply):
 
 
 class TextParser(_Reply):
-    """Reads one reply from pieces of text, whose format shows at its beginning: harmony, `<think>` or plain."""
+    """Reads one reply from pieces of text, whose format shows at its beginning: harmony, tags around it, or plain."""
 
     def __init__(self, begins: Beginning = Beginning.UNKNOWN) -> None:
         """`begins` says what text before any marker is."""
-        markers = ReplyMarkers(think=("<think>", "</think>"), call=("<tool_call>", "</tool_call>"), begins=begins)
+        markers = ReplyMarkers(thinks=True, call=CALL, begins=begins)
         super().__init__(MarkedMachine(markers, parse_json_calls))
-        self._scanner = MarkerScanner(markers.all)
+        self._scanner = MarkerScanner(markers.exact, REASONING_TAGS)
         self._opening: str | None = ""  # text held until it shows the format; None once that is known
 
     def feed(self, text: str) -> list[Delta]:
@@ -211,11 +220,16 @@ class TextParser(_Reply):
         return (self._take([held]) if held else []) + self._end(cut)
 
     def _decide(self, text: str) -> str:
+        """Chooses the grammar; gives the text that is still to be read, or nothing while more of it is needed."""
         start = text.lstrip()
         if start.startswith(_HARMONY_OPENINGS):
             self._machine = HarmonyMachine()
             self._scanner = MarkerScanner({*HARMONY_TOKENS, *HARMONY_STOPS})
-        elif any(opening.startswith(start) for opening in _HARMONY_OPENINGS):
+        elif channel := bare_channel(start):
+            self._machine = BareHarmonyMachine(channel)
+            self._scanner = MarkerScanner(BARE_HEADERS)
+            text = start.removeprefix(channel)
+        elif may_be_bare(start) or any(opening.startswith(start) for opening in _HARMONY_OPENINGS):
             self._opening = text
             return ""
         self._opening = None
@@ -231,5 +245,10 @@ def parser_for(template: ChatTemplate, begins: Beginning | None = None) -> Outpu
         HarmonyMachine() if template.format == "harmony" else template.marked_machine(begins or template.begins)
     )
     return OutputParser(
-        machine, IncrementalDecoder(template.tokenizer), template.controls, template.text_markers, template.encode
+        machine,
+        IncrementalDecoder(template.tokenizer),
+        template.controls,
+        template.text_markers,
+        template.tags,
+        template.encode,
     )

@@ -13,7 +13,15 @@ from voicegen.chat.beginning import Beginning
 from voicegen.chat.harmony import END_OF_TEXT, HARMONY_STOPS, HARMONY_TOKENS
 from voicegen.chat.literals import guard, split_at
 from voicegen.chat.prompt import Conversation, harmony_conversation, plain_conversation, with_tools_in_system
-from voicegen.chat.think import MarkedMachine, ReplyMarkers, call_from_entry, parse_json_calls
+from voicegen.chat.think import (
+    CALL,
+    REASONING_TAGS,
+    THINK,
+    MarkedMachine,
+    ReplyMarkers,
+    call_from_entry,
+    parse_json_calls,
+)
 from voicegen.errors import ModelError
 from voicegen.records import Message, Role, ToolCall
 
@@ -21,8 +29,6 @@ _log = logging.getLogger(__name__)
 
 ChatFormat = Literal["plain", "harmony", "think"]
 
-_THINK = ("<think>", "</think>")
-_CALL = ("<tool_call>", "</tool_call>")
 _TURN_ENDS = (END_OF_TEXT, "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "</s>")
 
 # Used only for a model that has no template of its own; rendered by the tokenizer as any other template.
@@ -50,6 +56,7 @@ class ChatTemplate:
         stop_tokens: tokens that end a reply. In harmony `<|end|>` is not one: it ends a message, not the reply.
         controls: special tokens by id, with their text.
         text_markers: markers that no single token spells, stop strings among them, to be found in the text.
+        tags: tags of a reasoning that no single token spells.
     """
 
     def __init__(self, tokenizer: Any, name: str | None = None, today: datetime.date | None = None) -> None:
@@ -74,8 +81,9 @@ class ChatTemplate:
         self.stop_tokens = self._find_stop_tokens()
         self._markers = self._find_markers()
         self.controls = self._find_controls()
-        spelled = set(self.controls.values())
-        self.text_markers = frozenset() if self.format == "harmony" else self._markers.all - spelled
+        spelled = self.controls.values()
+        self.text_markers = self._markers.exact.difference(spelled)
+        self.tags = frozenset() if self.format == "harmony" else REASONING_TAGS.difference(spelled)
 
     def render(
         self,
@@ -135,7 +143,7 @@ class ChatTemplate:
         if tools and self.knows_tools:
             options["tools"] = [dict(tool) for tool in tools]
         elif tools:
-            guarded = with_tools_in_system(guarded, tools, _CALL)
+            guarded = with_tools_in_system(guarded, tools, CALL)
         if effort is not None:
             options["reasoning_effort"] = effort
         try:
@@ -169,8 +177,8 @@ class ChatTemplate:
     def _find_format(self) -> ChatFormat:
         if all(token in self._vocabulary for token in HARMONY_TOKENS):
             return "harmony"
-        spelled = all(token in self._vocabulary for token in _THINK)
-        return "think" if spelled or _THINK[1] in (self._source or "") else "plain"
+        spelled = all(token in self._vocabulary for token in THINK)
+        return "think" if spelled or THINK[1] in (self._source or "") else "plain"
 
     def _find_stop_tokens(self) -> frozenset[int]:
         if self.format == "harmony":
@@ -197,7 +205,7 @@ class ChatTemplate:
             return ReplyMarkers()
         stops = {self._special[token] for token in self.stop_tokens if token in self._special}
         return ReplyMarkers(
-            think=_THINK if self.format == "think" else None,
+            thinks=self.format == "think",
             call=self._call_markers(),
             stops=frozenset(stops | self._stop_strings()),
             begins=self._find_beginning(),
@@ -223,13 +231,13 @@ class ChatTemplate:
             prompt = self._apply(plain_conversation(_PROBE[:1], takes_system=True), add_generation_prompt=True).rstrip()
         except Exception:  # as in `_takes_system`
             prompt = ""
-        if prompt.endswith(_THINK):
-            return Beginning.REASONING if prompt.endswith(_THINK[0]) else Beginning.ANSWER
-        return Beginning.UNKNOWN if _THINK[1] in (self._source or "") else Beginning.ANSWER
+        if prompt.endswith(THINK):
+            return Beginning.REASONING if prompt.endswith(THINK[0]) else Beginning.LIKELY_ANSWER
+        return Beginning.UNKNOWN if THINK[1] in (self._source or "") else Beginning.LIKELY_ANSWER
 
     def _call_markers(self) -> tuple[str, str]:
         start, end = getattr(self.tokenizer, "tool_call_start", None), getattr(self.tokenizer, "tool_call_end", None)
-        return (start, end) if start and end else _CALL
+        return (start, end) if start and end else CALL
 
     def _parse_calls(self, text: str) -> Sequence[ToolCall]:
         parse = getattr(self.tokenizer, "tool_parser", None)
@@ -242,7 +250,8 @@ class ChatTemplate:
         return [call_from_entry(entry) for entry in (found if isinstance(found, list) else [found])]
 
     def _find_controls(self) -> dict[int, str]:
-        markers = {self._vocabulary[name]: name for name in self._markers.all if name in self._vocabulary}
+        named = self._markers.exact | REASONING_TAGS
+        markers = {self._vocabulary[name]: name for name in named if name in self._vocabulary}
         return {**self._special, **markers}
 
 

@@ -1,4 +1,4 @@
-"""Replies in one stretch of text: plain answers, `<think>...</think>` before them, tool calls between markers.
+"""Replies in one stretch of text: plain answers, reasoning between tags before them, tool calls between markers.
 
 Knows markers, not tokens: `voicegen.chat.parsing` turns tokens into text and controls.
 """
@@ -9,29 +9,50 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from voicegen.chat.beginning import Beginning
+from voicegen.chat.markers import Control
 from voicegen.chat.messages import call_arguments, read_json
 from voicegen.protocols import Delta
 from voicegen.records import ToolCall
 
 ParseCalls = Callable[[str], Sequence[ToolCall]]
 
+THINK: Final = ("<think>", "</think>")
+CALL: Final = ("<tool_call>", "</tool_call>")
+
+_REASONING: Final = (
+    THINK,
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("<|channel>", "<channel|>"),  # Gemma 4, whose reasoning begins with the channel's name, `thought`
+)
+_PAIRS: Final = {tag: pair for pair in _REASONING for tag in pair}
+
+REASONING_TAGS: Final = frozenset(_PAIRS)
+"""Tags around a reasoning. One that starts it counts where a reply or its answer begins; elsewhere it is text."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplyMarkers:
-    """The markers of a model's replies. `stops` end the reply: a turn's end, or another speaker's name."""
+    """The markers of a model's replies. `stops` end the reply: a turn's end, or another speaker's name.
 
-    think: tuple[str, str] | None = None
+    `thinks`: `<think>` counts anywhere, and `</think>` also where nothing has started a reasoning.
+    """
+
+    thinks: bool = False
     call: tuple[str, str] | None = None
     stops: frozenset[str] = frozenset()
     begins: Beginning = Beginning.ANSWER
 
     @property
-    def all(self) -> frozenset[str]:
-        """Every marker."""
-        return self.stops | frozenset(self.think or ()) | frozenset(self.call or ())
+    def exact(self) -> frozenset[str]:
+        """The markers that are written in one way alone; the others are `REASONING_TAGS`."""
+        return self.stops | frozenset(self.call or ())
 
 
 class _State(Enum):
@@ -40,6 +61,14 @@ class _State(Enum):
     UNKNOWN = auto()
     CALL = auto()
     STOPPED = auto()
+
+
+_FIRST_STATE: Final = {
+    Beginning.ANSWER: _State.ANSWER,
+    Beginning.LIKELY_ANSWER: _State.ANSWER,
+    Beginning.REASONING: _State.REASONING,
+    Beginning.UNKNOWN: _State.UNKNOWN,
+}
 
 
 class MarkedMachine:
@@ -52,25 +81,30 @@ class MarkedMachine:
         self.in_doubt = False
         self._markers = markers
         self._parse_calls = parse_calls
-        self._state = _State[markers.begins.name]
+        self._state = _FIRST_STATE[markers.begins]
         self._before_call = self._state
+        self._pair = THINK  # the tags around the reasoning
+        self._depth = 0  # how often it was started, without the start that a prompt may hold
         self._reasoning_begun = False
         self._held = ""
         self._call_text = ""
         self._space = ""
 
-    def control(self, name: str) -> Iterator[Delta]:
+    def control(self, marker: Control) -> Iterator[Delta]:
         """Takes a marker; a special token without a meaning here is dropped."""
+        name = marker.name
         if self._state is _State.STOPPED:
             return
         if name in self._markers.stops:
             yield from self.end(False)
             self._state = _State.STOPPED
-        elif self._state is _State.CALL:
-            if self._markers.call is not None and name == self._markers.call[1]:
-                yield from self._make_calls()
-        else:
-            yield from self._switch(name)
+        elif self._state is _State.CALL and self._markers.call is not None and name == self._markers.call[1]:
+            yield from self._make_calls()
+        elif name in REASONING_TAGS:
+            yield from self._tag(marker)
+        elif self._state is not _State.CALL and self._markers.call is not None and name == self._markers.call[0]:
+            self._before_call, self._state = self._state, _State.CALL
+            self._call_text = self._space = ""
 
     def text(self, text: str) -> Iterator[Delta]:
         """Takes text between markers."""
@@ -82,6 +116,7 @@ class MarkedMachine:
         elif self._state is not _State.STOPPED and (trimmed := self._trim(text)):
             reasoning = self._state is _State.REASONING
             self._reasoning_begun = self._reasoning_begun or reasoning
+            self._depth = max(self._depth, int(reasoning))
             self.answer_begun = self.answer_begun or not reasoning
             yield Delta(text=trimmed, channel="reasoning" if reasoning else "answer")
 
@@ -115,53 +150,74 @@ class MarkedMachine:
 
     def force_answer(self) -> str:
         """The text that, fed to the model now, ends the reasoning; empty when there is none to end."""
-        if self._state not in (_State.REASONING, _State.UNKNOWN) or self._markers.think is None:
+        if self._state not in (_State.REASONING, _State.UNKNOWN):
             return ""
-        return f"\n{self._markers.think[1]}\n\n"
+        return f"\n{self._pair[1] * max(1, self._depth)}\n\n"
 
     def _trim(self, text: str) -> str:
         """`text` without the white space that leads or ends its part; that within waits for the word after it."""
-        begun = self._reasoning_begun if self._state is _State.REASONING else self.answer_begun or bool(self._held)
+        begun = self._reasoning_begun if self._state is _State.REASONING else self._said_something
         text = self._space + text
         kept = text.rstrip()
         self._space = text[len(kept) :] if begun or kept else ""
         return kept if begun else kept.lstrip()
 
-    def _switch(self, name: str) -> Iterator[Delta]:
-        self._space = ""
-        think, call = self._markers.think, self._markers.call
-        if think is not None and name == think[0]:
-            if self._state is _State.UNKNOWN:
-                yield from self._release(_State.ANSWER)
-            self._state = _State.REASONING
-        elif think is not None and name == think[1]:
-            yield from self._end_reasoning()
-        elif call is not None and name == call[0]:
-            self._before_call = self._state
-            self._state = _State.CALL
-            self._call_text = ""
+    @property
+    def _said_something(self) -> bool:
+        """Whether something that is, or may be, the answer stands before this place."""
+        return self.answer_begun or bool(self._held)
 
-    def _end_reasoning(self) -> Iterator[Delta]:
+    def _tag(self, tag: Control) -> Iterator[Delta]:
+        """Takes a tag of a reasoning: it starts it, ends it, nests in it, or is text."""
+        pair = _PAIRS[tag.name]
+        starts, lone = tag.name == pair[0], pair is THINK and self._markers.thinks
+        if self._state is _State.REASONING and pair is self._pair:
+            yield from self._nest(1 if starts else -1, tag)
+        elif self._state not in (_State.ANSWER, _State.UNKNOWN):
+            yield from self.text(tag.text)
+        elif starts and (lone or not self._said_something):
+            yield from self._release(_State.REASONING, held_is=_State.ANSWER)
+            self._pair, self._depth = pair, 1
+        elif not starts and lone and self._markers.begins is not Beginning.ANSWER:
+            yield from self._lone_end(tag)
+        else:
+            yield from self.text(tag.text)
+
+    def _nest(self, step: int, tag: Control) -> Iterator[Delta]:
+        """Goes a level deeper into the reasoning, or out of one; tags within it are part of it."""
+        before, self._depth = self._depth, self._depth + step
+        if self._depth <= 0:
+            self._space, self._depth = "", 0
+            self._state = _State.ANSWER
+        elif before > 0:
+            yield from self.text(tag.text)
+
+    def _lone_end(self, tag: Control) -> Iterator[Delta]:
+        """Takes an end of which no start was seen: all before it was reasoning, unless that had its place already."""
         if self._state is _State.UNKNOWN:
             if self._held:
                 self.began = Beginning.REASONING
-            yield from self._release(_State.REASONING)
-        elif self._state is _State.ANSWER and self.answer_begun and not self._reasoning_begun:
+            yield from self._release(_State.ANSWER, held_is=_State.REASONING)
+        elif self.answer_begun and self._reasoning_begun:
+            yield from self.text(tag.text)
+        elif self.answer_begun:
             self.began = Beginning.REASONING
-            self.answer_begun = False
+            self.answer_begun, self._reasoning_begun = False, True
             self.answer_was_reasoning = True
-        self._state = _State.ANSWER
+            self._space = ""
 
-    def _release(self, state: _State) -> Iterator[Delta]:
-        """Gives what was held, now that it is known to be part of `state`."""
-        self._state = state
+    def _release(self, state: _State, held_is: _State | None = None) -> Iterator[Delta]:
+        """Goes on in `state`; what was held is now known to be part of `held_is`, or else of `state`."""
+        self._state = held_is or state
         self._space = ""
         held, self._held = self._held, ""
         if held:
             yield from self.text(held)
+        self._state = state
+        self._space = ""
 
     def _make_calls(self) -> Iterator[Delta]:
-        self._state = _State.UNKNOWN if self._before_call is _State.UNKNOWN else _State.ANSWER
+        self._state = self._before_call
         for call in self._parse_calls(self._call_text):
             yield Delta(tool_call=call)
 

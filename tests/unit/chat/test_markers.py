@@ -25,6 +25,23 @@ def test_the_longer_of_two_markers_at_one_place_wins() -> None:
     assert scan(["<a", "<a>"], ["<a>x"]) == [Control("<a>"), "x", ""]
 
 
+def test_a_tag_may_be_written_in_another_case_or_with_blanks_and_is_told_as_it_was_written() -> None:
+    for pieces in (["a</Think \t>b"], list("a</Think \t>b")):
+        scanner = MarkerScanner([], ["</think>"])
+        events = [event for piece in pieces for event in scanner.feed(piece)]
+        assert events == ["a", Control("</think>"), "b"]
+        assert isinstance(events[1], Control)
+        assert events[1].text == "</Think \t>"
+
+
+def test_what_only_looks_like_a_tag_is_text() -> None:
+    scanner = MarkerScanner(["<end>"], ["<think>"])
+    assert "".join(str(event) for event in scanner.feed("a <thin king> <End> < think> <think")) == (
+        "a <thin king> <End> < think> "
+    )
+    assert scanner.flush() == "<think"
+
+
 def test_without_markers_nothing_is_held() -> None:
     assert list(MarkerScanner([]).feed("<x")) == ["<x"]
 

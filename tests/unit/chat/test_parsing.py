@@ -196,10 +196,167 @@ def test_a_cut_reply_shows_nothing_and_is_in_doubt() -> None:
 
 
 def test_reasoning_that_was_taken_for_an_answer_is_told() -> None:
-    parser = TextParser(Beginning.ANSWER)
+    parser = TextParser(Beginning.LIKELY_ANSWER)
     pieces_of(parser, "hm", "</think>", "Yes.")
     assert parser.retracted
     assert (parser.answer, parser.reasoning, parser.began) == ("Yes.", "hm", Beginning.REASONING)
+
+
+@pytest.mark.parametrize("text", ["It is </think>.", "</think>", "</Think > ends it.", "A </think> and a </think>."])
+def test_where_replies_are_known_to_begin_with_the_answer_a_lone_end_marker_is_text(text: str) -> None:
+    parser = TextParser(Beginning.ANSWER)
+    pieces_of(parser, *text)
+    assert (parser.answer, parser.reasoning, parser.retracted, parser.began) == (text, None, False, Beginning.UNKNOWN)
+
+
+def test_an_end_marker_in_an_answer_that_follows_a_reasoning_is_text() -> None:
+    for text in ("<think>hm</think>It is </think>.", "hm</think>It is </think>."):
+        for begins in Beginning:
+            parser = TextParser(begins)
+            pieces_of(parser, *text)
+            if begins is not Beginning.ANSWER or text.startswith("<think>"):
+                assert (parser.answer, parser.reasoning) == ("It is </think>.", "hm")
+    assert read(THINK, "<think>hm</think>\n</think>\n\nYes.").answer == "Yes."
+
+
+TAGGED = [
+    "[THINK]hm[/THINK]Yes.",
+    "<thinking>\nhm\n</thinking>\n\nYes.",
+    "<thought>hm</thought>Yes.",
+    "<reasoning>hm</reasoning> Yes.",
+    "<seed:think>hm</seed:think>Yes.",
+    "<Think>hm</Think>Yes.",
+    "\n <think >hm</think >Yes.",
+    "<THINKING>hm</thinking>Yes.",
+]
+
+
+@pytest.mark.parametrize("text", TAGGED)
+@pytest.mark.parametrize("begins", [begins for begins in Beginning if begins is not Beginning.REASONING])
+def test_reasoning_between_any_known_tags_is_kept_apart(text: str, begins: Beginning) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser(begins)
+        pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning, parser.cut_in_reasoning) == ("Yes.", "hm", False)
+
+
+@pytest.mark.parametrize("text", TAGGED)
+def test_models_on_mlx_may_use_any_of_these_tags_too(text: str) -> None:
+    parser = read(PLAIN, text)
+    assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+
+
+def test_a_tag_that_is_a_token_is_read_as_one() -> None:
+    tokenizer = byte_tokenizer("{{ messages[0].content }}", ["<e>", "[THINK]", "[/THINK]", "<|channel>", "<channel|>"])
+    for text in ("[THINK]hm[/THINK]Yes.<e>", "<|channel>hm<channel|>Yes.<e>", "<Think >hm</think>Yes.<e>"):
+        parser = read(ChatTemplate(tokenizer), text)
+        assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+
+
+def test_gemmas_thought_is_kept_apart() -> None:
+    parser = TextParser()
+    pieces_of(parser, *"<|channel>thought\nhm\n<channel|>Yes.")
+    assert (parser.answer, parser.reasoning) == ("Yes.", "thought\nhm")
+    parser = TextParser()
+    pieces_of(parser, "<|channel>thought\n<channel|>Yes.")
+    assert parser.answer == "Yes."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write <thinking> before it and </thinking> after it.",
+        "Magistral writes [THINK] and [/THINK].",
+        "analysis is a word, and so is assistantfinal.",
+        "analysis: none.",
+        "commentary",
+        "anal",
+        "Gemma writes <|channel>thought and <channel|>.",
+        "</reasoning> ends it.",
+    ],
+)
+def test_an_answer_may_talk_about_such_tags(text: str) -> None:
+    for begins in (Beginning.ANSWER, Beginning.LIKELY_ANSWER, Beginning.UNKNOWN):
+        for pieces in ([text], list(text)):
+            parser = TextParser(begins)
+            pieces_of(parser, *pieces)
+            assert (parser.answer, parser.reasoning) == (text, None)
+    assert read(PLAIN, text).answer == text
+
+
+def test_a_plain_model_may_talk_about_think_tags() -> None:
+    text = "First comes <think> and then </think>."
+    assert (read(PLAIN, text).answer, read(PLAIN, text).reasoning) == (text, None)
+    assert read(PLAIN, "<think>hm</think>Yes.").answer == "Yes."
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning"),
+    [
+        ("<think>a <think>b</think> c</think>Yes.", "a <think>b</think> c"),
+        ("<think><think>b</think> c</think>Yes.", "<think>b</think> c"),
+        ("<think>a [THINK] </thinking> b</think>Yes.", "a [THINK] </thinking> b"),
+        ("[THINK]a <think> b[/THINK]Yes.", "a <think> b"),
+    ],
+)
+def test_tags_within_a_reasoning_are_part_of_it(text: str, reasoning: str) -> None:
+    for parser in (TextParser(), TextParser(Beginning.ANSWER)):
+        pieces_of(parser, *text)
+        assert (parser.answer, parser.reasoning) == ("Yes.", reasoning)
+    assert read(THINK, text).answer == "Yes."
+
+
+@pytest.mark.parametrize("text", ["hm</think>Yes.", "<think>hm</think>Yes.", "\n<think>\nhm</think>Yes."])
+def test_a_reasoning_that_the_prompt_has_started_may_be_started_again(text: str) -> None:
+    parser = TextParser(Beginning.REASONING)
+    pieces_of(parser, *text)
+    assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+    assert read(OPENED, text).answer == "Yes."
+
+
+def test_a_call_within_a_reasoning_does_not_end_it() -> None:
+    parser = read(THINK, '<think>a<tool_call>{"name": "f", "arguments": {}}</tool_call>b</think>Yes.')
+    assert ([call.name for call in parser.tool_calls], parser.answer, parser.reasoning) == (["f"], "Yes.", "ab")
+
+
+def test_tags_within_a_call_are_part_of_it() -> None:
+    (call,) = read(THINK, '<tool_call>{"name": "f", "arguments": {"x": "<think>"}}</tool_call>').tool_calls
+    assert call.arguments == {"x": "<think>"}
+
+
+def test_an_answer_can_be_forced_out_of_every_level_of_a_reasoning() -> None:
+    for template, text in ((THINK, "<think>a <think>b"), (PLAIN, "[THINK]a")):
+        parser = read(template, text, finish=False)
+        for token in [*parser.force_answer_tokens(), *template.encode("Four.")]:
+            parser.feed(token)
+        parser.finish()
+        assert parser.answer == "Four."
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "reasoning"),
+    [
+        ("analysisWe need it.assistantfinalYes.", "Yes.", "We need it."),
+        ('analysis"Yes" it is.assistantfinalYes.', "Yes.", '"Yes" it is.'),
+        ("commentaryI look.assistantanalysisHm.assistantfinalYes.", "Yes.", "I look.\nHm."),
+        ("analysisHm.assistantfinalIt is assistantfinal.", "It is assistantfinal.", "Hm."),
+        ("analysisHm.assistantcommentary to=functions.f json{}", "", "Hm.\n to=functions.f json{}"),
+        ("analysisHm.assistantcommentaryI look.assistantfinalYes.", "Yes.", "Hm.\nI look."),
+    ],
+)  # fmt: skip
+def test_harmony_without_its_special_tokens_is_read(text: str, answer: str, reasoning: str) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser()
+        pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning) == (answer, reasoning)
+
+
+def test_harmony_without_its_special_tokens_that_is_cut_gives_no_answer() -> None:
+    text = "analysisWe need it.assistantfinal"
+    for length in range(len("analysisW"), len(text)):
+        parser = TextParser()
+        pieces_of(parser, text[:length], cut=True)
+        assert (parser.answer, parser.cut_in_reasoning) == ("", True)
 
 
 def test_a_tool_call_leaves_it_open_what_the_text_before_it_was() -> None:
@@ -216,8 +373,8 @@ def test_a_tool_call_leaves_it_open_what_the_text_before_it_was() -> None:
         ("qwen3", Beginning.UNKNOWN),
         ("deepseek_r1_distill", Beginning.REASONING),
         ("qwen3_6", Beginning.REASONING),
-        ("qwen3_5_nothink", Beginning.ANSWER),
-        ("qwen3_instruct_2507", Beginning.ANSWER),
+        ("qwen3_5_nothink", Beginning.LIKELY_ANSWER),
+        ("qwen3_instruct_2507", Beginning.LIKELY_ANSWER),
     ],
 )
 def test_a_template_tells_how_replies_begin(name: str, begins: Beginning) -> None:
@@ -231,16 +388,42 @@ def test_talk_about_harmony_from_another_model_is_not_harmony() -> None:
     assert parser.answer == "gpt-oss writes <|channel|>final<|message|> before its answer."
 
 
-@given(st.text(alphabet=st.sampled_from("<>/think|tol_ca\n {}ab👋"), max_size=40), st.integers(1, 7))
-@settings(max_examples=200, deadline=None)
-def test_the_pieces_in_which_text_comes_make_no_difference(text: str, size: int) -> None:
-    whole, pieces = TextParser(), TextParser()
-    whole.feed(text)
-    for place in range(0, len(text), size):
-        pieces.feed(text[place : place + size])
-    whole.finish()
-    pieces.finish()
-    assert (whole.answer, whole.reasoning, whole.tool_calls) == (pieces.answer, pieces.reasoning, pieces.tool_calls)
+_FRAGMENTS = [
+    *(
+        "<think>",
+        "</think>",
+        "<Think >",
+        "[THINK]",
+        "[/THINK]",
+        "</thinking>",
+        "<thinking>",
+        "<|channel>",
+        "<channel|>",
+    ),
+    *(
+        "analysis",
+        "assistantfinal",
+        "assistantcommentary",
+        "<tool_call>{}",
+        "</tool_call>",
+        "<|channel|>",
+        "<|message|>",
+    ),
+    *("<", "/", "think", " >", " ", "\n", "a", "b.", "👋"),
+]
+
+
+@given(st.lists(st.sampled_from(_FRAGMENTS), max_size=12), st.integers(1, 7), st.sampled_from(Beginning), st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_the_pieces_in_which_text_comes_make_no_difference(
+    fragments: list[str], size: int, begins: Beginning, cut: bool
+) -> None:
+    text = "".join(fragments)
+    whole, pieces = TextParser(begins), TextParser(begins)
+    pieces_of(whole, text, cut=cut)
+    pieces_of(pieces, *(text[place : place + size] for place in range(0, len(text), size)), cut=cut)
+    for name in ("answer", "reasoning", "tool_calls", "began", "in_doubt", "retracted", "cut_in_reasoning"):
+        assert getattr(whole, name) == getattr(pieces, name)
 
 
 @pytest.mark.parametrize("depth", [500, 20_000])

@@ -1,4 +1,4 @@
-"""How the replies of a model on MLX begin, where its template leaves that open."""
+"""Whether a model on MLX begins its replies with the answer, where its template leaves that open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from voicegen.chat.templates import ChatTemplate
 
 
 def found_beginning(model: Any, template: ChatTemplate) -> Beginning:
-    """What the template tells, or else what a short question shows, which takes at most `SHORT_ANSWER` tokens."""
+    """What the template tells; else a short question shows whether text may be given as it comes, or must be held.
+
+    It takes at most `SHORT_ANSWER` tokens. A reply is never taken for reasoning because another one was: what is held
+    is judged alone.
+    """
     if template.begins is not Beginning.UNKNOWN:
         return template.begins
     parser = parser_for(template)
@@ -27,4 +31,4 @@ def found_beginning(model: Any, template: ChatTemplate) -> Beginning:
             parser.finish()
             break
         fed = [token]
-    return parser.began
+    return Beginning.LIKELY_ANSWER if parser.began is Beginning.ANSWER else Beginning.UNKNOWN

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from asyncio import to_thread
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -53,6 +54,7 @@ class OpenAIAnswerModel:
         self._concurrency = concurrency
         self._reasoning_budget = reasoning_budget
         self._tools = tools or ToolRegistry()
+        self._shown: Beginning | None = None  # how the reply to the short question began; None: not asked yet
 
     def answer(self, questions: Iterable[Question | None]) -> Iterator[Answer | Failure]:
         """Yields one record a question in completion order.
@@ -64,6 +66,7 @@ class OpenAIAnswerModel:
                 fails row after row.
         """
         source, open_source, failures = iter(questions), True, 0
+        self._asking = asyncio.Lock()
         with Requests(self._server, self._dialect) as requests:
             while True:
                 while open_source and requests.in_flight < self._concurrency:
@@ -114,7 +117,7 @@ class OpenAIAnswerModel:
                 return replace(completion, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
             if not len(self._tools):
                 raise RequestRefused(f"the model called the tool {completion.tool_calls[0].name!r}, but it has none")
-            results = await to_thread(self._tools.call_all, completion.tool_calls)
+            results = await asyncio.to_thread(self._tools.call_all, completion.tool_calls)
             messages += [completion.message, *results]
         raise RequestRefused(f"the model still called tools after {_TOOL_ROUNDS} rounds")
 
@@ -135,18 +138,25 @@ class OpenAIAnswerModel:
                 "raise chat.max_tokens or chat.reasoning_budget, or lower chat.reasoning_effort"
             )
         if not completion.text and not completion.tool_calls:
-            raise RequestRefused("the model gave an empty answer")
+            reasoned = ": it ended its reply inside its reasoning" if completion.reasoning else ""
+            raise RequestRefused(f"the model gave an empty answer{reasoned}")
         return completion
 
     async def _asked(self, requests: Requests, messages: Sequence[Message], options: GenerationOptions) -> Completion:
-        """One reply. Where it was cut and may be reasoning, it is found out first how replies begin."""
+        """One reply, judged alone; but where it was cut and may be reasoning, a short question decides."""
         completion = await requests.complete(self._body(messages, options))
-        if completion.in_doubt:
-            budget = replace(options, max_tokens=options.max_tokens + self._reasoning_budget)
-            await requests.learn_beginning(self._server.request_body(short_question(messages), budget))
-            if self._dialect.begins is not Beginning.UNKNOWN:
-                completion = completion.settled(self._dialect.begins)
-        return completion
+        return completion.settled(await self._beginning(requests)) if completion.in_doubt else completion
+
+    async def _beginning(self, requests: Requests) -> Beginning:
+        """How replies begin, as the reply to a short question shows it, which is asked once for all rows."""
+        async with self._asking:
+            if self._shown is None:
+                self._shown = Beginning.UNKNOWN
+                options = replace(self._options, max_tokens=self._options.max_tokens + self._reasoning_budget)
+                with suppress(RequestRefused, TryAgain):
+                    body = self._server.request_body(short_question(self._system), options)
+                    self._shown = (await requests.complete(body)).began
+            return self._shown
 
     def _body(self, messages: Sequence[Message], options: GenerationOptions) -> dict[str, Any]:
         return self._server.request_body(messages, options, self._tools.schemas)

@@ -47,13 +47,13 @@ class OpenAIChatModel:
     ) -> Iterator[Delta | ChatUsage]:
         """Yields deltas as the server sends them and one `ChatUsage` last; closing it ends the request.
 
-        Reasoning is never given as answer: before the first reply a short question shows whether this server's replies
-        begin inside a reasoning, unless the server's settings say so; and while that is not known, text without a
-        marker is held until its end.
+        Before the first reply a short question shows whether this server's replies begin with the answer, unless the
+        server's settings say so. Where they do, text comes as it is written; otherwise it is held until its reply's
+        own marker, or its end, has shown what it is.
 
         Raises:
-            ModelError: the server can't be reached, refuses the request, or breaks off in the middle; or the reply was
-                cut before it had shown whether it was the answer.
+            ModelError: the server can't be reached, refuses the request, or breaks off in the middle; the reply was cut
+                before it had shown whether it was the answer; or what was given as answer proves to be reasoning.
         """
         yield from self._learn_beginning(messages, options)
         body = self._server.request_body(messages, options, tools, stream=True)
@@ -102,7 +102,7 @@ class OpenAIChatModel:
                 body = self._dialect.adapt(refusal, body)
 
     def _stream_once(self, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
-        reply = StreamedReply(self._dialect.begins)
+        reply = StreamedReply(self._dialect.streamed)
         try:
             yield from self._read(reply, body)
         finally:

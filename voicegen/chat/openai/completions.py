@@ -1,7 +1,7 @@
 """Replies of chat completions, whole or streamed, sorted into answer, reasoning and tool calls.
 
 Servers differ: reasoning comes as `reasoning_content` (llama.cpp, older vLLM), as `reasoning` (vLLM, mlx_lm.server,
-Ollama), as `<think>` or as raw harmony in the content.
+Ollama), as `<think>` or another tag, or as raw harmony in the content.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ IN_DOUBT = (
     "the reply was cut before it had shown whether it is the answer or a reasoning before it: raise chat.max_tokens, "
     "or say with chat.starts_in_reasoning=false or =true which of the two this server's replies begin with"
 )
+
+
+_PROVED_REASONING = f"{UNMARKED_REASONING} Where it means such a marker as text, set chat.starts_in_reasoning=false."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,10 @@ class Completion:
         return self.finish_reason == "length" and not self.text and not self.tool_calls
 
     def settled(self, begins: Beginning) -> Completion:
-        """The reply that was in doubt, now that it is known what its text is."""
+        """The reply that was in doubt, after another has shown how replies begin, if it has."""
         if begins is Beginning.ANSWER:
             return replace(self, text=self.reasoning or "", reasoning=None, in_doubt=False)
-        return replace(self, in_doubt=False)
+        return replace(self, in_doubt=begins is Beginning.UNKNOWN)
 
     @property
     def message(self) -> Message:
@@ -178,7 +181,7 @@ class StreamedReply:
             self._parser = TextParser(Beginning.ANSWER if self._reasons_apart else self.begins)
         deltas = self._parser.feed(text)
         if self._parser.retracted:
-            raise RequestRefused(UNMARKED_REASONING)
+            raise RequestRefused(_PROVED_REASONING)
         return deltas
 
     def _add_call_piece(self, entry: Mapping[str, Any], place: int) -> None:

@@ -1,4 +1,4 @@
-"""What one server's API wants of requests, and how its replies begin: learned as it answers, kept with the model.
+"""What one server's API wants of requests, and whether its replies may be streamed: learned as it answers.
 
 Servers give no other way to find out. Source: the errors of OpenAI's chat completions, whose `param` and `code` name
 what was refused; llama.cpp with `--reasoning-format none` and vLLM without a reasoning parser, whose texts reason.
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from voicegen.chat.beginning import Beginning, learned
+from voicegen.chat.beginning import Beginning
 from voicegen.chat.openai.server import ParameterRefused, Server
 
 _log = logging.getLogger(__name__)
@@ -23,14 +23,16 @@ class Dialect:
     """How to write to one server and read what it says.
 
     Attributes:
-        begins: what the text is with which a reply begins.
+        begins: what the text is with which a reply begins, as the settings say. Where they don't, a reply that is there
+            whole is judged alone, so that none depends on those before it.
     """
 
     def __init__(self, server: Server) -> None:
         """Takes what the settings say of the server; OpenAI's own gives no reasoning in its replies' text."""
         known = False if server.is_openai else server.starts_in_reasoning
-        self._told = known is not None
         self.begins = {None: Beginning.UNKNOWN, True: Beginning.REASONING, False: Beginning.ANSWER}[known]
+        self._may_stream = False
+        self._must_hold = False
         self._refused: set[str] = set()
         self._has_asked = False
 
@@ -57,13 +59,20 @@ class Dialect:
             raise refusal
         return adapted
 
+    @property
+    def streamed(self) -> Beginning:
+        """What text of a reply is that is given on while it is written; where that is not known, it is held."""
+        if self.begins is Beginning.UNKNOWN and self._may_stream and not self._must_hold:
+            return Beginning.LIKELY_ANSWER
+        return self.begins
+
     def learn(self, shown: Beginning) -> None:
-        """Takes what a reply has shown of how replies begin; what the settings say stands until it is proved wrong."""
-        if not self._told or shown is Beginning.REASONING:
-            self.begins = learned(self.begins, shown)
+        """Takes what a reply has shown. One that began inside a reasoning is reason to hold all that come after it."""
+        self._may_stream = self._may_stream or shown is Beginning.ANSWER
+        self._must_hold = self._must_hold or shown is Beginning.REASONING
 
     def wants_to_ask(self) -> bool:
-        """Whether a short question should be asked to see how replies begin. Says so once."""
-        wants = self.begins is Beginning.UNKNOWN and not self._has_asked
+        """Whether a short question should be asked to see whether replies may be streamed. Says so once."""
+        wants = self.streamed is Beginning.UNKNOWN and not self._has_asked
         self._has_asked = True
         return wants

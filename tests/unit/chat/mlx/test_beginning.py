@@ -45,13 +45,13 @@ def template(name: str = "qwen3") -> ChatTemplate:
 @pytest.mark.parametrize(
     ("reply", "begins"),
     [
-        ("Yes.<|im_end|>", Beginning.ANSWER),
-        ("Hm.</think>Yes.<|im_end|>", Beginning.REASONING),
+        ("Yes.<|im_end|>", Beginning.LIKELY_ANSWER),
+        ("Hm.</think>Yes.<|im_end|>", Beginning.UNKNOWN),
         ("<think>Hm.</think>Yes.<|im_end|>", Beginning.UNKNOWN),
         ("and " * 20, Beginning.UNKNOWN),
     ],
 )
-def test_a_short_question_shows_how_replies_begin(reply: str, begins: Beginning) -> None:
+def test_a_short_question_shows_whether_replies_may_be_streamed(reply: str, begins: Beginning) -> None:
     writer = Writer(template(), reply)
     assert found_beginning(writer, template()) is begins
     assert writer.steps <= 32
@@ -92,3 +92,15 @@ def test_a_model_that_changes_its_ways_is_caught_and_then_held() -> None:
     with pytest.raises(ModelError, match="what it said so far is no answer"):
         pieces(model)
     assert "".join(text for text, channel in pieces(model) if channel == "answer") == "No."
+
+
+def test_a_model_that_reasoned_once_may_answer_at_once_later() -> None:
+    model = chat("Hm.</think>Yes.<|im_end|>", "No.<|im_end|>")
+    assert pieces(model) == [("No.", "answer")]
+
+
+def test_after_it_was_caught_a_model_can_be_chatted_with_as_before() -> None:
+    model = chat("Yes.<|im_end|>", "It is </think>.<|im_end|>", "One.<|im_end|>", "Two.<|im_end|>")
+    with pytest.raises(ModelError, match="what it said so far is no answer"):
+        pieces(model)
+    assert [pieces(model), pieces(model)] == [[("One.", "answer")], [("Two.", "answer")]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.openai_clients import OPTIONS, answers, error_of, only, text_of, to
+from tests.openai_clients import OPTIONS, answers, error_of, only, questions, text_of, to
 from tests.openai_server import Behaviour, Exchange, ScriptedServer, fails, piece, says, serving, streams
 from voicegen.chat import ChatSession
 from voicegen.chat.openai.answer_model import OpenAIAnswerModel
@@ -113,28 +113,47 @@ def test_a_reply_cut_before_it_has_shown_what_it_is_is_no_answer() -> None:
     assert session.turns == ()
 
 
-def test_a_cut_in_a_reasoning_is_known_for_what_it_is() -> None:
+def test_a_cut_is_in_doubt_whatever_earlier_replies_were() -> None:
     cut = written("Let me see", finish="length")
-    used_up = pytest.raises(ModelError, match="used max_tokens=256 up before it came to its answer")
-    with serving(written(*REASONS), cut) as script, used_up:
+    with serving(written(*REASONS), cut) as script, pytest.raises(ModelError, match=r"raise chat\.max_tokens, or say"):
         list(session_of(script).chat_stream("Well?"))
 
 
-def test_a_server_that_changes_its_ways_is_caught_and_then_known() -> None:
-    with serving(written("Yes."), written("One. Two. ", "</think>", "Three."), written(*REASONS)) as script:
+def test_a_server_that_changes_its_ways_is_caught_and_its_replies_then_held_and_judged_alone() -> None:
+    replies = [written(*REASONS), written("It ", "is."), written(*REASONS), written("That ", "too.")]
+    with serving(written("Yes."), written("One. Two. ", "</think>", "Three."), *replies) as script:
         session = session_of(script)
-        with pytest.raises(ModelError, match=r"what it said so far is no answer\. Ask again"):
+        with pytest.raises(ModelError, match=r"is no answer\. Ask again.*set chat\.starts_in_reasoning=false\."):
             list(session.chat_stream("Well?"))
         assert session.turns == ()
-        assert "".join(session.chat_stream("Well?")) == "Yes. It is."
+        answers = [list(session.chat_stream("Well?")) for _ in replies]
+    assert answers == [["Yes.", " It is."], ["It is."], ["Yes.", " It is."], ["That too."]]
 
 
-def test_a_setting_that_proves_wrong_is_given_up() -> None:
-    with serving(written(*REASONS)) as script:
+def test_a_server_that_reasons_may_answer_at_once() -> None:
+    with serving(written(*REASONS), written("It ", "is."), written(*REASONS)) as script:
+        session = session_of(script)
+        assert [session.chat("Well?"), session.chat("Well?")] == ["It is.", "Yes. It is."]
+
+
+def test_where_the_settings_say_that_replies_begin_with_the_answer_a_lone_end_marker_is_text() -> None:
+    quotes = written("It is </th", "ink>", ".")
+    with serving(quotes, written("Yes.")) as script:
         session = session_of(script, starts_in_reasoning=False)
-        with pytest.raises(ModelError, match="what it said so far is no answer"):
-            session.chat("Well?")
-        assert session.chat("Well?") == "Yes. It is."
+        assert [session.chat("Which tag?"), session.chat("Well?")] == ["It is </think>.", "Yes."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[THINK]hm[/THINK]It is.", "<thinking>hm</thinking>It is.", "analysisHm.assistantfinalIt is.",
+     "<Think>hm</Think>It is.", "<|channel>thought\nhm<channel|>It is."],
+)  # fmt: skip
+@pytest.mark.parametrize("starts_in_reasoning", [None, False])
+def test_reasoning_in_other_forms_is_kept_apart(text: str, starts_in_reasoning: bool | None) -> None:
+    with serving(written(*text)) as script:
+        session = session_of(script, starts_in_reasoning=starts_in_reasoning)
+        assert "".join(session.chat_stream("Well?")) == "It is."
+    assert session.turns[0].messages[-1].reasoning is not None
 
 
 def test_a_reply_that_breaks_off_while_it_is_held_is_tried_again() -> None:
@@ -246,3 +265,32 @@ def test_in_a_run_the_short_question_is_asked_at_most_once() -> None:
         model = OpenAIAnswerModel(to(script, starts_in_reasoning=None), OPTIONS, concurrency=8)
         assert [text_of(record) for record in answers(model, 20)] == ["Let me"] * 20
     assert asked(script).count("Say only: yes") == 1
+
+
+QUOTES = "The tag is </think>, and nothing else."
+
+
+def answers_by_question(exchange: Exchange) -> None:
+    """Row 3 quotes the tag; the others answer, reason first, or are cut."""
+    number = int(exchange.question.split()[-1]) if exchange.question.startswith("question") else -1
+    kinds = {-1: says("Yes."), 0: says("Hm</think>Four."), 1: says("Let me", finish="length"), 3: says(QUOTES)}
+    kinds.get(number, says("It is."))(exchange)
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_in_a_run_no_row_depends_on_those_before_it(concurrency: int) -> None:
+    expected = {0: "Four.", 1: "Let me", 3: ", and nothing else."}
+    with serving(answers_by_question) as script:
+        for order in (questions(30), questions(30)[::-1]):
+            model = OpenAIAnswerModel(to(script, starts_in_reasoning=None), OPTIONS, concurrency=concurrency)
+            records = list(model.answer(order))
+            found = {record.question.index: record.text for record in records if isinstance(record, Answer)}
+            assert found == {index: expected.get(index, "It is.") for index in range(30)}
+
+
+def test_in_a_run_a_lone_end_marker_is_text_where_the_settings_say_so() -> None:
+    with serving(answers_by_question) as script:
+        model = OpenAIAnswerModel(to(script, starts_in_reasoning=False), OPTIONS)
+        texts = {text_of(record) for record in answers(model, 6)}
+    assert texts == {"Hm</think>Four.", "Let me", QUOTES, "It is."}
+    assert "Say only: yes" not in asked(script)

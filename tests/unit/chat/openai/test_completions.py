@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.openai_clients import only
+from tests.openai_clients import error_of, only, to
 from tests.openai_server import completion, says, serving
 from tests.transcripts import harmony_transcripts
 from voicegen.chat.openai.completions import parse_completion
@@ -20,13 +20,19 @@ def test_reasoning_in_a_field_of_its_own_is_kept_apart(key: str) -> None:
 @pytest.mark.parametrize(
     "content",
     ["<think>\nHm.\n</think>\n\nFour.", "Hm.</think>Four.",
-     "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Four."],
+     "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Four.",
+     "analysisHm.assistantfinalFour.", "[THINK]Hm.[/THINK]Four.", "<Think >Hm.</Think>Four."],
 )  # fmt: skip
 def test_reasoning_in_the_content_is_kept_apart(content: str) -> None:
     with serving(says(content)) as script:
-        record = only(script)
+        record = only(script, server=to(script, starts_in_reasoning=None))
     assert isinstance(record, Answer)
     assert (record.text, record.reasoning) == ("Four.", "Hm.")
+
+
+def test_a_reply_that_ends_inside_its_reasoning_says_so() -> None:
+    with serving(says("<thinking>Hm. Four.")) as script:
+        assert error_of(only(script)) == "the model gave an empty answer: it ended its reply inside its reasoning"
 
 
 def test_raw_harmony_in_the_content_is_read_like_the_models_own_tokens() -> None:

@@ -79,3 +79,22 @@ def test_a_request_that_cannot_do_without_is_refused(parameters: tuple[str, ...]
 def test_openais_own_replies_are_known_to_begin_with_the_answer() -> None:
     assert Dialect(Server("gpt-5", "https://api.openai.com/v1")).begins is Beginning.ANSWER
     assert Dialect(Server("m", "https://notopenai.com/v1")).begins is Beginning.UNKNOWN
+
+
+def test_what_replies_show_says_only_whether_they_may_be_streamed() -> None:
+    dialect = Dialect(Server("m"))
+    seen = []
+    for shown in (Beginning.UNKNOWN, Beginning.ANSWER, Beginning.REASONING, Beginning.ANSWER):
+        dialect.learn(shown)
+        seen.append((dialect.begins, dialect.streamed))
+    held, streamed = (Beginning.UNKNOWN, Beginning.UNKNOWN), (Beginning.UNKNOWN, Beginning.LIKELY_ANSWER)
+    assert seen == [held, streamed, held, held]
+
+
+@pytest.mark.parametrize(("told", "begins"), [(True, Beginning.REASONING), (False, Beginning.ANSWER)])
+def test_what_the_settings_say_is_never_given_up(told: bool, begins: Beginning) -> None:
+    dialect = Dialect(Server("m", starts_in_reasoning=told))
+    for shown in Beginning:
+        dialect.learn(shown)
+        assert (dialect.begins, dialect.streamed) == (begins, begins)
+    assert not dialect.wants_to_ask()
