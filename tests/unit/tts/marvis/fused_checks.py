@@ -73,11 +73,12 @@ def test_the_fused_frame_equals_the_plain_one(
         runner.launch(slots)
         with torch.inference_mode():
             frame.launch(slots)
-        torch.testing.assert_close(fused.output, plain.output)
-        torch.testing.assert_close(fused.counters, plain.counters)
-        torch.testing.assert_close(fused.hidden, plain.hidden, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(fused.keys, plain.keys, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(fused.values, plain.values, rtol=1e-4, atol=1e-4)
+        # On the CPU the plain path computes idle rows too.
+        torch.testing.assert_close(fused.output[:slots], plain.output[:slots])
+        torch.testing.assert_close(fused.counters[:slots], plain.counters[:slots])
+        torch.testing.assert_close(fused.hidden[:slots], plain.hidden[:slots], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(fused.keys[:, :slots], plain.keys[:, :slots], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(fused.values[:, :slots], plain.values[:, :slots], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_a_slot_without_finite_logits_is_flagged_alone(checkpoints: Callable[...
     with torch.inference_mode():
         frame.launch(2)
     PlainFrames(model, clean, Sampling(0.0, 0)).launch(2)
-    assert (state.output[:, -1] & BROKEN).tolist() == [BROKEN, 0]
+    assert (state.output[:2, -1] & BROKEN).tolist() == [BROKEN, 0]
     torch.testing.assert_close(state.output[1], clean.output[1])
 
 
