@@ -187,7 +187,8 @@ class MarkedMachine:
         """Goes a level deeper into the reasoning, or out of one; tags within it are part of it."""
         before, self._depth = self._depth, self._depth + step
         if self._depth <= 0:
-            self._space, self._depth = "", 0
+            self._space = " " if self.answer_begun else ""  # between two parts of the answer
+            self._depth = 0
             self._state = _State.ANSWER
         elif before > 0:
             yield from self.text(tag.text)

@@ -306,6 +306,16 @@ def test_tags_within_a_reasoning_are_part_of_it(text: str, reasoning: str) -> No
     assert read(THINK, text).answer == "Yes."
 
 
+def test_the_parts_of_an_answer_around_a_reasoning_do_not_run_into_each_other() -> None:
+    for text in (
+        "<think>a</think>One.<think>b</think>Two.",
+        "<think>a</think>One. <think>b</think> Two.<think>c</think>",
+    ):
+        parser = TextParser()
+        pieces_of(parser, *text)
+        assert parser.answer.split() == ["One.", "Two."]
+
+
 @pytest.mark.parametrize("text", ["hm</think>Yes.", "<think>hm</think>Yes.", "\n<think>\nhm</think>Yes."])
 def test_a_reasoning_that_the_prompt_has_started_may_be_started_again(text: str) -> None:
     parser = TextParser(Beginning.REASONING)
