@@ -37,7 +37,26 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the process's exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        exit_code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return exit_code
+    except VoicegenError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was finished is safe", 130)
+    except BrokenPipeError:  # the reader of our output has gone: nothing is wrong, and nobody to tell
+        _drop_output()
+        return 0
+    except OSError:
+        reason = _output_problem()
+        if reason is None:
+            raise
+        _drop_output()
+        return _fail(f"cannot write to standard output: {reason}")
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage(), end="")  # noqa: T201
         return 0
@@ -48,17 +67,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS and not completing:
         return _fail(_unknown_command(words[0]))
     signal.signal(signal.SIGTERM, _interrupt)  # a batch system's end is Ctrl-C: writes in flight are finished
+    if completing:
+        return int(import_module("voicegen.commands.completion").main(words, COMMANDS))
+    return int(import_module(f"voicegen.commands.{words[0]}").main(words[1:]))
+
+
+def _output_problem() -> str | None:
+    """Why nothing can be printed, such as a full disk; None where a line break can."""
     try:
-        if completing:
-            return int(import_module("voicegen.commands.completion").main(words, COMMANDS))
-        return int(import_module(f"voicegen.commands.{words[0]}").main(words[1:]))
-    except VoicegenError as error:
-        return _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _fail("interrupted; what was finished is safe", 130)
-    except BrokenPipeError:  # the reader of our output has gone: nothing is wrong, and nobody to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        print(flush=True)  # noqa: T201
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
+
+
+def _drop_output() -> None:
+    """Throws away what was printed and not yet written, so that the end of the process does not try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(_signum: int, _frame: object) -> None:
