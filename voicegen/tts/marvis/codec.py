@@ -66,7 +66,10 @@ class Codec:
         Raises:
             ModelError: it cannot be found, is no Mimi, or a tensor is missing or not finite.
         """
-        folder = find_model(str(source), revision=revision).path
+        try:
+            folder = find_model(str(source), revision=revision).path
+        except ModelError as error:
+            raise ModelError(f"the codec: {error} (tts.codec=FOLDER names one that is here)") from None
         _check_is_mimi(folder)
         from safetensors import SafetensorError
         from transformers import MimiModel

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.errors import VoicegenError
+from voicegen.errors import ModelError, VoicegenError
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.marvis.scheduler import Take
 
@@ -173,6 +173,22 @@ class Decoding:
             if len(takes) == 1:
                 return {id(takes[0]): f"the codec failed: {error}"}
             return {key: value for take in takes for key, value in self._waveforms([take]).items()}
+
+
+def check_codebooks(codec: Codec, codebooks: int) -> None:
+    """Sees that the codec decodes as many codebooks as are generated.
+
+    Raises:
+        ModelError: It has fewer.
+    """
+    known = getattr(codec, "codebooks", codebooks)
+    if known < codebooks:
+        fewer = max((number for number in (8, 16, 24) if number <= known), default=None)
+        hint = f", or generate fewer with tts.codebooks={fewer}" if fewer else ""
+        raise ModelError(
+            f"the codec has {known} codebooks, and {codebooks} are to be generated: "
+            f"choose another with tts.codec=...{hint}"
+        )
 
 
 def decodable(codes: NDArray[np.int64], codec: Codec) -> NDArray[np.int64]:

@@ -22,7 +22,7 @@ from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.config import MarvisConfig, read_config
-from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, decodable, playable
+from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks, decodable, playable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.requests import MAX_FRAMES, JobMaker, SpeechRequest
@@ -72,7 +72,9 @@ class Marvis:
         self.codebooks = _checked_codebooks(codebooks, model.config)
         self.counts = Counts()
         self._tokenizer = tokenizer
-        self._codec = codec if isinstance(codec, str | Path) else _checked_codec(codec, self.codebooks)
+        self._codec = codec
+        if not isinstance(codec, str | Path):
+            check_codebooks(codec, self.codebooks)
         self._captured = model.device.type == "cuda" if captured is None else captured
         self._jobs = JobMaker(model, tokenizer, self._encode_voice)
         self._runners = Runners(model, self.codebooks, captured=self._captured)
@@ -126,7 +128,11 @@ class Marvis:
     def codec(self) -> Codec:
         """The codec, loaded when first asked for."""
         if isinstance(self._codec, str | Path):
-            self._codec = _checked_codec(_load_codec(self._codec, self.model), self.codebooks)
+            from voicegen.tts.marvis.codec import Codec
+
+            codec = Codec.load(self._codec, self.model.device, self.model.dtype)
+            check_codebooks(codec, self.codebooks)
+            self._codec = codec
         return self._codec
 
     @property
@@ -322,29 +328,6 @@ def _checked_codebooks(codebooks: int | None, config: MarvisConfig) -> int:
     if not 2 <= codebooks <= config.codebooks:
         raise ModelError(f"codebooks is {codebooks}; this model has {config.codebooks}, and 2 are the least")
     return codebooks
-
-
-def _load_codec(source: str | Path, model: MarvisModel) -> Codec:
-    from voicegen.tts.marvis.codec import Codec
-
-    try:
-        return Codec.load(source, model.device, model.dtype)
-    except ModelError as error:
-        if source != DEFAULT_CODEC:
-            raise
-        raise ModelError(f"the codec: {error} (tts.codec=FOLDER names one that is here)") from None
-
-
-def _checked_codec(codec: Codec, codebooks: int) -> Codec:
-    known = getattr(codec, "codebooks", codebooks)
-    if known < codebooks:
-        fewer = max((number for number in (8, 16, 24) if number <= known), default=None)
-        hint = f", or generate fewer with tts.codebooks={fewer}" if fewer else ""
-        raise ModelError(
-            f"the codec has {known} codebooks, and {codebooks} are to be generated: "
-            f"choose another with tts.codec=...{hint}"
-        )
-    return codec
 
 
 def _emptied(failures: list[Failure]) -> Iterator[Failure]:
