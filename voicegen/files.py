@@ -18,6 +18,7 @@ _REMEDIES = {
     errno.EACCES: "choose a folder that you may write to",
     errno.EPERM: "choose a folder that you may write to",
     errno.ENOTDIR: "a part of that path is a file; choose another folder",
+    errno.EEXIST: "a file has that name; choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 

@@ -94,11 +94,14 @@ def _open(
     """Loads the models and opens what the chat needs; `stack` closes it."""
     from voicegen import build
     from voicegen.chat.tools import load_tools
-    from voicegen.voicechat.pipeline import VoiceChatPipeline
+    from voicegen.voicechat.pipeline import VoiceChatPipeline, prepare_folder
     from voicegen.voicechat.playback import StreamPlayer, sound_card
     from voicegen.voicechat.recording import ChatRecorder
 
     open_stream = sound_card(settings.device) if settings.play else None
+    tools = load_tools(getattr(config.chat, "tools", ()))
+    if settings.save_audio:
+        prepare_folder(config.output_dir)
     voice = build.speech_model(config) if settings.speaks else None
     model = build.chat_model(config)
     pipeline = stack.enter_context(
@@ -117,7 +120,7 @@ def _open(
             **build.generation_options(config),
         )
     )
-    pipeline.session.tools = load_tools(getattr(config.chat, "tools", ()))
+    pipeline.session.tools = tools
     if settings.record is None or voice is None:
         return pipeline, None
     recorder = ChatRecorder(

@@ -6,6 +6,8 @@ with VoiceChatPipeline("mlx-community/gpt-oss-20b-MXFP4-Q8", "Marvis-AI/marvis-t
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -228,6 +230,20 @@ class VoiceChatPipeline:
         return path
 
 
+def prepare_folder(folder: Path) -> None:
+    """Makes the folder that WAVs are to go into, so that one that cannot be written is found out before any work.
+
+    Raises:
+        OutputError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
 def _free_name(folder: Path) -> Path:
     """Reserves a name that no file in `folder` has, so that a WAV never overwrites another.
 
@@ -236,8 +252,8 @@ def _free_name(folder: Path) -> Path:
     """
     stem = f"response_{datetime.now():%Y%m%d_%H%M%S}"
     number = 1
+    prepare_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         while True:
             path = folder / (f"{stem}.wav" if number == 1 else f"{stem}_{number}.wav")
             try:

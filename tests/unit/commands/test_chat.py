@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from voicegen.commands.chat import main
-from voicegen.errors import ConfigError, InputError, MissingDependency
+from voicegen.errors import ConfigError, InputError, MissingDependency, OutputError
 
 FAKE = ("--preset", "fake")
 
@@ -139,6 +139,27 @@ def test_an_answer_is_played_through_the_device_that_is_named(chat, monkeypatch)
 def test_what_cannot_be_is_refused_in_one_line(chat, words, message):
     with pytest.raises(ConfigError, match=message):
         chat(*words, "--single", "Hi.")
+
+
+@pytest.fixture
+def no_models(monkeypatch):
+    """Fails a test in which a model is loaded."""
+    for name in ("chat_model", "speech_model"):
+        monkeypatch.setattr(f"voicegen.build.{name}", lambda _config: pytest.fail("a model was loaded"))
+
+
+@pytest.mark.usefixtures("no_models")
+def test_a_folder_that_cannot_be_one_is_found_out_before_a_model_is_loaded(chat, tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in ("file", "file/deep"):
+        with pytest.raises(OutputError, match=rf"cannot write {folder}: .* choose another folder"):
+            chat("--output-dir", folder, "--single", "Hi.")
+
+
+@pytest.mark.usefixtures("no_models")
+def test_an_unknown_tool_is_found_out_before_a_model_is_loaded(chat):
+    with pytest.raises(ConfigError, match=r"chat\.tools: no installed package offers the tool 'nope'"):
+        chat("chat=openai", "chat.model=m", "chat.tools=[nope]", "--single", "Hi.")
 
 
 def test_cfg_job_prints_the_settings_and_stops(chat, capsys):
