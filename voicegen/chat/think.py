@@ -28,6 +28,8 @@ _REASONING: Final = (
     ("<thought>", "</thought>"),
     ("<reasoning>", "</reasoning>"),
     ("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|think:start|>", "<|think:end|>"),
     ("[THINK]", "[/THINK]"),  # Magistral
     ("<|channel>", "<channel|>"),  # Gemma 4, whose reasoning begins with the channel's name, `thought`
 )

@@ -225,6 +225,8 @@ TAGGED = [
     "<thought>hm</thought>Yes.",
     "<reasoning>hm</reasoning> Yes.",
     "<seed:think>hm</seed:think>Yes.",
+    "<longcat_think>hm</longcat_think>Yes.",
+    "<|think:start|>hm<|think:end|>Yes.",
     "<Think>hm</Think>Yes.",
     "\n <think >hm</think >Yes.",
     "<THINKING>hm</thinking>Yes.",
