@@ -7,14 +7,13 @@ import queue
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any
 
 import httpx
 
 from voicegen.chat.openai.completions import Completion, parse_completion
 from voicegen.chat.openai.dialect import Dialect
-from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, ServerUnreachable, TryAgain
+from voicegen.chat.openai.server import ParameterRefused, Server, ServerUnreachable, TryAgain
 from voicegen.errors import ModelError
 from voicegen.records import Answer, Failure
 
@@ -33,7 +32,6 @@ class Requests:
 
     def __enter__(self) -> Requests:
         self._loop = asyncio.new_event_loop()
-        self._asking = asyncio.Lock()
         self._thread = threading.Thread(target=self._loop.run_forever, name="chat requests", daemon=True)
         self._thread.start()
         self._client = httpx.AsyncClient(
@@ -96,17 +94,6 @@ class Requests:
                     raise TryAgain(f"{error} (after {attempt + 1} tries)") from error
         raise AssertionError("unreachable: the last try returns or raises")
 
-    async def learn_beginning(self, body: Mapping[str, Any]) -> None:
-        """Sends the short question in `body` to see how replies begin, if that is not known and was not asked before.
-
-        Raises:
-            ModelError: every request would fail.
-        """
-        async with self._asking:
-            if self._dialect.wants_to_ask():
-                with suppress(RequestRefused, TryAgain):
-                    await self.complete(body)
-
     async def _complete_adapted(self, body: Mapping[str, Any]) -> Completion:
         """One try, without what the server refuses to be told."""
         body = self._dialect.written(body)
@@ -124,9 +111,7 @@ class Requests:
         except httpx.HTTPError as error:
             raise transport_error(self._server, error) from error
         self._server.check(response.status_code, response.headers, response.text)
-        completion = parse_completion(response.text, self._dialect.begins)
-        self._dialect.learn(completion.began)
-        return completion
+        return parse_completion(response.text, self._dialect.begins)
 
     async def _stop(self) -> None:
         self._closing = True
