@@ -41,7 +41,7 @@ def test_a_folder_saved_by_transformers_5_keeps_its_rotary_base(folder):
     assert loaded.info.revision.startswith("local-")
 
 
-def same_tokenizer(folder):
+def assert_same_tokenizer(folder):
     ours, theirs = load(find_model(str(folder))).tokenizer, AutoTokenizer.from_pretrained(folder)
     text = "<|im_start|>user\nHow  many?\tÅ 👋 don't<|im_end|>\n<|start|>"
     assert type(ours._tokenizer) is type(theirs)
@@ -52,11 +52,11 @@ def same_tokenizer(folder):
 
 
 def test_the_tokenizer_is_the_one_that_transformers_finds_by_the_whole_config(folder):
-    same_tokenizer(folder)
-    same_tokenizer(gpt_oss_folder())
+    assert_same_tokenizer(folder)
+    assert_same_tokenizer(gpt_oss_folder())
     starter = find_model("smollm2").path
     with converted(starter, CONVERSION, lambda made: write_model_folder(starter, made)) as made:
-        same_tokenizer(made)
+        assert_same_tokenizer(made)
 
 
 def test_a_tokenizer_that_does_not_name_its_class_is_found_by_the_model(folder):
@@ -64,7 +64,7 @@ def test_a_tokenizer_that_does_not_name_its_class_is_found_by_the_model(folder):
     settings = json.loads(path.read_text())
     del settings["tokenizer_class"]
     path.write_text(json.dumps(settings))
-    same_tokenizer(folder)
+    assert_same_tokenizer(folder)
 
 
 def test_scaled_positions_are_handed_on():
