@@ -21,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("voicegen.commands.run_job", "hydra", "pandas", "soundfile")  # torch makes a fork slower than a cold start
+PACKAGES = ("voicegen.job.run_job", "hydra", "pandas", "soundfile")  # torch makes a fork slower than a cold start
 
 
 class CommandServer:

@@ -26,7 +26,7 @@ from typing import Any
 from filelock import FileLock
 
 from tests.chat_tokenizers import HARMONY_SPECIAL, trl_template
-from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.records import Message, Role, ToolCall
 
 # question, what the model thinks, what it answers

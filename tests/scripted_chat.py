@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.chat_tokenizers import harmony_tokenizer
-from voicegen.chat.parsing import parser_for
-from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.prompting.templates import ChatTemplate
+from voicegen.chat.reading.parsing import parser_for
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.records import FinishReason, Message, ModelInfo
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from voicegen.commands.bench_first_audio import bench_first_audio
-from voicegen.commands.composing import compose
+from voicegen.bench.first_audio import bench_first_audio
+from voicegen.job.composing import compose
 
 if __name__ == "__main__":
     bench_first_audio(compose(sys.argv[1:]))

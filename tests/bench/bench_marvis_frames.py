@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from voicegen.commands.marvis_workload import (
+from voicegen.bench.marvis_workload import (
     audio_seconds,
     fading,
     random_codec,

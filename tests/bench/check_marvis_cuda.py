@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from tests.bench.bench_marvis_frames import CUDA, filled
-from voicegen.commands.marvis_workload import (
+from voicegen.bench.marvis_workload import (
     WordTokenizer,
     random_codec,
     random_engine,

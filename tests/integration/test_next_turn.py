@@ -11,7 +11,7 @@ from voicegen.chat import ChatSession
 from voicegen.chat.mlx.answer_model import MLXAnswerModel
 from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.loading import LoadedModel, load
-from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.model_files import find_model
 from voicegen.protocols import GenerationOptions
 from voicegen.records import Answer, Message, Question, Role

@@ -9,12 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from voicegen.chat.conversation.session import ChatSession
     from voicegen.chat.messages import Message, Role, ToolCall
-    from voicegen.chat.session import ChatSession
     from voicegen.chat.tools import ToolRegistry
 
 _HOMES = {
-    "ChatSession": "voicegen.chat.session",
+    "ChatSession": "voicegen.chat.conversation.session",
     "Message": "voicegen.chat.messages",
     "Role": "voicegen.chat.messages",
     "ToolCall": "voicegen.chat.messages",

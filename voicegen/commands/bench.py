@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from voicegen.commands.composing import launch
 from voicegen.config import JobConfig, MarvisConfig
 from voicegen.errors import ConfigError
+from voicegen.job.composing import launch
 
 _USAGE = """\
 usage: voicegen bench [chat] [speech] [run] [first-audio] [KEY=VALUE ...]
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _bench(parts: Sequence[str], config: JobConfig) -> int:
     if isinstance(config.tts, MarvisConfig) and not parts:
-        from voicegen.commands.bench_marvis import bench_marvis
+        from voicegen.bench.marvis import bench_marvis
 
         bench_marvis(config.tts)
         return 0
@@ -50,25 +50,25 @@ def _bench(parts: Sequence[str], config: JobConfig) -> int:
 
 
 def _chat(config: JobConfig) -> None:
-    from voicegen.commands.bench_chat import bench_chat
+    from voicegen.bench.chat import bench_chat
 
     bench_chat(config)
 
 
 def _speech(config: JobConfig) -> None:
-    from voicegen.commands.bench_starter import bench_speech
+    from voicegen.bench.starter import bench_speech
 
     bench_speech(config)
 
 
 def _run(config: JobConfig) -> None:
-    from voicegen.commands.bench_starter import bench_run
+    from voicegen.bench.starter import bench_run
 
     bench_run(config)
 
 
 def _first_audio(config: JobConfig) -> None:
-    from voicegen.commands.bench_first_audio import bench_first_audio
+    from voicegen.bench.first_audio import bench_first_audio
 
     bench_first_audio(config)
 

@@ -9,9 +9,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicegen.commands.composing import launch
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, InputError
+from voicegen.job.composing import launch
 from voicegen.voicechat.settings import VoiceChatSettings, take_settings
 
 if TYPE_CHECKING:

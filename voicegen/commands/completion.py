@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from voicegen.commands.composing import launch
+from voicegen.job.composing import launch
 
 
 def main(argv: Sequence[str], commands: Iterable[str]) -> int:

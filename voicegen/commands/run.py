@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from voicegen.commands.composing import compose, launch
-from voicegen.commands.summary import RunSummary, print_summary
 from voicegen.config import JobConfig
+from voicegen.job.composing import compose, launch
+from voicegen.job.summary import RunSummary, print_summary
 
 _USAGE = """\
 usage: voicegen run [KEY=VALUE ...] [flags]
@@ -69,13 +69,13 @@ def run(*overrides: str, settings: Mapping[str, Any] | None = None, config_dir: 
         VoicegenError: the settings, the input, a model or the output folder cannot be used.
     """
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in (settings or {}).items()}
-    from voicegen.commands.run_job import run_job
+    from voicegen.job.run_job import run_job
 
     return run_job(compose(overrides, config_dir, settings=plain))
 
 
 def _run_and_report(config: JobConfig) -> int:
-    from voicegen.commands.run_job import Interrupted, run_job
+    from voicegen.job.run_job import Interrupted, run_job
 
     try:
         summary = run_job(config, show=True)

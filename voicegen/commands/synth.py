@@ -9,9 +9,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicegen.commands.composing import launch
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, InputError
+from voicegen.job.composing import launch
 
 if TYPE_CHECKING:
     from voicegen.records import Failure
@@ -102,7 +102,7 @@ def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> 
     from tqdm import tqdm
 
     from voicegen import build
-    from voicegen.commands.synth_folder import SynthFolder
+    from voicegen.job.synth_folder import SynthFolder
     from voicegen.pipeline.plan import Plan
     from voicegen.tts.synth import file_prefix, speak_to_folder
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from voicegen.audio.wav import Subtype, write_wav
-from voicegen.chat.session import ChatSession
+from voicegen.chat.conversation.session import ChatSession
 from voicegen.files import output_error
 from voicegen.pipeline.plan import row_seed
 from voicegen.protocols import ChatModel, SpeechModel, VoiceCheckingSpeechModel

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chat_models import PlainChatModel
 from tests.scripted_chat import ScriptedChatModel, final
-from voicegen.chat.session import ChatSession
+from voicegen.chat.conversation.session import ChatSession
 from voicegen.errors import InputError, ModelError, OutputError
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.commands import COMMANDS, Room, command_names, is_command, run_command

@@ -11,16 +11,16 @@ from typing import Any, Literal
 
 import mlx.core as mx
 
-from voicegen.chat.mlx.acceleration import accelerate
 from voicegen.chat.mlx.batching import Batch
 from voicegen.chat.mlx.beginning import found_beginning
+from voicegen.chat.mlx.cpu.acceleration import accelerate
 from voicegen.chat.mlx.kv import SharedPrefix, default_kv_budget, shared_prefix
 from voicegen.chat.mlx.loading import LoadedModel, load
 from voicegen.chat.mlx.rows import MAX_TOOL_ROUNDS, Next, Row
 from voicegen.chat.mlx.sampling import RowStream
 from voicegen.chat.mlx.token_batch import TokenGenerator
-from voicegen.chat.parsing import OutputParser, parser_for
-from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.prompting.templates import ChatTemplate
+from voicegen.chat.reading.parsing import OutputParser, parser_for
 from voicegen.chat.tools import ToolRegistry, load_tools
 from voicegen.errors import VoicegenError
 from voicegen.model_files import find_model

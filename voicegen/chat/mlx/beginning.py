@@ -7,9 +7,9 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import make_prompt_cache
 
-from voicegen.chat.beginning import SHORT_ANSWER, Beginning, short_question
-from voicegen.chat.parsing import parser_for
-from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.prompting.templates import ChatTemplate
+from voicegen.chat.reading.beginning import SHORT_ANSWER, Beginning, short_question
+from voicegen.chat.reading.parsing import parser_for
 
 
 def found_beginning(model: Any, template: ChatTemplate) -> Beginning:

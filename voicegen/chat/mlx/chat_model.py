@@ -9,14 +9,14 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
-from voicegen.chat.beginning import UNMARKED_REASONING, Beginning
-from voicegen.chat.mlx.acceleration import accelerate
 from voicegen.chat.mlx.beginning import found_beginning
+from voicegen.chat.mlx.cpu.acceleration import accelerate
 from voicegen.chat.mlx.kv import PREFILL_STEP, common_length
 from voicegen.chat.mlx.loading import LoadedModel, load
 from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
-from voicegen.chat.parsing import OutputParser, parser_for
-from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.prompting.templates import ChatTemplate
+from voicegen.chat.reading.beginning import UNMARKED_REASONING, Beginning
+from voicegen.chat.reading.parsing import OutputParser, parser_for
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from voicegen.chat.mlx.sampling import RowStream
-from voicegen.chat.parsing import OutputParser
+from voicegen.chat.reading.parsing import OutputParser
 from voicegen.records import Answer, Failure, FinishReason, Message, Question, Role
 
 MAX_TOOL_ROUNDS = 8

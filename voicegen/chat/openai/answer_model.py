@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from voicegen.chat.beginning import Beginning, short_question
 from voicegen.chat.openai.completions import IN_DOUBT, Completion
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import Requests
 from voicegen.chat.openai.server import RequestRefused, Server, TryAgain
+from voicegen.chat.reading.beginning import Beginning, short_question
 from voicegen.chat.tools import ToolRegistry
 from voicegen.errors import ModelError
 from voicegen.protocols import GenerationOptions

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import httpx
 
-from voicegen.chat.beginning import SHORT_ANSWER, short_question
 from voicegen.chat.messages import read_json
 from voicegen.chat.openai.completions import IN_DOUBT, StreamedReply
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import client_options, transport_error
 from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, ServerUnreachable, TryAgain, error_of
+from voicegen.chat.reading.beginning import SHORT_ANSWER, short_question
 from voicegen.errors import ModelError
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.records import Message, ModelInfo

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from voicegen.chat.beginning import UNMARKED_REASONING, Beginning
 from voicegen.chat.messages import call_arguments, read_json
 from voicegen.chat.openai.server import RequestRefused, TryAgain, error_of
-from voicegen.chat.parsing import TextParser
+from voicegen.chat.reading.beginning import UNMARKED_REASONING, Beginning
+from voicegen.chat.reading.parsing import TextParser
 from voicegen.protocols import Delta
 from voicegen.records import FinishReason, Message, Role, ToolCall
 

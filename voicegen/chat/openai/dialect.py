@@ -10,8 +10,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from voicegen.chat.beginning import Beginning
 from voicegen.chat.openai.server import ParameterRefused, Server
+from voicegen.chat.reading.beginning import Beginning
 
 _log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import mlx.core as mx
 import pytest
 
 from tests.chat_tokenizers import think_tokenizer
-from voicegen.chat.beginning import Beginning
 from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.loading import LoadedModel
-from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.prompting.templates import ChatTemplate
+from voicegen.chat.reading.beginning import Beginning
 from voicegen.errors import ModelError
 from voicegen.protocols import Delta, GenerationOptions
 from voicegen.records import Message, ModelInfo, Role

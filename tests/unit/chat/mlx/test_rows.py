@@ -3,8 +3,8 @@ import pytest
 from tests.chat_tokenizers import harmony_tokenizer, think_tokenizer
 from voicegen.chat.mlx.rows import Row
 from voicegen.chat.mlx.sampling import RowStream
-from voicegen.chat.parsing import parser_for
-from voicegen.chat.templates import ChatTemplate
+from voicegen.chat.prompting.templates import ChatTemplate
+from voicegen.chat.reading.parsing import parser_for
 from voicegen.records import Answer, Failure, Question
 
 

@@ -9,11 +9,11 @@ import pytest
 from tests.openai_clients import OPTIONS, answers, error_of, only, text_of, to
 from tests.openai_server import Behaviour, Exchange, echoes, piece, serving, streams
 from voicegen.chat import ChatSession
-from voicegen.chat.beginning import Beginning
 from voicegen.chat.openai.answer_model import OpenAIAnswerModel
 from voicegen.chat.openai.chat_model import OpenAIChatModel
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.server import Server
+from voicegen.chat.reading.beginning import Beginning
 
 
 def refuses(*parameters: str, then: Behaviour = echoes) -> Behaviour:

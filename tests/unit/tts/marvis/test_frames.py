@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from voicegen.commands.marvis_workload import random_model, true_sizes
+from voicegen.bench.marvis_workload import random_model, true_sizes
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.frames import PlainFrames
 from voicegen.tts.marvis.model import MarvisModel

@@ -1,0 +1,448 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlx_lm.tokenizer_utils import TokenizerWrapper
+from mlx_lm.tool_parsers import json_tools
+
+from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, think_tokenizer
+from voicegen.chat.messages import call_arguments, malformed_text
+from voicegen.chat.prompting.templates import ChatTemplate
+from voicegen.chat.reading.beginning import Beginning
+from voicegen.chat.reading.parsing import OutputParser, TextParser, parser_for
+from voicegen.records import ToolCall
+
+THINK = ChatTemplate(think_tokenizer())
+OPENED = ChatTemplate(think_tokenizer("deepseek_r1_distill"))
+PLAIN = ChatTemplate(chatml_tokenizer())
+
+
+def read(template: ChatTemplate, text: str, finish: bool = True) -> OutputParser:
+    parser = parser_for(template)
+    for token in template.encode(text):
+        parser.feed(token)
+    if finish:
+        parser.finish()
+    return parser
+
+
+def test_a_plain_reply_is_the_answer() -> None:
+    parser = read(PLAIN, "Hello, wörld! 👋<|im_end|>")
+    assert (parser.answer, parser.reasoning, parser.stopped) == ("Hello, wörld! 👋", None, True)
+
+
+def test_characters_split_over_tokens_are_never_shown_in_halves() -> None:
+    parser = parser_for(PLAIN)
+    pieces = [delta.text for token in PLAIN.encode("añ漢👋👩‍👧") for delta in parser.feed(token)]
+    assert "".join(pieces) == "añ漢👋👩‍👧"
+    assert "\ufffd" not in "".join(pieces)
+
+
+def test_a_character_cut_by_the_end_is_marked_as_broken() -> None:
+    parser = parser_for(PLAIN)
+    for token in PLAIN.encode("a👋")[:-1]:
+        parser.feed(token)
+    parser.finish()
+    assert parser.answer.rstrip("\ufffd") == "a"
+
+
+def test_nothing_after_the_stop_is_part_of_the_answer() -> None:
+    assert read(PLAIN, "Hi.<|im_end|>\n<|im_start|>user\nMore").answer == "Hi."
+
+
+def test_a_new_turn_without_the_end_of_the_last_stops_the_reply() -> None:
+    parser = read(PLAIN, "Hi.\n<|im_start|>user\nMore")
+    assert (parser.answer, parser.stopped) == ("Hi.", True)
+
+
+def test_white_space_around_an_answer_is_dropped_and_within_it_kept() -> None:
+    assert read(PLAIN, " \n Hi,  you.\n\nBye. \n<|im_end|>").answer == "Hi,  you.\n\nBye."
+
+
+def test_thinking_is_kept_apart() -> None:
+    parser = read(THINK, "<think>\nLet me see.\n</think>\n\nIt is four.<|im_end|>")
+    assert (parser.answer, parser.reasoning) == ("It is four.", "Let me see.")
+
+
+def test_thinking_that_the_prompt_opened_is_kept_apart() -> None:
+    parser = read(OPENED, "Let me see.\n</think>\n\nIt is four.")
+    assert (parser.answer, parser.reasoning) == ("It is four.", "Let me see.")
+
+
+def test_a_think_model_may_answer_at_once() -> None:
+    assert read(THINK, "Four.<|im_end|>").answer == "Four."
+
+
+def test_every_cut_inside_the_thinking_is_told() -> None:
+    tokens = THINK.encode("<think>\nHm, é.\n</think>\n\nFour.")
+    first_answer = next(n for n in range(len(tokens)) if read_tokens(THINK, tokens[:n]).answer_begun)
+    thought_ends = tokens.index(THINK.encode("</think>")[0])
+    for length in range(1, first_answer):
+        parser = read_tokens(THINK, tokens[:length])
+        assert parser.cut_in_reasoning == (length <= thought_ends)
+        assert parser.answer == ""
+
+
+def read_tokens(template: ChatTemplate, tokens: list[int]) -> OutputParser:
+    parser = parser_for(template)
+    for token in tokens:
+        parser.feed(token)
+    parser.finish()
+    return parser
+
+
+@pytest.mark.parametrize(("template", "text"), [(THINK, "<think>\nHm"), (OPENED, "Hm")])
+def test_an_answer_can_be_forced_out_of_the_thinking(template: ChatTemplate, text: str) -> None:
+    parser = read(template, text, finish=False)
+    for token in [*parser.force_answer_tokens(), *template.encode("Four.")]:
+        parser.feed(token)
+    parser.finish()
+    assert (parser.answer, parser.reasoning, parser.cut_in_reasoning) == ("Four.", "Hm", False)
+
+
+def test_an_answer_that_has_begun_needs_no_force() -> None:
+    assert read(THINK, "<think>a</think>b", finish=False).force_answer_tokens() == []
+    assert read(PLAIN, "b", finish=False).force_answer_tokens() == []
+
+
+def test_a_thoughts_end_without_a_beginning_makes_all_before_it_a_thought() -> None:
+    parser = read(THINK, "Let me see.</think>Four.")
+    assert (parser.answer, parser.reasoning) == ("Four.", "Let me see.")
+
+
+def test_tool_calls_of_qwens_form_are_read() -> None:
+    text = '<think>\nLook.\n</think>\n\nOne moment.\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>\n'
+    parser = read(THINK, text + '<tool_call>\n{"name": "g", "arguments": {}}\n</tool_call><|im_end|>')
+    assert parser.tool_calls == (ToolCall("f", {"a": 1}, "call_0"), ToolCall("g", {}, "call_1"))
+    assert parser.answer == "One moment."
+
+
+def test_a_tool_call_that_was_cut_is_dropped_and_one_that_is_whole_is_kept() -> None:
+    assert read(THINK, '<tool_call>\n{"name": "f", "argu').tool_calls == ()
+    assert [call.name for call in read(THINK, '<tool_call>{"name": "f", "arguments": {}}').tool_calls] == ["f"]
+
+
+def test_a_tool_call_that_is_no_json_comes_as_a_call_without_a_name() -> None:
+    (call,) = read(THINK, "<tool_call>search for MLX</tool_call>").tool_calls
+    assert call.name == ""
+    assert "search for MLX" in str(call.arguments)
+
+
+def test_mlx_lms_own_tool_parser_is_used_where_there_is_one() -> None:
+    wrapped = TokenizerWrapper(
+        byte_tokenizer("{{ messages[0].content }}", ["<e>"], eos="<e>"),
+        tool_call_start="[CALL]",
+        tool_call_end="[/CALL]",
+        tool_parser=json_tools.parse_tool_call,
+    )
+    (call,) = read(ChatTemplate(wrapped), 'Hm. [CALL]{"name": "f", "arguments": {"a": 2}}[/CALL]').tool_calls
+    assert (call.name, call.arguments) == ("f", {"a": 2})
+
+
+def test_markers_that_no_token_spells_are_found_in_the_text() -> None:
+    tokenizer = byte_tokenizer("{{ messages[0].content }}{# </think> #}", ["<e>"], eos="<e>")
+    template = ChatTemplate(tokenizer)
+    assert template.format == "think"
+    parser = read(template, "<think>Hm < 3</think>a <b> c")
+    assert (parser.answer, parser.reasoning) == ("a <b> c", "Hm < 3")
+
+
+def test_text_from_a_server_without_markers_is_the_answer_as_it_comes() -> None:
+    parser = TextParser(Beginning.ANSWER)
+    assert [delta.text for piece in ["Hel", "lo <", "b>"] for delta in parser.feed(piece)] == ["Hel", "lo", " <b>"]
+    assert parser.finish() == []
+
+
+def test_text_from_a_server_may_think_first() -> None:
+    parser = TextParser()
+    for piece in ["<th", "ink>Hm", ".</thi", "nk>", "\n\nYes."]:
+        parser.feed(piece)
+    parser.finish()
+    assert (parser.answer, parser.reasoning) == ("Yes.", "Hm.")
+
+
+def pieces_of(parser: TextParser, *pieces: str, cut: bool = False) -> list[tuple[str, str]]:
+    deltas = [delta for piece in pieces for delta in parser.feed(piece)] + parser.finish(cut)
+    return [(delta.text, delta.channel) for delta in deltas if delta.text]
+
+
+def test_text_that_may_be_reasoning_is_held_until_the_reply_shows_what_it_is() -> None:
+    assert pieces_of(TextParser(), "h", "m.", "</think>", "Yes") == [("hm.", "reasoning"), ("Yes", "answer")]
+    assert pieces_of(TextParser(), "Y", "es.") == [("Yes.", "answer")]
+    assert pieces_of(TextParser(), "Y", "es.", cut=True) == [("Yes.", "reasoning")]
+    assert pieces_of(TextParser(), "Well. ", "<think>", "hm") == [("Well.", "answer"), ("hm", "reasoning")]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "began"),
+    [
+        (["hm</think>Yes"], Beginning.REASONING),
+        (["Yes."], Beginning.ANSWER),
+        (["<think>hm</think>Yes."], Beginning.UNKNOWN),
+        (["<|channel|>final<|message|>Yes."], Beginning.UNKNOWN),
+        ([" "], Beginning.UNKNOWN),
+        (["</think>Yes."], Beginning.UNKNOWN),
+    ],
+)
+def test_a_reply_shows_how_replies_begin(pieces: list[str], began: Beginning) -> None:
+    parser = TextParser()
+    pieces_of(parser, *pieces)
+    assert parser.began is began
+
+
+def test_a_cut_reply_shows_nothing_and_is_in_doubt() -> None:
+    parser = TextParser()
+    pieces_of(parser, "It may be", cut=True)
+    assert (parser.began, parser.in_doubt, parser.answer) == (Beginning.UNKNOWN, True, "")
+
+
+def test_reasoning_that_was_taken_for_an_answer_is_told() -> None:
+    parser = TextParser(Beginning.LIKELY_ANSWER)
+    pieces_of(parser, "hm", "</think>", "Yes.")
+    assert parser.retracted
+    assert (parser.answer, parser.reasoning, parser.began) == ("Yes.", "hm", Beginning.REASONING)
+
+
+@pytest.mark.parametrize("text", ["It is </think>.", "</think>", "</Think > ends it.", "A </think> and a </think>."])
+def test_where_replies_are_known_to_begin_with_the_answer_a_lone_end_marker_is_text(text: str) -> None:
+    parser = TextParser(Beginning.ANSWER)
+    pieces_of(parser, *text)
+    assert (parser.answer, parser.reasoning, parser.retracted, parser.began) == (text, None, False, Beginning.UNKNOWN)
+
+
+def test_an_end_marker_in_an_answer_that_follows_a_reasoning_is_text() -> None:
+    for text in ("<think>hm</think>It is </think>.", "hm</think>It is </think>."):
+        for begins in Beginning:
+            parser = TextParser(begins)
+            pieces_of(parser, *text)
+            if begins is not Beginning.ANSWER or text.startswith("<think>"):
+                assert (parser.answer, parser.reasoning) == ("It is </think>.", "hm")
+    assert read(THINK, "<think>hm</think>\n</think>\n\nYes.").answer == "Yes."
+
+
+TAGGED = [
+    "[THINK]hm[/THINK]Yes.",
+    "<thinking>\nhm\n</thinking>\n\nYes.",
+    "<thought>hm</thought>Yes.",
+    "<reasoning>hm</reasoning> Yes.",
+    "<seed:think>hm</seed:think>Yes.",
+    "<longcat_think>hm</longcat_think>Yes.",
+    "<|think:start|>hm<|think:end|>Yes.",
+    "<Think>hm</Think>Yes.",
+    "\n <think >hm</think >Yes.",
+    "<THINKING>hm</thinking>Yes.",
+]
+
+
+@pytest.mark.parametrize("text", TAGGED)
+@pytest.mark.parametrize("begins", [begins for begins in Beginning if begins is not Beginning.REASONING])
+def test_reasoning_between_any_known_tags_is_kept_apart(text: str, begins: Beginning) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser(begins)
+        pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning, parser.cut_in_reasoning) == ("Yes.", "hm", False)
+
+
+@pytest.mark.parametrize("text", TAGGED)
+def test_models_on_mlx_may_use_any_of_these_tags_too(text: str) -> None:
+    parser = read(PLAIN, text)
+    assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+
+
+def test_a_tag_that_is_a_token_is_read_as_one() -> None:
+    tokenizer = byte_tokenizer("{{ messages[0].content }}", ["<e>", "[THINK]", "[/THINK]", "<|channel>", "<channel|>"])
+    for text in ("[THINK]hm[/THINK]Yes.<e>", "<|channel>hm<channel|>Yes.<e>", "<Think >hm</think>Yes.<e>"):
+        parser = read(ChatTemplate(tokenizer), text)
+        assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+
+
+def test_gemmas_thought_is_kept_apart() -> None:
+    parser = TextParser()
+    pieces_of(parser, *"<|channel>thought\nhm\n<channel|>Yes.")
+    assert (parser.answer, parser.reasoning) == ("Yes.", "thought\nhm")
+    parser = TextParser()
+    pieces_of(parser, "<|channel>thought\n<channel|>Yes.")
+    assert parser.answer == "Yes."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write <thinking> before it and </thinking> after it.",
+        "Magistral writes [THINK] and [/THINK].",
+        "analysis is a word, and so is assistantfinal.",
+        "analysis: none.",
+        "commentary",
+        "anal",
+        "Gemma writes <|channel>thought and <channel|>.",
+        "</reasoning> ends it.",
+    ],
+)
+def test_an_answer_may_talk_about_such_tags(text: str) -> None:
+    for begins in (Beginning.ANSWER, Beginning.LIKELY_ANSWER, Beginning.UNKNOWN):
+        for pieces in ([text], list(text)):
+            parser = TextParser(begins)
+            pieces_of(parser, *pieces)
+            assert (parser.answer, parser.reasoning) == (text, None)
+    assert read(PLAIN, text).answer == text
+
+
+def test_a_plain_model_may_talk_about_think_tags() -> None:
+    text = "First comes <think> and then </think>."
+    assert (read(PLAIN, text).answer, read(PLAIN, text).reasoning) == (text, None)
+    assert read(PLAIN, "<think>hm</think>Yes.").answer == "Yes."
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning"),
+    [
+        ("<think>a <think>b</think> c</think>Yes.", "a <think>b</think> c"),
+        ("<think><think>b</think> c</think>Yes.", "<think>b</think> c"),
+        ("<think>a [THINK] </thinking> b</think>Yes.", "a [THINK] </thinking> b"),
+        ("[THINK]a <think> b[/THINK]Yes.", "a <think> b"),
+    ],
+)
+def test_tags_within_a_reasoning_are_part_of_it(text: str, reasoning: str) -> None:
+    for parser in (TextParser(), TextParser(Beginning.ANSWER)):
+        pieces_of(parser, *text)
+        assert (parser.answer, parser.reasoning) == ("Yes.", reasoning)
+    assert read(THINK, text).answer == "Yes."
+
+
+def test_the_parts_of_an_answer_around_a_reasoning_do_not_run_into_each_other() -> None:
+    for text in (
+        "<think>a</think>One.<think>b</think>Two.",
+        "<think>a</think>One. <think>b</think> Two.<think>c</think>",
+    ):
+        parser = TextParser()
+        pieces_of(parser, *text)
+        assert parser.answer.split() == ["One.", "Two."]
+
+
+@pytest.mark.parametrize("text", ["hm</think>Yes.", "<think>hm</think>Yes.", "\n<think>\nhm</think>Yes."])
+def test_a_reasoning_that_the_prompt_has_started_may_be_started_again(text: str) -> None:
+    parser = TextParser(Beginning.REASONING)
+    pieces_of(parser, *text)
+    assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+    assert read(OPENED, text).answer == "Yes."
+
+
+def test_a_call_within_a_reasoning_does_not_end_it() -> None:
+    parser = read(THINK, '<think>a<tool_call>{"name": "f", "arguments": {}}</tool_call>b</think>Yes.')
+    assert ([call.name for call in parser.tool_calls], parser.answer, parser.reasoning) == (["f"], "Yes.", "ab")
+
+
+def test_tags_within_a_call_are_part_of_it() -> None:
+    (call,) = read(THINK, '<tool_call>{"name": "f", "arguments": {"x": "<think>"}}</tool_call>').tool_calls
+    assert call.arguments == {"x": "<think>"}
+
+
+def test_an_answer_can_be_forced_out_of_every_level_of_a_reasoning() -> None:
+    for template, text in ((THINK, "<think>a <think>b"), (PLAIN, "[THINK]a")):
+        parser = read(template, text, finish=False)
+        for token in [*parser.force_answer_tokens(), *template.encode("Four.")]:
+            parser.feed(token)
+        parser.finish()
+        assert parser.answer == "Four."
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "reasoning"),
+    [
+        ("analysisWe need it.assistantfinalYes.", "Yes.", "We need it."),
+        ('analysis"Yes" it is.assistantfinalYes.', "Yes.", '"Yes" it is.'),
+        ("commentaryI look.assistantanalysisHm.assistantfinalYes.", "Yes.", "I look.\nHm."),
+        ("analysisHm.assistantfinalIt is assistantfinal.", "It is assistantfinal.", "Hm."),
+        ("analysisHm.assistantcommentary to=functions.f json{}", "", "Hm.\n to=functions.f json{}"),
+        ("analysisHm.assistantcommentaryI look.assistantfinalYes.", "Yes.", "Hm.\nI look."),
+    ],
+)  # fmt: skip
+def test_harmony_without_its_special_tokens_is_read(text: str, answer: str, reasoning: str) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser()
+        pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning) == (answer, reasoning)
+
+
+def test_harmony_without_its_special_tokens_that_is_cut_gives_no_answer() -> None:
+    text = "analysisWe need it.assistantfinal"
+    for length in range(len("analysisW"), len(text)):
+        parser = TextParser()
+        pieces_of(parser, text[:length], cut=True)
+        assert (parser.answer, parser.cut_in_reasoning) == ("", True)
+
+
+def test_a_tool_call_leaves_it_open_what_the_text_before_it_was() -> None:
+    call = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    for text, expected in (("One moment." + call, "One moment."), ("hm" + call + "</think>Yes.", "Yes.")):
+        parser = TextParser()
+        pieces_of(parser, text)
+        assert ([entry.name for entry in parser.tool_calls], parser.answer) == (["f"], expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("qwen3", Beginning.UNKNOWN),
+        ("deepseek_r1_distill", Beginning.REASONING),
+        ("qwen3_6", Beginning.REASONING),
+        ("qwen3_5_nothink", Beginning.LIKELY_ANSWER),
+        ("qwen3_instruct_2507", Beginning.LIKELY_ANSWER),
+    ],
+)
+def test_a_template_tells_how_replies_begin(name: str, begins: Beginning) -> None:
+    assert ChatTemplate(think_tokenizer(name)).begins is begins
+
+
+def test_talk_about_harmony_from_another_model_is_not_harmony() -> None:
+    parser = TextParser()
+    parser.feed("gpt-oss writes <|channel|>final<|message|> before its answer.")
+    parser.finish()
+    assert parser.answer == "gpt-oss writes <|channel|>final<|message|> before its answer."
+
+
+_FRAGMENTS = [
+    *(
+        "<think>",
+        "</think>",
+        "<Think >",
+        "[THINK]",
+        "[/THINK]",
+        "</thinking>",
+        "<thinking>",
+        "<|channel>",
+        "<channel|>",
+    ),
+    *(
+        "analysis",
+        "assistantfinal",
+        "assistantcommentary",
+        "<tool_call>{}",
+        "</tool_call>",
+        "<|channel|>",
+        "<|message|>",
+    ),
+    *("<", "/", "think", " >", " ", "\n", "a", "b.", "👋"),
+]
+
+
+@given(st.lists(st.sampled_from(_FRAGMENTS), max_size=12), st.integers(1, 7), st.sampled_from(Beginning), st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_the_pieces_in_which_text_comes_make_no_difference(
+    fragments: list[str], size: int, begins: Beginning, cut: bool
+) -> None:
+    text = "".join(fragments)
+    whole, pieces = TextParser(begins), TextParser(begins)
+    pieces_of(whole, text, cut=cut)
+    pieces_of(pieces, *(text[place : place + size] for place in range(0, len(text), size)), cut=cut)
+    for name in ("answer", "reasoning", "tool_calls", "began", "in_doubt", "retracted", "cut_in_reasoning"):
+        assert getattr(whole, name) == getattr(pieces, name)
+
+
+@pytest.mark.parametrize("depth", [500, 20_000])
+@pytest.mark.parametrize("end", ["</tool_call>", ""])
+def test_a_call_that_nests_too_deeply_is_malformed_and_no_crash(depth: int, end: str) -> None:
+    nested = "[" * depth + "]" * depth
+    for text in ('{"name": "f", "arguments": {"x": ' + nested + "}}", nested):
+        calls = read(THINK, f"<tool_call>{text}{end}").tool_calls
+        assert [call.name for call in calls] == [""] * bool(end)
+    assert malformed_text(call_arguments('{"x": ' + nested + "}")) is not None

@@ -1,0 +1,139 @@
+import itertools
+from pathlib import Path
+
+import pytest
+
+from voicegen.errors import ConfigError
+from voicegen.job.composing import compose, config_folder, launch
+
+CONFIGS = sorted(path.relative_to(config_folder()) for path in config_folder().glob("*/*.yaml"))
+NEEDED = {
+    "chat/mlx.yaml": ["chat.model=some-model"],
+    "chat/openai.yaml": ["chat.model=some-model"],
+}
+
+
+def composed(*words, **settings):
+    found = []
+    launch(words, lambda config: found.append(config) or 0, settings)
+    return found[0]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=str)
+def test_every_config_file_composes(path):
+    config = compose([f"{path.parent}={path.stem}", *NEEDED.get(str(path), [])])
+    assert config.name == "default"
+
+
+def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset():
+    assert (composed().chat.kind, composed().tts.kind) == ("mlx", "piper")
+    assert composed("preset=marvis").tts.kind == "marvis"
+    config = composed("preset=marvis", "tts=tone")
+    assert (config.chat.model, config.tts.kind) == ("mlx-community/gpt-oss-20b-MXFP4-Q8", "tone")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["chat.max_token=3"], "there is no setting chat.max_token: did you mean chat.max_tokens?"),
+        (["chat.concurrency=3"], "there is no setting chat.concurrency here: it belongs to chat.kind=openai"),
+        (["questions.text_colum=q"], "did you mean questions.text_column?"),
+        (["nam=x"], "did you mean name?"),
+        (["chatt=smollm2"], "did you mean chat?"),
+        (["chat=smolm2"], "did you mean chat=smollm2?"),
+        (["preset=mavis"], "did you mean preset=marvis?"),
+        (["+chat.max_tokns=3"], "there is no setting chat.max_tokns: did you mean chat.max_tokens?"),
+        (["chat.max_tokens=-3"], "chat.max_tokens=-3: input should be greater than 0"),
+        (["tts.speed=fast"], "tts.speed='fast'"),
+        (["preset=marvis", "tts.slots=0"], "tts.slots=0: input should be greater than 0 or 'auto'"),
+        (["voice.names=alice"], "voice.names='alice': give a list, 'voice.names=[alice]'"),
+        (["voice.names=[3]"], "voice.names.0=3: input should be a valid string"),
+        (["voice.prompts={me: {audio: me.wav}}"], "voice.prompts.me.transcript is missing"),
+        (["voice.prompts={me: me.wav}"], "voice.prompts.me='me.wav': give settings by name"),
+        (["voice.prompts={me: {audo: me.wav, transcript: a}}"], "voice.prompts.me.audio is missing"),
+        (["tts.subtype=MP3"], "tts.subtype='MP3'"),
+        (["chat=mlx"], "chat.model has no default: give it as chat.model=..."),
+        (["chat.system_prompt=a, b"], "quote the value"),
+        (["hello", "there"], "hello is not KEY=VALUE"),
+        (["--no-such-flag"], "there is no flag --no-such-flag"),
+        (["--config-name", "nowhere"], "there is no config named nowhere"),
+        (["--config-dir", "/nowhere"], "there is no such folder"),
+        (["name=a/b"], "name='a/b'"),
+        (["tts.kind=os.system"], "tts.kind must be one of piper, marvis, tone"),
+        (["chat=mlx", "chat.model=x", "chat.num_answers=3"], "num_answers over 1 needs a temperature over 0"),
+    ],
+)
+def test_every_mistake_is_one_line_that_says_what_to_do(words, message):
+    with pytest.raises(ConfigError) as refused:
+        launch(words, lambda config: 0)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_of_ones_own_adds_presets(tmp_path):
+    (tmp_path / "preset").mkdir()
+    (tmp_path / "preset" / "mine.yaml").write_text("# @package _global_\nseed: 42\nchat: {max_tokens: 7}\n")
+    config = composed("--config-dir", str(tmp_path), "preset=mine")
+    assert (config.seed, config.chat.max_tokens) == (42, 7)
+
+
+def test_a_voice_of_ones_own_is_one_setting():
+    config = composed("voice.prompts={me: {audio: me.wav, transcript: hello}}", "voice.names=[me]")
+    assert config.voice.prompts["me"].transcript == "hello"
+    assert (
+        composed("+voice.prompts.me={audio: me.wav, transcript: hello}").voice
+        == composed("voice.prompts={me: {audio: me.wav, transcript: hello}}").voice
+    )
+
+
+def test_voices_of_ones_own_speak_unless_others_are_named():
+    own = "voice.prompts={me: {audio: me.wav, transcript: hello}, you: {audio: you.wav, transcript: hi}}"
+    assert composed(own).voice.speaking == ("me", "you")
+    assert composed(own, "voice.names=[you]").voice.speaking == ("you",)
+    assert composed().voice.speaking == ()
+
+
+def test_free_text_needs_no_quoting_when_it_is_given_as_a_setting():
+    text = 'Don\'t say: "a, b", ${oc.env:HOME} or [c].'
+    assert composed(**{"chat.system_prompt": text}).chat.system_prompt == text
+
+
+def test_a_sweep_runs_one_job_for_each_combination_in_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # hydra writes the sweep's multirun.yaml
+    jobs = []
+    code = launch(["-m", "preset=fake", "seed=1,2", "tts.speed=1.0,1.5"], lambda config: jobs.append(config) or 0)
+    assert code == 0
+    assert sorted((job.seed, job.tts.speed) for job in jobs) == list(itertools.product((1, 2), (1.0, 1.5)))
+    assert len({job.output_dir for job in jobs}) == 4
+    assert all(Path("outputs/default") in job.output_dir.parents for job in jobs)
+
+
+def test_a_sweep_keeps_the_name_that_it_is_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = []
+    launch(["-m", "preset=fake", "name=pace", "tts.speed=0.9,1.2"], lambda config: jobs.append(config) or 0)
+    assert [str(job.output_dir) for job in jobs] == ["outputs/pace/tts.speed=0.9", "outputs/pace/tts.speed=1.2"]
+
+
+def test_a_sweep_over_names_uses_the_names_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jobs = []
+    launch(["-m", "preset=fake", "name=a,b"], lambda config: jobs.append(str(config.output_dir)) or 0)
+    assert jobs == ["outputs/a", "outputs/b"]
+
+
+def test_marvis_generates_what_the_checkpoint_has_by_default():
+    assert composed("preset=marvis").tts.codebooks is None
+
+
+def test_where_and_how_fast_is_no_part_of_the_identity():
+    one = composed("preset=marvis", "tts.device=cpu", "tts.slots=4", "chat.batch_size=8", "name=a")
+    other = composed("preset=marvis", "tts.device=cuda", "tts.slots=64", "executor.queue_size=3", "name=b")
+    assert one.identity() == other.identity()
+    assert one.identity() != composed("preset=marvis", "tts.codebooks=8").identity()
+
+
+def test_ready_answers_leave_the_chat_model_out_of_the_identity():
+    ready = "questions.answer_column=answer"
+    assert composed(ready).identity() == composed(ready, "chat=echo").identity()
+    assert composed().identity() != composed("chat=echo").identity()

@@ -1,0 +1,110 @@
+import dataclasses
+import logging
+from pathlib import Path
+
+import pytest
+
+import voicegen
+from tests.product import manifest_rows, questions_csv
+from voicegen.job.summary import print_summary
+from voicegen.pipeline.plan import row_seed, take_seed
+from voicegen.records import Failure
+from voicegen.tts.tone import ToneSpeech
+
+
+class Reluctant(ToneSpeech):
+    """Hums, with a default voice by name; takes of the seeds in `cut` are cut, and texts in `refused` fail."""
+
+    def __init__(self, cut=(), refused=()):
+        super().__init__(8000, duration=0.05)
+        self.cut = cut
+        self.refused = refused
+
+    def speak(self, utterances):
+        for record in super().speak(utterances):
+            utterance = dataclasses.replace(record.utterance, voice=record.utterance.voice or "usual")
+            if utterance.index in self.refused:
+                yield Failure(utterance.index, "tts", "cannot say it")
+                continue
+            reason = "length" if utterance.seed in self.cut else "stop"
+            yield dataclasses.replace(record, utterance=utterance, finish_reason=reason)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs ten rows, or what is left of them, with a speech model; returns the summary and the manifest's rows."""
+    monkeypatch.chdir(tmp_path)
+    questions_csv(tmp_path / "q.csv", 10)
+
+    def run(model, *words):
+        monkeypatch.setattr("voicegen.build.speech_model", lambda config: model)
+        summary = voicegen.run("preset=fake", "questions.path=q.csv", "name=r", *words)
+        return summary, manifest_rows(tmp_path / "outputs" / "r")
+
+    return run
+
+
+def test_a_rejected_take_is_drawn_anew_when_asked_and_a_failed_row_is_not(run):
+    first = [row_seed(0, index) for index in range(10)]
+    summary, rows = run(Reluctant(cut=first[2:4], refused=[5]))
+    assert (summary.ok, summary.rejected, summary.failed) == (7, 2, 1)
+    assert {row["attempts"] for row in rows} == {1}
+    summary, rows = run(Reluctant(cut=[*first[2:4], take_seed(first[3], 2)]), "retry_failed=true")
+    assert (summary.ok, summary.rejected, summary.failed) == (9, 1, 0)
+    assert [row["attempts"] for row in rows] == [1, 1, 2, 2, 1, 1, 1, 1, 1, 1]
+    assert [row["seed"] for row in rows] == first
+    summary, rows = run(Reluctant(), "retry_failed=true")
+    assert summary.ok == 10
+    assert rows[3]["attempts"] == 3
+
+
+def test_a_take_of_a_later_attempt_is_made_again_the_same(run, tmp_path):
+    first = [row_seed(0, index) for index in range(10)]
+    run(Reluctant(cut=first[2:3]))
+    _, before = run(Reluctant(), "retry_failed=true")
+    (tmp_path / "outputs" / "r" / before[2]["audio_path"]).unlink()
+    _, after = run(Reluctant())
+    assert after == before
+
+
+def test_reasons_are_counted_as_the_rows_are_in_all_sessions(run, capsys):
+    first = [row_seed(0, index) for index in range(10)]
+    model = Reluctant(cut=first[1:9])
+    run(model, "questions.limit=5")
+    summary, _ = run(model)
+    assert (summary.ok, summary.rejected, summary.session_rows) == (2, 8, 5)
+    assert summary.errors == (("the take was cut before the text was over", 8),)
+    print_summary(summary)
+    page = capsys.readouterr().out
+    assert "8 x the take was cut" in page
+    assert "drawn anew, with another seed" in page
+
+
+def test_the_manifest_names_the_voice_that_spoke(run):
+    _, rows = run(Reluctant(refused=[5]))
+    assert [row["voice"] for row in rows[4:7]] == ["usual", None, "usual"]
+
+
+def test_voices_of_the_users_own_take_turns_where_none_is_named(run):
+    Path("me.wav").write_bytes(b"-")
+    prompts = "voice.prompts={me: {audio: me.wav, transcript: hello}, you: {audio: me.wav, transcript: hi}}"
+    _, rows = run(Reluctant(), prompts, "voice.assign=round_robin")
+    assert [row["voice"] for row in rows[:3]] == ["me", "you", "me"]
+
+
+def test_what_a_model_warns_of_is_shown_once(tmp_path, monkeypatch, capsys):
+    from voicegen.job.composing import launch
+    from voicegen.job.run_job import run_job
+
+    class Warning(Reluctant):
+        def speak(self, utterances):
+            logging.getLogger("voicegen.tts.marvis.backend").warning("the voice 'x' is left out")
+            yield from super().speak(utterances)
+
+    monkeypatch.chdir(tmp_path)
+    questions_csv(tmp_path / "q.csv", 2)
+    monkeypatch.setattr("voicegen.build.speech_model", lambda config: Warning())
+    words = ["preset=fake", "questions.path=q.csv", "name=r"]
+    assert launch(words, lambda config: run_job(config, show=True).exit_code) == 0
+    assert capsys.readouterr().err.count("the voice 'x' is left out") == 1
+    assert "the voice 'x' is left out" in next((tmp_path / "outputs" / "r" / "logs").iterdir()).read_text()

@@ -1,0 +1,301 @@
+"""`voicegen bench tts=marvis`: the Marvis engine against transformers' `generate`, and against what the chip can do.
+
+On CUDA: one take alone, 256 at once, the whole stage (text in, WAVs on disk), and both peers at the same batch sizes in
+the same run. On the CPU: eight slots against one. Without a checkpoint's folder in `tts.model`, true sizes with random
+weights are used; lengths are then those of `marvis_workload.workload`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voicegen.bench.marvis_workload import (
+    FRAME_RATE,
+    audio_seconds,
+    fading,
+    random_codec,
+    random_engine,
+    true_sizes,
+    workload,
+    write_wavs,
+)
+
+if TYPE_CHECKING:
+    from voicegen.tts.marvis.engine import Marvis
+
+UTTERANCES = 10_000
+PEER_FRAMES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `speedup` is seconds of audio a second."""
+
+    name: str
+    slots: int
+    speedup: float
+    occupancy: float | None = None
+    peak_gib: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """What the device did in this run: bf16 products in FLOP/s, copies in bytes/s (read and written)."""
+
+    flops: float
+    bandwidth: float
+
+
+def bench_marvis(options: Any, *, utterances: int = UTTERANCES, peers: bool = True) -> None:
+    """Times the engine and its peers and prints a table.
+
+    Args:
+        options: The `tts` settings; `device`, `dtype`, `slots` and, if it is a folder, `model` are used.
+        utterances: Of the whole stage.
+        peers: Whether transformers is timed too.
+    """
+    import torch
+
+    from voicegen.tts.marvis.devices import choose_device, choose_dtype
+
+    device = choose_device(options.device)
+    torch.set_grad_enabled(False)
+    if device.type != "cuda":
+        _bench_plain(device)
+        return
+    dtype = choose_dtype(options.dtype, device)
+    slots = 1024 if options.slots in (None, "auto") else int(options.slots)
+    chip = measure_chip()
+    print(f"{torch.cuda.get_device_name()}: {chip.flops / 1e12:.0f} TFLOP/s, {chip.bandwidth / 1e12:.2f} TB/s here")
+    rows: list[Row] = []
+    engine = _engine(options, device, dtype, slots)
+    rows += list(_generation(engine, slots))
+    rows.append(_first_audio(engine))
+    rows.append(_stage(engine, slots, utterances))
+    del engine
+    torch.cuda.empty_cache()
+    if peers:
+        rows += list(_peers(device, dtype))
+    print_table(rows, chip, dtype.itemsize)
+
+
+def _engine(options: Any, device: Any, dtype: Any, slots: int) -> Marvis:
+    folder = Path(str(getattr(options, "model", "") or "")).expanduser()
+    if str(folder) != "." and folder.is_dir():
+        from voicegen.tts.marvis.engine import Marvis
+
+        return Marvis.load(str(folder), str(device), slots=slots, codec=getattr(options, "codec", None))
+    return random_engine(device, dtype, slots, random_codec(device, dtype))
+
+
+def _generation(engine: Marvis, slots: int) -> Iterator[Row]:
+    """Codes alone, with as many utterances as keep the slots busy."""
+    for size, utterances in ((1, 3), (256, 256 * 8), (slots, slots * 6)):
+        engine.slots = size
+        for warm in (fading(size), workload(2 * size, seed=1)):
+            engine.generate_takes(warm)
+        requests = workload(utterances)
+        with _peak() as peak:
+            seconds = _timed(lambda requests=requests: engine.generate_takes(requests))  # type: ignore[misc]
+        yield Row("codes", size, audio_seconds(requests) / seconds, engine.counts.occupancy, peak[0])
+
+
+def _first_audio(engine: Marvis) -> Row:
+    """Time to the first piece of a stream, the median of five, and the speed of the stream."""
+    firsts, speeds = [], []
+    for request in workload(6, seed=3):
+        start = time.perf_counter()
+        pieces = engine.stream(request)
+        next(pieces)
+        firsts.append(time.perf_counter() - start)
+        for _ in pieces:
+            pass
+        speeds.append((request.max_frames or 0) / FRAME_RATE / (time.perf_counter() - start))
+    first = statistics.median(firsts[1:]) * 1e3
+    return Row("stream, with codec", 1, statistics.median(speeds[1:]), note=f"first audio after {first:.0f} ms")
+
+
+def _stage(engine: Marvis, slots: int, utterances: int) -> Row:
+    """Text in, WAVs on disk."""
+    engine.slots = slots
+    for warm in (fading(slots), workload(3 * slots, seed=1)):
+        for _ in engine.speak(warm):
+            pass
+    requests = workload(utterances)
+    with tempfile.TemporaryDirectory() as folder, _peak() as peak:
+        writer = write_wavs(Path(folder))
+
+        def stage() -> None:
+            for speech in engine.speak(requests):
+                writer(speech)
+            writer.shutdown()
+
+        seconds = _timed(stage)
+        files = sum(1 for _ in Path(folder).glob("*.wav"))
+    audio = audio_seconds(requests)
+    note = f"{files} of {utterances} WAVs, {audio / 3600:.1f} h of audio in {seconds:.1f} s"
+    return Row("text to WAV", slots, audio / seconds, engine.counts.occupancy, peak[0], note)
+
+
+def _peers(device: Any, dtype: Any) -> Iterator[Row]:
+    """`CsmForConditionalGeneration.generate` of the same sizes: as is, then with static caches and compile."""
+    model = peer_model(device, dtype)
+    for size in (1, 256):
+        yield _peer_row("generate, as is", model, size)
+    for part in (model, model.depth_decoder):
+        part.generation_config.cache_implementation = "static"
+    yield _peer_row("generate, static + compile", model, 256)
+
+
+def peer_model(device: Any, dtype: Any) -> Any:
+    """The model of transformers with the same sizes and random weights."""
+    import torch
+    from transformers import CsmConfig, CsmForConditionalGeneration
+
+    sizes = true_sizes()
+
+    def part(which: Any) -> dict[str, Any]:
+        rope = {"rope_type": "llama3", "rope_theta": which.rope.theta, "factor": which.rope.factor}
+        rope |= {"low_freq_factor": 0.125, "high_freq_factor": 0.5, "original_max_position_embeddings": 1024}
+        return {
+            "hidden_size": which.width,
+            "intermediate_size": which.ffn,
+            "num_hidden_layers": which.layers,
+            "num_attention_heads": which.heads,
+            "num_key_value_heads": which.kv_heads,
+            "head_dim": which.head_dim,
+            "max_position_embeddings": which.context,
+            "rope_parameters": rope,
+        }
+
+    depth = {**part(sizes.depth), "backbone_hidden_size": sizes.backbone.width}
+    depth["rope_parameters"] |= {"low_freq_factor": 2**-9, "high_freq_factor": 2**-7}
+    depth["rope_parameters"]["original_max_position_embeddings"] = 16
+    config = CsmConfig(**part(sizes.backbone), text_vocab_size=sizes.text_vocab, depth_decoder_config=depth)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device(device):
+            model = CsmForConditionalGeneration(config)
+    finally:
+        torch.set_default_dtype(before)
+    return model.eval()
+
+
+def _peer_row(name: str, model: Any, size: int) -> Row:
+    import torch
+
+    tokens = torch.randint(10, 40_000, (size, 20), device=model.device)
+    mask = torch.ones_like(tokens)
+
+    def generate() -> None:
+        model.generate(tokens, attention_mask=mask, do_sample=True, max_new_tokens=PEER_FRAMES)
+
+    start = time.perf_counter()
+    generate()
+    ready = time.perf_counter() - start
+    with _peak() as peak:
+        seconds = _timed(generate)
+    return Row(name, size, size * PEER_FRAMES / FRAME_RATE / seconds, None, peak[0], f"ready after {ready:.0f} s")
+
+
+def _bench_plain(device: Any) -> None:
+    """Eight slots against one, on a device without graphs: a few frames of each."""
+    import torch
+
+    print(f"{device}, {torch.get_num_threads()} threads; codes alone, random weights of Marvis 100M's sizes, float32")
+    engine = random_engine(device, torch.float32, 8, None)  # type: ignore[arg-type]
+    rows = []
+    for slots in (1, 8):
+        engine.slots = slots
+        requests = workload(slots)
+        engine.generate_takes(requests, max_frames=1)
+        seconds = _timed(lambda requests=requests: engine.generate_takes(requests, max_frames=4))  # type: ignore[misc]
+        rows.append(Row("codes", slots, slots * 4 / FRAME_RATE / seconds, engine.counts.occupancy))
+    print_table(rows, None, 4)
+    print(f"eight slots give {rows[1].speedup / rows[0].speedup:.1f} times the throughput of one")
+
+
+def measure_chip() -> Chip:
+    """Rates of a large product and a large copy, on random numbers."""
+    import torch
+
+    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    source = torch.randn(2**30, device="cuda", dtype=torch.bfloat16)
+    target = torch.empty_like(source)
+    flops = 2 * 8192**3 * 10 / _timed(lambda: [a @ b for _ in range(10)], warm=True)
+    bandwidth = 2 * source.nbytes * 10 / _timed(lambda: [target.copy_(source) for _ in range(10)], warm=True)
+    return Chip(flops, bandwidth)
+
+
+def frame_cost(slots: int, itemsize: int) -> tuple[float, float]:
+    """Operations of one slot's frame, and the fewest bytes that a frame of all slots reads: weights, and the cache."""
+    sizes = true_sizes()
+
+    def weights(part: Any) -> int:
+        attention = part.width * part.head_dim * (2 * part.heads + 2 * part.kv_heads)
+        return int(part.layers * (attention + 3 * part.width * part.ffn) + part.width * sizes.audio_vocab)
+
+    steps = sizes.codebooks - 1
+    cache = 2 * sizes.backbone.layers * sizes.backbone.kv_heads * sizes.backbone.head_dim * 64
+    read = weights(sizes.backbone) + steps * weights(sizes.depth) + slots * cache
+    return 2.0 * (weights(sizes.backbone) + steps * weights(sizes.depth)), float(read * itemsize)
+
+
+def print_table(rows: list[Row], chip: Chip | None, itemsize: int) -> None:
+    """Prints rows with their ratios and their shares of what the chip can do."""
+    print(
+        f"{'':28}{'slots':>6}{'x real time':>13}{'frames/s':>10}{'occupancy':>11}"
+        f"{'arithmetic':>12}{'bandwidth':>11}{'peak GiB':>10}  note"
+    )
+    for row in rows:
+        frames = row.speedup * FRAME_RATE
+        shares = ("", "")
+        if chip:
+            operations, read = frame_cost(row.slots, itemsize)
+            shares = (f"{frames * operations / chip.flops:.1%}", f"{frames / row.slots * read / chip.bandwidth:.1%}")
+        occupancy = "" if row.occupancy is None else f"{row.occupancy:.1%}"
+        peak = "" if row.peak_gib is None else f"{row.peak_gib:.1f}"
+        speed = f"{row.speedup:,.0f}" if row.speedup >= 100 else f"{row.speedup:.3g}"
+        print(
+            f"{row.name:28}{row.slots:>6}{speed:>13}{frames:>10,.1f}{occupancy:>11}"
+            f"{shares[0]:>12}{shares[1]:>11}{peak:>10}  {row.note}"
+        )
+    for peer in [row for row in rows if row.name.startswith("generate")]:
+        ours = next(row for row in rows if row.name == "codes" and row.slots == peer.slots)
+        print(f"codes at {peer.slots} slots are {ours.speedup / peer.speedup:,.1f} times the peer's {peer.name!r}")
+
+
+def _timed(run: Callable[[], object], *, warm: bool = False) -> float:
+    import torch
+
+    def finish() -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    if warm:
+        run()
+    finish()
+    start = time.perf_counter()
+    run()
+    finish()
+    return time.perf_counter() - start
+
+
+@contextmanager
+def _peak() -> Iterator[list[float]]:
+    """Peak device memory inside, in GiB."""
+    import torch
+
+    torch.cuda.reset_peak_memory_stats()
+    result = [0.0]
+    yield result
+    result[0] = torch.cuda.max_memory_allocated() / 2**30

@@ -1,0 +1,159 @@
+"""The starter models timed against the plain way of using them: ask, speak, write, next question."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from voicegen import build
+from voicegen.config import JobConfig, MLXChatConfig, PiperConfig
+from voicegen.dataset.questions import QuestionFile
+from voicegen.errors import ConfigError
+from voicegen.job.run_job import bundled_questions, run_job
+from voicegen.records import Failure, Question, Utterance
+
+REPEATS = 4
+NAIVE_EVERY = 8  # the plain loop takes minutes: it does every eighth row, and its rate is compared
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What one way of doing it took, and made."""
+
+    name: str
+    rows: int
+    seconds: float
+    audio_seconds: float
+
+    @property
+    def speedup(self) -> float:
+        """Times real time."""
+        return self.audio_seconds / self.seconds
+
+
+def bench_speech(config: JobConfig) -> None:
+    """Times speaking one utterance after another with Piper's own package against the batched backend."""
+    texts = [question.text for question in _questions(config)]
+    model = build.speech_model(config)
+    utterances = [Utterance(index, text, seed=index) for index, text in enumerate(texts)]
+    plain = PlainLoop(config)
+    one_by_one = _timed("piper-tts, one at a time", texts, lambda: sum(map(plain.speak, texts)))
+    batched = _timed(
+        "voicegen",
+        texts,
+        lambda: sum(speech.duration for speech in model.speak(utterances) if not isinstance(speech, Failure)),
+    )
+    _print_table("speaking", [one_by_one, batched])
+
+
+def bench_run(config: JobConfig) -> None:
+    """Times the whole job against the plain loop over the same questions; loading the models is left out of both."""
+    questions = _questions(config)
+    plain = PlainLoop(config)
+    plain.answer_and_speak(questions[0].text)  # the first call compiles
+    chosen = [question.text for question in questions[::NAIVE_EVERY]]
+    naive = _timed("ask, speak, write, next", chosen, lambda: sum(map(plain.answer_and_speak, chosen)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "questions.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["question"], *([question.text] for question in questions)])
+        summary = run_job(_job(config, path, Path(folder) / "run"))
+    ours = Timing("voicegen run", summary.session_rows, summary.session_seconds, summary.session_audio_seconds)
+    _print_table("the whole run", [naive, ours])
+
+
+class PlainLoop:
+    """The same models used the plain way: mlx-lm's `generate`, piper-tts's `synthesize`, soundfile's `write`.
+
+    Raises:
+        ConfigError: the settings name other backends than mlx and piper.
+    """
+
+    def __init__(self, config: JobConfig) -> None:
+        if not isinstance(config.chat, MLXChatConfig) or not isinstance(config.tts, PiperConfig):
+            raise ConfigError("this benchmark is for kinds mlx and piper: leave chat and tts at the starter preset's")
+        from piper import PiperVoice
+
+        from voicegen.chat.mlx.loading import load_model
+        from voicegen.tts.piper import voice_file
+
+        self._chat = config.chat
+        self._model, self._tokenizer = load_model(config.chat.model, revision=config.chat.revision)
+        self._voice = PiperVoice.load(voice_file(config.tts.model))
+        self._folder = tempfile.TemporaryDirectory()
+        self._written = 0
+
+    def answer_and_speak(self, question: str) -> float:
+        """Answers and speaks one question into a WAV; returns its seconds of audio."""
+        return self.speak(self._answer(question))
+
+    def speak(self, text: str) -> float:
+        """Speaks one text into a WAV; returns its seconds of audio."""
+        pieces = [chunk.audio_float_array for chunk in self._voice.synthesize(text)]
+        samples = np.concatenate(pieces) if pieces else np.zeros(1, np.float32)
+        rate = self._voice.config.sample_rate
+        soundfile.write(Path(self._folder.name) / f"{self._written:06d}.wav", samples, rate, subtype="PCM_16")
+        self._written += 1
+        return len(samples) / float(rate)
+
+    def _answer(self, question: str) -> str:
+        from mlx_lm import generate
+        from mlx_lm.sample_utils import make_logits_processors, make_sampler
+
+        messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
+        if self._chat.system_prompt:
+            messages.insert(0, {"role": "system", "content": self._chat.system_prompt})
+        prompt = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        answer = generate(
+            self._model,
+            self._tokenizer,
+            prompt,
+            max_tokens=self._chat.max_tokens,
+            sampler=make_sampler(self._chat.temperature, self._chat.top_p),
+            logits_processors=make_logits_processors(repetition_penalty=self._chat.repetition_penalty),
+        )
+        return str(answer)
+
+
+def _questions(config: JobConfig) -> list[Question]:
+    path = config.questions.path
+    source = QuestionFile(path or bundled_questions(), text_column=config.questions.text_column)
+    asked = [row for row in source.questions() if isinstance(row, Question)]
+    return list(islice(_repeated(asked, 1 if path else REPEATS), config.questions.limit))
+
+
+def _repeated(questions: Sequence[Question], times: int) -> Iterator[Question]:
+    for _ in range(times):
+        yield from questions
+
+
+def _job(config: JobConfig, questions: Path, output_dir: Path) -> JobConfig:
+    plain = config.questions.model_copy(
+        update={"path": questions, "format": "csv", "text_column": "question", "limit": None}
+    )
+    return config.model_copy(update={"questions": plain, "output_dir": output_dir, "overwrite": False})
+
+
+def _timed(name: str, texts: Sequence[str], work: Any) -> Timing:
+    began = time.perf_counter()
+    audio_seconds = work()
+    return Timing(name, len(texts), time.perf_counter() - began, audio_seconds)
+
+
+def _print_table(title: str, timings: Sequence[Timing]) -> None:
+    """A line a way of doing it; the last column is the ratio to the first."""
+    print(f"\n{title:<28} {'rows':>6} {'seconds':>9} {'audio s':>9} {'x real time':>12} {'ratio':>7}")
+    for timing in timings:
+        print(
+            f"{timing.name:<28} {timing.rows:>6} {timing.seconds:>9.1f} {timing.audio_seconds:>9.1f} "
+            f"{timing.speedup:>12.2f} {timing.speedup / timings[0].speedup:>7.2f}"
+        )

@@ -1,0 +1,301 @@
+"""A conversation with one model.
+
+session = ChatSession("starter", system_prompt="Be brief.")
+print(session.chat("What is MLX?"))
+for piece in session.chat_stream("And what is it for?"):
+    print(piece, end="", flush=True)
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from voicegen.chat.conversation.history import History, Turn
+from voicegen.chat.conversation.options import generation_options
+from voicegen.chat.conversation.reply import ReplySoFar
+from voicegen.chat.messages import well_formed
+from voicegen.chat.tools import Tool, ToolRegistry, cut_text
+from voicegen.errors import ConfigError, ModelError
+from voicegen.protocols import ChatModel, ChatUsage
+from voicegen.records import Message, Role, ToolCall
+
+_OUT_OF_ROUNDS = '{"error": "The limit of tool calls is reached. Answer now with what you have."}'
+
+
+class ChatSession:
+    """Keeps the history of a conversation and streams the model's answers.
+
+    Attributes:
+        model: the chat model; one given by name is loaded when it is first needed.
+        options: how the model generates.
+        tools: what `execute_tool_loop` offers to the model.
+        last_usage: what the last reply cost.
+    """
+
+    def __init__(self, model: str | Path | ChatModel, system_prompt: str | None = None, **generation: Any) -> None:
+        """Starts an empty conversation.
+
+        Args:
+            model: the name or folder of an MLX model, or any `voicegen.protocols.ChatModel`.
+            system_prompt: instructions that stay at the top of the conversation.
+            **generation: fields of `GenerationOptions`, such as `max_tokens`, `temperature`, `reasoning_effort`.
+
+        Raises:
+            ConfigError: a generation option does not exist, or cannot have its value; or `model` is no model.
+        """
+        self._source = _checked_model(model)
+        self._model: ChatModel | None = None
+        self.options = generation_options(generation)
+        self.tools = ToolRegistry()
+        self.last_usage: ChatUsage | None = None
+        self._history = History(None if system_prompt is None else _checked_text("the system prompt", system_prompt))
+
+    @classmethod
+    def load(cls, path: Path | str, model: str | Path | ChatModel, **generation: Any) -> ChatSession:
+        """Goes on with a conversation that `save` wrote.
+
+        Raises:
+            InputError: the file cannot be read or holds no conversation; names the line.
+        """
+        session = cls(model, **generation)
+        session._history = History.load(path)
+        return session
+
+    @property
+    def model(self) -> ChatModel:
+        """The model, loaded.
+
+        Raises:
+            ModelError: it cannot be found or loaded.
+        """
+        if self._model is None:
+            self._model = _loaded(self._source)
+        return self._model
+
+    @property
+    def system_prompt(self) -> str | None:
+        """The instructions at the top of the conversation; setting it keeps the turns."""
+        return self._history.system_prompt
+
+    @system_prompt.setter
+    def system_prompt(self, text: str | None) -> None:
+        self._history.system_prompt = text
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Every turn of the conversation, also those that left the context window, with their interruptions."""
+        return self._history.turns
+
+    def chat(self, text: str) -> str:
+        """Asks and returns the whole answer.
+
+        Raises:
+            ConfigError: the question is no text.
+            ModelError: the question does not fit the context, the model gave no answer, or it called a tool.
+        """
+        for _ in self.chat_stream(text):
+            pass
+        return self._last_answer()
+
+    def chat_stream(self, text: str) -> Generator[str, None, None]:
+        """Asks and yields the answer as it is generated, reasoning left out.
+
+        Where it is not known whether a model's replies begin with reasoning, the first answer comes whole, at its end.
+
+        Closing the generator, or Ctrl-C, stops the model and keeps what was said so far as an interrupted turn.
+
+        Raises:
+            ModelError: as for `chat`.
+        """
+        yield from _said(self.steps(text))
+
+    def steps(self, text: str, max_rounds: int = 0) -> Generator[str, None, None]:
+        """`chat_stream`, or with `max_rounds` over 0 `tool_stream`, for a caller that wants to look up from its work.
+
+        Yields an empty string too, for each step that adds nothing to the answer, such as one of the reasoning.
+        """
+        return self._turn(text, max_rounds)
+
+    def register_tool(
+        self,
+        name: str,
+        description: str,
+        callback: Callable[..., Any],
+        parameters: Mapping[str, Any] | None = None,
+        timeout: float = 30.0,
+    ) -> Tool:
+        """Lets `execute_tool_loop` offer a function to the model; see `ToolRegistry.register`."""
+        return self.tools.register(name, description, callback, parameters, timeout)
+
+    def execute_tool_loop(self, text: str, max_rounds: int = 5) -> str:
+        """Asks, runs the tools that the model calls, at most `max_rounds` times, and returns the answer.
+
+        Raises:
+            ConfigError: `max_rounds` is no whole number from 1 on.
+            ModelError: as for `chat`; or the model went on calling tools when told that it must answer.
+        """
+        for _ in self.tool_stream(text, max_rounds):
+            pass
+        return self._last_answer()
+
+    def tool_stream(self, text: str, max_rounds: int = 5) -> Generator[str, None, None]:
+        """`execute_tool_loop`, yielding text as it is generated, also what the model says before it calls a tool."""
+        if not isinstance(max_rounds, int) or max_rounds < 1:
+            raise ConfigError(f"max_rounds is {max_rounds!r}: a tool loop needs at least one round.")
+        yield from _said(self.steps(text, max_rounds))
+
+    def get_history(self) -> list[Message]:
+        """The system prompt and the turns that the model still sees, oldest first."""
+        return self._history.messages()
+
+    def clear_history(self, keep_system: bool = True) -> None:
+        """Forgets the conversation, and the system prompt too unless it is kept."""
+        self._history.clear(keep_system)
+
+    def drop_last_turn(self) -> str | None:
+        """Takes the last turn back and returns its question, to be asked again or put otherwise."""
+        turn = self._history.drop_last()
+        return None if turn is None else turn.question
+
+    def save(self, path: Path | str, keep_reasoning: bool = False) -> None:
+        """Writes the conversation, every turn of it, as JSON lines; the model's reasoning only where it is asked for.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        self._history.save(path, keep_reasoning)
+
+    def _last_answer(self) -> str:
+        return self.turns[-1].messages[-1].content.strip()
+
+    def _turn(self, text: str, max_rounds: int) -> Generator[str, None, None]:
+        """One turn. It enters the history when it ends, so that an error leaves the history as it was."""
+        said: list[Message] = [Message(Role.USER, well_formed(_checked_text("the question", text)))]
+        reply = ReplySoFar()
+        try:
+            for left in range(max_rounds, -1, -1):
+                reply = ReplySoFar(taken=sum(len(message.tool_calls) for message in said))
+                yield from self._stream(said, reply, offer_tools=max_rounds > 0)
+                said.append(reply.message())
+                if not reply.calls or max_rounds == 0:
+                    break
+                said += self._results(said, reply.calls) if left else _refused(reply.calls)
+            self._check(reply, max_rounds)
+        except (GeneratorExit, KeyboardInterrupt):
+            self._keep_interrupted(said, reply)
+            raise
+        self._history.add(Turn(tuple(said)))
+
+    def _stream(self, said: Sequence[Message], reply: ReplySoFar, offer_tools: bool) -> Iterator[str]:
+        tools = self.tools.schemas if offer_tools else []
+        self._make_room(said, tools)
+        stream = self.model.stream([*self._history.messages(), *said], self.options, tools)
+        try:
+            for event in stream:
+                if isinstance(event, ChatUsage):
+                    reply.usage = self.last_usage = event
+                else:
+                    reply.take(event)
+                    yield event.text if event.channel == "answer" else ""
+        finally:
+            close = getattr(stream, "close", None)
+            if close is not None:
+                close()
+
+    def _results(self, said: Sequence[Message], calls: Sequence[ToolCall]) -> list[Message]:
+        """What the tools that were called give, cut to what the context has room for."""
+        results = self.tools.call_all(calls)
+        fixed, tools = [*self._history.system_messages(), *said], self.tools.schemas
+        limit = self.model.context_length - self.options.max_tokens
+
+        def of(most: int) -> list[Message]:
+            return [replace(result, content=cut_text(result.content, most)) for result in results]
+
+        def is_too_long(most: int) -> bool:
+            return self.model.count_tokens([*fixed, *of(most)], tools) > limit
+
+        longest = max(len(result.content) for result in results)
+        if not is_too_long(longest):
+            return results
+        return of(max(0, bisect_left(range(longest), True, key=is_too_long) - 1))
+
+    def _make_room(self, said: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> None:
+        model = self.model
+        limit = model.context_length - self.options.max_tokens
+
+        def count(messages: Sequence[Message]) -> int:
+            return model.count_tokens(messages, tools)
+
+        if limit <= 0 or not self._history.trim(said, limit, count):
+            what, remedy = "The question and the system prompt take", "shorten the question or lower max_tokens"
+            if len(said) > 1:
+                what = "The question, the system prompt and the tool calls with their results take"
+                remedy = "offer fewer tools, or lower max_rounds or max_tokens"
+            raise ModelError(
+                f"{what} {count([*self._history.system_messages(), *said])} tokens, which with max_tokens="
+                f"{self.options.max_tokens} exceeds the model's context of {model.context_length}: {remedy}."
+            )
+
+    def _check(self, reply: ReplySoFar, max_rounds: int) -> None:
+        if reply.calls and not max_rounds:
+            raise ModelError(f"The model called the tool {reply.calls[0].name!r}, but it has none.")
+        if reply.text.strip():
+            return
+        if reply.calls and max_rounds:
+            raise ModelError(f"The model still calls tools after {max_rounds} rounds: raise max_rounds.")
+        if reply.usage is not None and reply.usage.finish_reason == "length":
+            raise ModelError(
+                f"The model used max_tokens={self.options.max_tokens} up before it came to its answer: "
+                "raise max_tokens or lower reasoning_effort."
+            )
+        if reply.reasoning:
+            raise ModelError("The model ended its reply without an answer, inside its reasoning: ask again.")
+        raise ModelError("The model gave an empty answer: ask again.")
+
+    def _keep_interrupted(self, said: list[Message], reply: ReplySoFar) -> None:
+        """Keeps what the user has seen. A turn in which nothing was said yet is as if it had not been asked."""
+        if said[-1].role is Role.ASSISTANT and not said[-1].tool_calls:
+            self._history.add(Turn(tuple(said), interrupted=True))
+        elif reply.text:
+            answered = said[:-1] if said[-1].tool_calls else said  # a call without a result is refused by templates
+            spoken = Message(Role.ASSISTANT, reply.text, reasoning=reply.reasoning)
+            self._history.add(Turn((*answered, spoken), interrupted=True))
+
+
+def _said(steps: Generator[str, None, None]) -> Generator[str, None, None]:
+    with closing(steps):
+        yield from (text for text in steps if text)
+
+
+def _checked_model(model: object) -> Any:
+    is_made = callable(getattr(model, "stream", None)) and not isinstance(model, type)
+    if is_made or isinstance(model, str | Path):
+        return model
+    raise ConfigError(f"the model is {_kind(model)}: give the name or the folder of one, or a ChatModel.")
+
+
+def _checked_text(what: str, text: object) -> str:
+    if isinstance(text, str):
+        return text
+    raise ConfigError(f"{what} is {_kind(text)}: give text, as a str.")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"of the type {type(value).__name__}"
+
+
+def _loaded(source: str | Path | ChatModel) -> ChatModel:
+    if not isinstance(source, str | Path):
+        return source
+    from voicegen.chat.mlx.chat_model import MLXChatModel
+
+    return MLXChatModel.load(str(source))
+
+
+def _refused(calls: Sequence[ToolCall]) -> list[Message]:
+    return [Message(Role.TOOL, _OUT_OF_ROUNDS, tool_call_id=call.id, name=call.name) for call in calls]

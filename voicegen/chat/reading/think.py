@@ -1,0 +1,254 @@
+"""Replies in one stretch of text: plain answers, reasoning between tags before them, tool calls between markers.
+
+Knows markers, not tokens: `voicegen.chat.reading.parsing` turns tokens into text and controls.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+from voicegen.chat.messages import call_arguments, read_json
+from voicegen.chat.reading.beginning import Beginning
+from voicegen.chat.reading.markers import Control
+from voicegen.protocols import Delta
+from voicegen.records import ToolCall
+
+ParseCalls = Callable[[str], Sequence[ToolCall]]
+
+THINK: Final = ("<think>", "</think>")
+CALL: Final = ("<tool_call>", "</tool_call>")
+
+_REASONING: Final = (
+    THINK,
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|think:start|>", "<|think:end|>"),
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("<|channel>", "<channel|>"),  # Gemma 4, whose reasoning begins with the channel's name, `thought`
+)
+_PAIRS: Final = {tag: pair for pair in _REASONING for tag in pair}
+
+REASONING_TAGS: Final = frozenset(_PAIRS)
+"""Tags around a reasoning. One that starts it counts where a reply or its answer begins; elsewhere it is text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyMarkers:
+    """The markers of a model's replies. `stops` end the reply: a turn's end, or another speaker's name.
+
+    `thinks`: `<think>` counts anywhere, and `</think>` also where nothing has started a reasoning.
+    """
+
+    thinks: bool = False
+    call: tuple[str, str] | None = None
+    stops: frozenset[str] = frozenset()
+    begins: Beginning = Beginning.ANSWER
+
+    @property
+    def exact(self) -> frozenset[str]:
+        """The markers that are written in one way alone; the others are `REASONING_TAGS`."""
+        return self.stops | frozenset(self.call or ())
+
+
+class _State(Enum):
+    ANSWER = auto()
+    REASONING = auto()
+    UNKNOWN = auto()
+    CALL = auto()
+    STOPPED = auto()
+
+
+_FIRST_STATE: Final = {
+    Beginning.ANSWER: _State.ANSWER,
+    Beginning.LIKELY_ANSWER: _State.ANSWER,
+    Beginning.REASONING: _State.REASONING,
+    Beginning.UNKNOWN: _State.UNKNOWN,
+}
+
+
+class MarkedMachine:
+    """Takes the controls and text of one reply and gives what they mean. White space around the parts is dropped."""
+
+    def __init__(self, markers: ReplyMarkers, parse_calls: ParseCalls) -> None:
+        self.answer_begun = False
+        self.answer_was_reasoning = False
+        self.began = Beginning.UNKNOWN
+        self.in_doubt = False
+        self._markers = markers
+        self._parse_calls = parse_calls
+        self._state = _FIRST_STATE[markers.begins]
+        self._before_call = self._state
+        self._pair = THINK  # the tags around the reasoning
+        self._depth = 0  # how often it was started, without the start that a prompt may hold
+        self._reasoning_begun = False
+        self._held = ""
+        self._call_text = ""
+        self._space = ""
+
+    def control(self, marker: Control) -> Iterator[Delta]:
+        """Takes a marker; a special token without a meaning here is dropped."""
+        name = marker.name
+        if self._state is _State.STOPPED:
+            return
+        if name in self._markers.stops:
+            yield from self.end(False)
+            self._state = _State.STOPPED
+        elif self._state is _State.CALL and self._markers.call is not None and name == self._markers.call[1]:
+            yield from self._make_calls()
+        elif name in REASONING_TAGS:
+            yield from self._tag(marker)
+        elif self._state is not _State.CALL and self._markers.call is not None and name == self._markers.call[0]:
+            self._before_call, self._state = self._state, _State.CALL
+            self._call_text = self._space = ""
+
+    def text(self, text: str) -> Iterator[Delta]:
+        """Takes text between markers."""
+        if self._state is _State.CALL:
+            self._call_text += text
+        elif self._state is _State.UNKNOWN:
+            self._held += self._trim(text)
+            yield Delta(channel="reasoning")
+        elif self._state is not _State.STOPPED and (trimmed := self._trim(text)):
+            reasoning = self._state is _State.REASONING
+            self._reasoning_begun = self._reasoning_begun or reasoning
+            self._depth = max(self._depth, int(reasoning))
+            self.answer_begun = self.answer_begun or not reasoning
+            yield Delta(text=trimmed, channel="reasoning" if reasoning else "answer")
+
+    def end(self, cut: bool, /) -> Iterator[Delta]:
+        """The stream is over. A call that is whole is made; one that was cut is dropped.
+
+        Text of which it is still not known what it is was the answer, but in a reply that was cut: that may have been
+        cut before its reasoning's end, and counts as reasoning.
+        """
+        if self._state is _State.CALL:
+            if _is_json(self._call_text):
+                yield from self._make_calls()
+            elif self._before_call is _State.UNKNOWN:
+                self._state = _State.UNKNOWN
+        if self._state is _State.UNKNOWN:
+            if self._held and cut:
+                self.in_doubt = True
+            elif self._held:
+                self.began = Beginning.ANSWER
+            yield from self._release(_State.REASONING if cut else _State.ANSWER)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the reply has ended."""
+        return self._state is _State.STOPPED
+
+    @property
+    def in_reasoning(self) -> bool:
+        """Whether the reply is, or may be, inside its reasoning, with no answer begun."""
+        return self._state in (_State.REASONING, _State.UNKNOWN) and not self.answer_begun
+
+    def force_answer(self) -> str:
+        """The text that, fed to the model now, ends the reasoning; empty when there is none to end."""
+        if self._state not in (_State.REASONING, _State.UNKNOWN):
+            return ""
+        return f"\n{self._pair[1] * max(1, self._depth)}\n\n"
+
+    def _trim(self, text: str) -> str:
+        """`text` without the white space that leads or ends its part; that within waits for the word after it."""
+        begun = self._reasoning_begun if self._state is _State.REASONING else self._said_something
+        text = self._space + text
+        kept = text.rstrip()
+        self._space = text[len(kept) :] if begun or kept else ""
+        return kept if begun else kept.lstrip()
+
+    @property
+    def _said_something(self) -> bool:
+        """Whether something that is, or may be, the answer stands before this place."""
+        return self.answer_begun or bool(self._held)
+
+    def _tag(self, tag: Control) -> Iterator[Delta]:
+        """Takes a tag of a reasoning: it starts it, ends it, nests in it, or is text."""
+        pair = _PAIRS[tag.name]
+        starts, lone = tag.name == pair[0], pair is THINK and self._markers.thinks
+        if self._state is _State.REASONING and pair is self._pair:
+            yield from self._nest(1 if starts else -1, tag)
+        elif self._state not in (_State.ANSWER, _State.UNKNOWN):
+            yield from self.text(tag.text)
+        elif starts and (lone or not self._said_something):
+            yield from self._release(_State.REASONING, held_is=_State.ANSWER)
+            self._pair, self._depth = pair, 1
+        elif not starts and lone and self._markers.begins is not Beginning.ANSWER:
+            yield from self._lone_end(tag)
+        else:
+            yield from self.text(tag.text)
+
+    def _nest(self, step: int, tag: Control) -> Iterator[Delta]:
+        """Goes a level deeper into the reasoning, or out of one; tags within it are part of it."""
+        before, self._depth = self._depth, self._depth + step
+        if self._depth <= 0:
+            self._space = " " if self.answer_begun else ""  # between two parts of the answer
+            self._depth = 0
+            self._state = _State.ANSWER
+        elif before > 0:
+            yield from self.text(tag.text)
+
+    def _lone_end(self, tag: Control) -> Iterator[Delta]:
+        """Takes an end of which no start was seen: all before it was reasoning, unless that had its place already."""
+        if self._state is _State.UNKNOWN:
+            if self._held:
+                self.began = Beginning.REASONING
+            yield from self._release(_State.ANSWER, held_is=_State.REASONING)
+        elif self.answer_begun and self._reasoning_begun:
+            yield from self.text(tag.text)
+        elif self.answer_begun:
+            self.began = Beginning.REASONING
+            self.answer_begun, self._reasoning_begun = False, True
+            self.answer_was_reasoning = True
+            self._space = ""
+
+    def _release(self, state: _State, held_is: _State | None = None) -> Iterator[Delta]:
+        """Goes on in `state`; what was held is now known to be part of `held_is`, or else of `state`."""
+        self._state = held_is or state
+        self._space = ""
+        held, self._held = self._held, ""
+        if held:
+            yield from self.text(held)
+        self._state = state
+        self._space = ""
+
+    def _make_calls(self) -> Iterator[Delta]:
+        self._state = self._before_call
+        for call in self._parse_calls(self._call_text):
+            yield Delta(tool_call=call)
+
+
+def parse_json_calls(text: str) -> list[ToolCall]:
+    """Calls written as `{"name": ..., "arguments": {...}}`, one object or a list (the form of Hermes and Qwen).
+
+    What is no such JSON becomes a call without a name whose arguments keep the text, for the tool loop to refuse.
+    """
+    try:
+        value = read_json(text)
+    except ValueError:
+        return [ToolCall(name="", arguments=call_arguments(text.strip() or "(nothing)"))]
+    return [call_from_entry(entry) for entry in (value if isinstance(value, list) else [value])]
+
+
+def call_from_entry(entry: Any) -> ToolCall:
+    """One call from a parsed object with `name` and `arguments`."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return ToolCall(name="", arguments=call_arguments(json.dumps([entry])))
+    arguments = entry.get("arguments", entry.get("parameters"))
+    known = isinstance(arguments, str | dict) or arguments is None
+    return ToolCall(name=entry["name"], arguments=call_arguments(arguments if known else json.dumps(arguments)))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        read_json(text)
+    except ValueError:
+        return False
+    return True
