@@ -19,7 +19,31 @@ _URL = re.compile(
 )
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]\n]+\]:\s*(?=(?:<|\w+://|www\.))", re.MULTILINE)
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
-_HTML = re.compile(r"<!--.*?-->|</?(?P<tag>[a-z][a-z0-9-]*)(?:\s[^<>]*)?/?>", re.IGNORECASE | re.DOTALL)
+_TAG_NAMES = (
+    "a|abbr|address|article|aside|audio|b|bdi|bdo|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|"
+    "dd|del|details|dfn|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|"
+    "iframe|img|input|ins|kbd|label|legend|li|link|main|mark|meta|nav|object|ol|option|p|param|picture|pre|q|rp|rt|"
+    "ruby|s|samp|script|section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|"
+    "textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr|"
+    "speak|voice|prosody|emphasis|break|say-as|phoneme|lexicon|metadata|desc"
+)
+_ATTRIBUTE = (
+    r"""\s+(?:[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=]+)|controls|disabled|checked|hidden|open|selected)"""
+)
+_HTML = re.compile(
+    rf"<!--.*?-->|<(?P<unread>script|style)(?:{_ATTRIBUTE})*\s*>.*?</(?P=unread)\s*>"
+    rf"|</?(?P<tag>{_TAG_NAMES})(?:{_ATTRIBUTE})*\s*/?>",
+    re.IGNORECASE | re.DOTALL,
+)
+_PLACEHOLDER = re.compile(r"(?<!\w)<([^\W\d][\w-]*)>")
+_ESCAPES = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)|\x1b[ -/]*[0-~]"
+)
+_LETTERS_IN_DISGUISE = ("<font>", "<wide>", "<narrow>", "<circle>", "<initial>", "<medial>", "<final>", "<isolated>")
+_LIGATURES_AND_NUMERALS = re.compile("[\ufb00-\ufb06\u2160-\u217f]")
+_HALF_WIDTH_JAMO = re.compile("[\uffa0-\uffdc]")  # their full forms would no longer join to syllables
+_LINE = "\x1f"  # stands for a line break of the source, whose own control characters are gone
+_WRAPPED_AT = 50  # characters: a line as long as this may be prose that goes on in the next
 _TAGS_WITHIN_WORDS = {"a", "b", "em", "i", "mark", "s", "span", "strong", "u"}
 _EMOJI = re.compile(
     "[\N{WATCH}-\N{BLACK SQUARE FOR STOP}\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff]"
@@ -40,8 +64,9 @@ def to_spoken(text: str, language: str = "en") -> str:
     """Gives `text`, which may be Markdown, as one line that a speech model can read aloud.
 
     Headings, list items and table rows become sentences; a table's cells are separated by commas; links and images
-    become their text. Code blocks, addresses of web pages, emoji, HTML tags and control characters are left out;
-    inline code stays where it reads as words.
+    become their text; short lines are sentences of their own. Code blocks, addresses of web pages, emoji, known tags of
+    HTML and SSML, escape sequences and control characters are left out; other words in angle brackets stay, and inline
+    code where it reads as words. Letters and digits in another dress (full width, mathematical) become plain ones.
 
     Args:
         text: the answer as the model wrote it.
@@ -51,8 +76,8 @@ def to_spoken(text: str, language: str = "en") -> str:
         The spoken form; "" when nothing in `text` can be spoken, which the caller must report as a failed row.
     """
     stop = _FULL_STOPS.get(re.split("[-_]", language)[0].lower(), ".")
-    source = _HTML.sub(_tag_as_space, _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text))))
-    blocks = [clean for block in _blocks(_parser().parse(source)) if (clean := _tidy(block))]
+    source = _PLACEHOLDER.sub(r"\1", _HTML.sub(_tag_as_space, _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text)))))
+    blocks = [clean for block in _blocks(_parser().parse(source)) if (clean := _tidy(block, stop))]
     spoken = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
     return spoken if is_speakable(spoken) else ""
 
@@ -70,13 +95,23 @@ def _parser() -> MarkdownIt:
 
 
 def _printable(text: str) -> str:
-    """Composes accents and drops controls, invisible marks, lone surrogates and private characters."""
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Composes accents, undresses letters and drops escape sequences, controls, invisible and private characters."""
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = unicodedata.normalize("NFC", text if text.isascii() else "".join(map(_plain, text)))
     return "".join(
         character
         for character in text
         if character in "\n\t" + _JOINERS or character.isprintable() or unicodedata.category(character)[0] == "Z"
     )
+
+
+def _plain(character: str) -> str:
+    """A letter or digit without its dress; raised and lowered ones and fractions stay, as they mean something else."""
+    if not character.isalnum() or _HALF_WIDTH_JAMO.match(character):
+        return character
+    dressed = unicodedata.decomposition(character).startswith(_LETTERS_IN_DISGUISE)
+    folds = dressed or _LIGATURES_AND_NUMERALS.match(character)
+    return unicodedata.normalize("NFKC", character) if folds else character
 
 
 def _tag_as_space(tag: re.Match[str]) -> str:
@@ -119,21 +154,31 @@ def _inline(token: Token) -> str:
         elif child.type == "image":
             words.append(_inline(child))
         elif child.type == "softbreak":
-            words.append(" ")
+            words.append(_LINE)
         elif child.type == "hardbreak":
             words.append("\n")
         else:
-            words.append(child.content)
+            words.append(_printable(child.content))  # an entity may stand for a control character
     return "".join(words)
 
 
-def _tidy(block: str) -> str:
+def _tidy(block: str, stop: str) -> str:
     """Takes addresses, emoji and markup that was never closed out of `block`, and the holes that they leave."""
     block = _STRAY_MARKUP.sub("", _EMOJI.sub(" ", _URL.sub(" ", block)))
-    lines = [" ".join(line.split()) for line in block.split("\n")]
+    lines = [" ".join(line.split()) for line in _lines_as_sentences(block, stop).split("\n")]
     block = " ".join([line if line.endswith(_TERMINAL) else f"{line}," for line in lines[:-1] if line] + lines[-1:])
     block = _SPACE_BEFORE_MARK.sub("", _EMPTY_BRACKETS.sub("", block))
     return " ".join(block.split())
+
+
+def _lines_as_sentences(block: str, stop: str) -> str:
+    """Ends short lines as sentences; a long one, or one before a small letter, goes on in the next."""
+    lines = [line.strip(" \t") for line in block.split(_LINE)]
+    joined = lines[-1]
+    for line in reversed(lines[:-1]):
+        goes_on = len(line) >= _WRAPPED_AT or joined.lstrip("\"'“‘(")[:1].islower() or not is_speakable(joined)
+        joined = f"{line if goes_on or not is_speakable(line) else _closed(line, stop)} {joined}"
+    return joined
 
 
 def _closed(block: str, stop: str) -> str:

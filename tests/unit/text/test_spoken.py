@@ -100,3 +100,50 @@ def test_any_text_gives_one_printable_line_that_is_speakable_or_empty(text: str)
 @given(st.lists(st.text("abcdefghij", min_size=1, max_size=8), min_size=1, max_size=30))
 def test_plain_words_are_never_changed(words: list[str]) -> None:
     assert to_spoken(" ".join(words)) == " ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("if x <y and y> z", "if x <y and y> z"),
+        ("if a <b and b> c", "if a <b and b> c"),
+        ("Dear <name>, hello.", "Dear name, hello."),
+        ("A vector<int> is long.", "A vector<int> is long."),
+        ('<speak>Go <break time="1s"/><prosody rate=slow>on</prosody>.</speak>', "Go on."),
+        ('a<script src="x">let b = 1;</script> c<style>p { color: red }</style> d', "a c d"),
+    ],
+)
+def test_only_known_tags_are_tags_and_other_words_in_angle_brackets_stay(written: str, spoken: str) -> None:
+    assert to_spoken(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("𝐇𝐞𝐥𝐥𝐨", "Hello"),
+        ("Ｈｅｌｌｏ １２", "Hello 12"),
+        ("ﬁne Ⅳ ①", "fine IV 1"),
+        ("x² and H₂O and ½", "x² and H₂O and ½"),
+    ],
+)
+def test_letters_in_another_dress_are_plain_and_raised_digits_keep_their_meaning(written: str, spoken: str) -> None:
+    assert to_spoken(written) == spoken
+
+
+@pytest.mark.parametrize(
+    "written", ["\x1b[2J\x1b[1;31mred\x1b[0m", "\x1b]0;title\x07red", "\x9b2Jred", "\x1b(Bred", "&#27;red&#7;"]
+)
+def test_escape_sequences_go_whole(written: str) -> None:
+    assert to_spoken(written) == "red"
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("Ingredients:\nSugar\nFlour", "Ingredients: Sugar. Flour"),
+        ("I came home\nand slept.", "I came home and slept."),
+        ("This is a line of prose that is wrapped by an editor in\nParis.",) * 2,
+    ],
+)
+def test_short_lines_are_sentences_and_wrapped_prose_goes_on(written: str, spoken: str) -> None:
+    assert to_spoken(written) == spoken.replace("\n", " ")
