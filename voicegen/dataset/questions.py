@@ -135,8 +135,9 @@ class QuestionFile:
 
     @cached_property
     def _summary(self) -> InputSummary:
-        path, format = Path(self.path), input_format(Path(self.path), self.format)
+        path = Path(self.path)
         stamp = FileStamp.of(path)
+        format = input_format(path, self.format)
         table = self._reader.survey()
         if not table.rows:
             raise InputError(f"{path}: there are no questions in it: add at least one row.")

@@ -17,10 +17,17 @@ def test_a_missing_file_names_the_folder_that_was_searched(tmp_path):
     says(refusal(tmp_path / "none.csv"), "none.csv", "no such file", str(tmp_path))
 
 
-def test_a_folder_is_no_question_file(tmp_path):
-    folder = tmp_path / "q.csv"
+@pytest.mark.parametrize("name", ["q.csv", "questions"])
+def test_a_folder_is_no_question_file(tmp_path, name):
+    folder = tmp_path / name
     folder.mkdir()
     says(refusal(folder), "folder")
+
+
+def test_a_file_compressed_with_zstd_is_recognised(tmp_path):
+    path = tmp_path / "q.csv"
+    path.write_bytes(bytes.fromhex("28b52ffd0458410000") + b"question\n\0\xff")
+    says(refusal(path), "zstd")
 
 
 @pytest.mark.parametrize("name", ["q.csv", "q.tsv", "q.jsonl", "q.parquet"])

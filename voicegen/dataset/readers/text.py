@@ -19,6 +19,7 @@ SIGNATURES = (
     (b"PAR1", "It is a Parquet file: set questions.format=parquet."),
     (b"PK\x03\x04", "It is a ZIP file or an Excel workbook: save the sheet as CSV UTF-8 and give that."),
     (b"\x1f\x8b", "It is compressed with gzip: give it a name that ends in .gz, or unpack it."),
+    (b"\x28\xb5\x2f\xfd", "It is compressed with zstd: unpack it (`zstd -d OLD`) and give that."),
     (codecs.BOM_UTF16_LE, "It is UTF-16: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 OLD > NEW`)."),
     (codecs.BOM_UTF16_BE, "It is UTF-16: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 OLD > NEW`)."),
 )
