@@ -39,7 +39,6 @@ exit codes: 0 all texts spoken; 2 bad usage, config or input; 3 some texts could
 """
 
 _FLAGS_WITH_A_WORD = ("--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--config-name", "-cn", "-sc")
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -89,13 +88,15 @@ def _settings(source: str | None, flags: argparse.Namespace, given: set[str]) ->
         settings["name"] = "synth"
     if flags.column is not None or "questions.text_column" not in given:
         settings["questions.text_column"] = flags.column or "text"
-    if source is not None and _is_table(source):
+    if source is not None and source != "-" and ("questions.format" in given or _is_table(source)):
         settings["questions.path"] = source
     return settings
 
 
 def _is_table(source: str) -> bool:
-    return source.removesuffix(".gz").endswith(_TABLES)
+    from voicegen.dataset.readers import format_by_name
+
+    return format_by_name(Path(source)) is not None
 
 
 def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> int:

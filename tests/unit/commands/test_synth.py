@@ -65,6 +65,20 @@ def test_a_column_of_a_table_is_spoken_and_bad_cells_are_reported(capsys):
         speak("table.csv", "--column", "nothere", "name=third")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "settings"),
+    [
+        ("q.CSV", "text,by\nHello.,a\n", ()),
+        ("q.tab", "text\tby\nHello.\ta\n", ()),
+        ("q.dat", "text,by\nHello.,a\n", ("questions.format=csv",)),
+    ],
+)
+def test_a_table_is_known_by_every_name_that_a_run_knows(name, text, settings, capsys):
+    Path(name).write_text(text, encoding="utf-8")
+    assert speak(name, *settings) == 0
+    assert [row["text"] for row in metadata()] == ["Hello."]
+
+
 def test_standard_input_is_spoken(monkeypatch, capsys):
     standard_input(monkeypatch, b"From a pipe.\nAnd more.\n")
     assert speak("-", "questions.limit=1") == 0

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from voicegen.dataset.readers.block import Reader
 from voicegen.errors import InputError
 
-__all__ = ["InputFormat", "Reader", "input_format", "open_reader"]
+__all__ = ["InputFormat", "Reader", "format_by_name", "input_format", "open_reader"]
 
 InputFormat = Literal["csv", "tsv", "parquet", "jsonl"]
 
@@ -23,8 +23,13 @@ EXTENSIONS: dict[str, InputFormat] = {
 }
 
 
+def format_by_name(path: Path) -> InputFormat | None:
+    """The format that the file's extension means (`.gz` after it is allowed for text), if any."""
+    return EXTENSIONS.get(_extension(path).lower())
+
+
 def input_format(path: Path, given: str | None = None) -> InputFormat:
-    """The format `given`, or the one that the file's extension means (`.gz` after it is allowed for text).
+    """The format `given`, or the one that the file's extension means.
 
     Raises:
         InputError: The format is none of ours.
@@ -36,11 +41,10 @@ def input_format(path: Path, given: str | None = None) -> InputFormat:
             if given.lower() == known:
                 return known
         raise InputError(f"questions.format={given} is not known: use one of {names}.")
-    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    found = EXTENSIONS.get(plain.suffix.lower())
+    found = format_by_name(path)
     if found is None:
         raise InputError(
-            f"{path}: the extension {plain.suffix!r} is not known: set questions.format to one of {names}."
+            f"{path}: the extension {_extension(path)!r} is not known: set questions.format to one of {names}."
         )
     return found
 
@@ -58,3 +62,7 @@ def open_reader(path: Path, format: InputFormat) -> Reader:
     from voicegen.dataset.readers.delimited import DelimitedReader
 
     return DelimitedReader(path, "\t" if format == "tsv" else ",")
+
+
+def _extension(path: Path) -> str:
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix
