@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -114,15 +115,19 @@ class RunFolder:
             self._write_record()
 
     def __enter__(self) -> Self:
+        new_lock = False
         try:
             self.paths.root.mkdir(parents=True, exist_ok=True)
+            new_lock = not self.paths.lock.exists()
             self._acquire()
             self._take()
-        except OSError as error:
+        except BaseException as error:
+            if new_lock and self._lock is not None:
+                with suppress(OSError):
+                    self.paths.lock.unlink()  # before it is released, or it could be another process's by then
             self.__exit__(None, None, None)
-            raise output_error(self.paths.root, error) from error
-        except BaseException:
-            self.__exit__(None, None, None)
+            if isinstance(error, OSError):
+                raise output_error(self.paths.root, error) from error
             raise
         return self
 

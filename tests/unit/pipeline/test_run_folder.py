@@ -71,7 +71,15 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
         RunFolder(tmp_path, IDENTITY),
     ):
         pass
-    assert sorted(path.name for path in tmp_path.iterdir()) in (["thesis.doc"], [".lock", "thesis.doc"])
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_a_lock_that_a_refused_folder_had_before_stays(tmp_path):
+    (tmp_path / "thesis.doc").write_text("precious")
+    (tmp_path / ".lock").touch()
+    with pytest.raises(OutputError, match="holds files that are no run"), RunFolder(tmp_path, IDENTITY):
+        pass
+    assert (tmp_path / ".lock").exists()
 
 
 def test_what_a_killed_start_left_behind_is_no_foreign_file(tmp_path):
