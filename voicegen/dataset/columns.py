@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from voicegen.dataset.readers.delimited import other_delimiter
 from voicegen.errors import InputError
 
 
@@ -40,7 +41,7 @@ def find_column(path: Path, columns: Sequence[str], wanted: str, key: str) -> st
         return same[0]
     if same:
         raise InputError(f"{path}: {key}={wanted} could be any of {quoted(same)}: spell it as one of them.")
-    raise InputError(f"{path}: there is no column {wanted!r}. {_remedy(columns, wanted, key)}")
+    raise InputError(f"{path}: there is no column {wanted!r}: {_remedy(columns, wanted, key)}")
 
 
 def has_column(columns: Sequence[str], wanted: str) -> bool:
@@ -59,9 +60,12 @@ def quoted(names: Sequence[str]) -> str:
 
 
 def _remedy(columns: Sequence[str], wanted: str, key: str) -> str:
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|,"):
-        return f"The header is the one column {columns[0]!r}: separate cells by commas, or set questions.format."
+    if len(columns) == 1 and (other := other_delimiter(columns[0], cells=1)) is not None:
+        return other
     by_folded = {folded(name): name for name in columns}
     near = [by_folded[name] for name in get_close_matches(folded(wanted), by_folded, n=1, cutoff=0.6)]
-    remedy = f"set {key}='{near[0]}' if that is the one" if near else f"set {key} to one of them"
-    return f"The columns are {quoted(columns)}: {remedy}." if columns else "No row has any column."
+    remedy = f"set {key} to one of them"
+    if near:
+        seen = f"set {key}='{near[0]}' if that is the one"
+        remedy = seen if near[0].isprintable() else f"rename {near[0]!r}, which holds an invisible character"
+    return f"the columns are {quoted(columns)}: {remedy}." if columns else "no row has any column."

@@ -73,6 +73,37 @@ def test_cells_separated_by_something_else_are_recognised(tmp_path):
     says(refusal(text_file(tmp_path / "q.csv", "id;question\n1;Who?\n")), "'id;question'", "commas")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "header", "remedy"),
+    [
+        ("q.csv", "id;question\n1;Hello, who?\n", "'id;question'", "separate cells by commas"),
+        ("q.csv", '"id";"question"\n"1";"Who?"\n', '\'"id";"question"\'', "separate cells by commas"),
+        ("q.csv", "id;question;answer, long\n1;Who?;Me\n", "'id;question;answer, long'", "separate cells by commas"),
+        ("q.csv", '"a, b";"question"\n1;Who?\n', '"a, b";"question"', "separate cells by commas"),
+        ("q.tsv", "id,question\n1,Who?\n", "'id,question'", "questions.format=csv"),
+        ("q.csv", "id\tquestion\n1\tHello, who?\n", "'id\\tquestion'", "questions.format=tsv"),
+        ("q.tsv", "id,question\n1,Hello\twho?\n", "'id,question'", "questions.format=csv"),
+    ],
+)
+def test_cells_separated_by_something_else_are_recognised_whatever_they_hold(tmp_path, name, text, header, remedy):
+    says(refusal(text_file(tmp_path / name, text)), header, remedy)
+
+
+@pytest.mark.parametrize(
+    "text", ["question,a;b\nWho?\n", '"question; all",x\nWho?\n', "question\nWell, who?\n", '"a; b"\nWell, who?\n']
+)
+def test_a_mark_inside_a_name_is_not_taken_for_what_separates_cells(tmp_path, text):
+    message = refusal(text_file(tmp_path / "q.csv", text))
+    says(message, "row 1 (line 2)", "double quotes")
+    assert "separate cells" not in message
+
+
+def test_a_column_whose_name_holds_an_invisible_character_is_shown_escaped_and_to_be_renamed(tmp_path):
+    message = refusal(text_file(tmp_path / "q.csv", "id,ques\u200btion\n1,Who?\n"))
+    says(message, "rename 'ques\\u200btion'")
+    assert message.isprintable()
+
+
 def test_columns_that_differ_only_in_case_must_be_told_apart(tmp_path):
     says(refusal(text_file(tmp_path / "q.csv", "Question,QUESTION\na,b\n")), "'Question', 'QUESTION'")
 

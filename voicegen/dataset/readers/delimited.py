@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,6 +18,12 @@ from voicegen.dataset.readers.block import BLOCK_ROWS, PythonBlock, Table
 from voicegen.dataset.readers.text import open_text, refuse_encoding, refuse_nul
 from voicegen.errors import InputError
 
+OTHER_DELIMITERS = {
+    ";": "separate cells by commas",
+    "\t": "set questions.format=tsv",
+    "|": "separate cells by commas",
+    ",": "set questions.format=csv",
+}
 CELL_LIMIT = 16 * 2**20  # characters: a longer cell is a quote that was never closed
 
 
@@ -88,7 +95,16 @@ class DelimitedReader:
                     row += 1
                 line = reader.line_num + 1
 
+    def _refuse_other_delimiter(self) -> InputError | None:
+        with open_text(self.path, errors="surrogateescape") as stream:
+            header = next((line.rstrip("\r\n") for line in stream if not line.isspace()), "")
+        cells = len(next(csv.reader([header], delimiter=self.delimiter), []))
+        other = other_delimiter(header, cells)
+        return None if other is None else InputError(f"{self.path}: {other}")
+
     def _refuse_width(self, header: list[str]) -> InputError:
+        if (other := self._refuse_other_delimiter()) is not None:
+            return other
         row, line, cells = next(found for found in self._walk() if len(found[2]) != len(header))
         found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
         return InputError(
@@ -106,6 +122,8 @@ class DelimitedReader:
         return refuse_encoding(self.path, row + 1)
 
     def _refuse_quotes(self, error: csv.Error) -> InputError:
+        if (other := self._refuse_other_delimiter()) is not None:
+            return other
         row, line = -1, 0
         with suppress(csv.Error):
             for row, line, _ in self._walk():  # noqa: B007
@@ -115,3 +133,12 @@ class DelimitedReader:
             f"{self.path}: {where} cannot be read ({error}): a double quote is left open or stands inside a cell: "
             'write "" for a quote in a quoted cell; if it is the last row, the file is cut short.'
         )
+
+
+def other_delimiter(header: str, cells: int) -> str | None:
+    """What to say and do where a mark splits the header into more cells than it was read as, else `None`."""
+    unquoted = re.sub(r'"[^"]*"', '""', header)  # a mark inside quotes separates nothing
+    for mark, remedy in OTHER_DELIMITERS.items():
+        if 0 < cells <= unquoted.count(mark):
+            return f"the header {header!r} seems to be separated by {mark!r}: {remedy}."
+    return None
