@@ -6,7 +6,7 @@ model holds unfinished work; otherwise it waits for the next item or ends. A mod
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -29,6 +29,25 @@ class AnswerModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a speech model can do beyond speaking; None is what it cannot. A model over another passes them on.
+
+    Attributes:
+        language: the code of the one language that it speaks; None where it has no fixed one.
+        at_speed: the same voice, so many times as fast; without it, speech is stretched.
+        check_voices: refuses the first name that is no voice of the model with a `ModelError`.
+        fits: whether the model has room for an utterance.
+        stream: float32 mono pieces at `sample_rate` that join to the whole waveform.
+    """
+
+    language: str | None = None
+    at_speed: Callable[[float], SpeechModel] | None = None
+    check_voices: Callable[[Iterable[str]], None] | None = None
+    fits: Callable[[Utterance], bool] | None = None
+    stream: Callable[[Utterance], SpeechStream] | None = None
+
+
 @runtime_checkable
 class SpeechModel(Protocol):
     """Speaks utterances, many at a time."""
@@ -36,30 +55,13 @@ class SpeechModel(Protocol):
     info: ModelInfo
     sample_rate: int  # Hz
 
+    @property
+    def traits(self) -> Traits:
+        """What else it can do."""
+        ...
+
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order, pulling utterances as slots come free."""
-        ...
-
-
-@runtime_checkable
-class StreamingSpeechModel(SpeechModel, Protocol):
-    """A speech model that can give an utterance's audio while it is made."""
-
-    def stream(self, utterance: Utterance) -> SpeechStream:
-        """Yields float32 mono pieces at `sample_rate` that join to the whole waveform; returns the finish reason."""
-        ...
-
-
-@runtime_checkable
-class VoiceCheckingSpeechModel(SpeechModel, Protocol):
-    """A speech model that can say beforehand whether it knows a voice."""
-
-    def check_voices(self, names: Iterable[str]) -> None:
-        """Refuses the first name that is no voice of the model.
-
-        Raises:
-            ModelError: names the nearest voices.
-        """
         ...
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voicegen.audio.resample import resample
 from voicegen.audio.stretch import stretch
-from voicegen.protocols import SpeechModel, SpeechStream, StreamingSpeechModel, VoiceCheckingSpeechModel
+from voicegen.protocols import SpeechModel, SpeechStream, Traits
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.speaking import mapped, speak_one
 
@@ -45,17 +45,20 @@ class AdjustedSpeech:
     def around(cls, model: SpeechModel, settings: RateAndSpeed) -> SpeechModel:
         """`model` with the rate and speed of `settings`; `model` itself when it has them already.
 
-        A model whose `controls_speed` is true was given the speed when it was made, and is not stretched.
+        A model that sets its own speed was given the speed when it was made, and is not stretched.
         """
-        speed = 1.0 if getattr(model, "controls_speed", False) else settings.speed
+        speed = settings.speed if model.traits.at_speed is None else 1.0
         if speed == 1.0 and settings.sample_rate in (None, model.sample_rate):
             return model
         return cls(model, settings.sample_rate, speed)
 
-    def check_voices(self, names: Iterable[str]) -> None:
-        """Refuses names that the inner model does not know, as it does; a model that cannot tell refuses none."""
-        if isinstance(self._model, VoiceCheckingSpeechModel):
-            self._model.check_voices(names)
+    @property
+    def traits(self) -> Traits:
+        """The inner model's, and it streams."""
+        inner = self._model.traits
+        faster = inner.at_speed
+        at_speed = faster and (lambda speed: AdjustedSpeech(faster(speed), self.sample_rate, self._speed))
+        return replace(inner, at_speed=at_speed, stream=self.stream)
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields the inner model's records as they come, adjusted."""
@@ -68,14 +71,13 @@ class AdjustedSpeech:
         Raises:
             ModelError: the text cannot be spoken.
         """
-        if self._speed != 1.0 or not isinstance(self._model, StreamingSpeechModel):
+        inner = self._model.traits.stream
+        if self._speed != 1.0 or inner is None:
             speech = speak_one(self, utterance)
             yield speech.samples
             return speech.finish_reason
         resampler = soxr.ResampleStream(self._model.sample_rate, self.sample_rate, 1, dtype="float32", quality="VHQ")
-        reason = yield from mapped(
-            lambda piece: _within_full_scale(resampler.resample_chunk(piece)), self._model.stream(utterance)
-        )
+        reason = yield from mapped(lambda piece: _within_full_scale(resampler.resample_chunk(piece)), inner(utterance))
         yield _within_full_scale(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
         return reason
 

@@ -196,11 +196,11 @@ class MarvisTTSClient:
 
     def _configured(self, config: TTSConfig) -> AdjustedSpeech:
         """The model at the speed and rate of `config`."""
-        spoken = getattr(self.model, "language", None)
+        spoken = self.model.traits.language
         if spoken and config.language[:2] != spoken[:2]:
             raise ModelError(f"the voice {self.model.info.id} speaks {spoken}, not {config.language}")
         model, speed = self.model, config.speed
-        at_speed = getattr(model, "at_speed", None)
+        at_speed = model.traits.at_speed
         if speed != 1.0 and at_speed is not None:
             model, speed = at_speed(speed), 1.0
         return AdjustedSpeech(LongTextSpeech(model, _LONGEST_PART), config.sample_rate, speed)

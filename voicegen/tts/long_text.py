@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.protocols import SpeechModel, SpeechStream, VoiceCheckingSpeechModel
+from voicegen.protocols import SpeechModel, SpeechStream, Traits
 from voicegen.records import Failure, FinishReason, Speech, Utterance
 from voicegen.text.split import split_for_speech
 from voicegen.tts.speaking import derived_seed, stream_one, worst
@@ -23,7 +23,7 @@ _SENTENCE_MARKS: Final = (".", "!", "?", "…", "。", "！", "？", "।", "؟"
 class LongTextSpeech:
     """A `SpeechModel` over another that gives it no text longer than `max_chars` characters.
 
-    A model with a method `fits(utterance)` is given shorter ones where it has no room for so much.
+    A model whose traits have `fits` is given shorter ones where it has no room for so much.
 
     Parts of one text share its voice and have seeds of their own, made from the text's. Parts of several texts are
     spoken side by side; a text is yielded when its last part is done. No more is kept than the parts of the texts
@@ -33,15 +33,17 @@ class LongTextSpeech:
     def __init__(self, model: SpeechModel, max_chars: int) -> None:
         self.info = model.info
         self.sample_rate = model.sample_rate
-        self.controls_speed: bool = getattr(model, "controls_speed", False)
         self._model = model
         self._max_chars = max_chars
-        self._fits: Callable[[Utterance], bool] | None = getattr(model, "fits", None)
+        self._fits = model.traits.fits
 
-    def check_voices(self, names: Iterable[str]) -> None:
-        """Refuses names that the inner model does not know, as it does; a model that cannot tell refuses none."""
-        if isinstance(self._model, VoiceCheckingSpeechModel):
-            self._model.check_voices(names)
+    @property
+    def traits(self) -> Traits:
+        """The inner model's, and it streams."""
+        inner = self._model.traits
+        faster = inner.at_speed
+        at_speed = faster and (lambda speed: LongTextSpeech(faster(speed), self._max_chars))
+        return replace(inner, at_speed=at_speed, stream=self.stream)
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order.

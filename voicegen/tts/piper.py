@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voicegen.errors import MissingDependency, ModelError
 from voicegen.model_files import find_model
-from voicegen.protocols import SpeechStream
+from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 
 STARTER_VOICE: Final = "en_US-joe-medium"
@@ -34,11 +34,8 @@ class PiperSpeech:
 
     Attributes:
         voices: names that `Utterance.voice` may have; the first is the default.
-        controls_speed: the model itself speaks faster or slower.
         language: the code of the language that the voice speaks.
     """
-
-    controls_speed = True
 
     def __init__(
         self,
@@ -98,6 +95,11 @@ class PiperSpeech:
         info = ModelInfo(id=files.id, backend="piper", revision=files.revision, licence=files.licence)
         threads = threads or min(_processors(), 8)
         return cls(session, frontend, noise_inputs, info, speed, threads, _language(settings))
+
+    @property
+    def traits(self) -> Traits:
+        """Speaks one language, faster or slower by itself, with voices that it knows; streams."""
+        return Traits(self.language, self.at_speed, self.check_voices, stream=self.stream)
 
     def at_speed(self, speed: float) -> PiperSpeech:
         """The same voice, sharing the loaded model, `speed` times as fast as its own pace.

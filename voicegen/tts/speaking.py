@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
-from voicegen.protocols import SpeechModel, SpeechStream, StreamingSpeechModel
+from voicegen.protocols import SpeechModel, SpeechStream
 from voicegen.records import Failure, FinishReason, Speech, Utterance
 
 T = TypeVar("T")
@@ -37,8 +37,8 @@ def stream_one(model: SpeechModel, utterance: Utterance) -> SpeechStream:
     Raises:
         ModelError: it could not be spoken.
     """
-    if isinstance(model, StreamingSpeechModel):
-        return (yield from model.stream(utterance))
+    if (stream := model.traits.stream) is not None:
+        return (yield from stream(utterance))
     speech = speak_one(model, utterance)
     yield speech.samples
     return speech.finish_reason

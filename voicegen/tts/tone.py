@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.protocols import SpeechStream
+from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 
 _LEVEL: Final = 0.25  # of full scale
@@ -28,6 +28,11 @@ class ToneSpeech:
         self.info = ModelInfo(id="tone", backend="tone")
         self.sample_rate = sample_rate
         self._duration = duration
+
+    @property
+    def traits(self) -> Traits:
+        """Streams."""
+        return Traits(stream=self.stream)
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance, in order; text of white space alone fails."""

@@ -19,7 +19,7 @@ from voicegen.audio.wav import Subtype, write_wav
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.files import output_error
 from voicegen.pipeline.plan import row_seed
-from voicegen.protocols import ChatModel, SpeechModel, VoiceCheckingSpeechModel
+from voicegen.protocols import ChatModel, SpeechModel
 from voicegen.tts.client import DEFAULT_MODEL, open_model
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.voicechat.playback import Player, SilentPlayer
@@ -118,8 +118,9 @@ class VoiceChatPipeline:
 
     @voice.setter
     def voice(self, name: str | None) -> None:
-        if name is not None and isinstance(self._speech_model, VoiceCheckingSpeechModel):
-            self._speech_model.check_voices([name])
+        check = self._speech_model.traits.check_voices if self._speech_model else None
+        if name is not None and check is not None:
+            check([name])
         self._voice = name
 
     def clear_history(self) -> None:

@@ -10,6 +10,7 @@ from voicegen.pipeline.job import Job
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.writer import Writer
+from voicegen.protocols import Traits
 from voicegen.records import Answer, Failure, ModelInfo, Question, Speech
 
 RATE = 8_000
@@ -39,6 +40,7 @@ class Echo:
 class Hum:
     info = ModelInfo("hum", "hum")
     sample_rate = RATE
+    traits = Traits()
 
     def __init__(self, finish_reasons=None, break_at=None):
         self.finish_reasons = finish_reasons or {}

@@ -13,6 +13,8 @@ from voicegen.protocols import SpeechStream
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.tts import MarvisTTSClient, TTSConfig, batch_synthesize
 from voicegen.tts import client as client_module
+from voicegen.tts.adjusted import AdjustedSpeech
+from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.piper import PiperSpeech
 from voicegen.tts.tone import ToneSpeech
 
@@ -104,6 +106,12 @@ def test_streamed_pieces_join_to_the_whole(tts: MarvisTTSClient) -> None:
     pieces = list(tts.stream("Hello."))
     assert {piece.sampling_rate for piece in pieces} == {22_050}
     assert np.allclose(np.concatenate(pieces), tts.synthesize("Hello."), atol=1e-4)
+
+
+def test_a_voice_within_a_decorator_refuses_another_language_too(joe: PiperSpeech) -> None:
+    for model in (joe, LongTextSpeech(joe, 100), AdjustedSpeech(joe, 16_000)):
+        with pytest.raises(ModelError, match="speaks en_US, not de"):
+            MarvisTTSClient(model=model).synthesize("Guten Tag.", TTSConfig(language="de"))
 
 
 def test_a_cut_take_is_warned_of_however_it_is_spoken(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.speech_streams import ending
 from voicegen.errors import ModelError
-from voicegen.protocols import StreamingSpeechModel
+from voicegen.protocols import Traits
 from voicegen.records import Failure, FinishReason, ModelInfo, Speech, Utterance
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.speaking import derived_seed
@@ -27,6 +27,7 @@ class Batch:
         self.slots = slots
         self.asked: list[Utterance] = []
         self.nothing_ready = 0
+        self.traits = Traits()
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         batch: list[Utterance] = []
@@ -154,7 +155,7 @@ class _Reordered(Batch):
 @pytest.mark.parametrize("model", [ToneSpeech(8000, duration=0.05), _Reordered(1)])
 def test_streamed_pieces_join_to_the_whole(model: ToneSpeech | _Reordered) -> None:
     long = LongTextSpeech(model, 16)
-    assert isinstance(long, StreamingSpeechModel)
+    assert long.traits.stream is not None
     (whole,) = long.speak([Utterance(0, TEXT, seed=1)])
     assert isinstance(whole, Speech)
     assert np.array_equal(np.concatenate(list(long.stream(Utterance(0, TEXT, seed=1)))), whole.samples)

@@ -11,7 +11,6 @@ import pytest
 from piper import PiperVoice
 
 from voicegen.errors import ModelError
-from voicegen.protocols import StreamingSpeechModel
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.piper import PiperSpeech, voice_file
 from voicegen.tts.piper_graph import noise_as_inputs
@@ -32,7 +31,7 @@ def failure(model: PiperSpeech, utterance: Utterance) -> Failure:
 
 
 def test_piper_is_a_speech_model_that_knows_what_it_is(joe: PiperSpeech) -> None:
-    assert isinstance(joe, StreamingSpeechModel)
+    assert joe.traits.stream is not None
     assert joe.language == "en_US"
     assert joe.sample_rate == 22_050
     assert joe.info.id == "en_US-joe-medium"

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -87,6 +88,10 @@ def test_voice_changes_the_voice_of_the_next_answer(room):
 
 def test_an_unknown_voice_is_refused_at_once_and_the_old_one_stays(tmp_path, model):
     class Choosy(ToneSpeech):
+        @property
+        def traits(self):
+            return replace(super().traits, check_voices=self.check_voices)
+
         def check_voices(self, names):
             if set(names) - {"ann", "bob"}:
                 raise ModelError("the voices are ann, bob")

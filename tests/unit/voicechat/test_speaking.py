@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from voicegen.errors import ModelError
+from voicegen.protocols import Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.speaking import derived_seed
@@ -43,6 +44,7 @@ class SteppedSpeech:
         self.frames_out = threading.Semaphore(0)
         self.utterances = []
         self.closed = []
+        self.traits = Traits(stream=self.stream)
 
     def stream(self, utterance):
         self.utterances.append(utterance)
@@ -65,6 +67,7 @@ class WholeSpeech:
 
     info = ModelInfo("whole", "test")
     sample_rate = 100
+    traits = Traits()
 
     def speak(self, utterances):
         for utterance in utterances:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from voicegen.config import MarvisConfig, VoiceConfig
 from voicegen.errors import ModelError, VoicegenError
 from voicegen.model_files import HUB_PATTERNS, find_model
-from voicegen.protocols import SpeechStream
+from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.requests import MAX_FRAMES, SpeechRequest
@@ -120,6 +120,11 @@ class MarvisSpeech:
         usual = [_USUAL_VOICE] if _USUAL_VOICE in whole else []
         default = next(iter([*own, *usual, *whole]), None)
         return cls(engine, VoiceCatalog({**found, **own}, default, language), **sampling)
+
+    @property
+    def traits(self) -> Traits:
+        """Knows its voices and its room; streams."""
+        return Traits(check_voices=self.check_voices, fits=self.fits, stream=self.stream)
 
     def check_voices(self, names: Iterable[str | None]) -> None:
         """Makes voices ready, and refuses the first that could say nothing; None is the default voice.

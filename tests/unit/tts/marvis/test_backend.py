@@ -12,7 +12,6 @@ from tests.marvis_checkpoints import tiny_config, write_checkpoint, write_mimi
 from tests.unit.tts.test_voices import recording, write
 from voicegen.config import MarvisConfig, VoiceConfig, VoicePromptConfig
 from voicegen.errors import InputError, ModelError
-from voicegen.protocols import StreamingSpeechModel
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts import MarvisTTSClient, TTSConfig
 from voicegen.tts.long_text import LongTextSpeech
@@ -73,7 +72,7 @@ def samples(record: Speech | Failure) -> np.ndarray:
 
 
 def test_marvis_is_a_speech_model_that_streams(model: MarvisSpeech) -> None:
-    assert isinstance(model, StreamingSpeechModel)
+    assert model.traits.stream is not None
     assert model.sample_rate == 24_000
     assert model.info.backend == "marvis"
 
