@@ -88,7 +88,7 @@ def test_a_changed_input_is_another_run(tmp_path):
     (tmp_path / "12.csv").write_text((tmp_path / "12.csv").read_text().replace("plus", "minus"))
     refused = run(tmp_path, *FAKE, f"questions.path={tmp_path / '12.csv'}", "name=r")
     assert refused.returncode == 2
-    assert "input.sha256" in refused.stderr
+    assert f"input.sha256: {tmp_path / '12.csv'} is not the file of then, or has changed since" in refused.stderr
 
 
 def test_rows_that_fail_stay_in_the_manifest_and_the_others_go_on(tmp_path):

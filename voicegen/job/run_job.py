@@ -58,7 +58,8 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
     """
     questions = _question_file(config)
     identity = _identity(config, questions.inspect().sha256)
-    folder = RunFolder(config.output_dir, identity, overwrite=config.overwrite)
+    files = {"input.sha256": questions.path}
+    folder = RunFolder(config.output_dir, identity, files=files, overwrite=config.overwrite)
     with folder, _logging_to(folder.paths.log, show=show):
         run = _Run(config, folder, questions, show)
         try:

@@ -73,6 +73,7 @@ class RunFolder:
     Args:
         root: the folder.
         identity: what decides the run's result, as flat JSON values.
+        files: the file behind a hash of the identity, by the hash's key, for messages.
         overwrite: moves a run that is in the way aside, to `NAME.old-TIME`, and starts anew.
 
     Raises:
@@ -80,9 +81,12 @@ class RunFolder:
             message lists what differs), or files that are no run.
     """
 
-    def __init__(self, root: Path, identity: Identity, *, overwrite: bool = False) -> None:
+    def __init__(
+        self, root: Path, identity: Identity, *, files: Mapping[str, Path] | None = None, overwrite: bool = False
+    ) -> None:
         self.paths = RunPaths(root)
         self.identity = dict(identity)
+        self._files = dict(files or {})
         self.moved_to: Path | None = None
         self._overwrite = overwrite
         self._lock: FileLock | None = None
@@ -214,12 +218,16 @@ class RunFolder:
         if keys:
             groups = {key.removesuffix("kind") for key in keys if key.endswith(".kind")}
             keys = [key for key in keys if key.endswith(".kind") or not key.startswith(tuple(groups))]
-            now = self.identity
-            differs = "; ".join(f"{key}: {_short(then.get(key))} then, {_short(now.get(key))} now" for key in keys)
+            differs = "; ".join(self._difference(key, then) for key in keys)
             raise OutputError(
                 f"{self.paths.root} holds a run with other settings ({differs}): set them back to go on with it, "
                 "or start anew with another name=... or overwrite=true (which moves the old run aside)"
             )
+
+    def _difference(self, key: str, then: Mapping[str, Any]) -> str:
+        if key in self._files and key in then:
+            return f"{key}: {self._files[key]} is not the file of then, or has changed since"
+        return f"{key}: {_short(then.get(key))} then, {_short(self.identity.get(key))} now"
 
     def _move_aside(self) -> None:
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,15 @@ def test_the_same_identity_goes_on_and_another_is_refused_with_the_keys_that_dif
     assert "tts.speed: null then, 1.0 now" in message
     assert "chat.model" not in message
     assert "overwrite=true" in message
+
+
+def test_a_changed_input_is_told_by_its_name_and_not_by_its_hash(tmp_path):
+    with RunFolder(tmp_path, IDENTITY):
+        has_rows(tmp_path)
+    changed = RunFolder(tmp_path, {**IDENTITY, "input.sha256": "def"}, files={"input.sha256": Path("in/q.csv")})
+    with pytest.raises(OutputError, match=r"input\.sha256: in/q\.csv .*has changed") as refused, changed:
+        pass
+    assert "abc" not in str(refused.value)
 
 
 def test_overwriting_moves_the_old_run_aside_and_deletes_nothing(tmp_path):
