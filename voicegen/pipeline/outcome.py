@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voicegen.quality.verdict import judge
 from voicegen.records import Answer, Clip, Failure, FinishReason, ManifestRow, Question, Speech, Utterance
-
-_CUT = {
-    "length": "the take was cut before the text was over",
-    "runaway": "the take did not stop where the text was over",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +18,6 @@ class Outcome:
     utterance: Utterance | None = None
     speech: Speech | None = None
     failure: Failure | None = None
-
-    @property
-    def acceptable(self) -> bool:
-        """Whether there is a take, and it was neither cut nor ran on: its audio may say the text."""
-        return self.speech is not None and self.speech.finish_reason == "stop"
 
     def to_row(self, clip: Clip | None, keep_reasoning: bool) -> ManifestRow:
         """The ledger's row. `clip` is the WAV of an acceptable take."""
@@ -57,7 +48,7 @@ class Outcome:
     def _error(self) -> str | None:
         if self.failure is not None:
             return f"{self.failure.stage}: {self.failure.error}"
-        return _CUT.get(self.speech.finish_reason) if self.speech else None
+        return judge(self.speech).reason if self.speech else None
 
     def _finish_reason(self) -> FinishReason | None:
         """The take's, unless it is `stop`: then the answer's, which may have been cut at `max_tokens`."""

@@ -7,13 +7,12 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
-
 from voicegen.audio.wav import Subtype, encode_wav, peak_dbfs
 from voicegen.files import write_group_atomic
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.outcome import Outcome
-from voicegen.records import Clip, Failure, ManifestRow, Speech
+from voicegen.quality.verdict import judge
+from voicegen.records import Clip, Failure, ManifestRow
 
 
 class Writer:
@@ -58,10 +57,13 @@ class Writer:
     def _encoded(self, outcome: Outcome) -> tuple[Outcome, Clip | None, bytes]:
         """The outcome, and the clip and WAV bytes of an acceptable take."""
         speech = outcome.speech
-        if speech is None or not outcome.acceptable:
+        if speech is None:
             return outcome, None, b""
-        if defect := _defect(speech):
-            failure = Failure(outcome.index, "write", defect)
+        verdict = judge(speech)
+        if verdict.status == "rejected":
+            return outcome, None, b""
+        if verdict.reason is not None:
+            failure = Failure(outcome.index, "write", verdict.reason)
             return replace(outcome, speech=None, failure=failure), None, b""
         wav = encode_wav(speech.samples, speech.sampling_rate, self._subtype)
         clip = Clip(
@@ -74,12 +76,3 @@ class Writer:
             num_bytes=len(wav),
         )
         return outcome, clip, wav
-
-
-def _defect(speech: Speech) -> str | None:
-    """Why a take cannot be a WAV at all."""
-    if len(speech.samples) == 0:
-        return "the take holds no audio"
-    if not np.isfinite(speech.samples).all():
-        return "the take holds NaN or infinity"
-    return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from voicegen.audio.wav import Subtype, peak_dbfs, write_wav
 from voicegen.errors import ConfigError
 from voicegen.protocols import SpeechModel
+from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.text.spoken import to_spoken
 from voicegen.tts.speaking import derived_seed
@@ -88,11 +89,11 @@ def _utterances(
 
 def _write(speech: Speech, folder: Path, name: str, subtype: Subtype) -> Clip | Failure:
     index = speech.utterance.index
-    if len(speech.samples) == 0:
-        return Failure(index, "write", "the take holds no audio")
-    if speech.finish_reason != "stop":
-        reason = {"length": "was cut at its longest", "runaway": "ran on past its text"}[speech.finish_reason]
-        return Failure(index, "tts", f"the take {reason}; try another seed, or a shorter text")
+    verdict = judge(speech)
+    if verdict.status == "rejected":
+        return Failure(index, "tts", f"{verdict.reason}; try another seed, or a shorter text")
+    if verdict.reason is not None:
+        return Failure(index, "write", verdict.reason)
     data = write_wav(folder / name, speech.samples, speech.sampling_rate, subtype)
     return Clip(
         index=index,

@@ -66,6 +66,18 @@ def test_a_cut_take_is_reported_and_not_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["000002.wav"]
 
 
+def test_a_take_that_is_no_audio_is_reported_and_not_written(tmp_path: Path) -> None:
+    class Broken(ToneSpeech):
+        def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+            for record in super().speak(utterances):
+                assert isinstance(record, Speech)
+                yield replace(record, samples=np.full(9, np.nan, dtype=np.float32))
+
+    records = list(speak_to_folder(Broken(8000), ["a"], tmp_path))
+    assert records == [Failure(0, "write", "the take holds NaN or infinity")]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_texts_are_pulled_one_by_one(tmp_path: Path) -> None:
     pulled: list[int] = []
 
