@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from voicegen.dataset.cells import CellError, id_cell, turn_cell
+from voicegen.dataset.cells import CellError, id_cell, shown, turn_cell, type_name
 from voicegen.dataset.columns import ColumnNames
 from voicegen.dataset.keys import KeyHashes, first_descent, first_gap, first_repeats, places, repeated
 from voicegen.dataset.readers import Reader
@@ -73,6 +73,28 @@ def check_text_types(path: Path, schema: pa.Schema, names: ColumnNames) -> None:
             raise InputError(
                 f"{path}: column {name!r} holds {found}, not text: write it as strings, or choose another."
             )
+
+
+def check_some_text(path: Path, reader: Reader, names: ColumnNames) -> None:
+    """Refuses an untyped column of questions or answers where no cell holds text and some hold something else.
+
+    Raises:
+        InputError: Names the column, what it holds and the remedy.
+    """
+    for name in (names.text, names.answer):
+        if name is None:
+            continue
+        other: Any = None
+        cells = (value for block in reader.blocks([name]) for value in block.cells(name) if value is not None)
+        for other in cells:
+            if isinstance(other, str):
+                break
+        else:
+            if other is not None:
+                raise InputError(
+                    f"{path}: column {name!r} holds {type_name(other)} ({shown(other)}) and in no row text: "
+                    "write it as strings, or choose another."
+                )
 
 
 def check_rows(path: Path, reader: Reader, names: ColumnNames) -> NDArray[np.int32] | None:

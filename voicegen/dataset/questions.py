@@ -144,6 +144,8 @@ class QuestionFile:
         names = self._names(table.schema.names)
         if format == "parquet":
             inspection.check_text_types(path, table.schema, names)
+        elif format == "jsonl":
+            inspection.check_some_text(path, self._reader, names)
         turns = inspection.check_rows(path, self._reader, names)
         return InputSummary(
             rows=table.rows if self.limit is None else min(self.limit, table.rows),

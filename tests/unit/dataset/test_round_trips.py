@@ -105,6 +105,7 @@ def test_csv_and_tsv_are_read_as_written(rows, names, dialect, bom, delimiter):
 )
 def test_json_lines_are_read_as_written(texts, values, ascii):
     rows = [{"question": text, "other": value} for text, value in zip(texts, values, strict=False)]
+    rows.append({"question": "Who?", "other": None})  # a file without one text is refused
     folder, path = written("q.jsonl", "".join(json.dumps(row, ensure_ascii=ascii) + "\n" for row in rows))
     with folder:
         file = QuestionFile(path)
