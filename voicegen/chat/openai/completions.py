@@ -88,14 +88,13 @@ def _completion(reply: Mapping[str, Any], begins: Beginning) -> Completion:
     parser.feed(_content_text(message.get("content")))
     parser.finish(cut=finish_reason == "length")
     calls = [_structured_call(entry) for entry in message.get("tool_calls") or ()]
-    usage = reply.get("usage") or {}
     return Completion(
         text=parser.answer.strip(),
         reasoning=thought or parser.reasoning,
         tool_calls=tuple(_with_ids([*calls, *parser.tool_calls])),
         finish_reason=finish_reason,
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
+        prompt_tokens=_tokens(reply, "prompt_tokens"),
+        completion_tokens=_tokens(reply, "completion_tokens"),
         began=Beginning.ANSWER if thought else parser.began,
         in_doubt=parser.in_doubt,
     )
@@ -153,9 +152,8 @@ class StreamedReply:
         return deltas + [Delta(tool_call=call) for call in _with_ids(calls)]
 
     def _read(self, event: Mapping[str, Any]) -> list[Delta]:
-        usage = event.get("usage") or {}
-        self.prompt_tokens = int(usage.get("prompt_tokens") or self.prompt_tokens)
-        self.completion_tokens = int(usage.get("completion_tokens") or self.completion_tokens)
+        self.prompt_tokens = _tokens(event, "prompt_tokens") or self.prompt_tokens
+        self.completion_tokens = _tokens(event, "completion_tokens") or self.completion_tokens
         choices = event.get("choices") or []
         if not choices:
             return []
@@ -192,6 +190,14 @@ class StreamedReply:
         call["name"] += function.get("name") or ""
         arguments = function.get("arguments") or ""
         call["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+
+def _tokens(reply: Mapping[str, Any], key: str) -> int:
+    """A count of the reply's `usage`; 0 where it is missing or unreadable, as a good answer does not hang on it."""
+    try:
+        return max(0, int(reply["usage"][key]))
+    except _MISSHAPEN:
+        return 0
 
 
 def _json_object(text: str) -> dict[str, Any]:

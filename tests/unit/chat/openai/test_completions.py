@@ -3,9 +3,10 @@ import json
 import pytest
 
 from tests.openai_clients import error_of, only, to
-from tests.openai_server import completion, says, serving
+from tests.openai_server import completion, piece, says, serving
 from tests.transcripts import harmony_transcripts
-from voicegen.chat.openai.completions import parse_completion
+from voicegen.chat.openai.completions import StreamedReply, parse_completion
+from voicegen.chat.reading.beginning import Beginning
 from voicegen.records import Answer
 
 
@@ -39,3 +40,15 @@ def test_raw_harmony_in_the_content_is_read_like_the_models_own_tokens() -> None
     readable = [t for t in harmony_transcripts() if t.answer and not t.calls and "<|message|>" in t.text]
     for transcript in readable:
         assert parse_completion(json.dumps(completion(transcript.text))).text == transcript.answer.strip()
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": "x"}, {"prompt_tokens": None, "completion_tokens": []}, "x", [1]])
+def test_a_usage_that_cannot_be_read_is_unknown_and_the_answer_stands(usage: object) -> None:
+    reply = parse_completion(json.dumps({**completion("Four."), "usage": usage}))
+    assert (reply.text, reply.prompt_tokens, reply.completion_tokens) == ("Four.", 0, 0)
+
+    streamed = StreamedReply(Beginning.ANSWER)
+    deltas = streamed.feed(json.dumps({**piece("stop", content="Four."), "usage": usage}))
+    deltas += streamed.finish()
+    assert "".join(delta.text for delta in deltas) == "Four."
+    assert (streamed.prompt_tokens, streamed.completion_tokens) == (0, 1)
