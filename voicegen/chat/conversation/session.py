@@ -178,11 +178,11 @@ class ChatSession:
         said: list[Message] = [Message(Role.USER, well_formed(_checked_text("the question", text)))]
         reply = ReplySoFar()
         try:
-            for left in range(max_rounds, -1, -1):
+            for left in range(max_rounds, -2, -1):  # after its rounds a model may call once more, and reads the refusal
                 reply = ReplySoFar(taken=sum(len(message.tool_calls) for message in said))
                 yield from self._stream(said, reply, offer_tools=max_rounds > 0)
                 said.append(reply.message())
-                if not reply.calls or max_rounds == 0:
+                if not reply.calls or max_rounds == 0 or left < 0:
                     break
                 said += self._results(said, reply.calls) if left else _refused(reply.calls)
             self._check(reply, max_rounds)
@@ -244,10 +244,10 @@ class ChatSession:
     def _check(self, reply: ReplySoFar, max_rounds: int) -> None:
         if reply.calls and not max_rounds:
             raise ModelError(f"The model called the tool {reply.calls[0].name!r}, but it has none.")
+        if reply.calls:
+            raise ModelError(f"The model still calls tools after {max_rounds} rounds: raise max_rounds.")
         if reply.text.strip():
             return
-        if reply.calls and max_rounds:
-            raise ModelError(f"The model still calls tools after {max_rounds} rounds: raise max_rounds.")
         if reply.usage is not None and reply.usage.finish_reason == "length":
             raise ModelError(
                 f"The model used max_tokens={self.options.max_tokens} up before it came to its answer: "

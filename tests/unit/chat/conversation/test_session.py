@@ -212,7 +212,7 @@ def test_chat_offers_no_tools() -> None:
 
 
 def test_a_model_that_calls_without_end_must_answer_after_the_last_round() -> None:
-    model = ScriptedChatModel(call("f", "{}"), call("f", "{}"), call("f", "{}"), final("Enough."))
+    model = ScriptedChatModel(*[call("f", "{}")] * 4, final("Enough."))
     session = ChatSession(model)
     runs: list[int] = []
     session.register_tool("f", "d", lambda: runs.append(1))
@@ -227,6 +227,27 @@ def test_after_the_last_round_a_model_may_still_answer() -> None:
     session = ChatSession(model)
     session.register_tool("f", "d", lambda: 1)
     assert session.execute_tool_loop("Go", max_rounds=1) == "Enough."
+
+
+_LOOK = "<|channel|>final<|message|>I look.<|end|><|start|>assistant" + call("f", "{}")
+
+
+def test_a_model_that_calls_after_its_last_round_reads_the_refusal_and_answers() -> None:
+    model = ScriptedChatModel(call("f", "{}"), _LOOK, final("Enough."))
+    session = ChatSession(model)
+    runs: list[int] = []
+    session.register_tool("f", "d", lambda: runs.append(1))
+    assert session.execute_tool_loop("Go", max_rounds=1) == "Enough."
+    assert len(runs) == 1
+    assert "The limit of tool calls is reached" in model.seen[-1].messages[-1].content
+
+
+def test_text_beside_a_call_that_was_refused_is_no_answer() -> None:
+    session = ChatSession(ScriptedChatModel(*[_LOOK] * 3))
+    session.register_tool("f", "d", lambda: 1)
+    with pytest.raises(ModelError, match="still calls tools after 1 rounds"):
+        session.execute_tool_loop("Go", max_rounds=1)
+    assert session.get_history() == []
 
 
 @pytest.mark.parametrize("rounds", [0, "a", 1.5, None])
