@@ -79,12 +79,15 @@ def _blas() -> str:
 def _torch_device() -> str:
     import torch
 
+    from voicegen.mkl import settle_mkl
+
     devices = []
     if torch.cuda.is_available():
         devices += [f"CUDA ({torch.cuda.get_device_name(index)})" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("MPS")
-    devices.append(f"CPU ({torch.get_num_threads()} threads)")
+    branch = settle_mkl()
+    devices.append(f"CPU ({torch.get_num_threads()} threads{f', MKL branch {branch}' if branch else ''})")
     return f"{', '.join(devices)} (torch {torch.__version__}, torchaudio {_version('torchaudio')})"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from voicegen.mkl import settle_mkl
 from voicegen.tts.marvis.config import MarvisConfig, RopeConfig, TransformerConfig
 from voicegen.tts.marvis.weights import LayerWeights, MarvisWeights
 
@@ -94,6 +95,8 @@ class MarvisModel:
         self.weights = weights.to(device, dtype)
         self.backbone_rope = rope_table(config.backbone, config.backbone.context, device)
         self.depth_rope = rope_table(config.depth, config.codebooks + 1, device)
+        if device.type == "cpu":
+            settle_mkl()  # before the first product below: a row's bits do not change with the rows beside it
         # Each code's embedding as the depth decoder sees it, so that a step looks up instead of multiplying.
         self.depth_inputs = F.linear(self.weights.depth_embeddings, self.weights.projection)
         self.book_offsets = torch.arange(config.codebooks, device=device) * config.audio_vocab

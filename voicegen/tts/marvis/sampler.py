@@ -70,7 +70,7 @@ def gumbel_noise(seeds: torch.Tensor, frames: torch.Tensor, codebook: int, size:
     second = mix(seeds[:, 1] ^ counter)[:, None]
     codes = torch.arange(size, device=seeds.device) * GOLDEN & MASK
     bits = mix(mix((codes + first) & MASK) ^ second)
-    uniform = ((bits >> 8).float() + 0.5) * 2.0**-24
+    uniform = ((bits >> 9).float() + 0.5) * 2.0**-23  # 23 bits and a half are exact in float32: never 0 or 1
     return -torch.log(-torch.log(uniform))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from voicegen.tts.marvis import sampler
 from voicegen.tts.marvis.sampler import Sampling, gumbel_noise, sample, seed_words
 
 
@@ -63,3 +64,9 @@ def test_seeds_of_any_size_give_two_words() -> None:
     words = {seed_words(seed) for seed in (0, 1, -1, 2**31, 2**63, 2**64 - 1, 10**12)}
     assert len(words) >= 6
     assert all(0 <= word < 2**32 for pair in words for word in pair)
+
+
+@pytest.mark.parametrize("bits", [0, 0xFFFFFFFF])
+def test_noise_is_finite_for_the_smallest_and_the_largest_hash(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
+    monkeypatch.setattr(sampler, "mix", lambda x: torch.full_like(x, bits))
+    assert gumbel_noise(*rows(1), 0, 4).isfinite().all()

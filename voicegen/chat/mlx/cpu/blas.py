@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from voicegen.chat.mlx.cpu.elf import ImportSlot, import_slot, library_at, loaded_library
+from voicegen.mkl import settle_mkl
 
 Interface = Literal["sgemm_", "cblas_sgemm"]
 
@@ -58,6 +59,7 @@ def use_fast_blas(threads: int | None = None) -> BlasReport:
     report = blas_in_use()
     if report.fast is not False:
         return report
+    settle_mkl()
     for candidate in _candidates():
         if _bind(candidate, threads or default_threads()):
             return blas_in_use()

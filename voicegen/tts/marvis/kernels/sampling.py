@@ -30,7 +30,7 @@ def _ordered(values):
 def _noisy(values, at, temperature, low, high):
     """Adds temperature * Gumbel noise of a hash of the draw's two words and the code: `gumbel_noise`."""
     bits = _mix(_mix(at.to(tl.uint32) * 0x9E3779B9 + low) ^ high)
-    uniform = ((bits >> 8).to(tl.float32) + 0.5) * 5.9604644775390625e-08
+    uniform = ((bits >> 9).to(tl.float32) + 0.5) * 1.1920928955078125e-07
     return values - temperature * tl.log(-tl.log(uniform))
 
 

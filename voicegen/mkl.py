@@ -1,0 +1,56 @@
+"""The branch of MKL, by which torch and MLX multiply on an x86-64 CPU.
+
+Left alone, MKL chooses its code by the processor and by a product's shape, so that a row's bits can change with the
+rows beside it; on AMD's processors it chooses slow code as well. One branch for the whole process ends both (Intel's
+"conditional numerical reproducibility"). The function that sets it is exported by torch's `libtorch_cpu.so`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+from pathlib import Path
+
+BRANCHES = {3: "COMPATIBLE", 4: "SSE2", 6: "SSSE3", 7: "SSE4_1", 8: "SSE4_2", 9: "AVX", 10: "AVX2", 12: "AVX512"}
+"""MKL's numbers of its branches (mkl_types.h)."""
+
+AVX512, AVX2, COMPATIBLE = 12, 10, 3
+_UNSET = (1, 2)  # off, auto
+_BRANCH_ONLY = 1
+_STRICT = 0x10000
+
+
+def settle_mkl() -> str | None:
+    """Fixes MKL's branch, once and before the first product; a branch that the user set (`MKL_CBWR`) stays.
+
+    Returns:
+        The branch's name, or None where torch has no MKL or MKL does not take one any more.
+    """
+    library = _torch_library()
+    if library is None or not hasattr(library, "mkl_serv_cbwr_set"):
+        return None
+    if library.mkl_serv_cbwr_get(_BRANCH_ONLY) in _UNSET:
+        wanted = (AVX512, AVX2, COMPATIBLE) if _is_intel() else (AVX2, COMPATIBLE)
+        any(library.mkl_serv_cbwr_set(branch) == 0 for branch in wanted)
+    branch = library.mkl_serv_cbwr_get(_BRANCH_ONLY) & ~_STRICT
+    return None if branch in _UNSET else BRANCHES.get(branch, str(branch))
+
+
+def _torch_library() -> ctypes.CDLL | None:
+    spec = importlib.util.find_spec("torch")
+    places = spec.submodule_search_locations if spec else None
+    if not places:
+        return None
+    try:
+        return ctypes.CDLL(str(Path(next(iter(places))) / "lib" / "libtorch_cpu.so"), mode=os.RTLD_NOW)
+    except OSError:
+        return None
+
+
+def _is_intel() -> bool:
+    """AVX-512 is asked for on Intel's processors alone: on others AVX2 is the branch whose bits were seen to hold."""
+    try:
+        return "GenuineIntel" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
