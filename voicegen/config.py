@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from voicegen.errors import ConfigError
 
@@ -169,10 +169,16 @@ ChatConfig = Annotated[MLXChatConfig | OpenAIChatConfig | EchoChatConfig, Field(
 SpeechConfig = Annotated[PiperConfig | MarvisConfig | ToneConfig, Field(discriminator="kind")]
 
 
+def _one_folder(name: str) -> str:
+    if not name.strip() or name in (".", "..") or any(sign in name for sign in "/\\\0"):
+        raise ValueError(f"{name!r} cannot name a run's folder: for a place elsewhere give output_dir=...")
+    return name
+
+
 class JobConfig(_Settings):
     """Everything a command is told."""
 
-    name: Annotated[str, Field(pattern=r"^[^/\\]+$")] = Field(json_schema_extra=NOT_IDENTITY)
+    name: Annotated[str, AfterValidator(_one_folder)] = Field(json_schema_extra=NOT_IDENTITY)
     output_dir: Path = Field(json_schema_extra=NOT_IDENTITY)
     seed: int
     overwrite: bool = Field(json_schema_extra=NOT_IDENTITY)

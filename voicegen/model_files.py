@@ -34,6 +34,7 @@ HUB_IGNORED = ("original/*", "metal/*", "onnx/*", "consolidated*.safetensors")
 """Second copies of the same weights, as some repositories carry them."""
 
 SINGLE_FILES = (".gguf", ".onnx")
+_WEIGHTS = (*SINGLE_FILES, ".safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
         ModelError: Nothing of that name is found; the message says what to do.
         MissingDependency: The name is a starter model whose wheel is not installed.
     """
+    if not name.strip():
+        raise ModelError("the name of the model is empty: give a folder, a starter model or a hub name")
     local = Path(name).expanduser()
     if local.exists():
         return _in_folder(local, name)
@@ -125,8 +128,8 @@ def wheel_path(wheel: StarterWheel) -> Path | None:
 def _in_folder(path: Path, name: str) -> ModelFiles:
     path = path.resolve()
     folder = path if path.is_dir() else path.parent
-    if path.is_dir() and not any(path.iterdir()):
-        raise ModelError(f"model {name!r}: the folder {path} is empty; put the model's files there")
+    if path.is_dir() and not any(file.suffix in _WEIGHTS or file.name == "config.json" for file in path.iterdir()):
+        raise ModelError(f"model {name!r}: {path} is not a model's folder: it has neither config.json nor weights")
     return ModelFiles(path, "folder", name, fingerprint(path), _licence_of(folder))
 
 

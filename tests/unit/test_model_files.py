@@ -126,10 +126,17 @@ def test_an_unreachable_hub_is_one_line_that_says_what_to_do(monkeypatch, tmp_pa
     assert "hf download org/model" in str(caught.value)
 
 
-def test_an_empty_folder_is_refused(tmp_path):
+def test_a_folder_without_a_models_files_is_refused_unread(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError, match="is empty"):
-        find_model(str(tmp_path / "empty"))
+    for folder in (tmp_path / "empty", tmp_path, Path(tmp_path.anchor)):
+        with pytest.raises(ModelError, match="not a model's folder"):
+            find_model(str(folder))
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_model_without_a_name_is_not_the_current_folder(name):
+    with pytest.raises(ModelError, match="the name of the model is empty"):
+        find_model(name)
 
 
 def test_a_folders_fingerprint_follows_its_content_and_not_its_place(tmp_path):

@@ -85,12 +85,12 @@ def finished_batches(
         first = after
 
 
-def manifest_rows(path: Path) -> int:
-    """The number of rows in the manifest at `path`; 0 where there is none that can be read."""
+def manifest_rows(path: Path) -> int | None:
+    """The number of rows in the manifest at `path`; None where there is none that can be read."""
     try:
         return int(pq.read_metadata(path).num_rows)
     except (OSError, pa.ArrowException):
-        return 0
+        return None
 
 
 @contextmanager

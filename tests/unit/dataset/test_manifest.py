@@ -222,9 +222,9 @@ def test_an_input_that_changed_is_not_joined_with_rows_of_the_old_one(tmp_path):
     assert not (tmp_path / "m.parquet").exists()
 
 
-def test_a_manifest_that_is_missing_or_torn_counts_as_empty(tmp_path):
-    assert manifest_rows(tmp_path / "none.parquet") == 0
-    assert manifest_rows(text_file(tmp_path / "torn.parquet", "PAR1")) == 0
+def test_a_manifest_that_is_missing_or_torn_counts_as_none(tmp_path):
+    assert manifest_rows(tmp_path / "none.parquet") is None
+    assert manifest_rows(text_file(tmp_path / "torn.parquet", "PAR1")) is None
 
 
 def test_what_a_model_wrote_that_is_no_valid_unicode_does_not_stop_the_manifest(tmp_path):

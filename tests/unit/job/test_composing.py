@@ -58,7 +58,7 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["--no-such-flag"], "there is no flag --no-such-flag"),
         (["--config-name", "nowhere"], "there is no config named nowhere"),
         (["--config-dir", "/nowhere"], "there is no such folder"),
-        (["name=a/b"], "name='a/b'"),
+        (["name=a/b"], "name: 'a/b' cannot name a run's folder"),
         (["tts.kind=os.system"], "tts.kind must be one of piper, marvis, tone"),
         (["chat=mlx", "chat.model=x", "chat.num_answers=3"], "num_answers over 1 needs a temperature over 0"),
     ],
@@ -137,3 +137,13 @@ def test_ready_answers_leave_the_chat_model_out_of_the_identity():
     ready = "questions.answer_column=answer"
     assert composed(ready).identity() == composed(ready, "chat=echo").identity()
     assert composed().identity() != composed("chat=echo").identity()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b"])
+def test_a_name_that_leads_out_of_the_outputs_is_refused(name):
+    with pytest.raises(ConfigError, match="cannot name a run's folder"):
+        compose([f"name={name}"])
+
+
+def test_a_name_may_begin_with_dots():
+    assert compose(["name=..mine"]).name == "..mine"

@@ -108,3 +108,9 @@ def test_what_a_model_warns_of_is_shown_once(tmp_path, monkeypatch, capsys):
     assert launch(words, lambda config: run_job(config, show=True).exit_code) == 0
     assert capsys.readouterr().err.count("the voice 'x' is left out") == 1
     assert "the voice 'x' is left out" in next((tmp_path / "outputs" / "r" / "logs").iterdir()).read_text()
+
+
+def test_a_run_of_no_rows_has_the_manifest_that_its_summary_names(run):
+    summary, rows = run(Reluctant(), "questions.limit=0")
+    assert summary.manifest.is_file()
+    assert rows == []
