@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from importlib import import_module
+from typing import IO, Any, cast
 
 from voicegen import __version__
 from voicegen.errors import VoicegenError
@@ -18,6 +20,8 @@ COMMANDS = {
     "bench": "time this machine: answering, speaking, the whole run against the naive loop",
     "doctor": "say what this machine has: devices, models, optional packages",
 }
+
+_BROKEN_PIPE = 141  # as a shell reports a command that SIGPIPE ended
 
 _USAGE = """\
 usage: voicegen COMMAND [KEY=VALUE ...] [--flags]
@@ -37,22 +41,52 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the process's exit code."""
+    with redirect_stderr(cast("IO[str]", _Notices(sys.stderr))):
+        return _guarded(list(sys.argv[1:] if argv is None else argv))
+
+
+class _Notices:
+    """Standard error, whose reader may go: what nobody reads never ends a command."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Writes `text`, or drops it and all that follows."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _drop(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Writes what is held back, or drops it."""
+        try:
+            self._stream.flush()
+        except OSError:
+            _drop(self._stream)
+
+
+def _guarded(words: list[str]) -> int:
     try:
-        exit_code = _run(list(sys.argv[1:] if argv is None else argv))
+        exit_code = _run(words)
         sys.stdout.flush()
         return exit_code
     except VoicegenError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted; what was finished is safe", 130)
-    except BrokenPipeError:  # the reader of our output has gone: nothing is wrong, and nobody to tell
-        _drop_output()
-        return 0
+    except BrokenPipeError:  # the reader has gone while there was work left: nobody to tell, but not a success
+        _drop(sys.stdout)
+        return _BROKEN_PIPE
     except OSError:
         reason = _output_problem()
         if reason is None:
             raise
-        _drop_output()
+        _drop(sys.stdout)
         return _fail(f"cannot write to standard output: {reason}")
 
 
@@ -66,7 +100,9 @@ def _run(words: list[str]) -> int:
     completing = words[0] in ("-sc", "--shell-completion")
     if words[0] not in COMMANDS and not completing:
         return _fail(_unknown_command(words[0]))
-    signal.signal(signal.SIGTERM, _interrupt)  # a batch system's end is Ctrl-C: writes in flight are finished
+    for end in (signal.SIGTERM, signal.SIGHUP):  # a batch system's or a terminal's end: writes in flight are finished
+        if signal.getsignal(end) is not signal.SIG_IGN:  # nohup
+            signal.signal(end, _interrupt)
     if completing:
         return int(import_module("voicegen.commands.completion").main(words, COMMANDS))
     return int(import_module(f"voicegen.commands.{words[0]}").main(words[1:]))
@@ -81,9 +117,9 @@ def _output_problem() -> str | None:
     return None
 
 
-def _drop_output() -> None:
-    """Throws away what was printed and not yet written, so that the end of the process does not try again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _drop(stream: IO[str]) -> None:
+    """Throws away what was written and is still held back, so that the end of the process does not try again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _interrupt(_signum: int, _frame: object) -> None:

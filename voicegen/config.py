@@ -7,9 +7,11 @@ fast, not what comes out.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +24,25 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}([-_][A-Za-z]{2,4})?$")]
 
 
+def _from_home(value: Any) -> Any:
+    """A path with `~` as the home folder: no shell expands it after `=` or inside quotes."""
+    written = str(value)
+    if isinstance(value, str | Path) and (written == "~" or written.startswith("~/")):
+        return type(value)(Path(written).expanduser())
+    return value
+
+
+def _local(value: Any) -> Any:
+    # A `Path` made of a URL has lost one of the two slashes.
+    if isinstance(value, str | Path) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(value)):
+        raise ValueError(f"{value} is a URL: give a file or folder of this machine")
+    return _from_home(value)
+
+
+LocalPath = Annotated[Path, BeforeValidator(_local)]
+ModelName = Annotated[str, BeforeValidator(_from_home)]  # a folder, or a model's name
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
 
@@ -29,7 +50,7 @@ class _Settings(BaseModel):
 class QuestionsConfig(_Settings):
     """Where the questions are and which column is what."""
 
-    path: Path | None = Field(json_schema_extra=NOT_IDENTITY)  # the file's hash is in the identity instead
+    path: LocalPath | None = Field(json_schema_extra=NOT_IDENTITY)  # the file's hash is in the identity instead
     format: Literal["csv", "tsv", "parquet", "jsonl"] | None
     text_column: str
     id_column: str | None
@@ -55,7 +76,7 @@ class _AnsweringConfig(_Settings):
 
 
 class _GeneratingConfig(_AnsweringConfig):
-    model: str
+    model: ModelName
     system_prompt: str | None
     max_tokens: Positive
     temperature: Annotated[float, Field(ge=0, le=5)]
@@ -108,7 +129,7 @@ class PiperConfig(_SpeakingConfig):
     """A Piper voice."""
 
     kind: Literal["piper"]
-    model: str
+    model: ModelName
     revision: str | None
     workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
 
@@ -117,9 +138,9 @@ class MarvisConfig(_SpeakingConfig):
     """Marvis TTS."""
 
     kind: Literal["marvis"]
-    model: str
+    model: ModelName
     revision: str | None
-    codec: str | None
+    codec: ModelName | None
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(json_schema_extra=NOT_IDENTITY)
     dtype: Literal["auto", "float32", "bfloat16"] = Field(json_schema_extra=NOT_IDENTITY)
     slots: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
@@ -139,7 +160,7 @@ class ToneConfig(_SpeakingConfig):
 class VoicePromptConfig(_Settings):
     """A user's own voice: a recording and what it says."""
 
-    audio: Path
+    audio: LocalPath
     transcript: str
     mode: Literal["match", "context"] = "match"
     language: Language = "en"
@@ -179,7 +200,7 @@ class JobConfig(_Settings):
     """Everything a command is told."""
 
     name: Annotated[str, AfterValidator(_one_folder)] = Field(json_schema_extra=NOT_IDENTITY)
-    output_dir: Path = Field(json_schema_extra=NOT_IDENTITY)
+    output_dir: LocalPath = Field(json_schema_extra=NOT_IDENTITY)
     seed: int
     overwrite: bool = Field(json_schema_extra=NOT_IDENTITY)
     retry_failed: bool = Field(json_schema_extra=NOT_IDENTITY)
@@ -278,6 +299,25 @@ def _kinds_with(key: str) -> list[str]:
     union = {"chat": ChatConfig, "tts": SpeechConfig}.get(group)
     members = get_args(get_args(union)[0]) if union else ()
     return [get_args(member.model_fields["kind"].annotation)[0] for member in members if name in member.model_fields]
+
+
+def is_text(key: str) -> bool:
+    """Whether the setting of this dotted key is text or a path, and never a number."""
+    types: list[Any] = [JobConfig]
+    for part in key.split("."):
+        models = [kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        types = [member for field in fields for member in _members(field.annotation)]
+    return bool({str, Path} & set(types)) and not {int, float, bool} & set(types)
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types that a union, with or without `Annotated`, is made of."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [member for part in get_args(annotation) for member in _members(part)]
+    return [annotation] if isinstance(annotation, type) else []
 
 
 def dotted_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -1,3 +1,5 @@
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -24,3 +26,35 @@ def test_another_error_of_the_system_is_not_taken_for_one_of_the_output(monkeypa
     monkeypatch.setattr("voicegen.commands.doctor.main", fail)
     with pytest.raises(OSError, match="the disk is broken"):
         main(["doctor"])
+
+
+@pytest.fixture
+def unread():
+    """A stream whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8", buffering=1) as stream:
+        yield stream
+
+
+def test_notices_that_nobody_reads_do_not_end_a_command(monkeypatch, unread, tmp_path):
+    monkeypatch.setattr(sys, "stderr", unread)
+    assert main(["run", "preset=fake", f"output_dir={tmp_path / 'run'}", "questions.limit=2"]) == 0
+    assert (tmp_path / "run" / "manifest.parquet").is_file()
+    assert sys.stderr is unread
+
+
+def test_output_that_nobody_reads_is_no_success(monkeypatch, unread):
+    monkeypatch.setattr(sys, "stdout", unread)
+    assert main(["--version"]) == 141
+
+
+def test_a_terminal_that_goes_away_is_an_interruption(monkeypatch, capsys):
+    before = {end: signal.getsignal(end) for end in (signal.SIGHUP, signal.SIGTERM)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    monkeypatch.setattr("voicegen.commands.doctor.main", lambda _words: os.kill(os.getpid(), signal.SIGHUP))
+    try:
+        assert main(["doctor"]) == 130
+    finally:
+        for end, handler in before.items():
+            signal.signal(end, handler)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from voicegen.config import JobConfig, dotted_keys, unknown_key, validate
+from voicegen.config import JobConfig, dotted_keys, is_text, unknown_key, validate
 from voicegen.errors import ConfigError, VoicegenError
 
 Job = Callable[[JobConfig], int]
@@ -85,12 +85,33 @@ def _composed(overrides: Sequence[str], config_dir: Path | None, config_name: st
 
     if config_dir is not None:
         overrides = [*overrides, f"hydra.searchpath=[file://{config_dir.resolve()}]"]
+    overrides = [_readable(word) for word in overrides]
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
         try:
             return hydra_compose(config_name, overrides=list(overrides))
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(_one_line(error, config_name)) from None
+
+
+def _readable(word: str) -> str:
+    """An override whose value Hydra takes as it was typed: what its grammar cannot read, and text like 2024, quoted."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key, equals, value = word.partition("=")
+    try:
+        parsed = OverridesParser.create().parse_override(word)
+    except HydraException:
+        unclear = not equals or value.startswith(("[", "{", "'", '"'))
+        return word if unclear else f"{key}={_quoted(value)}"
+    if parsed.is_sweep_override() or parsed.is_delete() or not is_text(parsed.key_or_group):
+        return word
+    return f"{key}={_quoted(value)}" if isinstance(parsed.value(), int | float) else word
+
+
+def _quoted(value: str) -> str:
+    return "'" + re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), value) + "'"
 
 
 def _validated(composed: Any, settings: Mapping[str, Any]) -> JobConfig:

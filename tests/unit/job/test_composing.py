@@ -147,3 +147,32 @@ def test_a_name_that_leads_out_of_the_outputs_is_refused(name):
 
 def test_a_name_may_begin_with_dots():
     assert compose(["name=..mine"]).name == "..mine"
+
+
+def test_a_tilde_is_the_home_folder_in_every_path(monkeypatch):
+    monkeypatch.setenv("HOME", "/homes/ada")
+    job = compose(["output_dir=~/run", "questions.path=~/q.csv", "chat.model=~/models/chat"])
+    assert (str(job.output_dir), str(job.questions.path)) == ("/homes/ada/run", "/homes/ada/q.csv")
+    assert job.chat.model == "/homes/ada/models/chat"
+    prompt = {"voice.prompts": {"ada": {"audio": "~/ada.wav", "transcript": "Hello."}}}
+    assert str(compose([], settings=prompt).voice.prompts["ada"].audio) == "/homes/ada/ada.wav"
+
+
+@pytest.mark.parametrize("key", ["output_dir", "questions.path"])
+@pytest.mark.parametrize("url", ["s3://bucket/run", "https://example.org/q.csv", "file:///q.csv"])
+def test_a_url_where_a_path_belongs_is_refused(key, url):
+    with pytest.raises(ConfigError, match=f"{key}: {url} is a URL"):
+        compose([], settings={key: url})
+
+
+@pytest.mark.parametrize(
+    "path", ["größe.csv", "名前.csv", "my file (1).csv", "it's.csv", "dir [x]/q.csv", "a\\'b.csv", "2024", "1_0", "007"]
+)
+def test_a_value_is_taken_as_it_was_typed(path):
+    assert str(compose([f"questions.path={path}"]).questions.path) == path
+
+
+def test_text_that_looks_like_a_number_is_text():
+    job = compose(["name=2024", "questions.text_column=1", "questions.id_column=true", "questions.answer_column=null"])
+    assert (job.name, job.questions.text_column, job.questions.id_column) == ("2024", "1", "true")
+    assert job.questions.answer_column is None
