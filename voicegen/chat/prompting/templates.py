@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
+from voicegen.chat.prompting.capabilities import Capabilities
 from voicegen.chat.prompting.literals import guard, split_at
-from voicegen.chat.prompting.prompt import Conversation, harmony_conversation, plain_conversation, with_tools_in_system
+from voicegen.chat.prompting.prompt import Conversation, harmony_conversation, with_tools_in_system
 from voicegen.chat.reading.beginning import Beginning
 from voicegen.chat.reading.harmony import END_OF_TEXT, HARMONY_STOPS, HARMONY_TOKENS
 from voicegen.chat.reading.think import (
@@ -102,7 +103,7 @@ class ChatTemplate:
             add_generation_prompt: whether the prompt ends where the assistant's reply begins.
 
         Raises:
-            ModelError: the model's template refuses the conversation.
+            ModelError: the model's template refuses the conversation, or drops a part of it in every form.
         """
         text, literals = self._render_text(messages, tools, reasoning_effort, add_generation_prompt)
         return self._encode_prompt(text, literals)
@@ -126,12 +127,8 @@ class ChatTemplate:
         return (self._source is None and self._has_template) or "tools" in (self._source or "")
 
     @cached_property
-    def _takes_system(self) -> bool:
-        try:
-            self._apply([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}])
-        except Exception:  # a template raises what it likes: jinja2's errors, or an error of its own renderer
-            return False
-        return True
+    def _capabilities(self) -> Capabilities:
+        return Capabilities(self.name, self._apply, self.knows_tools, CALL)
 
     def _render_text(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], effort: str | None, open_reply: bool
@@ -146,15 +143,16 @@ class ChatTemplate:
             guarded = with_tools_in_system(guarded, tools, CALL)
         if effort is not None:
             options["reasoning_effort"] = effort
+        conversation = self._conversation(guarded)
         try:
-            return self._apply(self._conversation(guarded), **options), literals
+            return self._apply(conversation, **options), literals
         except Exception as error:
             raise ModelError(f"The chat template of {self.name} refuses this conversation: {error}") from error
 
     def _conversation(self, messages: Sequence[Message]) -> Conversation:
         if self.format == "harmony":
             return harmony_conversation(messages)
-        return plain_conversation(messages, takes_system=self._takes_system)
+        return self._capabilities.conversation(messages)
 
     def _apply(self, conversation: Conversation, **options: Any) -> str:
         if not self._has_template:
@@ -193,8 +191,8 @@ class ChatTemplate:
     def _between_turns(self) -> str:
         """What the template writes between an answer and the user's next turn; empty where it can't be told."""
         try:
-            text = self._apply(plain_conversation(_PROBE, takes_system=True))
-        except Exception:  # as in `_takes_system`
+            text = self._apply(self._conversation(_PROBE))
+        except Exception:  # a template raises what it likes
             return ""
         _, _, rest = text.partition(_PROBE[1].content)
         between, found, _ = rest.partition(_PROBE[2].content)
@@ -228,8 +226,8 @@ class ChatTemplate:
         if self.format != "think":
             return Beginning.ANSWER
         try:
-            prompt = self._apply(plain_conversation(_PROBE[:1], takes_system=True), add_generation_prompt=True).rstrip()
-        except Exception:  # as in `_takes_system`
+            prompt = self._apply(self._conversation(_PROBE[:1]), add_generation_prompt=True).rstrip()
+        except Exception:  # a template raises what it likes
             prompt = ""
         if prompt.endswith(THINK):
             return Beginning.REASONING if prompt.endswith(THINK[0]) else Beginning.LIKELY_ANSWER
