@@ -14,7 +14,7 @@ shown as the answer. Messages by another role end the reply.
 Source: the harmony format guide and the parser of github.com/openai/harmony (openai-harmony 0.0.8), which is the judge
 in the tests. Differences, all on purpose: `final <|constrain|>json` is an answer (the judge takes the content type for
 a recipient), `<|endoftext|>` ends a message, a second `<|start|>` begins a header anew, a header may lack its
-`<|start|>`, and text between messages is skipped.
+`<|start|>`, text between messages is skipped, and `functions.NAME` behind `<|constrain|>` is a recipient.
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ class HarmonyMachine:
             yield from self._content(name)
 
     def _open_message(self) -> Iterator[Delta]:
-        role, channel = self._header["role"].split(), self._header["channel"].split()
-        recipient = _recipient(role + channel + self._header["more"].split())
+        role, channel, more = (self._header[section].split() for section in ("role", "channel", "more"))
+        recipient = _recipient(role + channel + more) or next((word for word in more if _names_tool(word)), None)
         ours = (role[0] if role and not role[0].startswith("to=") else "assistant") == "assistant"
         if not ours:
             self.stopped = True
@@ -216,6 +216,11 @@ def may_be_bare(text: str) -> bool:
 
 def _recipient(words: list[str]) -> str | None:
     return next((word.removeprefix("to=") for word in words if word.startswith("to=")), None)
+
+
+def _names_tool(word: str) -> bool:
+    """Whether a word behind `<|constrain|>`, where a content type belongs, is a recipient that lacks its `to=`."""
+    return word.startswith("functions.")
 
 
 def _is_whole_object(text: str) -> bool:

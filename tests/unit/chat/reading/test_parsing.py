@@ -446,3 +446,11 @@ def test_a_call_that_nests_too_deeply_is_malformed_and_no_crash(depth: int, end:
         calls = read(THINK, f"<tool_call>{text}{end}").tool_calls
         assert [call.name for call in calls] == [""] * bool(end)
     assert malformed_text(call_arguments('{"x": ' + nested + "}")) is not None
+
+
+def test_a_call_in_the_final_channel_is_a_call_and_not_spoken() -> None:
+    parser = TextParser()
+    parser.feed('<|channel|>final <|constrain|>functions.get_weather<|message|>{"city":"Paris"}<|call|>')
+    parser.finish()
+    assert parser.answer == ""
+    assert [(call.name, dict(call.arguments)) for call in parser.tool_calls] == [("get_weather", {"city": "Paris"})]
