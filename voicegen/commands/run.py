@@ -36,7 +36,7 @@ flags
   --shell-completion install=bash shell completion: eval "$(voicegen run -sc install=bash)"
 
 exit codes: 0 all rows ok; 1 an unexpected error; 2 bad usage, config or input; 3 some rows failed or were rejected;
-130 interrupted: the same command goes on
+130 interrupted: the same command goes on; 141 nobody reads its output any more
 """
 
 
