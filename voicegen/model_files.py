@@ -34,7 +34,7 @@ HUB_IGNORED = ("original/*", "metal/*", "onnx/*", "consolidated*.safetensors")
 """Second copies of the same weights, as some repositories carry them."""
 
 SINGLE_FILES = (".gguf", ".onnx")
-_WEIGHTS = (*SINGLE_FILES, ".safetensors")
+_MODEL_SUFFIXES = (*SINGLE_FILES, ".safetensors", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,15 @@ def wheel_path(wheel: StarterWheel) -> Path | None:
 def _in_folder(path: Path, name: str) -> ModelFiles:
     path = path.resolve()
     folder = path if path.is_dir() else path.parent
-    if path.is_dir() and not any(file.suffix in _WEIGHTS or file.name == "config.json" for file in path.iterdir()):
-        raise ModelError(f"model {name!r}: {path} is not a model's folder: it has neither config.json nor weights")
+    if path.is_dir() and not _may_hold_a_model(path):
+        raise ModelError(f"model {name!r}: {path} is not a model's folder: it has neither JSON files nor weights")
     return ModelFiles(path, "folder", name, fingerprint(path), _licence_of(folder))
+
+
+def _may_hold_a_model(folder: Path) -> bool:
+    """Whether its files may be looked at: never those of a whole disk."""
+    is_disk = folder == Path(folder.anchor)
+    return not is_disk and any(file.suffix in _MODEL_SUFFIXES for file in folder.iterdir())
 
 
 def _in_wheel(wheel: StarterWheel) -> ModelFiles:

@@ -123,5 +123,5 @@ def test_torn_weights_are_one_line(folder):
 
 def test_a_folder_without_a_model_says_what_is_missing(tmp_path):
     (tmp_path / "notes.txt").write_text("no model")
-    with pytest.raises(ModelError, match=r"neither config\.json nor weights"):
+    with pytest.raises(ModelError, match="neither JSON files nor weights"):
         load(find_model(str(tmp_path)))

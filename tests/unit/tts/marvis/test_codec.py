@@ -166,7 +166,7 @@ def test_a_saved_codec_loads_and_decodes_the_same(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_mimi_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(ModelError, match=r"neither config\.json nor weights"):
+    with pytest.raises(ModelError, match="neither JSON files nor weights"):
         Codec.load(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     with pytest.raises(ModelError, match="config of a 'llama'"):
