@@ -157,6 +157,15 @@ class ChatSession:
         """Forgets the conversation, and the system prompt too unless it is kept."""
         self._history.clear(keep_system)
 
+    @property
+    def history(self) -> list[Message]:
+        """What `get_history` gives."""
+        return self.get_history()
+
+    def clear(self, keep_system: bool = True) -> None:
+        """Does what `clear_history` does."""
+        self.clear_history(keep_system)
+
     def drop_last_turn(self) -> str | None:
         """Takes the last turn back and returns its question, to be asked again or put otherwise."""
         turn = self._history.drop_last()

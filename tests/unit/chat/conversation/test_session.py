@@ -493,3 +493,12 @@ def test_a_saved_line_that_nests_too_deeply_is_named(tmp_path: Path) -> None:
     (tmp_path / "chat.jsonl").write_text('{"role": "user", "content": ' + "[" * 5000 + "\n")
     with pytest.raises(InputError, match="line 1: "):
         ChatSession.load(tmp_path / "chat.jsonl", ScriptedChatModel())
+
+
+def test_history_and_clear_are_short_for_the_longer_names() -> None:
+    session = ChatSession(ScriptedChatModel(final("Hello.")), system_prompt="Be brief.")
+    session.chat("Hi")
+    assert session.history == session.get_history()
+    assert len(session.history) == 3
+    session.clear(keep_system=False)
+    assert session.history == []
