@@ -25,7 +25,7 @@ def settle_mkl() -> str | None:
     """Fixes MKL's branch, once and before the first product; a branch that the user set (`MKL_CBWR`) stays.
 
     Returns:
-        The branch's name, or None where torch has no MKL or MKL does not take one any more.
+        The branch's name, or None where torch has no MKL, or MKL refused every branch.
     """
     library = _torch_library()
     if library is None or not hasattr(library, "mkl_serv_cbwr_set"):

@@ -20,7 +20,7 @@ class Outcome:
     failure: Failure | None = None
 
     def to_row(self, clip: Clip | None, keep_reasoning: bool) -> ManifestRow:
-        """The ledger's row. `clip` is the WAV of an acceptable take."""
+        """The ledger's row. `clip` is the WAV of a take whose verdict is ok."""
         answer, speech = self.answer, self.speech
         return ManifestRow(
             index=self.index,
