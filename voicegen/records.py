@@ -62,10 +62,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One row of the input. `answer` is a ready answer, where the input has them; `history` the turns before.
-
-    `attempt` counts the takes of the row, this one included.
-    """
+    """One row of the input. `answer` is a ready answer, where the input has them; `history` the turns before."""
 
     index: int
     id: str
@@ -76,7 +73,6 @@ class Question:
     turn: int | None = None
     history: tuple[Message, ...] = ()
     voice: str | None = None
-    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +90,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One piece of text to be spoken. `part` counts the pieces of a text that was split, from 0."""
+    """One piece of text to be spoken, in one take that `seed` draws.
+
+    `part` counts the pieces of a text that was split, from 0; `attempt` the takes of the text, this one included.
+    """
 
     index: int
     text: str
     voice: str | None = None  # None: the model's default voice
     seed: int = 0
     part: int = 0
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)

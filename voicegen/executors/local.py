@@ -81,7 +81,7 @@ class _LocalRun:
     def _ask(self) -> None:
         job = self._job
         feed = job.feed(lambda question, failure: self._asked(unasked(question, failure)))
-        for record in ask(feed, job.answer_model, job.language):
+        for record in ask(feed, job.answer_model, job.language, job.ledger.attempt):
             self._asked(record)
 
     def _asked(self, record: Script | Outcome) -> None:

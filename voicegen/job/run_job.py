@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -115,7 +115,7 @@ class _Run:
         answer_model, speech_model = self._models()
         display = ProgressDisplay(self._rows, self._rows - left, show=self._show, on_rows=self._note_errors)
         job = Job(
-            rows=map(self._at_its_attempt, self._plan.rows(self._unread_questions())),
+            rows=self._plan.rows(self._unread_questions()),
             ledger=self.ledger,
             answer_model=answer_model,
             speech_model=speech_model,
@@ -143,10 +143,6 @@ class _Run:
         if self._config.questions.conversation_column is not None:
             start = 0
         return islice(self._questions.questions(start), max(self._asked - start, 0))
-
-    def _at_its_attempt(self, row: Question | Failure) -> Question | Failure:
-        attempt = self.ledger.attempt(row.index)
-        return row if attempt == 1 or isinstance(row, Failure) else replace(row, attempt=attempt)
 
     def _manifest_is_stale(self) -> bool:
         """Whether a session ended, or was ended, before its last rows were in the manifest."""

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voicegen.quality.verdict import judge
+from voicegen.quality.verdict import Verdict
 from voicegen.records import Answer, Clip, Failure, FinishReason, ManifestRow, Question, Speech, Utterance
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A row after its last stage: a `speech` to write, or the `failure` that ended it, and all that came before."""
+    """A row after its last stage: a `speech` and its `verdict`, or the `failure` that ended it, and what was before."""
 
     index: int
     question: Question | None = None
     answer: Answer | None = None
     utterance: Utterance | None = None
     speech: Speech | None = None
+    verdict: Verdict | None = None
     failure: Failure | None = None
 
-    def to_row(self, clip: Clip | None, keep_reasoning: bool) -> ManifestRow:
-        """The ledger's row. `clip` is the WAV of a take whose verdict is ok."""
+    @classmethod
+    def of_take(cls, answer: Answer, utterance: Utterance, speech: Speech, verdict: Verdict) -> Outcome:
+        """The row of a take that was judged; one that is no audio fails it."""
+        failed = verdict.status == "failed" and verdict.reason
+        failure = Failure(utterance.index, "write", failed) if failed else None
+        kept = None if failed else speech
+        return cls(utterance.index, answer.question, answer, utterance, kept, verdict, failure)
+
+    def to_row(self, clip: Clip | None, keep_reasoning: bool, attempt: int) -> ManifestRow:
+        """The ledger's row.
+
+        Args:
+            clip: the WAV of a take whose verdict is ok.
+            keep_reasoning: whether the answer's reasoning goes in.
+            attempt: at the row, where it did not come as far as an utterance.
+        """
         answer, speech = self.answer, self.speech
         return ManifestRow(
             index=self.index,
@@ -33,7 +48,7 @@ class Outcome:
             clip=clip,
             error=self._error(),
             finish_reason=self._finish_reason(),
-            attempts=self.question.attempt if self.question else 1,
+            attempts=self.utterance.attempt if self.utterance else attempt,
             prompt_tokens=answer.prompt_tokens if answer else None,
             completion_tokens=answer.completion_tokens if answer else None,
             chat_seconds=round(answer.seconds, 4) if answer else None,
@@ -48,7 +63,7 @@ class Outcome:
     def _error(self) -> str | None:
         if self.failure is not None:
             return f"{self.failure.stage}: {self.failure.error}"
-        return judge(self.speech).reason if self.speech else None
+        return self.verdict.reason if self.verdict else None
 
     def _finish_reason(self) -> FinishReason | None:
         """The take's, unless it is `stop`: then the answer's, which may have been cut at `max_tokens`."""

@@ -5,13 +5,15 @@ They know no threads and no queues: an executor gives each its source and takes 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import take_seed
 from voicegen.protocols import AnswerModel, SpeechModel
+from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import Answer, Failure, Question, Speech, Utterance
 from voicegen.text.spoken import to_spoken
 
@@ -23,63 +25,86 @@ class Script:
     answer: Answer
     utterance: Utterance
 
+    def at(self, attempt: int) -> Script:
+        """The same text, for a take that is drawn as this attempt at it is."""
+        seed = take_seed(self.answer.question.seed, attempt)
+        return replace(self, utterance=replace(self.utterance, seed=seed, attempt=attempt))
 
-def ask(feed: QuestionFeed, model: AnswerModel, language: str) -> Iterator[Script | Outcome]:
-    """Has the feed's questions answered; yields what to speak, or how the row ended, in completion order."""
+
+def ask(
+    feed: QuestionFeed, model: AnswerModel, language: str, attempt: Callable[[int], int]
+) -> Iterator[Script | Outcome]:
+    """Has the feed's questions answered; yields what to speak, or how the row ended, in completion order.
+
+    `attempt` says, by a row's index, which take of it is to be made next, from 1.
+    """
     for record in model.answer(feed.questions()):
         question = feed.finished(record)
         if isinstance(record, Failure):
             yield Outcome(question.index, question=question, failure=record)
         else:
-            yield to_script(record, language)
+            yield to_script(record, language, attempt(question.index))
 
 
-def to_script(answer: Answer, language: str) -> Script | Outcome:
+def to_script(answer: Answer, language: str, attempt: int = 1) -> Script | Outcome:
     """Rewrites an answer so that it can be spoken."""
     question = answer.question
     text = to_spoken(answer.text, language)
     if not text:
         reason = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
         return Outcome(question.index, question, answer, failure=Failure(question.index, "text", reason))
-    seed = take_seed(question.seed, question.attempt)
-    return Script(answer, Utterance(question.index, text, question.voice, seed))
+    return Script(answer, Utterance(question.index, text, question.voice)).at(attempt)
 
 
 class SpeechFeed:
-    """Feeds a `SpeechModel` with scripts, and puts each take back with its script.
+    """Feeds a `SpeechModel` with scripts, puts each take back with its script, and has takes made again.
 
     Args:
         take: gives the next script; `wait=False` gives None when there is none at the moment. Ends by `StopIteration`.
+        judge: says what a take is worth; one that is worth a retry is made again at the next attempt, at once.
     """
 
-    def __init__(self, take: Callable[[bool], Script | None]) -> None:
+    def __init__(self, take: Callable[[bool], Script | None], judge: Callable[[Speech], Verdict] = judge) -> None:
         self._take = take
+        self._judge = judge
         self._in_flight: dict[int, Script] = {}
+        self._again: deque[Script] = deque()
 
     def utterances(self) -> Iterator[Utterance | None]:
-        """What the model pulls; waits for a script only while the model has nothing in hand."""
+        """What the model pulls: waits for a script only while the model has nothing in hand.
+
+        It does not end before the last take is judged, as any of them may come back.
+        """
+        ended = False
         while True:
-            try:
-                script = self._take(not self._in_flight)
-            except StopIteration:
-                return
-            if script is None:
-                yield None
-            else:
+            script = self._again.popleft() if self._again else None
+            if script is None and not ended:
+                try:
+                    script = self._take(not self._in_flight)
+                except StopIteration:
+                    ended = True
+            if script is not None:
                 self._in_flight[script.utterance.index] = script
                 yield script.utterance
+            elif ended and not self._in_flight:
+                return
+            else:
+                yield None
 
     def outcomes(self, model: SpeechModel) -> Iterator[Outcome]:
         """Speaks everything, in completion order."""
         for record in model.speak(self.utterances()):
             if isinstance(record, Failure):
-                yield self._outcome(record.index, failure=record)
+                script = self._in_flight.pop(record.index)
+                answer = script.answer
+                yield Outcome(record.index, answer.question, answer, script.utterance, failure=record)
+                continue
+            script = self._in_flight.pop(record.utterance.index)
+            verdict = self._judge(record)
+            if verdict.status == "retry":
+                self._again.append(script.at(script.utterance.attempt + 1))
             else:
-                yield self._outcome(record.utterance.index, speech=record)
-
-    def _outcome(self, index: int, speech: Speech | None = None, failure: Failure | None = None) -> Outcome:
-        script = self._in_flight.pop(index)
-        return Outcome(index, script.answer.question, script.answer, script.utterance, speech, failure)
+                yield Outcome.of_take(script.answer, script.utterance, record, verdict)
 
 
 def unasked(question: Question | None, failure: Failure) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from voicegen.audio.wav import Subtype, encode_wav, peak_dbfs
 from voicegen.files import write_group_atomic
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.outcome import Outcome
-from voicegen.quality.verdict import judge
-from voicegen.records import Clip, Failure, ManifestRow
+from voicegen.records import Clip, ManifestRow
 
 
 class Writer:
@@ -50,21 +48,18 @@ class Writer:
         """
         encoded = [self._encoded(outcome) for outcome in outcomes]
         write_group_atomic([(self._root / clip.path, wav) for _, clip, wav in encoded if clip is not None])
-        rows = [outcome.to_row(clip, self._keep_reasoning) for outcome, clip, _ in encoded]
+        rows = [
+            outcome.to_row(clip, self._keep_reasoning, self._ledger.attempt(outcome.index))
+            for outcome, clip, _ in encoded
+        ]
         self._ledger.append(rows)
         return rows
 
     def _encoded(self, outcome: Outcome) -> tuple[Outcome, Clip | None, bytes]:
         """The outcome, and the clip and WAV bytes of an acceptable take."""
-        speech = outcome.speech
-        if speech is None:
+        speech, verdict = outcome.speech, outcome.verdict
+        if speech is None or verdict is None or verdict.status != "ok":
             return outcome, None, b""
-        verdict = judge(speech)
-        if verdict.status == "rejected":
-            return outcome, None, b""
-        if verdict.reason is not None:
-            failure = Failure(outcome.index, "write", verdict.reason)
-            return replace(outcome, speech=None, failure=failure), None, b""
         wav = encode_wav(speech.samples, speech.sampling_rate, self._subtype)
         clip = Clip(
             index=outcome.index,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
-from voicegen.records import Speech, Status
+from voicegen.records import Speech
 
 _CUT: Final = {
     "length": "the take was cut before the text was over",
@@ -17,9 +17,12 @@ _CUT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`ok`; `rejected`, where the audio may not say its text; `failed`, where it is no audio. `reason` says why."""
+    """`ok`; `rejected`, where the audio may not say its text; `failed`, where it is no audio. `reason` says why.
 
-    status: Status = "ok"
+    `retry` is a take that may not say its text where another attempt is to be made, since a later one may.
+    """
+
+    status: Literal["ok", "retry", "rejected", "failed"] = "ok"
     reason: str | None = None
 
 

@@ -20,6 +20,7 @@ from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import audio_path
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.pipeline.writer import Writer
+from voicegen.quality.verdict import judge
 from voicegen.records import Answer, Failure, ModelInfo, Question, Speech, Utterance
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.turn import Reply
@@ -179,7 +180,7 @@ def _outcome(question: Question, reply: Reply) -> Outcome:
         finish_reason=reply.finish_reason,
         seconds=reply.timings.speaking,
     )
-    return Outcome(question.index, question, answer, speech.utterance, speech)
+    return Outcome.of_take(answer, speech.utterance, speech, judge(speech))
 
 
 def _failure(index: int, reply: Reply) -> Failure | None:

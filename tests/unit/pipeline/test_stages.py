@@ -1,0 +1,92 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.marvis_checkpoints import write_checkpoint
+from voicegen.pipeline.plan import row_seed, take_seed
+from voicegen.pipeline.stages import SpeechFeed, to_script
+from voicegen.quality.verdict import Verdict, judge
+from voicegen.records import Answer, Question
+from voicegen.tts.long_text import LongTextSpeech
+from voicegen.tts.marvis.backend import MarvisSpeech
+from voicegen.tts.piper import PiperSpeech
+from voicegen.tts.tone import ToneSpeech
+
+WORDS = ("one", "two. And then", "three", "four", "five", "six", "seven")
+
+
+@pytest.fixture(
+    params=[
+        lambda _: ToneSpeech(),
+        lambda _: LongTextSpeech(PiperSpeech.load("en_US-joe-medium", threads=2), 20),
+        lambda folder: MarvisSpeech.open(str(write_checkpoint(folder)), device="cpu", slots=3, max_frames=4),
+    ],
+    ids=["tone", "piper", "marvis"],
+)
+def model(request, tmp_path):
+    return request.param(tmp_path)
+
+
+def scripts():
+    """One script a word, each at its first attempt."""
+    for index, word in enumerate(WORDS):
+        yield to_script(Answer(Question(index, str(index), "say it", seed=row_seed(0, index)), word), "en")
+
+
+def spoken(model, judge):
+    """The outcomes by row; the scripts are ready at once, and then no more come."""
+    waiting = scripts()
+    outcomes = list(SpeechFeed(lambda _wait: next(waiting), judge).outcomes(model))
+    assert len(outcomes) == len({outcome.index for outcome in outcomes})
+    return {outcome.index: outcome for outcome in outcomes}
+
+
+def test_a_take_that_is_worth_a_retry_comes_back_while_others_are_in_flight(model):
+    takes = Counter()
+    makes_again = {0: 3, 2: 2, len(WORDS) - 1: 4}  # takes of a row; the last row's come when the source has ended
+
+    def strict(speech):
+        utterance = speech.utterance
+        takes[utterance.index] += 1
+        assert utterance.seed == take_seed(row_seed(0, utterance.index), utterance.attempt)
+        good = utterance.attempt == makes_again.get(utterance.index, 1)
+        return Verdict() if good else Verdict("retry", "not as it should be")
+
+    outcomes = spoken(model, strict)
+    assert set(outcomes) == set(range(len(WORDS)))
+    expected = {index: makes_again.get(index, 1) for index in outcomes}
+    assert dict(takes) == expected
+    assert {index: outcome.utterance.attempt for index, outcome in outcomes.items()} == expected
+
+
+def test_a_judge_that_gives_up_says_rejected_and_the_last_take_is_the_one_on_record():
+    def never(speech):
+        more = speech.utterance.attempt < 3
+        return Verdict("retry" if more else "rejected", "it hums")
+
+    for index, outcome in spoken(ToneSpeech(), never).items():
+        row = outcome.to_row(None, keep_reasoning=False, attempt=1)
+        assert (row.status, row.error, row.attempts) == ("rejected", "it hums", 3)
+        assert row.seed == row_seed(0, index)
+
+
+def test_no_take_is_made_again_unless_the_judge_asks_for_it():
+    class Cut(ToneSpeech):
+        def speak(self, utterances):
+            for record in super().speak(utterances):
+                yield replace(record, finish_reason="length")
+
+    for outcome in spoken(Cut(), judge).values():
+        assert outcome.to_row(None, keep_reasoning=False, attempt=1).status == "rejected"
+        assert outcome.utterance.attempt == 1
+
+
+def test_a_row_that_is_resumed_at_a_later_attempt_is_drawn_as_that_attempt_is():
+    (script, *_) = scripts()
+    later = to_script(script.answer, "en", attempt=2)
+    assert later.utterance == script.at(2).utterance
+    assert later.utterance.seed != script.utterance.seed
+    takes = [next(iter(ToneSpeech().speak([s.utterance]))).samples for s in (script, later)]
+    assert not np.array_equal(*takes)
