@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from voicegen.errors import OutputError
@@ -58,7 +61,7 @@ def remove_temporaries(folder: Path) -> int:
 
 def output_error(path: Path | str, error: OSError) -> OutputError:
     """Turns what the system said about writing `path` into one line that says what to do."""
-    reason = (error.strerror or str(error)).lower()
+    reason = (os.strerror(error.errno) if error.errno else str(error)).lower()  # a library may word its own
     remedy = _REMEDIES.get(error.errno or 0, "check the disk and the folder, then run the same command again")
     return OutputError(f"cannot write {path}: {reason}; {remedy}")
 
@@ -79,9 +82,9 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
         for path in folders:
             path.mkdir(parents=True, exist_ok=True)
         for path, data in files:
-            temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+            temporary = _temporary(path)
             written.append((temporary, path, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)))
-            _write_all(written[-1][2], data)
+            write_all(written[-1][2], data)
         for _, path, descriptor in written:  # noqa: B007 - the error names the path
             os.fsync(descriptor)
         for temporary, path, _ in written:
@@ -96,7 +99,57 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary name to write a file to, and puts it in the place of `path` as `write_atomic` does.
+
+    If the block raises, `path` is what it was before.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full.
+    """
+    temporary = _temporary(path)
+    with telling(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def move_aside(folder: Path) -> Path:
+    """Renames a folder to `NAME.old-TIME`, or to a name like it that is free, and returns where it is now.
+
+    Raises:
+        OutputError: it cannot be renamed.
+    """
+    aside = f"{folder.name}.old-{datetime.now():%Y%m%d-%H%M%S}"
+    names = chain([aside], (f"{aside}-{number}" for number in count(2)))
+    target = next(path for name in names if not (path := folder.with_name(name)).exists())
+    with telling(folder):
+        folder.rename(target)
+    return target
+
+
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Makes the system's errors in the block ours, with what to do, and about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Writes all of `data`, which the system may take in pieces."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")

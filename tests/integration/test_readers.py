@@ -11,6 +11,7 @@ from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import parquet_file
 from voicegen.dataset.manifest import MANIFEST_SCHEMA, Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
+from voicegen.store import Store
 
 COLUMNS = [
     "id",
@@ -45,7 +46,7 @@ def manifest(tmp_path, request):
     rows = (spoken_row(i, scores={"wer": 0.25}) if i % 5 else failed_row(i) for i in finished)
     path = tmp_path / "manifest.parquet"
     questions = QuestionFile(parquet_file(tmp_path / "q.parquet", inputs))
-    write_manifest(path, questions, FinishedRows(rows), Provenance("chat", "r", "tts", "s", "en", "h"))
+    write_manifest(Store(tmp_path), questions, FinishedRows(rows), Provenance("chat", "r", "tts", "s", "en", "h"))
     return path
 
 

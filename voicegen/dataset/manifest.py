@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +13,14 @@ import pyarrow.parquet as pq
 from voicegen.dataset.manifest_join import OneAnswerEach, Provenance, RowNaming, join
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, manifest_schema
 from voicegen.dataset.questions import QuestionFile
-from voicegen.files import TEMPORARY_SUFFIX, output_error, sync_folder
+from voicegen.errors import OutputError
 from voicegen.records import ManifestRow
+from voicegen.store import Store
 
-__all__ = ["MANIFEST_SCHEMA", "FinishedRows", "Provenance", "RowNaming", "manifest_rows", "write_manifest"]
+__all__ = ["MANIFEST", "MANIFEST_SCHEMA", "FinishedRows", "Provenance", "RowNaming", "manifest_rows", "write_manifest"]
+
+MANIFEST = "manifest.parquet"
+"""The manifest's name in a run's store."""
 
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 64 * 2**20
@@ -37,7 +40,7 @@ class FinishedRows(Protocol):
 
 
 def write_manifest(
-    path: Path,
+    store: Store,
     questions: QuestionFile,
     rows: FinishedRows,
     provenance: Provenance,
@@ -48,7 +51,7 @@ def write_manifest(
     Memory is that of a row group, whatever the number of rows. The input's other columns follow ours, unchanged.
 
     Args:
-        path: of the manifest; audio paths are relative to its folder.
+        store: the run's, which audio paths are relative to.
         questions: the input.
         rows: what is finished so far.
         provenance: what made the rows.
@@ -63,7 +66,7 @@ def write_manifest(
     """
     schema = manifest_schema(questions.inspect().columns)
     written = 0
-    with _replacing(path) as temporary, _row_groups(temporary, schema) as add:
+    with store.making(MANIFEST) as path, _row_groups(path, schema) as add:
         for batch in finished_batches(questions, rows, provenance, naming or OneAnswerEach(), schema):
             add(batch)
             written += batch.num_rows
@@ -85,31 +88,13 @@ def finished_batches(
         first = after
 
 
-def manifest_rows(path: Path) -> int | None:
-    """The number of rows in the manifest at `path`; None where there is none that can be read."""
+def manifest_rows(store: Store) -> int | None:
+    """The number of rows in the manifest; None where there is none that can be read."""
     try:
-        return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowException):
+        with store.reading(MANIFEST) as file:
+            return int(pq.read_metadata(file).num_rows)
+    except (OutputError, pa.ArrowException):
         return None
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name to write to, put in the place of `path` after the block unless it raises."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
-    except OSError as error:
-        plain = OSError(error.errno, os.strerror(error.errno)) if error.errno else error  # Arrow words its own
-        raise output_error(path, plain) from error
 
 
 @contextmanager

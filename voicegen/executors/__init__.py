@@ -1,8 +1,8 @@
 """How a job's stages run; `make_executor` makes the one that the settings name."""
 
 from voicegen.config import LocalExecutorConfig
+from voicegen.executors.job import Executor
 from voicegen.executors.local import LocalExecutor
-from voicegen.pipeline.job import Executor
 
 
 def make_executor(config: LocalExecutorConfig) -> Executor:

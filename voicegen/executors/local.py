@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
+from voicegen import build
 from voicegen.executors.channel import Abandoned, Channel, Ended
-from voicegen.pipeline.job import Job
+from voicegen.executors.job import Job, Watch
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.stages import Script, SpeechFeed, ask, unasked
+from voicegen.pipeline.writer import Writer
+from voicegen.protocols import AnswerModel, SpeechModel
 
 WRITE_GROUP = 64
 """WAVs made durable together, at the most, before their ledger lines are."""
@@ -23,23 +27,43 @@ class LocalExecutor:
 
     Args:
         queue_size: finished answers, and finished takes, that may wait for the next stage.
+        name: of this process, among those that work at the run.
     """
 
-    def __init__(self, queue_size: int) -> None:
+    def __init__(self, queue_size: int, name: str = "local") -> None:
         self._queue_size = queue_size
+        self._name = name
 
-    def run(self, job: Job) -> None:
-        """Runs the job to its end.
+    def run(self, job: Job, watch: Watch) -> None:
+        """Makes the job's models and runs it to its end.
 
         Whatever ends it early, the writes in flight are finished first: an interruption (KeyboardInterrupt), an error
         of a stage, or of the disk.
         """
-        _LocalRun(job, self._queue_size).run()
+        answer_model = build.answer_model(job.config)
+        watch.loaded("chat", answer_model.info)
+        speech_model = build.speech_model(job.config)
+        watch.loaded("tts", speech_model.info)
+        watch.started()
+        with closing(job.writer(self._name)) as writer:
+            _LocalRun(job, watch, answer_model, speech_model, writer, self._queue_size).run()
 
 
 class _LocalRun:
-    def __init__(self, job: Job, queue_size: int) -> None:
+    def __init__(
+        self,
+        job: Job,
+        watch: Watch,
+        answer_model: AnswerModel,
+        speech_model: SpeechModel,
+        writer: Writer,
+        queue_size: int,
+    ) -> None:
         self._job = job
+        self._watch = watch
+        self._answer_model = answer_model
+        self._speech_model = speech_model
+        self._writer = writer
         self._to_speak: Channel[Script] = Channel(queue_size)
         self._to_write: Channel[Outcome] = Channel(queue_size)
         self._error: BaseException | None = None
@@ -81,11 +105,11 @@ class _LocalRun:
     def _ask(self) -> None:
         job = self._job
         feed = job.feed(lambda question, failure: self._asked(unasked(question, failure)))
-        for record in ask(feed, job.answer_model, job.language, job.ledger.attempt):
+        for record in ask(feed, self._answer_model, job.config.tts.language, job.ledger.attempt):
             self._asked(record)
 
     def _asked(self, record: Script | Outcome) -> None:
-        self._job.progress.asked(record)
+        self._watch.asked(record)
         if isinstance(record, Outcome):
             self._to_write.put(record)
         else:
@@ -98,8 +122,8 @@ class _LocalRun:
             except Ended:
                 raise StopIteration from None
 
-        for outcome in SpeechFeed(take).outcomes(self._job.speech_model):
-            self._job.progress.spoken(outcome)
+        for outcome in SpeechFeed(take).outcomes(self._speech_model):
+            self._watch.spoken(outcome)
             self._to_write.put(outcome)
 
     def _write(self) -> None:
@@ -108,7 +132,7 @@ class _LocalRun:
                 group = self._to_write.get_batch(WRITE_GROUP)
             except Ended:
                 return
-            self._job.progress.written(self._job.writer.write(group))
+            self._watch.written(self._writer.write(group))
 
 
 def _join(thread: threading.Thread) -> None:

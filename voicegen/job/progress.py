@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Never, Self, TextIO
 
 from tqdm import tqdm
 
+from voicegen.pipeline.ledger import Entry
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.stages import Script
-from voicegen.records import ManifestRow
 
 _BAR = "{desc:<9} {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} rows{postfix}"
 _LINE_EVERY = 15.0  # seconds, on a pipe
@@ -49,22 +49,12 @@ class ProgressDisplay:
         total: rows of the run.
         done: rows that earlier sessions finished.
         show: whether to show anything; the tally is kept either way.
-        on_rows: is told of finished rows too.
         stream: where to show it; standard error by default, so that a pipe gets nothing it does not want.
     """
 
-    def __init__(
-        self,
-        total: int,
-        done: int,
-        *,
-        show: bool = True,
-        on_rows: Callable[[Sequence[ManifestRow]], None] | None = None,
-        stream: TextIO | None = None,
-    ) -> None:
+    def __init__(self, total: int, done: int, *, show: bool = True, stream: TextIO | None = None) -> None:
         self.tally = Tally()
         self._visible = show
-        self._on_rows = on_rows
         self._total = total
         self._done = done
         self._stream = stream or sys.stderr
@@ -99,12 +89,10 @@ class ProgressDisplay:
             if outcome.speech is not None:
                 self.tally.audio_seconds += outcome.speech.duration
 
-    def written(self, rows: Sequence[ManifestRow]) -> None:
+    def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
         with self.tally.lock:
-            self.tally.written += len(rows)
-        if self._on_rows is not None:
-            self._on_rows(rows)
+            self.tally.written += len(entries)
 
     def _show(self) -> None:
         if self._stream.isatty():

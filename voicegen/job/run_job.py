@@ -1,36 +1,31 @@
-"""One whole run: the folder, what is left to do, the models for it, and the manifest."""
+"""One whole run: the folder, what is left to do, the job of doing it, and the manifest."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from voicegen import build
 from voicegen.config import JobConfig
-from voicegen.dataset.manifest import Provenance, manifest_rows, write_manifest
+from voicegen.dataset.manifest import MANIFEST, Provenance, manifest_rows, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
-from voicegen.files import output_error
-from voicegen.job.progress import ProgressDisplay
+from voicegen.executors.job import Job
+from voicegen.job.progress import ProgressDisplay, Tally
 from voicegen.job.refresh import ManifestRefresher
+from voicegen.job.run_log import logging_to
 from voicegen.job.summary import RunSummary
+from voicegen.job.watching import RunWatch
 from voicegen.pipeline.clips import forget_missing
-from voicegen.pipeline.job import Job
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.run_folder import RunFolder, config_hash
-from voicegen.pipeline.writer import Writer
-from voicegen.protocols import AnswerModel, SpeechModel
-from voicegen.records import Failure, ManifestRow, Question
+from voicegen.store import Store
 
 _log = logging.getLogger("voicegen.run")
 
@@ -59,13 +54,9 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
     questions = _question_file(config)
     identity = _identity(config, questions.inspect().sha256)
     files = {"input.sha256": questions.path}
-    folder = RunFolder(config.output_dir, identity, files=files, overwrite=config.overwrite)
-    with folder, _logging_to(folder.paths.log, show=show):
-        run = _Run(config, folder, questions, show)
-        try:
-            return run.go_on()
-        finally:
-            run.ledger.close()
+    folder = RunFolder(Store(config.output_dir), identity, files=files, overwrite=config.overwrite)
+    with folder, logging_to(folder.store, show=show):
+        return _Run(config, folder, questions, show).go_on()
 
 
 class _Run:
@@ -74,13 +65,12 @@ class _Run:
     def __init__(self, config: JobConfig, folder: RunFolder, questions: QuestionFile, show: bool) -> None:
         self._config = config
         self._folder = folder
+        self._store = folder.store
         self._questions = questions
         self._show = show
-        self._cut_answers = 0
-        self.ledger = Ledger(folder.paths.ledger)
+        self._ledger = Ledger(self._store)
         total = questions.inspect().rows
         limit = config.questions.limit
-        self._asked = total if limit is None else min(limit, total)
         self._plan = Plan(
             seed=config.seed,
             total_rows=total,
@@ -88,12 +78,12 @@ class _Run:
             assign=config.voice.assign,
             answers_per_question=config.chat.num_answers if config.questions.answer_column is None else 1,
         )
-        self._rows = self._asked * self._plan.answers_per_question
+        self._rows = (total if limit is None else min(limit, total)) * self._plan.answers_per_question
 
     def go_on(self) -> RunSummary:
         """Does what is left to do."""
         self._forget()
-        left = self.ledger.unfinished(self._rows)
+        left = self._ledger.unfinished(self._rows)
         self._announce(left)
         if left:
             return self._make(left)
@@ -102,92 +92,57 @@ class _Run:
         return self._summary()
 
     def _forget(self) -> None:
-        missing = forget_missing(self.ledger, self._folder.paths.audio)
+        missing = forget_missing(self._ledger, self._store)
         if missing:
             self._say(f"WAVs of {missing} finished rows are gone or cut short: they are made again")
         if self._config.retry_failed:
-            for index in range(self.ledger.end):
-                status = self.ledger.status(index)
+            for index in range(self._ledger.end):
+                status = self._ledger.status(index)
                 if status in ("failed", "rejected"):  # the same seed would give the same take once more
-                    self.ledger.forget(index, redraw=status == "rejected")
+                    self._ledger.forget(index, redraw=status == "rejected")
 
     def _make(self, left: int) -> RunSummary:
-        answer_model, speech_model = self._models()
-        display = ProgressDisplay(self._rows, self._rows - left, show=self._show, on_rows=self._note_errors)
-        job = Job(
-            rows=self._plan.rows(self._unread_questions()),
-            ledger=self.ledger,
-            answer_model=answer_model,
-            speech_model=speech_model,
-            language=self._config.tts.language,
-            writer=Writer(
-                self._folder.paths.root,
-                self.ledger,
-                self._plan.audio_path,
-                subtype=self._config.tts.subtype,
-                keep_reasoning=getattr(self._config.chat, "keep_reasoning", False),
-            ),
-            progress=display,
-        )
+        display = ProgressDisplay(self._rows, self._rows - left, show=self._show)
+        watch = RunWatch(self._folder, self._ledger, display, ManifestRefresher(self._write_manifest))
+        job = Job(self._config, self._questions, self._plan, self._store, self._ledger)
+        self._say("loading the models")
         try:
-            with display, ManifestRefresher(self._write_manifest):
-                make_executor(self._config.executor).run(job)
+            with watch:
+                make_executor(self._config.executor).run(job, watch)
         except KeyboardInterrupt:
             _log.info("interrupted")
-            raise Interrupted(self._summary(display)) from None
-        return self._summary(display)
-
-    def _unread_questions(self) -> Iterator[Question | Failure]:
-        """From the first row that is not finished; a conversation is read from its first turn, for its history."""
-        start = self.ledger.first_unfinished() // self._plan.answers_per_question
-        if self._config.questions.conversation_column is not None:
-            start = 0
-        return islice(self._questions.questions(start), max(self._asked - start, 0))
+            if self._ledger.unfinished(self._rows):
+                raise Interrupted(self._summary(display.tally, watch.cut_answers)) from None
+        return self._summary(display.tally, watch.cut_answers)
 
     def _manifest_is_stale(self) -> bool:
         """Whether a session ended, or was ended, before its last rows were in the manifest."""
-        manifest = self._folder.paths.manifest
-        if manifest_rows(manifest) != len(self.ledger):
+        if manifest_rows(self._store) != len(self._ledger):
             return True
-        return manifest.is_file() and manifest.stat().st_mtime_ns < self.ledger.changed()
-
-    def _models(self) -> tuple[AnswerModel, SpeechModel]:
-        self._say("loading the models")
-        answer_model = build.answer_model(self._config)
-        self._folder.remember_model("chat", asdict(answer_model.info))
-        speech_model = build.speech_model(self._config)
-        self._folder.remember_model("tts", asdict(speech_model.info))
-        return answer_model, speech_model
+        return self._store.changed(MANIFEST) < self._ledger.changed()
 
     def _write_manifest(self) -> None:
         write_manifest(
-            self._folder.paths.manifest,
+            self._store,
             self._questions,
-            self.ledger,
+            self._ledger,
             Provenance.of(self._folder.models, config_hash(self._folder.identity), self._config.tts.language),
             self._plan,
         )
 
-    def _note_errors(self, rows: Sequence[ManifestRow]) -> None:
-        for row in rows:
-            self._cut_answers += row.status == "ok" and row.finish_reason == "length"
-            if row.error is not None:
-                _log.warning("row %d %s: %s", row.index, row.status, row.error)
-
-    def _summary(self, display: ProgressDisplay | None = None) -> RunSummary:
-        tally = display.tally if display else None
+    def _summary(self, tally: Tally | None = None, cut_answers: int = 0) -> RunSummary:
         summary = RunSummary(
-            output_dir=self._folder.paths.root,
-            manifest=self._folder.paths.manifest,
+            output_dir=self._config.output_dir,
+            manifest=self._config.output_dir / MANIFEST,
             rows=self._rows,
-            ok=self.ledger.count("ok", self._rows),
-            rejected=self.ledger.count("rejected", self._rows),
-            failed=self.ledger.count("failed", self._rows),
-            audio_seconds=self.ledger.audio_seconds(self._rows),
+            ok=self._ledger.count("ok", self._rows),
+            rejected=self._ledger.count("rejected", self._rows),
+            failed=self._ledger.count("failed", self._rows),
+            audio_seconds=self._ledger.audio_seconds(self._rows),
             session_rows=tally.written if tally else 0,
             session_seconds=tally.seconds if tally else 0.0,
             session_audio_seconds=tally.audio_seconds if tally else 0.0,
-            cut_answers=self._cut_answers,
+            cut_answers=cut_answers,
             errors=tuple(self._errors().most_common()),
         )
         _log.info("%s", summary)
@@ -195,10 +150,10 @@ class _Run:
 
     def _errors(self) -> Counter[str]:
         """Why rows failed or were rejected, and how many did, in all sessions."""
-        bad = (index for index in range(self._rows) if self.ledger.status(index) in ("failed", "rejected"))
+        bad = (index for index in range(self._rows) if self._ledger.status(index) in ("failed", "rejected"))
         errors: Counter[str] = Counter()
         while block := list(islice(bad, _BLOCK)):
-            errors.update(row.error for row in self.ledger.get(block).values() if row.error is not None)
+            errors.update(row.error for row in self._ledger.get(block).values() if row.error is not None)
         return errors
 
     def _announce(self, left: int) -> None:
@@ -206,7 +161,7 @@ class _Run:
             self._say(f"the run that was there is now in {self._folder.moved_to}")
         done = self._rows - left
         going_on = f", going on after {done} finished" if done else ""
-        self._say(f"{self._rows} rows of {self._questions.path} into {self._folder.paths.root}{going_on}")
+        self._say(f"{self._rows} rows of {self._questions.path} into {self._store}{going_on}")
 
     def _say(self, text: str) -> None:
         _log.info(text)
@@ -247,29 +202,3 @@ def _identity(config: JobConfig, input_sha256: str) -> dict[str, Any]:
         identity["voice.prompts"] = {**identity["voice.prompts"]}
         identity["voice.prompts"][name] = {**identity["voice.prompts"][name], "audio": audio}
     return identity
-
-
-@contextmanager
-def _logging_to(path: Path, *, show: bool) -> Iterator[None]:
-    """Writes voicegen's log to the run's log file; shows what the models warn of on standard error as well."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        raise output_error(path, error) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("voicegen")
-    level = logger.level
-    with ExitStack() as undo:
-        undo.callback(handler.close)
-        logger.addHandler(handler)
-        undo.callback(logger.removeHandler, handler)
-        if show:
-            shown = logging.StreamHandler()
-            shown.setLevel(logging.WARNING)
-            for models in (logging.getLogger("voicegen.chat"), logging.getLogger("voicegen.tts")):
-                models.addHandler(shown)
-                undo.callback(models.removeHandler, shown)
-        logger.setLevel(logging.INFO)
-        undo.callback(logger.setLevel, level)
-        yield

@@ -6,11 +6,10 @@ import csv
 import io
 import time
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 
 from voicegen.errors import OutputError
-from voicegen.files import output_error, write_atomic
+from voicegen.files import move_aside, write_atomic
 from voicegen.records import Clip, Failure
 
 _COLUMNS = ("file_name", "text", "duration", "error")
@@ -46,7 +45,7 @@ class SynthFolder:
                     f"there are files in {path} already: choose another name=... or output_dir=..., "
                     "or overwrite=true, which moves them aside"
                 )
-            _move_aside(path)
+            move_aside(path)
 
     def noting(self, texts: Iterable[str | Failure]) -> Iterator[str | Failure]:
         """Passes texts on, and remembers them for metadata.csv."""
@@ -98,11 +97,3 @@ class SynthFolder:
         if len(self.failures) > 5:
             lines.append(f"  and {len(self.failures) - 5} more: the column `error` of metadata.csv says why")
         return "\n".join(lines)
-
-
-def _move_aside(path: Path) -> None:
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    try:
-        path.rename(path.with_name(f"{path.name}.old-{stamp}"))
-    except OSError as error:
-        raise output_error(path, error) from error

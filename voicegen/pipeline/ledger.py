@@ -1,57 +1,98 @@
-"""The append-only record of finished rows: what resume reads, and what the manifest is made from.
+"""The record of finished rows: what resume reads, and what the manifest is made from.
 
-A folder of JSON-lines files, one writer a file, one line a finished row. Each session of a run starts a file of its
-own; a later line for a row replaces an earlier one. In memory are only a few bytes a row: where its line starts, and
-how it ended.
+A folder of JSON-lines files, one line a finished row. In each session of a run every process that finishes rows adds to
+a file of its own, `SESSION-WRITER.jsonl`, so that several may work at one run; a later session's line for a row
+replaces an earlier one.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import threading
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
-from pathlib import Path
+from itertools import groupby
 from typing import Any, get_args
 
 from voicegen.errors import OutputError
-from voicegen.files import output_error, sync_folder
 from voicegen.records import Clip, ManifestRow, Status
+from voicegen.store import Place, Store
+
+LEDGER = "ledger"
+"""The ledger's folder in a run's store."""
 
 _STATUSES: tuple[Status, ...] = get_args(Status)
 _ABSENT = 255
+_OFFSET_BITS = 40  # of a place, the file's number being above
 _ROW_FIELDS = tuple(field.name for field in dataclass_fields(ManifestRow))
 _CLIP_FIELDS = tuple(field.name for field in dataclass_fields(Clip))
 
 
-class Ledger:
-    """Reads what is there, drops a torn last line, and appends to a new file of its own.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A finished row that is on record, and where its line lies."""
 
-    Safe to read from one thread while another appends.
+    row: ManifestRow
+    place: Place
 
-    Raises:
-        OutputError: a file cannot be read or written, or a line before the last is not the ledger's.
+
+class LedgerWriter:
+    """Adds a process's finished rows to a run, in one session.
+
+    Args:
+        store: the run's.
+        session: the ledger's, as `Ledger.session` says.
+        writer: the process's name among those that work at the run.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._files: list[Path] = []
+    def __init__(self, store: Store, session: int, writer: str) -> None:
+        self._journal = store.journal(f"{LEDGER}/{session:05d}-{writer}.jsonl")
+
+    def append(self, rows: Sequence[ManifestRow]) -> list[Entry]:
+        """Adds rows durably: after a return they survive a loss of power.
+
+        Raises:
+            OutputError: the disk is full or the file cannot be written; then none of the rows counts.
+        """
+        lines = [_to_line(row) for row in rows]
+        name, offset = self._journal.add(b"".join(lines))
+        entries = []
+        for row, line in zip(rows, lines, strict=True):
+            entries.append(Entry(row, (name, offset)))
+            offset += len(line)
+        return entries
+
+    def close(self) -> None:
+        """Ends the writer's file."""
+        self._journal.close()
+
+
+class Ledger:
+    """Which rows are finished, how they ended and where their lines lie, in a few bytes a row.
+
+    It reads what is there, but for torn last lines, and is told of what is added later. It is plain data: another
+    process can be handed it. One thread may read it while another adds.
+
+    Attributes:
+        session: the number of the session that begins now, from 0.
+
+    Raises:
+        OutputError: a file cannot be read, or a line before the last is not the ledger's.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._files: dict[str, int] = {}  # their numbers, by name
         self._status = bytearray()  # by row: an index into _STATUSES, or _ABSENT
-        self._file = array("H")  # by row: an index into _files
-        self._offset = array("Q")  # by row: where its line starts
+        self._place = array("Q")  # by row: the number of a file, and where in it the line starts
         self._seconds = array("f")  # by row: of audio
         self._bytes = array("Q")  # by row: of its WAV; 0 where that is not known
         self._attempts = array("H")  # by row: takes made of it
-        self._writer: int | None = None
-        self._end = 0
-        try:
-            for path in sorted(folder.glob("*.jsonl")):
-                self._read(path)
-        except OSError as error:
-            raise output_error(folder, error) from error
+        names = sorted((self._session(name), name) for name in store.names(LEDGER) if name.endswith(".jsonl"))
+        self.session = names[-1][0] + 1 if names else 0
+        for _, name in names:
+            self._read(f"{LEDGER}/{name}")
 
     def __len__(self) -> int:
         """Rows that are finished, however they ended."""
@@ -78,7 +119,7 @@ class Ledger:
 
     def changed(self) -> int:
         """When a row was last added, in ns since the epoch; 0 if there is none."""
-        return max((path.stat().st_mtime_ns for path in self._files), default=0)
+        return max((file.changed for file in self._store.files(LEDGER)), default=0)
 
     @property
     def end(self) -> int:
@@ -107,77 +148,38 @@ class Ledger:
         if redraw:
             self._attempts[index] = self.attempt(index) + 1
 
-    def append(self, rows: Sequence[ManifestRow]) -> None:
-        """Adds rows durably: after a return they survive a loss of power.
-
-        Raises:
-            OutputError: the disk is full or the file cannot be written; then none of the rows counts.
-        """
-        lines = [_to_line(row) for row in rows]
-        try:
-            if self._writer is None:
-                self._writer = self._start_file()
-            data = b"".join(lines)
-            # One write and one sync: a torn end is dropped on reopening.
-            written = os.write(self._writer, data)
-            while written < len(data):
-                written += os.write(self._writer, data[written:])
-            os.fsync(self._writer)
-        except OSError as error:
-            raise output_error(self._folder, error) from error
-        with self._lock:
-            file = len(self._files) - 1
-            for row, line in zip(rows, lines, strict=True):
-                seconds, size = (row.clip.duration, row.clip.num_bytes) if row.clip else (0.0, 0)
-                self._index(row.index, row.status, file, self._end, seconds, size, row.attempts)
-                self._end += len(line)
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Takes down what a `LedgerWriter` has added."""
+        for entry in entries:
+            row, clip = entry.row, entry.row.clip
+            seconds, size = (clip.duration, clip.num_bytes) if clip else (0.0, 0)
+            self._note(row.index, row.status, entry.place, seconds, size, row.attempts)
 
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
         """The finished rows among `indexes`."""
-        with self._lock:
-            places = [
-                (self._file[index], self._offset[index], index) for index in indexes if self.status(index) is not None
-            ]
-        return {row.index: row for row in self._lines(sorted(places))}
+        names = list(self._files)
+        places = sorted(self._place[index] for index in indexes if self.status(index) is not None)
+        found: dict[int, ManifestRow] = {}
+        for number, group in groupby(places, lambda place: place >> _OFFSET_BITS):
+            with self._store.reading(names[number]) as file:
+                for place in group:
+                    offset = place & ((1 << _OFFSET_BITS) - 1)
+                    if file.tell() != offset:
+                        file.seek(offset)
+                    row = _from_line(file.readline())
+                    found[row.index] = row
+        return found
 
-    def close(self) -> None:
-        """Closes the file that this session appended to."""
-        if self._writer is not None:
-            os.close(self._writer)
-            self._writer = None
+    def _session(self, name: str) -> int:
+        number = name.removesuffix(".jsonl").split("-")[0]  # a run of version 0.1.0 has no writers' names
+        if not number.isdecimal():
+            raise OutputError(f"{self._store}/{LEDGER}/{name}: not a ledger file; {_REMEDY}")
+        return int(number)
 
-    def _lines(self, places: Sequence[tuple[int, int, int]]) -> Iterator[ManifestRow]:
-        current, stream = -1, None
-        try:
-            for file, offset, _ in places:
-                if file != current:
-                    if stream is not None:
-                        stream.close()
-                    current, stream = file, self._files[file].open("rb")
-                assert stream is not None
-                if stream.tell() != offset:
-                    stream.seek(offset)
-                yield _from_line(stream.readline())
-        finally:
-            if stream is not None:
-                stream.close()
-
-    def _start_file(self) -> int:
-        number = int(self._files[-1].stem) + 1 if self._files else 0
-        path = self._folder / f"{number:05d}.jsonl"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        sync_folder(self._folder)
-        self._files.append(path)
-        self._end = 0
-        return descriptor
-
-    def _read(self, path: Path) -> None:
-        file = len(self._files)
-        self._files.append(path)
+    def _read(self, name: str) -> None:
         offset = 0
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
+        with self._store.reading(name) as file:
+            for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     break  # torn by a kill: the row is done again
                 try:
@@ -185,31 +187,33 @@ class Ledger:
                     clip = row.get("clip")
                     seconds = clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
                     size = clip.get("num_bytes", 0) if clip else 0
-                    self._index(row["index"], row["status"], file, offset, seconds, size, row.get("attempts", 1))
+                    self._note(row["index"], row["status"], (name, offset), seconds, size, row.get("attempts", 1))
                 except (ValueError, KeyError, TypeError):
                     raise OutputError(
-                        f"{path}, line {number}: not a ledger line, so the run cannot go on from it; "
-                        "restore the file, or start anew with overwrite=true"
+                        f"{self._store}/{name}, line {number}: not a ledger line, so the run cannot go on from it; "
+                        f"{_REMEDY}"
                     ) from None
                 offset += len(line)
 
-    def _index(
-        self, index: int, status: Status, file: int, offset: int, seconds: float, size: int, attempts: int
-    ) -> None:
+    def _note(self, index: int, status: Status, place: Place, seconds: float, size: int, attempts: int) -> None:
+        code = _STATUSES.index(status)
+        name, offset = place
+        number = self._files.setdefault(name, len(self._files))
         missing = index + 1 - len(self._status)
         if missing > 0:
-            self._status.extend(bytes([_ABSENT]) * missing)
-            self._file.extend([0] * missing)
-            self._offset.extend([0] * missing)
+            self._place.extend([0] * missing)
             self._seconds.extend([0.0] * missing)
             self._bytes.extend([0] * missing)
             self._attempts.extend([0] * missing)
-        self._status[index] = _STATUSES.index(status)
-        self._file[index] = file
-        self._offset[index] = offset
+            self._status.extend(bytes([_ABSENT]) * missing)
+        self._place[index] = number << _OFFSET_BITS | offset
         self._seconds[index] = seconds
         self._bytes[index] = size
         self._attempts[index] = attempts
+        self._status[index] = code  # last: who reads meanwhile finds the rest
+
+
+_REMEDY = "restore the file, or start anew with overwrite=true"
 
 
 def _to_line(row: ManifestRow) -> bytes:

@@ -13,6 +13,9 @@ from typing import Literal
 
 from voicegen.records import Failure, Question
 
+AUDIO = "audio"
+"""The WAVs' folder in a run's store."""
+
 ROWS_PER_FOLDER = 10_000
 
 
@@ -31,8 +34,8 @@ def audio_path(index: int, total_rows: int) -> str:
     """Where a row's WAV lies in the run's folder; folders of 10,000 when there are more than that many."""
     name = f"{index:06d}.wav"
     if total_rows <= ROWS_PER_FOLDER:
-        return f"audio/{name}"
-    return f"audio/{index // ROWS_PER_FOLDER:04d}/{name}"
+        return f"{AUDIO}/{name}"
+    return f"{AUDIO}/{index // ROWS_PER_FOLDER:04d}/{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,42 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from pathlib import Path
 
 from voicegen.audio.wav import Subtype, encode_wav, peak_dbfs
-from voicegen.files import write_group_atomic
-from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
-from voicegen.records import Clip, ManifestRow
+from voicegen.records import Clip
+from voicegen.store import Store
 
 
 class Writer:
-    """Writes outcomes in groups: all WAVs of a group are on disk before its ledger lines are.
+    """Writes outcomes in groups: all WAVs of a group are durable before its ledger lines are.
 
     Args:
-        root: the run's folder.
-        ledger: where rows are recorded.
-        audio_path: a row's WAV, relative to `root`.
+        store: the run's.
+        ledger: what was done of the run before.
+        audio_path: a row's WAV in the store.
+        name: the process's, among those that work at the run.
         subtype: of the WAVs, as soundfile names it.
         keep_reasoning: whether the reasoning of an answer goes into the ledger.
     """
 
     def __init__(
         self,
-        root: Path,
+        store: Store,
         ledger: Ledger,
         audio_path: Callable[[int], str],
         *,
+        name: str,
         subtype: Subtype = "PCM_16",
         keep_reasoning: bool = False,
     ) -> None:
-        self._root = root
-        self._ledger = ledger
+        self._store = store
+        self._lines = LedgerWriter(store, ledger.session, name)
+        self._attempt = ledger.attempt
         self._audio_path = audio_path
         self._subtype = subtype
         self._keep_reasoning = keep_reasoning
 
-    def write(self, outcomes: Sequence[Outcome]) -> list[ManifestRow]:
+    def write(self, outcomes: Sequence[Outcome]) -> list[Entry]:
         """Makes the outcomes durable and returns their rows.
 
         Raises:
@@ -47,13 +49,14 @@ class Writer:
                 group counts.
         """
         encoded = [self._encoded(outcome) for outcome in outcomes]
-        write_group_atomic([(self._root / clip.path, wav) for _, clip, wav in encoded if clip is not None])
-        rows = [
-            outcome.to_row(clip, self._keep_reasoning, self._ledger.attempt(outcome.index))
-            for outcome, clip, _ in encoded
-        ]
-        self._ledger.append(rows)
-        return rows
+        self._store.put([(clip.path, wav) for _, clip, wav in encoded if clip is not None])
+        return self._lines.append(
+            [outcome.to_row(clip, self._keep_reasoning, self._attempt(outcome.index)) for outcome, clip, _ in encoded]
+        )
+
+    def close(self) -> None:
+        """Ends the ledger's file."""
+        self._lines.close()
 
     def _encoded(self, outcome: Outcome) -> tuple[Outcome, Clip | None, bytes]:
         """The outcome, and the clip and WAV bytes of an acceptable take."""

@@ -14,7 +14,6 @@ from voicegen.audio.wav import Subtype
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import OutputError
-from voicegen.files import write_atomic
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import audio_path
@@ -22,6 +21,7 @@ from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.pipeline.writer import Writer
 from voicegen.quality.verdict import judge
 from voicegen.records import Answer, Failure, ModelInfo, Question, Speech, Utterance
+from voicegen.store import Store
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.turn import Reply
 
@@ -71,7 +71,7 @@ class ChatRecorder:
         overwrite: bool = False,
     ) -> None:
         self._pipeline = pipeline
-        self._folder = RunFolder(root, {**identity, "job": "chat"}, overwrite=overwrite)
+        self._folder = RunFolder(Store(root), {**identity, "job": "chat"}, overwrite=overwrite)
         self._models = models
         self._language = language
         self._subtype: Subtype = subtype
@@ -84,15 +84,14 @@ class ChatRecorder:
             stack.enter_context(self._folder)
             for stage, info in self._models.items():
                 self._folder.remember_model(stage, asdict(info))
-            self._ledger = Ledger(self._folder.paths.ledger)
-            stack.callback(self._ledger.close)
-            root = self._folder.paths.root
-            self._questions = root / QUESTIONS
+            store = self._folder.store
+            self._ledger = Ledger(store)
             # Questions are written before their rows: a kill in between leaves one too many.
-            self._asked = _read_questions(self._questions)[: self._ledger.end]
+            self._asked = _read_questions(store)[: self._ledger.end]
             self._writer = Writer(
-                root, self._ledger, lambda index: audio_path(index, _MOST_ROWS), subtype=self._subtype
+                store, self._ledger, lambda index: audio_path(index, _MOST_ROWS), name="chat", subtype=self._subtype
             )
+            stack.callback(self._writer.close)
             self._exit = stack.pop_all()
         return self
 
@@ -118,10 +117,9 @@ class ChatRecorder:
             voice=reply.voice,
         )
         self._asked[place.index :] = [_input_row(asked, self._pipeline.session.system_prompt)]
-        write_atomic(
-            self._questions, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in self._asked).encode()
-        )
-        self._writer.write([_outcome(asked, reply)])
+        lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in self._asked)
+        self._folder.store.put([(QUESTIONS, lines.encode())])
+        self._ledger.add(self._writer.write([_outcome(asked, reply)]))
         self._last = place
         self._write_manifest()
 
@@ -132,9 +130,10 @@ class ChatRecorder:
         return _Place(last.index if last is not None and again else len(self._asked), conversation, turn)
 
     def _write_manifest(self) -> None:
-        questions = QuestionFile(self._questions, conversation_column="conversation_id", turn_column="turn")
+        store = self._folder.store
+        questions = QuestionFile(store.root / QUESTIONS, conversation_column="conversation_id", turn_column="turn")
         provenance = Provenance.of(self._folder.models, config_hash(self._folder.identity), self._language)
-        write_manifest(self._folder.paths.manifest, questions, self._ledger, provenance)
+        write_manifest(store, questions, self._ledger, provenance)
 
 
 def _input_row(question: Question, system_prompt: str | None) -> dict[str, Any]:
@@ -147,15 +146,14 @@ def _input_row(question: Question, system_prompt: str | None) -> dict[str, Any]:
     }
 
 
-def _read_questions(path: Path) -> list[dict[str, Any]]:
+def _read_questions(store: Store) -> list[dict[str, Any]]:
     try:
         # not splitlines, which also splits at U+2028, U+2029 and U+0085: those may stand in a question
-        return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
-    except FileNotFoundError:
-        return []
+        return [json.loads(line) for line in (store.read(QUESTIONS) or b"").decode().split("\n") if line]
     except ValueError as error:
         raise OutputError(
-            f"{path}: not the questions of a recorded chat ({error}): restore it, or start anew with overwrite=true"
+            f"{store}/{QUESTIONS}: not the questions of a recorded chat ({error}): restore it, "
+            "or start anew with overwrite=true"
         ) from error
 
 

@@ -12,6 +12,7 @@ from voicegen.dataset.manifest_schema import input_names
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import InputError, OutputError
 from voicegen.records import ManifestRow
+from voicegen.store import Store
 
 PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc")
 
@@ -37,9 +38,9 @@ class Naming:
 def written(tmp_path, questions, rows, **options):
     path = tmp_path / "run/manifest.parquet"
     file = questions if isinstance(questions, QuestionFile) else QuestionFile(questions)
-    count = write_manifest(path, file, FinishedRows(rows), PROVENANCE, **options)
+    count = write_manifest(Store(path.parent), file, FinishedRows(rows), PROVENANCE, **options)
     table = pq.read_table(path)
-    assert table.num_rows == count == manifest_rows(path)
+    assert table.num_rows == count == manifest_rows(Store(path.parent))
     assert list(path.parent.iterdir()) == [path]
     return table
 
@@ -174,26 +175,25 @@ def test_a_manifest_of_many_rows_is_written_in_row_groups(tmp_path, monkeypatch)
 
 
 def test_a_manifest_can_be_read_while_the_next_one_is_written(tmp_path):
-    path = tmp_path / "manifest.parquet"
+    store = Store(tmp_path)
     file = QuestionFile(questions_csv(tmp_path, 5000))
 
     class Watching(FinishedRows):
         def get(self, indexes):
-            seen.append(manifest_rows(path))
+            seen.append(manifest_rows(store))
             return super().get(indexes)
 
     seen: list[int] = []
-    write_manifest(path, file, FinishedRows([spoken_row(0)]), PROVENANCE)
-    write_manifest(path, file, Watching(spoken_row(index) for index in range(5000)), PROVENANCE)
+    write_manifest(store, file, FinishedRows([spoken_row(0)]), PROVENANCE)
+    write_manifest(store, file, Watching(spoken_row(index) for index in range(5000)), PROVENANCE)
     assert seen == [1, 1, 1]
-    assert manifest_rows(path) == 5000
+    assert manifest_rows(store) == 5000
 
 
 def test_an_error_on_the_way_leaves_the_old_manifest_and_nothing_else(tmp_path):
-    folder = tmp_path / "run"
-    path = folder / "manifest.parquet"
+    store = Store(tmp_path / "run")
     file = QuestionFile(questions_csv(tmp_path, 5000))
-    write_manifest(path, file, FinishedRows([spoken_row(0)]), PROVENANCE)
+    write_manifest(store, file, FinishedRows([spoken_row(0)]), PROVENANCE)
 
     class Breaking(FinishedRows):
         def get(self, indexes):
@@ -202,13 +202,14 @@ def test_an_error_on_the_way_leaves_the_old_manifest_and_nothing_else(tmp_path):
             return super().get(indexes)
 
     with pytest.raises(OutputError, match="free some space"):
-        write_manifest(path, file, Breaking(spoken_row(index) for index in range(5000)), PROVENANCE)
-    assert manifest_rows(path) == 1
-    assert list(folder.iterdir()) == [path]
+        write_manifest(store, file, Breaking(spoken_row(index) for index in range(5000)), PROVENANCE)
+    assert manifest_rows(store) == 1
+    assert store.names() == ["manifest.parquet"]
+    assert len(list(store.root.iterdir())) == 1
 
 
 def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
-    blocked = text_file(tmp_path / "file", "x") / "manifest.parquet"
+    blocked = Store(text_file(tmp_path / "file", "x"))
     with pytest.raises(OutputError, match="cannot write"):
         write_manifest(blocked, QuestionFile(questions_csv(tmp_path, 1)), FinishedRows([]), PROVENANCE)
 
@@ -218,13 +219,14 @@ def test_an_input_that_changed_is_not_joined_with_rows_of_the_old_one(tmp_path):
     file.inspect()
     text_file(tmp_path / "q.csv", "question\nOther?\n")
     with pytest.raises(InputError, match="changed"):
-        write_manifest(tmp_path / "m.parquet", file, FinishedRows([spoken_row(0)]), PROVENANCE)
-    assert not (tmp_path / "m.parquet").exists()
+        write_manifest(Store(tmp_path), file, FinishedRows([spoken_row(0)]), PROVENANCE)
+    assert not (tmp_path / "manifest.parquet").exists()
 
 
 def test_a_manifest_that_is_missing_or_torn_counts_as_none(tmp_path):
-    assert manifest_rows(tmp_path / "none.parquet") is None
-    assert manifest_rows(text_file(tmp_path / "torn.parquet", "PAR1")) is None
+    assert manifest_rows(Store(tmp_path)) is None
+    text_file(tmp_path / "manifest.parquet", "PAR1")
+    assert manifest_rows(Store(tmp_path)) is None
 
 
 def test_what_a_model_wrote_that_is_no_valid_unicode_does_not_stop_the_manifest(tmp_path):

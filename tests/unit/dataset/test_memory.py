@@ -9,6 +9,7 @@ from tests.finished_rows import spoken_row
 from tests.question_files import jsonl_file, parquet_file, text_file
 from voicegen.dataset import manifest
 from voicegen.dataset.questions import QuestionFile
+from voicegen.store import Store
 
 FEW, MANY = 5_000, 15_000
 
@@ -64,7 +65,7 @@ def test_a_manifest_is_written_in_constant_memory(question_file, tmp_path, monke
         file, lookup = question_file(rows), EveryRow(rows)
         file.inspect()
         tracemalloc.start()
-        manifest.write_manifest(tmp_path / "m.parquet", file, lookup, manifest.Provenance())
+        manifest.write_manifest(Store(tmp_path), file, lookup, manifest.Provenance())
         held = tracemalloc.get_traced_memory()[1] + lookup.held
         tracemalloc.stop()
         return held

@@ -17,6 +17,7 @@ from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.torch_dataset import load_manifest
 from voicegen.records import Failure, Question
+from voicegen.store import Store
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     [
@@ -152,7 +153,7 @@ def test_whatever_the_input_holds_is_in_the_manifest(rows, finished, name, answe
         text_file(path, "".join(json.dumps({"question": text, name: other}) + "\n" for text, other in rows))
         there = sorted(index for index in finished if index < len(rows))
         lookup = FinishedRows(spoken_row(index, answer=answer) for index in there)
-        write_manifest(Path(folder) / "manifest.parquet", QuestionFile(path, id_column=""), lookup, Provenance())
+        write_manifest(Store(Path(folder)), QuestionFile(path, id_column=""), lookup, Provenance())
         table = load_manifest(folder).table
         assert table.column("index").to_pylist() == there
         assert table.column("question").to_pylist() == [rows[index][0] for index in there]

@@ -18,6 +18,7 @@ from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.torch_dataset import SpeechDataset, collate, load_manifest
 from voicegen.errors import InputError
+from voicegen.store import Store
 
 RATE = 8000
 
@@ -38,7 +39,7 @@ def run(tmp_path):
         if index != 2:
             write_wav(tmp_path / "run" / clip.path, tone(clip.num_samples), RATE)
         rows.append(failed_row(2) if index == 2 else replace(row, clip=clip))
-    write_manifest(tmp_path / "run/manifest.parquet", QuestionFile(questions), FinishedRows(rows), Provenance())
+    write_manifest(Store(tmp_path / "run"), QuestionFile(questions), FinishedRows(rows), Provenance())
     return tmp_path / "run"
 
 

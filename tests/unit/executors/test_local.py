@@ -1,17 +1,20 @@
+import csv
 import threading
 from collections import Counter
 
 import numpy as np
 import pytest
 
+from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import OutputError
+from voicegen.executors.job import Job
 from voicegen.executors.local import LocalExecutor
-from voicegen.pipeline.job import Job
+from voicegen.job.composing import compose
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Plan
-from voicegen.pipeline.writer import Writer
 from voicegen.protocols import Traits
-from voicegen.records import Answer, Failure, ModelInfo, Question, Speech
+from voicegen.records import Answer, Failure, ModelInfo, Speech
+from voicegen.store import Store
 
 RATE = 8_000
 
@@ -59,63 +62,71 @@ class Hum:
             yield Speech(utterance, np.full(800, 0.1, np.float32), RATE, reason)
 
 
-class Silent:
-    """A progress that only counts."""
+class Work:
+    """The job of a file's rows with scripted models, and what is told of it."""
 
-    def __init__(self):
+    def __init__(self, folder, texts, monkeypatch, answer_model=None, speech_model=None):
+        with (folder / "q.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([["question"], *([text] for text in texts)])
+        self.answer_model = answer_model or Echo()
+        monkeypatch.setattr("voicegen.build.answer_model", lambda config: self.answer_model)
+        monkeypatch.setattr("voicegen.build.speech_model", lambda config: speech_model or Hum())
+        store = Store(folder)
+        self.ledger = Ledger(store)
+        self.job = Job(compose(["preset=fake"]), QuestionFile(folder / "q.csv"), Plan(0, 10_000), store, self.ledger)
         self.counts = Counter()
         self.threads = set()
 
+    def loaded(self, stage, model):
+        self.counts[stage] += 1
+
+    def started(self):
+        assert set(self.counts) == {"chat", "tts"}
+
     def asked(self, record):
-        self.counts["asked"] += 1
-        self.threads.add(threading.current_thread().name)
+        self._count("asked")
 
     def spoken(self, outcome):
-        self.counts["spoken"] += 1
+        self._count("spoken")
+
+    def written(self, entries):
+        self.ledger.add(entries)
+        self._count("written", len(entries))
+
+    def run(self, queue_size=4):
+        LocalExecutor(queue_size).run(self.job, self)
+        return self
+
+    def _count(self, stage, rows=1):
+        self.counts[stage] += rows
         self.threads.add(threading.current_thread().name)
 
-    def written(self, rows):
-        self.counts["written"] += len(rows)
-        self.threads.add(threading.current_thread().name)
 
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    def work(texts, **models):
+        return Work(tmp_path, texts, monkeypatch, **models)
 
-def questions(count):
-    return [Question(index, str(index), f"question {index}") for index in range(count)]
-
-
-def job(folder, rows, answer_model=None, speech_model=None):
-    ledger = Ledger(folder / "ledger")
-    plan = Plan(0, 10_000)
-    return Job(
-        rows=plan.rows(rows),
-        ledger=ledger,
-        answer_model=answer_model or Echo(),
-        speech_model=speech_model or Hum(),
-        language="en",
-        writer=Writer(folder, ledger, plan.audio_path),
-        progress=Silent(),
-    )
-
-
-def run(work, queue_size=4):
-    LocalExecutor(queue_size).run(work)
     return work
 
 
+def questions(count):
+    return [f"question {index}" for index in range(count)]
+
+
 @pytest.mark.parametrize("queue_size", [1, 3, 1000])
-def test_every_row_gets_through_whatever_the_size_of_the_queues(tmp_path, queue_size):
-    work = run(job(tmp_path, questions(200)), queue_size)
-    assert work.ledger.count("ok") == 200
+def test_every_row_gets_through_whatever_the_size_of_the_queues(work, tmp_path, queue_size):
+    done = work(questions(200)).run(queue_size)
+    assert done.ledger.count("ok") == 200
     assert len(list((tmp_path / "audio").iterdir())) == 200
-    assert work.progress.counts == {"asked": 200, "spoken": 200, "written": 200}
+    assert done.counts == {"chat": 1, "tts": 1, "asked": 200, "spoken": 200, "written": 200}
 
 
-def test_the_stages_work_in_threads_of_their_own_and_the_chat_model_on_the_caller_s(tmp_path):
-    work = run(job(tmp_path, questions(5)))
-    assert work.progress.threads == {"MainThread", "voicegen-speaking", "voicegen-writing"}
+def test_the_stages_work_in_threads_of_their_own_and_the_chat_model_on_the_caller_s(work):
+    assert work(questions(5)).run().threads == {"MainThread", "voicegen-speaking", "voicegen-writing"}
 
 
-def test_speaking_begins_when_the_first_answer_is_ready(tmp_path):
+def test_speaking_begins_when_the_first_answer_is_ready(work):
     first_is_spoken = threading.Event()
 
     class Waiting(Echo):
@@ -131,30 +142,29 @@ def test_speaking_begins_when_the_first_answer_is_ready(tmp_path):
                 first_is_spoken.set()
                 yield speech
 
-    work = run(job(tmp_path, questions(3), Waiting(), Telling()))
-    assert work.ledger.count("ok") == 3
+    done = work(questions(3), answer_model=Waiting(), speech_model=Telling()).run()
+    assert done.ledger.count("ok") == 3
 
 
-def test_a_failure_in_any_stage_is_that_rows_alone(tmp_path):
-    rows = [*questions(6)[:4], Failure(4, "input", "empty"), Question(5, "5", "q")]
-    work = run(job(tmp_path, rows, Echo(refuse={1}), Hum({2: "length", 3: "runaway"})))
-    found = work.ledger.get(range(6))
+def test_a_failure_in_any_stage_is_that_rows_alone(work, tmp_path):
+    models = {"answer_model": Echo(refuse={1}), "speech_model": Hum({2: "length", 3: "runaway"})}
+    found = work([*questions(4), "", "q"], **models).run().ledger.get(range(6))
     assert [found[index].status for index in range(6)] == ["ok", "failed", "rejected", "rejected", "failed", "ok"]
     assert found[1].error == "chat: refused"
-    assert found[4].error == "input: empty"
+    assert found[4].error == "input: column 'question' is empty"
     assert "cut" in found[2].error
     assert "did not stop" in found[3].error
     assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == ["000000.wav", "000005.wav"]
 
 
-def test_a_take_that_is_no_audio_fails_its_row(tmp_path):
+def test_a_take_that_is_no_audio_fails_its_row(work):
     class Broken(Hum):
         def speak(self, utterances):
             for speech in super().speak(utterances):
                 broken = {0: np.zeros(0, np.float32), 1: np.array([0.0, np.nan], np.float32)}
                 yield Speech(speech.utterance, broken.get(speech.utterance.index, speech.samples), RATE)
 
-    found = run(job(tmp_path, questions(3), speech_model=Broken())).ledger.get(range(3))
+    found = work(questions(3), speech_model=Broken()).run().ledger.get(range(3))
     assert [found[index].error for index in range(3)] == [
         "write: the take holds no audio",
         "write: the take holds NaN or infinity",
@@ -162,41 +172,41 @@ def test_a_take_that_is_no_audio_fails_its_row(tmp_path):
     ]
 
 
-def test_a_broken_speech_model_ends_the_run_and_keeps_what_was_made(tmp_path):
-    work = job(tmp_path, questions(10_000), speech_model=Hum(break_at=50))
+def test_a_broken_speech_model_ends_the_run_and_keeps_what_was_made(work):
+    broken = work(questions(10_000), speech_model=Hum(break_at=50))
     with pytest.raises(RuntimeError, match="the engine broke"):
-        run(work)
-    assert len(work.ledger) == 50
-    assert work.answer_model.pulled < 100  # the chat model was stopped, too
+        broken.run()
+    assert len(broken.ledger) == 50
+    assert broken.answer_model.pulled < 100  # the chat model was stopped, too
 
 
-def test_a_disk_that_cannot_be_written_ends_the_run(tmp_path):
-    work = job(tmp_path, questions(10_000))
+def test_a_disk_that_cannot_be_written_ends_the_run(work, tmp_path):
+    stuck = work(questions(10_000))
     (tmp_path / "audio").write_text("a file is in the way")
     with pytest.raises(OutputError, match="cannot write"):
-        run(work)
-    assert len(work.ledger) == 0
+        stuck.run()
+    assert len(stuck.ledger) == 0
 
 
-def test_an_interruption_finishes_the_writes_in_flight(tmp_path):
-    work = job(tmp_path, questions(1000), Echo(stop_at=100))
+def test_an_interruption_finishes_the_writes_in_flight(work, tmp_path):
+    stopped = work(questions(1000), answer_model=Echo(stop_at=100))
     with pytest.raises(KeyboardInterrupt):
-        run(work, queue_size=2)
-    finished = len(work.ledger)
+        stopped.run(queue_size=2)
+    finished = len(stopped.ledger)
     assert 0 < finished <= 100
     assert len(list((tmp_path / "audio").iterdir())) == finished
-    assert run(job(tmp_path, questions(1000))).ledger.count("ok") == 1000
+    assert work(questions(1000)).run().ledger.count("ok") == 1000
 
 
-def test_a_slow_stage_holds_the_ones_before_it_back(tmp_path):
+def test_a_slow_stage_holds_the_ones_before_it_back(work):
     ahead = []
 
     class Watching(Hum):
         def speak(self, utterances):
             for speech in super().speak(utterances):
-                ahead.append(work.answer_model.pulled - speech.utterance.index)
+                ahead.append(watched.answer_model.pulled - speech.utterance.index)
                 yield speech
 
-    work = job(tmp_path, questions(300), speech_model=Watching())
-    run(work, queue_size=5)
+    watched = work(questions(300), speech_model=Watching())
+    watched.run(queue_size=5)
     assert max(ahead) <= 5 + 5 + 3

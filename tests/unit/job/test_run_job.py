@@ -6,6 +6,7 @@ import pytest
 
 import voicegen
 from tests.product import manifest_rows, questions_csv
+from voicegen.errors import ModelError
 from voicegen.job.summary import print_summary
 from voicegen.pipeline.plan import row_seed, take_seed
 from voicegen.records import Failure
@@ -108,6 +109,35 @@ def test_what_a_model_warns_of_is_shown_once(tmp_path, monkeypatch, capsys):
     assert launch(words, lambda config: run_job(config, show=True).exit_code) == 0
     assert capsys.readouterr().err.count("the voice 'x' is left out") == 1
     assert "the voice 'x' is left out" in next((tmp_path / "outputs" / "r" / "logs").iterdir()).read_text()
+
+
+def test_the_error_that_ended_a_run_is_in_its_log(run, tmp_path):
+    class Breaking(Reluctant):
+        def __init__(self, error):
+            super().__init__()
+            self.error = error
+
+        def speak(self, utterances):
+            raise self.error
+
+    log = tmp_path / "outputs" / "r" / "logs" / "run.log"
+    with pytest.raises(ModelError):
+        run(Breaking(ModelError("the voice is gone: choose another")))
+    assert "ERROR voicegen.run: the voice is gone: choose another\n" in log.read_text()
+    with pytest.raises(RuntimeError):
+        run(Breaking(RuntimeError("unforeseen")))
+    assert "Traceback" in log.read_text()
+    assert "RuntimeError: unforeseen" in log.read_text()
+
+
+def test_a_run_that_was_finished_when_it_was_interrupted_is_no_interrupted_one(run):
+    class Late(Reluctant):
+        def speak(self, utterances):
+            yield from super().speak(utterances)
+            raise KeyboardInterrupt
+
+    summary, rows = run(Late())
+    assert (summary.exit_code, summary.ok, len(rows)) == (0, 10, 10)
 
 
 def test_a_run_of_no_rows_has_the_manifest_that_its_summary_names(run):

@@ -1,8 +1,11 @@
+import pickle
+
 import pytest
 
 from voicegen.errors import OutputError
-from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.ledger import Ledger, LedgerWriter
 from voicegen.records import Clip, ManifestRow
+from voicegen.store import Store
 
 
 def clip(index, seconds=2.0):
@@ -17,22 +20,42 @@ def failed(index):
     return ManifestRow(index, "failed", seed=index, error="chat: too long")
 
 
-def reopened(ledger, folder):
-    ledger.close()
-    return Ledger(folder)
+class Session:
+    """A session of a run in which one writer finishes rows."""
+
+    def __init__(self, folder):
+        store = Store(folder)
+        self.ledger = Ledger(store)
+        self.writer = LedgerWriter(store, self.ledger.session, "w")
+
+    def append(self, *rows):
+        self.ledger.add(self.writer.append(rows))
+
+
+def appended(folder, *rows):
+    """The ledger of a session that appended rows, and that has ended."""
+    session = Session(folder)
+    session.append(*rows)
+    session.writer.close()
+    return session.ledger
+
+
+def reopened(folder):
+    return Ledger(Store(folder))
+
+
+def names(folder):
+    return sorted(path.name for path in (folder / "ledger").iterdir())
 
 
 def test_rows_come_back_as_they_were_appended(tmp_path):
-    ledger = Ledger(tmp_path)
     rows = [ok(3, 'tricky "quotes",\nlines, \u2028 and \ud800'), failed(0), ok(7)]
-    ledger.append(rows)
-    assert reopened(ledger, tmp_path).get(range(10)) == {row.index: row for row in rows}
+    ledger = appended(tmp_path, *rows)
+    assert ledger.get(range(10)) == reopened(tmp_path).get(range(10)) == {row.index: row for row in rows}
 
 
 def test_counts_end_and_audio_follow_the_rows(tmp_path):
-    ledger = Ledger(tmp_path)
-    ledger.append([ok(4), failed(1)])
-    for each in (ledger, reopened(ledger, tmp_path)):
+    for each in (appended(tmp_path, ok(4), failed(1)), reopened(tmp_path)):
         assert (len(each), each.count("ok"), each.count("failed"), each.end) == (2, 1, 1, 5)
         assert each.audio_seconds() == 2.0
         assert (each.count("ok", 4), each.unfinished(4), each.first_unfinished()) == (0, 3, 0)
@@ -40,55 +63,85 @@ def test_counts_end_and_audio_follow_the_rows(tmp_path):
 
 
 def test_a_torn_last_line_is_dropped_and_its_row_is_done_again(tmp_path):
-    ledger = Ledger(tmp_path)
-    ledger.append([ok(0), ok(1)])
-    ledger.close()
-    path = tmp_path / "00000.jsonl"
+    appended(tmp_path, ok(0), ok(1))
+    [name] = names(tmp_path)
+    path = tmp_path / "ledger" / name
     path.write_bytes(path.read_bytes()[:-5])
-    again = Ledger(tmp_path)
-    assert again.status(0) == "ok"
-    assert again.status(1) is None
-    again.append([ok(1, "anew")])
-    assert reopened(again, tmp_path).get([1])[1].answer == "anew"
+    assert [reopened(tmp_path).status(index) for index in (0, 1)] == ["ok", None]
+    appended(tmp_path, ok(1, "anew"))
+    assert reopened(tmp_path).get([1])[1].answer == "anew"
 
 
 def test_every_session_appends_to_a_file_of_its_own(tmp_path):
     for session in range(3):
-        ledger = Ledger(tmp_path)
-        ledger.append([ok(session)])
-        ledger.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000.jsonl", "00001.jsonl", "00002.jsonl"]
-    assert list(Ledger(tmp_path).get(range(3))) == [0, 1, 2]
+        appended(tmp_path, ok(session))
+    assert names(tmp_path) == ["00000-w.jsonl", "00001-w.jsonl", "00002-w.jsonl"]
+    assert list(reopened(tmp_path).get(range(3))) == [0, 1, 2]
+
+
+def test_several_writers_append_to_one_run_side_by_side(tmp_path):
+    store = Store(tmp_path)
+    ledger = Ledger(store)
+    writers = [LedgerWriter(store, ledger.session, name) for name in ("a", "b")]
+    for index in range(10):
+        ledger.add(writers[index % 2].append([ok(index, f"by {index % 2}")]))
+    for each in (ledger, reopened(tmp_path)):
+        assert [row.answer for row in each.get(range(10)).values()].count("by 1") == 5
+        assert each.count("ok") == 10
+    appended(tmp_path, ok(3, "anew"))
+    assert names(tmp_path) == ["00000-a.jsonl", "00000-b.jsonl", "00001-w.jsonl"]
+    assert reopened(tmp_path).get([3])[3].answer == "anew"
+
+
+def test_a_ledger_of_a_version_without_writers_names_is_gone_on_with(tmp_path):
+    appended(tmp_path, ok(0), failed(1))
+    (tmp_path / "ledger" / "00000-w.jsonl").rename(tmp_path / "ledger" / "00000.jsonl")
+    assert appended(tmp_path, ok(1)).count("ok") == 2
+    assert names(tmp_path) == ["00000.jsonl", "00001-w.jsonl"]
+    assert reopened(tmp_path).count("ok") == 2
+
+
+def test_a_ledger_that_another_process_is_handed_says_the_same(tmp_path):
+    ledger = appended(tmp_path, ok(0), ok(2))
+    ledger.forget(0, redraw=True)
+    handed = pickle.loads(pickle.dumps(ledger))
+    assert [handed.status(index) for index in range(3)] == [None, None, "ok"]
+    assert (handed.attempt(0), handed.session, handed.get([2])) == (2, ledger.session, ledger.get([2]))
 
 
 def test_a_session_that_finishes_nothing_leaves_no_file(tmp_path):
-    Ledger(tmp_path / "ledger").close()
+    Session(tmp_path).writer.close()
     assert not (tmp_path / "ledger").exists()
 
 
 def test_a_later_line_for_a_row_replaces_the_earlier_one(tmp_path):
-    ledger = Ledger(tmp_path)
-    ledger.append([failed(0)])
-    ledger.forget(0)
-    assert ledger.status(0) is None
-    ledger.append([ok(0)])
-    again = reopened(ledger, tmp_path)
+    session = Session(tmp_path)
+    session.append(failed(0))
+    session.ledger.forget(0)
+    assert session.ledger.status(0) is None
+    session.append(ok(0))
+    again = reopened(tmp_path)
     assert (len(again), again.count("failed")) == (1, 0)
     assert again.get([0])[0].status == "ok"
 
 
 def test_a_damaged_line_in_the_middle_is_refused_with_its_place(tmp_path):
-    ledger = Ledger(tmp_path)
-    ledger.append([ok(0), ok(1)])
-    ledger.close()
-    path = tmp_path / "00000.jsonl"
+    appended(tmp_path, ok(0), ok(1))
+    path = tmp_path / "ledger" / "00000-w.jsonl"
     path.write_bytes(b"garbage\n" + path.read_bytes())
-    with pytest.raises(OutputError, match=r"00000\.jsonl, line 1: not a ledger line.*overwrite=true"):
-        Ledger(tmp_path)
+    with pytest.raises(OutputError, match=r"00000-w\.jsonl, line 1: not a ledger line.*overwrite=true"):
+        reopened(tmp_path)
+
+
+def test_a_file_that_is_no_ledgers_is_refused_by_its_name(tmp_path):
+    appended(tmp_path, ok(0))
+    (tmp_path / "ledger" / "copy of 00000.jsonl").touch()
+    with pytest.raises(OutputError, match=r"copy of 00000\.jsonl: not a ledger file"):
+        reopened(tmp_path)
 
 
 def test_rows_can_be_read_while_others_are_appended(tmp_path):
-    ledger = Ledger(tmp_path)
+    session = Session(tmp_path)
     for index in range(50):
-        ledger.append([ok(index)])
-        assert len(ledger.get(range(index + 1))) == index + 1
+        session.append(ok(index))
+        assert len(session.ledger.get(range(index + 1))) == index + 1

@@ -5,12 +5,13 @@ import pytest
 
 from voicegen.errors import OutputError
 from voicegen.pipeline.run_folder import RunFolder, config_hash
+from voicegen.store import Store
 
 IDENTITY = {"seed": 0, "chat.model": "m", "input.sha256": "abc"}
 
 
 def test_a_new_folder_records_what_decides_the_runs_result(tmp_path):
-    with RunFolder(tmp_path / "run", IDENTITY):
+    with RunFolder(Store(tmp_path / "run"), IDENTITY):
         pass
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["identity"] == IDENTITY
@@ -23,11 +24,11 @@ def has_rows(folder):
 
 
 def test_the_same_identity_goes_on_and_another_is_refused_with_the_keys_that_differ(tmp_path):
-    with RunFolder(tmp_path, IDENTITY):
+    with RunFolder(Store(tmp_path), IDENTITY):
         has_rows(tmp_path)
-    with RunFolder(tmp_path, dict(reversed(IDENTITY.items()))):
+    with RunFolder(Store(tmp_path), dict(reversed(IDENTITY.items()))):
         pass
-    with pytest.raises(OutputError) as refused, RunFolder(tmp_path, {**IDENTITY, "seed": 1, "tts.speed": 1.0}):
+    with pytest.raises(OutputError) as refused, RunFolder(Store(tmp_path), {**IDENTITY, "seed": 1, "tts.speed": 1.0}):
         pass
     message = str(refused.value)
     assert "seed: 0 then, 1 now" in message
@@ -37,9 +38,9 @@ def test_the_same_identity_goes_on_and_another_is_refused_with_the_keys_that_dif
 
 
 def test_a_changed_input_is_told_by_its_name_and_not_by_its_hash(tmp_path):
-    with RunFolder(tmp_path, IDENTITY):
+    with RunFolder(Store(tmp_path), IDENTITY):
         has_rows(tmp_path)
-    changed = RunFolder(tmp_path, {**IDENTITY, "input.sha256": "def"}, files={"input.sha256": Path("in/q.csv")})
+    changed = RunFolder(Store(tmp_path), {**IDENTITY, "input.sha256": "def"}, files={"input.sha256": Path("in/q.csv")})
     with pytest.raises(OutputError, match=r"input\.sha256: in/q\.csv .*has changed") as refused, changed:
         pass
     assert "abc" not in str(refused.value)
@@ -47,38 +48,38 @@ def test_a_changed_input_is_told_by_its_name_and_not_by_its_hash(tmp_path):
 
 def test_overwriting_moves_the_old_run_aside_and_deletes_nothing(tmp_path):
     root = tmp_path / "run"
-    with RunFolder(root, IDENTITY):
+    with RunFolder(Store(root), IDENTITY):
         (root / "manifest.parquet").write_text("old")
-    with RunFolder(root, {**IDENTITY, "seed": 1}, overwrite=True) as folder:
+    with RunFolder(Store(root), {**IDENTITY, "seed": 1}, overwrite=True) as folder:
         assert folder.moved_to is not None
-        assert (folder.moved_to / "manifest.parquet").read_text() == "old"
+        assert (folder.moved_to.root / "manifest.parquet").read_text() == "old"
         assert not (root / "manifest.parquet").exists()
-        with pytest.raises(OutputError, match="in use"), RunFolder(root, {**IDENTITY, "seed": 1}):
+        with pytest.raises(OutputError, match="in use"), RunFolder(Store(root), {**IDENTITY, "seed": 1}):
             pass
 
 
 def test_two_runs_never_share_a_folder(tmp_path):
-    first = RunFolder(tmp_path, IDENTITY)
+    first = RunFolder(Store(tmp_path), IDENTITY)
     in_use = pytest.raises(OutputError, match="in use by another voicegen process")
-    with first, in_use, RunFolder(tmp_path, IDENTITY):
+    with first, in_use, RunFolder(Store(tmp_path), IDENTITY):
         pass
-    with RunFolder(tmp_path, IDENTITY):
+    with RunFolder(Store(tmp_path), IDENTITY):
         pass  # free again
 
 
 def test_a_start_that_failed_before_its_first_row_binds_nobody(tmp_path):
-    with RunFolder(tmp_path, IDENTITY) as folder:
+    with RunFolder(Store(tmp_path), IDENTITY) as folder:
         folder.remember_model("tts", {"id": "wrong"})
-    with RunFolder(tmp_path, {**IDENTITY, "seed": 1}) as folder:
+    with RunFolder(Store(tmp_path), {**IDENTITY, "seed": 1}) as folder:
         assert folder.models == {}
-        assert json.loads(folder.paths.run_json.read_text())["identity"]["seed"] == 1
+        assert json.loads((tmp_path / "run.json").read_text())["identity"]["seed"] == 1
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.doc").write_text("precious")
     with (
         pytest.raises(OutputError, match=r"holds files that are no run \(thesis\.doc\)"),
-        RunFolder(tmp_path, IDENTITY),
+        RunFolder(Store(tmp_path), IDENTITY),
     ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
@@ -87,7 +88,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
 def test_a_lock_that_a_refused_folder_had_before_stays(tmp_path):
     (tmp_path / "thesis.doc").write_text("precious")
     (tmp_path / ".lock").touch()
-    with pytest.raises(OutputError, match="holds files that are no run"), RunFolder(tmp_path, IDENTITY):
+    with pytest.raises(OutputError, match="holds files that are no run"), RunFolder(Store(tmp_path), IDENTITY):
         pass
     assert (tmp_path / ".lock").exists()
 
@@ -95,43 +96,52 @@ def test_a_lock_that_a_refused_folder_had_before_stays(tmp_path):
 def test_what_a_killed_start_left_behind_is_no_foreign_file(tmp_path):
     (tmp_path / ".run.json.123.voicegen-tmp").write_text("{")
     (tmp_path / ".lock").touch()
-    with RunFolder(tmp_path, IDENTITY):
+    with RunFolder(Store(tmp_path), IDENTITY):
         assert not (tmp_path / ".run.json.123.voicegen-tmp").exists()
 
 
 def test_an_unreadable_record_is_refused_with_the_way_out(tmp_path):
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(OutputError, match=r"run\.json cannot be read.*overwrite=true"), RunFolder(tmp_path, IDENTITY):
+    with (
+        pytest.raises(OutputError, match=r"run\.json cannot be read.*overwrite=true"),
+        RunFolder(Store(tmp_path), IDENTITY),
+    ):
         pass
-    with RunFolder(tmp_path, IDENTITY, overwrite=True):
+    with RunFolder(Store(tmp_path), IDENTITY, overwrite=True):
         pass
 
 
 def test_a_run_without_its_record_is_told_from_foreign_files_and_can_be_moved_aside(tmp_path):
     root = tmp_path / "run"
-    with RunFolder(root, IDENTITY):
+    with RunFolder(Store(root), IDENTITY):
         has_rows(root)
     (root / "run.json").unlink()
-    with pytest.raises(OutputError, match=r"a run whose run\.json is gone: restore it"), RunFolder(root, IDENTITY):
+    with (
+        pytest.raises(OutputError, match=r"a run whose run\.json is gone: restore it"),
+        RunFolder(Store(root), IDENTITY),
+    ):
         pass
-    with RunFolder(root, IDENTITY, overwrite=True) as folder:
-        assert (folder.moved_to / "ledger").is_dir()
+    with RunFolder(Store(root), IDENTITY, overwrite=True) as folder:
+        assert (folder.moved_to.root / "ledger").is_dir()
 
 
 def test_of_a_group_of_another_kind_only_the_kind_is_told(tmp_path):
-    with RunFolder(tmp_path, {"chat.kind": "echo", "seed": 0}):
+    with RunFolder(Store(tmp_path), {"chat.kind": "echo", "seed": 0}):
         has_rows(tmp_path)
-    with pytest.raises(OutputError) as refused, RunFolder(tmp_path, {"chat.kind": "mlx", "chat.model": "m", "seed": 0}):
+    with (
+        pytest.raises(OutputError) as refused,
+        RunFolder(Store(tmp_path), {"chat.kind": "mlx", "chat.model": "m", "seed": 0}),
+    ):
         pass
     assert "chat.kind" in str(refused.value)
     assert "chat.model" not in str(refused.value)
 
 
 def test_another_model_revision_is_refused_when_a_run_goes_on(tmp_path):
-    with RunFolder(tmp_path, IDENTITY) as folder:
+    with RunFolder(Store(tmp_path), IDENTITY) as folder:
         folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
         has_rows(tmp_path)
-    with RunFolder(tmp_path, IDENTITY) as folder:
+    with RunFolder(Store(tmp_path), IDENTITY) as folder:
         folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
         with pytest.raises(OutputError, match=r"another tts model \(revision: aaa then, bbb now\)"):
             folder.remember_model("tts", {"id": "marvis", "revision": "bbb"})
@@ -140,7 +150,7 @@ def test_another_model_revision_is_refused_when_a_run_goes_on(tmp_path):
 
 
 def test_a_local_model_that_changed_cannot_be_pinned_and_is_to_be_put_back(tmp_path):
-    with RunFolder(tmp_path, IDENTITY) as folder:
+    with RunFolder(Store(tmp_path), IDENTITY) as folder:
         folder.remember_model("tts", {"id": "here", "revision": "local-aaa"})
         with pytest.raises(OutputError, match="put its files back as they were to go on"):
             folder.remember_model("tts", {"id": "here", "revision": "local-bbb"})
@@ -148,5 +158,5 @@ def test_a_local_model_that_changed_cannot_be_pinned_and_is_to_be_put_back(tmp_p
 
 def test_a_folder_below_a_file_is_one_clear_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot write"), RunFolder(tmp_path / "file" / "run", IDENTITY):
+    with pytest.raises(OutputError, match="cannot write"), RunFolder(Store(tmp_path / "file" / "run"), IDENTITY):
         pass

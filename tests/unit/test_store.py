@@ -1,0 +1,106 @@
+import pickle
+
+import pytest
+
+from voicegen.errors import OutputError
+from voicegen.files import TEMPORARY_SUFFIX
+from voicegen.store import Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "run")
+
+
+def test_what_was_put_is_listed_and_read(store):
+    store.put([("audio/0000/a.wav", b"123"), ("run.json", b"{}")])
+    assert store.names() == ["audio", "run.json"]
+    assert store.names("audio") == ["0000"]
+    assert [(file.name, file.size) for file in store.files("audio")] == [("audio/0000/a.wav", 3)]
+    assert store.read("run.json") == b"{}"
+    assert store.changed("run.json") > 0
+
+
+def test_what_is_not_there_is_nothing_and_no_error(store):
+    assert (store.names(), list(store.files("audio")), store.read("run.json"), store.changed("run.json")) == (
+        [],
+        [],
+        None,
+        0,
+    )
+
+
+def test_a_large_file_is_put_when_it_is_made_and_not_if_that_fails(store):
+    with store.making("m") as path:
+        path.write_bytes(b"whole")
+        assert store.names() == []
+    with pytest.raises(RuntimeError), store.making("m") as path:
+        path.write_bytes(b"half")
+        raise RuntimeError
+    assert store.read("m") == b"whole"
+    assert [path.name for path in store.root.iterdir()] == ["m"]
+
+
+def test_pieces_of_a_journal_are_found_where_they_were_said_to_lie(store):
+    journal = store.journal("ledger/0.jsonl")
+    assert store.names("ledger") == []
+    places = [journal.add(piece) for piece in (b"one\n", b"three\n")]
+    for (name, offset), line in zip(places, (b"one\n", b"three\n"), strict=True):
+        with store.reading(name) as file:
+            file.seek(offset)
+            assert file.readline() == line
+    journal.close()
+
+
+def test_a_journal_is_begun_once_and_a_log_goes_on(store):
+    for _ in range(2):
+        log = store.log("logs/run.log")
+        log.add(b"line\n")
+        log.close()
+    assert store.read("logs/run.log") == b"line\nline\n"
+    with pytest.raises(OutputError, match="cannot write"):
+        store.journal("logs/run.log").add(b"line\n")
+
+
+def test_a_store_is_held_by_one_at_a_time_and_what_kills_left_is_removed(store):
+    store.put([("a", b"a")])
+    (store.root / f".b.7{TEMPORARY_SUFFIX}").write_bytes(b"half")
+    with store.hold():
+        assert [path.name for path in sorted(store.root.iterdir())] == [".lock", "a"]
+        assert store.names() == ["a"]
+        with pytest.raises(OutputError, match="in use by another voicegen process"):
+            store.hold()
+    store.hold().give_back()  # free again
+
+
+def test_a_store_that_is_given_back_keeps_no_new_trace_and_every_old_one(store):
+    store.hold().give_back()
+    assert list(store.root.iterdir()) == []
+    (store.root / ".lock").touch()
+    store.hold().give_back()
+    assert [path.name for path in store.root.iterdir()] == [".lock"]
+
+
+def test_what_is_moved_aside_is_whole_and_the_empty_store_is_still_held(store):
+    for content in (b"first", b"second"):  # within one second, too
+        store.put([("a", content)])
+        with store.hold() as hold:
+            aside = hold.move_aside()
+            assert aside.read("a") == content
+            assert store.names() == []
+            with pytest.raises(OutputError, match="in use"):
+                store.hold()
+    assert len([path for path in store.root.parent.iterdir() if ".old-" in path.name]) == 2
+
+
+def test_a_place_that_cannot_be_is_one_clear_line(tmp_path):
+    (tmp_path / "file").touch()
+    store = Store(tmp_path / "file")
+    for use in (store.hold, lambda: store.put([("a", b"")]), lambda: store.log("l").add(b"")):
+        with pytest.raises(OutputError, match=r"cannot write .*file.*; .*choose another folder"):
+            use()
+
+
+def test_a_store_is_plain_data(store):
+    store.put([("a", b"a")])
+    assert pickle.loads(pickle.dumps(store)).read("a") == b"a"

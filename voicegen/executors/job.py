@@ -1,0 +1,108 @@
+"""What an executor is handed, and whom it tells how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from voicegen.config import JobConfig
+from voicegen.dataset.questions import QuestionFile
+from voicegen.pipeline.conversations import QuestionFeed
+from voicegen.pipeline.ledger import Entry, Ledger
+from voicegen.pipeline.outcome import Outcome
+from voicegen.pipeline.plan import Plan
+from voicegen.pipeline.stages import Script
+from voicegen.pipeline.writer import Writer
+from voicegen.records import Failure, ModelInfo, Question
+from voicegen.store import Store
+
+
+class Watch(Protocol):
+    """Is told of what an executor does; of rows at every stage, from the thread of the stage."""
+
+    def loaded(self, stage: str, model: ModelInfo) -> None:
+        """The model of a stage, `chat` or `tts`, is ready.
+
+        Raises:
+            OutputError: the run was made with another one so far.
+        """
+        ...
+
+    def started(self) -> None:
+        """All models are ready, and rows are begun."""
+        ...
+
+    def asked(self, record: Script | Outcome) -> None:
+        """A question was answered, or failed to be."""
+        ...
+
+    def spoken(self, outcome: Outcome) -> None:
+        """An answer was spoken, or failed to be."""
+        ...
+
+    def written(self, entries: Sequence[Entry]) -> None:
+        """Rows are finished, and durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The rest of a run: the settings, the input, what its rows are, and which of them are done.
+
+    It is plain data that another process can be handed; models are for the executor to make.
+
+    Attributes:
+        ledger: what was done before; an executor does not add to it.
+    """
+
+    config: JobConfig
+    questions: QuestionFile
+    plan: Plan
+    store: Store
+    ledger: Ledger
+
+    def feed(self, on_failure: Callable[[Question | None, Failure], None]) -> QuestionFeed:
+        """The questions that are still to be asked, conversations in order."""
+        return QuestionFeed(
+            self.plan.rows(self._unread()),
+            is_done=lambda index: self.ledger.status(index) is not None,
+            earlier_answer=self._earlier_answer,
+            on_failure=on_failure,
+        )
+
+    def writer(self, name: str) -> Writer:
+        """What makes rows durable in a process of this name."""
+        return Writer(
+            self.store,
+            self.ledger,
+            self.plan.audio_path,
+            name=name,
+            subtype=self.config.tts.subtype,
+            keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
+        )
+
+    def _unread(self) -> Iterator[Question | Failure]:
+        """From the first row that is not finished; a conversation is read from its first turn, for its history."""
+        start = self.ledger.first_unfinished() // self.plan.answers_per_question
+        if self.config.questions.conversation_column is not None:
+            start = 0
+        limit = self.config.questions.limit
+        return islice(self.questions.questions(start), None if limit is None else max(limit - start, 0))
+
+    def _earlier_answer(self, index: int) -> str | None:
+        row = self.ledger.get([index]).get(index)
+        return row.answer if row is not None else None
+
+
+class Executor(Protocol):
+    """Makes a job's models and runs its stages to their end, wherever they run."""
+
+    def run(self, job: Job, watch: Watch) -> None:
+        """Returns when every row is written; on an interruption or an error the writes in flight are finished first.
+
+        Raises:
+            VoicegenError: a model cannot be found or loaded, or the store cannot be written.
+        """
+        ...

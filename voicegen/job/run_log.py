@@ -1,0 +1,60 @@
+"""A run's log file: every session's messages, and the error that ended one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from voicegen.errors import OutputError, VoicegenError
+from voicegen.store import Journal, Store
+
+LOG = "logs/run.log"
+"""The log's name in a run's store."""
+
+_log = logging.getLogger("voicegen.run")
+
+
+@contextmanager
+def logging_to(store: Store, *, show: bool) -> Iterator[None]:
+    """Writes voicegen's log to the run's; shows what the models warn of on standard error as well."""
+    logger = logging.getLogger("voicegen")
+    level = logger.level
+    with ExitStack() as undo:
+        handler = _JournalHandler(store.log(LOG))
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        undo.callback(handler.close)
+        logger.addHandler(handler)
+        undo.callback(logger.removeHandler, handler)
+        if show:
+            shown = logging.StreamHandler()
+            shown.setLevel(logging.WARNING)
+            for models in (logging.getLogger("voicegen.chat"), logging.getLogger("voicegen.tts")):
+                models.addHandler(shown)
+                undo.callback(models.removeHandler, shown)
+        logger.setLevel(logging.INFO)
+        undo.callback(logger.setLevel, level)
+        try:
+            yield
+        except VoicegenError as error:
+            _log.error("%s", error)
+            raise
+        except Exception:
+            _log.exception("an unexpected error")
+            raise
+
+
+class _JournalHandler(logging.Handler):
+    """Adds a line a message; a log that cannot be written ends no run."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OutputError):
+            self._journal.add(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+
+    def close(self) -> None:
+        self._journal.close()
+        super().close()

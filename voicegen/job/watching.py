@@ -1,0 +1,81 @@
+"""What a run takes down of its executor's work: models, finished rows, why rows failed, how far it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+from voicegen.job.progress import ProgressDisplay
+from voicegen.pipeline.ledger import Entry, Ledger
+from voicegen.pipeline.outcome import Outcome
+from voicegen.pipeline.run_folder import RunFolder
+from voicegen.pipeline.stages import Script
+from voicegen.records import ModelInfo
+
+_log = logging.getLogger("voicegen.run")
+
+
+class RunWatch:
+    """The `Watch` of a run, as a context manager around its executor.
+
+    Args:
+        folder: keeps which models made the run.
+        ledger: is told of finished rows.
+        display: shows how far it is.
+        refresher: what else goes on from the start of the work to its end.
+
+    Attributes:
+        cut_answers: rows that are ok, but whose answer was cut.
+    """
+
+    def __init__(
+        self, folder: RunFolder, ledger: Ledger, display: ProgressDisplay, refresher: AbstractContextManager[Any]
+    ) -> None:
+        self.cut_answers = 0
+        self._folder = folder
+        self._ledger = ledger
+        self._display = display
+        self._refresher = refresher
+        self._work = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._work.__exit__(kind, error, trace)
+
+    def loaded(self, stage: str, model: ModelInfo) -> None:
+        """Writes down the model of a stage.
+
+        Raises:
+            OutputError: the run was made with another one so far.
+        """
+        self._folder.remember_model(stage, asdict(model))
+
+    def started(self) -> None:
+        """The work begins."""
+        self._work.enter_context(self._display)
+        self._work.enter_context(self._refresher)
+
+    def asked(self, record: Script | Outcome) -> None:
+        """A question was answered, or failed to be."""
+        self._display.asked(record)
+
+    def spoken(self, outcome: Outcome) -> None:
+        """An answer was spoken, or failed to be."""
+        self._display.spoken(outcome)
+
+    def written(self, entries: Sequence[Entry]) -> None:
+        """Rows are finished, and durable."""
+        self._ledger.add(entries)
+        self._display.written(entries)
+        for row in (entry.row for entry in entries):
+            self.cut_answers += row.status == "ok" and row.finish_reason == "length"
+            if row.error is not None:
+                _log.warning("row %d %s: %s", row.index, row.status, row.error)
