@@ -27,9 +27,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.finished_rows import spoken_row
-from voicegen.dataset.manifest import Provenance, write_manifest
+from voicegen.dataset.manifest import MANIFEST, Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.records import ManifestRow
+from voicegen.store import Store
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 
@@ -92,13 +93,13 @@ def measure(path: Path, rows: int) -> dict[str, float]:
     look_up = (
         seconds(lambda: [lookup.get(range(start, start + 2048)) for start in range(0, 50_000, 2048)]) * rows / 51_200
     )
-    manifest = path.with_name("manifest.parquet")
-    write = seconds(lambda: write_manifest(manifest, file, lookup, Provenance("chat", "r", "tts", "r", "en", "h")))
+    store = Store(path.parent)
+    write = seconds(lambda: write_manifest(store, file, lookup, Provenance("chat", "r", "tts", "r", "en", "h")))
     return {
         "inspect": inspect,
         "read": rows / read,
         "write": rows / max(write - look_up, 1e-9),
-        "size": manifest.stat().st_size / 1e6,
+        "size": (path.parent / MANIFEST).stat().st_size / 1e6,
         "base": base,
         "peak": peak_megabytes(),
     }

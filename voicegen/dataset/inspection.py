@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from voicegen.dataset.cells import CellError, id_cell, shown, turn_cell, type_name
 from voicegen.dataset.columns import ColumnNames
-from voicegen.dataset.keys import KeyHashes, first_descent, first_gap, first_repeats, places, repeated
 from voicegen.dataset.readers import Reader
 from voicegen.dataset.readers.block import Block
 from voicegen.errors import InputError
@@ -97,37 +96,73 @@ def check_some_text(path: Path, reader: Reader, names: ColumnNames) -> None:
                 )
 
 
-def check_rows(path: Path, reader: Reader, names: ColumnNames) -> NDArray[np.int32] | None:
-    """Checks ids and turns over all rows, with some 40 bytes of memory a row.
-
-    Returns:
-        Each row's turn from 1 by order in the file, where there are conversations but no turn column; else `None`.
+def check_rows(path: Path, reader: Reader, names: ColumnNames) -> None:
+    """Checks ids and turns in one pass, with a few bytes of memory a row; a fault among them takes another to name.
 
     Raises:
-        InputError: An id is given twice, or a turn is no number or out of order.
+        InputError: An id is given twice, a conversation's rows do not stand together, or a turn is no number or out of
+            order.
     """
     columns = [name for name in (names.id, names.conversation, names.turn) if name is not None]
-    if not columns:
-        return None
-    ids, conversations, turns, alone = KeyHashes(), KeyHashes(), [np.empty(0, np.int32)], [np.empty(0, np.bool_)]
-    for block in reader.blocks(columns):
+    ids, begun = _Keys(), _Keys()
+    latest = _Turn()
+    for block in reader.blocks(columns) if columns else ():
         if names.id is not None:
             ids.add(block_ids(block, names.id))
-        if names.conversation is not None:
-            keys = block_conversations(block, names.conversation)
-            conversations.add([key or f"\0{index}" for index, key in enumerate(keys, block.start)])
-            alone.append(np.array([key is None for key in keys]))
-            if names.turn is not None:
-                turns.append(np.array([turn or 0 for turn in _block_turns(path, block, keys, names.turn)], np.int32))
-    if names.id is not None:
-        _refuse_repeats(path, reader, names.id, ids)
+        for turn in _turns(path, block, names):
+            if turn.conversation != latest.conversation:
+                begun.add([turn.conversation])
+            elif turn.number is not None and latest.number is not None and turn.number <= latest.number:
+                raise InputError(
+                    f"{path}: rows {latest.row} and {turn.row} are of one conversation, and turn {turn.number} in "
+                    f"column {names.turn!r} comes after turn {latest.number}: number the turns upwards and sort the "
+                    "rows by them."
+                )
+            latest = turn
+    if suspects := ids.suspects():
+        _refuse_repeats(path, reader, str(names.id), suspects)
+    if suspects := begun.suspects():
+        _refuse_gap(path, reader, names, suspects)
+
+
+class _Keys:
+    """Notes keys that may occur once, 8 bytes each."""
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+
+    def add(self, keys: Iterable[str]) -> None:
+        self._hashes.extend(map(hash, keys))
+
+    def suspects(self) -> set[int]:
+        """The hashes that were noted more than once; different keys may share one."""
+        ordered = np.sort(np.frombuffer(self._hashes, np.int64))
+        return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A row of a conversation; rows count from 1."""
+
+    row: int = 0
+    conversation: str = ""
+    number: int | None = None
+
+
+def _turns(path: Path, block: Block, names: ColumnNames) -> Iterator[_Turn]:
     if names.conversation is None:
-        return None
-    _refuse_gap(path, names.conversation, conversations.array(), np.flatnonzero(~np.concatenate(alone)))
-    if names.turn is None:
-        return places(conversations.array())
-    _refuse_descent(path, names.turn, conversations.array(), np.concatenate(turns))
-    return None
+        return
+    numbers: Sequence[Any] = [None] * len(block) if names.turn is None else block.cells(names.turn)
+    rows = zip(block_conversations(block, names.conversation), numbers, strict=True)
+    for row, (conversation, number) in enumerate(rows, block.start + 1):
+        if conversation is None:
+            continue
+        try:
+            yield _Turn(row, conversation, None if names.turn is None else turn_cell(number))
+        except CellError as error:
+            raise InputError(
+                f"{path}: row {row}: the turn in column {names.turn!r} {error}: number the turns."
+            ) from error
 
 
 def block_ids(block: Block, column: str | None) -> list[str]:
@@ -143,44 +178,30 @@ def block_conversations(block: Block, column: str) -> list[str | None]:
     return [id_cell(value) for value in block.cells(column)]
 
 
-def _block_turns(path: Path, block: Block, conversations: Sequence[str | None], column: str) -> Iterator[int | None]:
-    rows = zip(block.cells(column), conversations, strict=True)
-    for row, (value, conversation) in enumerate(rows, block.start + 1):
-        try:
-            yield None if conversation is None else turn_cell(value)
-        except CellError as error:
-            raise InputError(f"{path}: row {row}: the turn in column {column!r} {error}: number the turns.") from error
-
-
-def _refuse_repeats(path: Path, reader: Reader, column: str, ids: KeyHashes) -> None:
-    among = repeated(ids.array())
-    if not among:
-        return
-    keys: Iterator[Any] = (key for block in reader.blocks([column]) for key in block_ids(block, column))
-    found = first_repeats(keys, among, REPEATS_SHOWN)
+def _refuse_repeats(path: Path, reader: Reader, column: str, suspects: set[int]) -> None:
+    first: dict[str, int] = {}
+    found: list[str] = []
+    ids = (id for block in reader.blocks([column]) for id in block_ids(block, column))
+    for row, id in enumerate(ids, 1):
+        if hash(id) in suspects and first.setdefault(id, row) != row and len(found) < REPEATS_SHOWN:
+            found.append(f"{id!r} in rows {first[id]} and {row}")
     if found:
-        listed = ", ".join(f"{key!r} in rows {first} and {again}" for key, first, again in found)
         raise InputError(
-            f"{path}: ids in column {column!r} occur twice: {listed}: make them unique, or set questions.id_column "
-            "to another column or to '' for row numbers."
+            f"{path}: ids in column {column!r} occur twice: {', '.join(found)}: make them unique, or set "
+            "questions.id_column to another column or to '' for row numbers."
         )
 
 
-def _refuse_gap(path: Path, column: str, conversations: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-    found = first_gap(conversations, rows)
-    if found is not None:
-        before, after = found
-        raise InputError(
-            f"{path}: rows {before + 1} and {after + 1} are of one conversation with another's rows between them: "
-            f"sort the rows by column {column!r}, so that each conversation's follow one another."
-        )
-
-
-def _refuse_descent(path: Path, column: str, conversations: NDArray[np.int64], turns: NDArray[np.int32]) -> None:
-    found = first_descent(conversations, turns)
-    if found is not None:
-        before, after = found
-        raise InputError(
-            f"{path}: rows {before + 1} and {after + 1} are of one conversation, and turn {turns[after]} in column "
-            f"{column!r} comes after turn {turns[before]}: number the turns upwards and sort the rows by them."
-        )
+def _refuse_gap(path: Path, reader: Reader, names: ColumnNames, suspects: set[int]) -> None:
+    last: dict[str, int] = {}
+    latest = ""
+    for turn in (turn for block in reader.blocks(names.used) for turn in _turns(path, block, names)):
+        if hash(turn.conversation) in suspects:
+            if turn.conversation in last and turn.conversation != latest:
+                raise InputError(
+                    f"{path}: rows {last[turn.conversation]} and {turn.row} are of one conversation with another's "
+                    f"rows between them: sort the rows by column {names.conversation!r}, so that each conversation's "
+                    "follow one another."
+                )
+            last[turn.conversation] = turn.row
+        latest = turn.conversation

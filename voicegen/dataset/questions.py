@@ -12,9 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from voicegen.dataset import inspection
 from voicegen.dataset.cells import CellError, readable_cell, text_cell, turn_cell
@@ -46,7 +44,6 @@ class InputSummary:
         format: as read.
         names: the columns in use, as the file spells them.
         columns: Arrow schema of the other columns, in the file's order.
-        turns: each row's turn from 1, where the file has conversations but no turn column. (total_rows,)
         stamp: what the file looked like from outside.
     """
 
@@ -56,7 +53,6 @@ class InputSummary:
     format: InputFormat
     names: ColumnNames
     columns: pa.Schema
-    turns: NDArray[np.int32] | None
     stamp: FileStamp
 
 
@@ -108,9 +104,13 @@ class QuestionFile:
         Raises:
             InputError: The file cannot be used, or has changed since it was inspected.
         """
-        summary = self._summary
-        for block in self._unchanged_blocks(summary.names.used, start):
-            yield from InputRows.of(block, summary).records()
+        names = self._summary.names
+        turns = TurnCounter()
+        counted = names.conversation is not None and names.turn is None
+        for block in self._unchanged_blocks(names.used, 0 if counted else start):
+            for record in InputRows.of(block, names, turns).records():
+                if record.index >= start:
+                    yield record
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields all rows in order: `id`, `conversation_id`, `turn`, `question`, `answer`, then the file's others.
@@ -128,8 +128,9 @@ class QuestionFile:
             for field, name in zip(summary.columns, input_names(summary.columns.names), strict=True)
         ]
         schema = pa.schema([*INPUT_FIELDS, *renamed])
+        turns = TurnCounter()
         for block in self._unchanged_blocks(columns, 0):
-            ours = InputRows.of(block, summary).arrow()
+            ours = InputRows.of(block, summary.names, turns).arrow()
             others = [block.arrow(field) for field in summary.columns]
             yield pa.RecordBatch.from_arrays([*ours, *others], schema=schema)
 
@@ -146,7 +147,7 @@ class QuestionFile:
             inspection.check_text_types(path, table.schema, names)
         elif format == "jsonl":
             inspection.check_some_text(path, self._reader, names)
-        turns = inspection.check_rows(path, self._reader, names)
+        inspection.check_rows(path, self._reader, names)
         return InputSummary(
             rows=table.rows if self.limit is None else min(self.limit, table.rows),
             total_rows=table.rows,
@@ -154,7 +155,6 @@ class QuestionFile:
             format=format,
             names=names,
             columns=pa.schema([field for field in table.schema if field.name not in names.used]),
-            turns=turns,
             stamp=stamp,
         )
 
@@ -198,6 +198,22 @@ class QuestionFile:
         return now
 
 
+class TurnCounter:
+    """Numbers the turns of conversations, from 1, by their order in the file, in which each stands together."""
+
+    def __init__(self) -> None:
+        self._latest: str | None = None
+        self._turn = 0
+
+    def number(self, conversation: str | None) -> int | None:
+        """The turn of the next row; `None` for one that stands alone."""
+        if conversation is None:
+            return None
+        self._turn = self._turn + 1 if conversation == self._latest else 1
+        self._latest = conversation
+        return self._turn
+
+
 @dataclass(frozen=True, slots=True)
 class InputRows:
     """A block's rows with their meaning: lists of one entry a row."""
@@ -211,16 +227,15 @@ class InputRows:
     turns: Sequence[int | None]
 
     @classmethod
-    def of(cls, block: Block, summary: InputSummary) -> InputRows:
-        """The rows of `block`, from the columns that `summary` names."""
-        names = summary.names
+    def of(cls, block: Block, names: ColumnNames, turns: TurnCounter) -> InputRows:
+        """The rows of `block`; `turns` has counted those before, and counts where no column gives them."""
         nothing = [None] * len(block)
         conversations = nothing if names.conversation is None else block_conversations(block, names.conversation)
-        numbers: Sequence[Any] = nothing
-        if names.turn is not None:
-            numbers = block.cells(names.turn)
-        elif summary.turns is not None:
-            numbers = summary.turns[block.start : block.start + len(block)].tolist()
+        numbers: Sequence[Any] = (
+            [turns.number(conversation) for conversation in conversations]
+            if names.turn is None
+            else block.cells(names.turn)
+        )
         return cls(
             start=block.start,
             names=names,

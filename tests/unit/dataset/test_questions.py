@@ -315,3 +315,9 @@ def test_truthful_qa_is_read_whole():
     assert file.inspect().columns.names == [
         "Type", "Category", "Best Answer", "Correct Answers", "Incorrect Answers", "Source"
     ]  # fmt: skip
+
+
+def test_turns_are_counted_from_a_conversations_first_row_wherever_reading_starts(tmp_path):
+    rows = [f"{'abc'[number // 3000]},{number}?" for number in range(9000)]
+    file = QuestionFile(text_file(tmp_path / "q.csv", "\n".join(["c,question", *rows, ""])), conversation_column="c")
+    assert [row.turn for row in file.questions(4500)] == [*range(1501, 3001), *range(1, 3001)]
