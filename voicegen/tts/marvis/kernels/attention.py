@@ -145,10 +145,10 @@ def _attention_kernel(
     key1, key2 = key1.to(kind), key2.to(kind)
     cache = slot * slot_stride + head * head_stride
     here = cache + position.to(tl.int64) * size
-    busy = position >= 0
-    tl.store(keys + here + pair, key1, mask=busy & (pair < HALF))
-    tl.store(keys + here + HALF + pair, key2, mask=busy & (pair < HALF))
-    tl.store(values + here + full, value, mask=busy & (full < size))
+    kept = tl.where(position >= 0, size, 0)  # of an idle row nothing
+    tl.store(keys + here + pair, key1, mask=pair < kept)
+    tl.store(keys + here + HALF + pair, key2, mask=pair < kept)
+    tl.store(values + here + full, value, mask=full < kept)
 
     most = tl.sum(query1.to(tl.float32) * key1.to(tl.float32), axis=1)
     most += tl.sum(query2.to(tl.float32) * key2.to(tl.float32), axis=1)
