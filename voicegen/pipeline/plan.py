@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Literal
 
 from voicegen.records import Failure, Question
+from voicegen.seeds import derived_seed
 
 AUDIO = "audio"
 """The WAVs' folder in a run's store."""
@@ -19,15 +19,9 @@ AUDIO = "audio"
 ROWS_PER_FOLDER = 10_000
 
 
-def row_seed(seed: int, index: int) -> int:
-    """The row's own seed, 31 bits: a hash of the run's seed and the row's place."""
-    digest = blake2b(f"{seed}:{index}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") >> 1
-
-
 def take_seed(seed: int, attempt: int) -> int:
     """What a take is drawn by: the row's seed at the first attempt, another at each later one."""
-    return seed if attempt == 1 else row_seed(seed, attempt)
+    return seed if attempt == 1 else derived_seed(seed, attempt)
 
 
 def audio_path(index: int, total_rows: int) -> str:
@@ -71,7 +65,7 @@ class Plan:
             row,
             index=index,
             id=self.row_id(row.id, number),
-            seed=row_seed(self.seed, index),
+            seed=derived_seed(self.seed, index),
             voice=self.voice(index),
         )
 
@@ -87,4 +81,4 @@ class Plan:
             return self.voices[0]
         if self.assign == "round_robin":
             return self.voices[index % len(self.voices)]
-        return self.voices[row_seed(self.seed, index) % len(self.voices)]
+        return self.voices[derived_seed(self.seed, index) % len(self.voices)]

@@ -23,10 +23,11 @@ from voicegen.errors import ConfigError, ModelError
 from voicegen.model_files import ALIASES, STARTER_WHEELS
 from voicegen.protocols import SpeechModel
 from voicegen.records import Clip, Failure, FinishReason, Speech, Utterance
+from voicegen.seeds import derived_seed
 from voicegen.text.spoken import to_spoken
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
-from voicegen.tts.speaking import derived_seed, mapped, speak_one
+from voicegen.tts.speaking import mapped, speak_one
 from voicegen.tts.synth import file_prefix, speak_to_folder
 from voicegen.tts.voices import PromptFiles
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from voicegen.protocols import SpeechModel, SpeechStream, Traits
 from voicegen.records import Failure, FinishReason, Speech, Utterance
+from voicegen.seeds import derived_seed
 from voicegen.text.split import split_for_speech
-from voicegen.tts.speaking import derived_seed, stream_one, worst
+from voicegen.tts.speaking import stream_one, worst
 
 _SENTENCE_PAUSE: Final = 0.15  # seconds, beside the silence that a model itself puts at an end
 _CLAUSE_PAUSE: Final = 0.04

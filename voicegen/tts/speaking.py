@@ -1,8 +1,7 @@
-"""Speaking one utterance with any speech model, and the seeds of utterances that are made from others."""
+"""Speaking one utterance with any speech model, whole or as a stream."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Final, TypeVar
@@ -59,8 +58,3 @@ def mapped(function: Callable[[NDArray[np.float32]], T], stream: SpeechStream) -
 def worst(*reasons: FinishReason) -> FinishReason:
     """How a take ended whose parts ended so."""
     return max(reasons, key=_SEVERITY.index)
-
-
-def derived_seed(seed: int, number: int) -> int:
-    """The seed of the `number`th of the things that `seed` stands for, such as the parts of a text; 63 bits."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{number}".encode(), digest_size=8).digest()) >> 1

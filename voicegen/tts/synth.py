@@ -11,8 +11,8 @@ from voicegen.errors import ConfigError
 from voicegen.protocols import SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
+from voicegen.seeds import derived_seed
 from voicegen.text.spoken import to_spoken
-from voicegen.tts.speaking import derived_seed
 
 
 def speak_to_folder(

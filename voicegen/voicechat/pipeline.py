@@ -18,8 +18,8 @@ from typing import Any, Final, Self
 from voicegen.audio.wav import Subtype, write_wav
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.files import output_error
-from voicegen.pipeline.plan import row_seed
 from voicegen.protocols import ChatModel, SpeechModel
+from voicegen.seeds import derived_seed
 from voicegen.tts.client import DEFAULT_MODEL, open_model
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.voicechat.playback import Player, SilentPlayer
@@ -168,7 +168,7 @@ class VoiceChatPipeline:
             ModelError: the question does not fit the context, or the model gave no answer.
             OutputError: the WAV cannot be written.
         """
-        turn = SpokenTurn(self._worker, self.voice, self._language, row_seed(self._seed, self._asked))
+        turn = SpokenTurn(self._worker, self.voice, self._language, derived_seed(self._seed, self._asked))
         self._asked += 1
         self._last = text, len(self.session.turns)
         stopped = should_stop or _never

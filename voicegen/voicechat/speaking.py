@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from voicegen.errors import VoicegenError
 from voicegen.protocols import SpeechModel
 from voicegen.records import FinishReason, Utterance
-from voicegen.tts.speaking import derived_seed, stream_one, worst
+from voicegen.seeds import derived_seed
+from voicegen.tts.speaking import stream_one, worst
 from voicegen.voicechat.playback import Player
 
 _PAUSE_AFTER_SENTENCE: Final = 0.15  # seconds, beside the silence that a voice itself puts at an end

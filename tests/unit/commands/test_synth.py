@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import voicegen
 from voicegen.audio.wav import read_wav
 from voicegen.commands import synth
 from voicegen.errors import ConfigError, InputError, OutputError
@@ -51,6 +52,15 @@ def test_paragraphs_can_be_spoken_instead(capsys):
         ("book_000000.wav", "One,\ntwo."),
         ("book_000001.wav", "Three."),
     ]
+
+
+def test_a_text_is_drawn_as_a_run_draws_the_row_of_the_same_place(capsys):
+    Path("qa.csv").write_text("question,answer\nWho?,Nobody at all.\nWhere?,Over there.\n", encoding="utf-8")
+    voice = ("voice.names=[a,b,c]", "voice.assign=random", "seed=3")
+    assert speak("qa.csv", "--column", "answer", *voice) == 0
+    voicegen.run(*FAKE, *voice, "questions.path=qa.csv", "questions.answer_column=answer", "name=r")
+    for name in ("000000.wav", "000001.wav"):
+        assert Path("outputs/synth", name).read_bytes() == Path("outputs/r/audio", name).read_bytes()
 
 
 def test_a_column_of_a_table_is_spoken_and_bad_cells_are_reported(capsys):

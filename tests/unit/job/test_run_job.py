@@ -8,8 +8,9 @@ import voicegen
 from tests.product import manifest_rows, questions_csv
 from voicegen.errors import ModelError
 from voicegen.job.summary import print_summary
-from voicegen.pipeline.plan import row_seed, take_seed
+from voicegen.pipeline.plan import take_seed
 from voicegen.records import Failure
+from voicegen.seeds import derived_seed
 from voicegen.tts.tone import ToneSpeech
 
 
@@ -46,7 +47,7 @@ def run(tmp_path, monkeypatch):
 
 
 def test_a_rejected_take_is_drawn_anew_when_asked_and_a_failed_row_is_not(run):
-    first = [row_seed(0, index) for index in range(10)]
+    first = [derived_seed(0, index) for index in range(10)]
     summary, rows = run(Reluctant(cut=first[2:4], refused=[5]))
     assert (summary.ok, summary.rejected, summary.failed) == (7, 2, 1)
     assert {row["attempts"] for row in rows} == {1}
@@ -60,7 +61,7 @@ def test_a_rejected_take_is_drawn_anew_when_asked_and_a_failed_row_is_not(run):
 
 
 def test_a_take_of_a_later_attempt_is_made_again_the_same(run, tmp_path):
-    first = [row_seed(0, index) for index in range(10)]
+    first = [derived_seed(0, index) for index in range(10)]
     run(Reluctant(cut=first[2:3]))
     _, before = run(Reluctant(), "retry_failed=true")
     (tmp_path / "outputs" / "r" / before[2]["audio_path"]).unlink()
@@ -69,7 +70,7 @@ def test_a_take_of_a_later_attempt_is_made_again_the_same(run, tmp_path):
 
 
 def test_reasons_are_counted_as_the_rows_are_in_all_sessions(run, capsys):
-    first = [row_seed(0, index) for index in range(10)]
+    first = [derived_seed(0, index) for index in range(10)]
     model = Reluctant(cut=first[1:9])
     run(model, "questions.limit=5")
     summary, _ = run(model)

@@ -2,8 +2,9 @@ from itertools import pairwise
 
 import pytest
 
-from voicegen.pipeline.plan import Plan, audio_path, row_seed
+from voicegen.pipeline.plan import Plan, audio_path
 from voicegen.records import Failure, Question
+from voicegen.seeds import derived_seed
 
 
 def questions(count):
@@ -11,14 +12,14 @@ def questions(count):
 
 
 def test_a_rows_seed_depends_on_the_runs_seed_and_its_place_alone():
-    assert row_seed(0, 5) == row_seed(0, 5)
-    assert row_seed(0, 5) != row_seed(0, 6)
-    assert row_seed(0, 5) != row_seed(1, 5)
-    assert all(0 <= row_seed(7, index) < 2**31 for index in range(1000))
+    assert derived_seed(0, 5) == derived_seed(0, 5)
+    assert derived_seed(0, 5) != derived_seed(0, 6)
+    assert derived_seed(0, 5) != derived_seed(1, 5)
+    assert all(0 <= derived_seed(7, index) < 2**31 for index in range(1000))
 
 
 def test_seeds_of_neighbouring_rows_do_not_repeat():
-    assert len({row_seed(0, index) for index in range(10_000)}) == 10_000
+    assert len({derived_seed(0, index) for index in range(10_000)}) == 10_000
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from tests.marvis_checkpoints import write_checkpoint
-from voicegen.pipeline.plan import row_seed, take_seed
+from voicegen.pipeline.plan import take_seed
 from voicegen.pipeline.stages import SpeechFeed, to_script
 from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import Answer, Question
+from voicegen.seeds import derived_seed
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.backend import MarvisSpeech
 from voicegen.tts.piper import PiperSpeech
@@ -32,7 +33,7 @@ def model(request, tmp_path):
 def scripts():
     """One script a word, each at its first attempt."""
     for index, word in enumerate(WORDS):
-        yield to_script(Answer(Question(index, str(index), "say it", seed=row_seed(0, index)), word), "en")
+        yield to_script(Answer(Question(index, str(index), "say it", seed=derived_seed(0, index)), word), "en")
 
 
 def spoken(model, judge):
@@ -50,7 +51,7 @@ def test_a_take_that_is_worth_a_retry_comes_back_while_others_are_in_flight(mode
     def strict(speech):
         utterance = speech.utterance
         takes[utterance.index] += 1
-        assert utterance.seed == take_seed(row_seed(0, utterance.index), utterance.attempt)
+        assert utterance.seed == take_seed(derived_seed(0, utterance.index), utterance.attempt)
         good = utterance.attempt == makes_again.get(utterance.index, 1)
         return Verdict() if good else Verdict("retry", "not as it should be")
 
@@ -69,7 +70,7 @@ def test_a_judge_that_gives_up_says_rejected_and_the_last_take_is_the_one_on_rec
     for index, outcome in spoken(ToneSpeech(), never).items():
         row = outcome.to_row(None, keep_reasoning=False, attempt=1)
         assert (row.status, row.error, row.attempts) == ("rejected", "it hums", 3)
-        assert row.seed == row_seed(0, index)
+        assert row.seed == derived_seed(0, index)
 
 
 def test_no_take_is_made_again_unless_the_judge_asks_for_it():

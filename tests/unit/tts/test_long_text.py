@@ -10,8 +10,8 @@ from tests.speech_streams import ending
 from voicegen.errors import ModelError
 from voicegen.protocols import Traits
 from voicegen.records import Failure, FinishReason, ModelInfo, Speech, Utterance
+from voicegen.seeds import derived_seed
 from voicegen.tts.long_text import LongTextSpeech
-from voicegen.tts.speaking import derived_seed
 from voicegen.tts.tone import ToneSpeech
 
 RATE = 1000

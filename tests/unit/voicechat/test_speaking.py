@@ -7,8 +7,8 @@ import pytest
 from voicegen.errors import ModelError
 from voicegen.protocols import Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
+from voicegen.seeds import derived_seed
 from voicegen.tts.long_text import LongTextSpeech
-from voicegen.tts.speaking import derived_seed
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.playback import SilentPlayer
 from voicegen.voicechat.speaking import SpeechWorker
