@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stderr
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from importlib import import_module
 from typing import IO, Any, cast
 
@@ -41,15 +42,24 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the process's exit code."""
-    with redirect_stderr(cast("IO[str]", _Notices(sys.stderr))):
+    with ExitStack() as streams:
+        streams.enter_context(redirect_stderr(cast("IO[str]", _Notices(sys.stderr))))
+        if sys.stdout.isatty():  # a terminal that has gone says EIO, and what it is not shown was for it alone
+            streams.enter_context(redirect_stdout(cast("IO[str]", _Notices(sys.stdout, errno.EIO))))
         return _guarded(list(sys.argv[1:] if argv is None else argv))
 
 
 class _Notices:
-    """Standard error, whose reader may go: what nobody reads never ends a command."""
+    """A stream whose reader may go: what nobody reads never ends a command.
 
-    def __init__(self, stream: IO[str]) -> None:
+    Args:
+        stream: standard error, or a terminal.
+        gone: the errors of the system that say so; any if none is named.
+    """
+
+    def __init__(self, stream: IO[str], *gone: int) -> None:
         self._stream = stream
+        self._gone = gone
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -58,16 +68,21 @@ class _Notices:
         """Writes `text`, or drops it and all that follows."""
         try:
             return self._stream.write(text)
-        except OSError:
-            _drop(self._stream)
+        except OSError as error:
+            self._drop(error)
             return len(text)
 
     def flush(self) -> None:
         """Writes what is held back, or drops it."""
         try:
             self._stream.flush()
-        except OSError:
-            _drop(self._stream)
+        except OSError as error:
+            self._drop(error)
+
+    def _drop(self, error: OSError) -> None:
+        if self._gone and error.errno not in self._gone:
+            raise error
+        _drop(self._stream)
 
 
 def _guarded(words: list[str]) -> int:
@@ -122,7 +137,9 @@ def _drop(stream: IO[str]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _interrupt(_signum: int, _frame: object) -> None:
+def _interrupt(signum: int, _frame: object) -> None:
+    if signum == signal.SIGHUP:
+        signal.signal(signum, signal.SIG_IGN)  # the shell and the system both tell that a terminal has gone
     raise KeyboardInterrupt
 
 

@@ -1,16 +1,28 @@
 import contextlib
+import fcntl
 import os
 import random
 import resource
 import signal
 import subprocess
 import sys
+import termios
 
 import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from tests.product import ROOT, cold_voicegen, manifest_rows, questions_csv, start, voicegen, wav_hashes
+from tests.product import (
+    ROOT,
+    cold_voicegen,
+    command,
+    environment,
+    manifest_rows,
+    questions_csv,
+    start,
+    voicegen,
+    wav_hashes,
+)
 
 FAKE = ("preset=fake", "tts.duration=0.2")
 
@@ -212,6 +224,53 @@ def test_an_interruption_leaves_everything_whole_and_says_how_to_go_on(tmp_path,
     hashes = wav_hashes(folder)
     assert {row["audio_path"]: row["audio_sha256"] for row in rows}.items() <= hashes.items()
     assert f"{len(rows)} ok" in out
+
+
+class Terminal:
+    """A run in the foreground of a terminal of its own, which `close` takes away as a closed window does."""
+
+    def __init__(self, *words, cwd, ignoring=()):
+        self._ours, theirs = os.openpty()
+
+        def foreground():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            for each in ignoring:
+                signal.signal(each, signal.SIG_IGN)
+
+        self.process = subprocess.Popen(
+            command("run", *FAKE, *words),
+            cwd=cwd,
+            env=environment(),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            preexec_fn=foreground,
+        )
+        os.close(theirs)
+
+    def close(self):
+        os.close(self._ours)
+
+
+def test_a_terminal_that_goes_away_interrupts_the_run(tmp_path):
+    terminal = Terminal(f"questions.path={questions_csv(tmp_path / 'q.csv', 20_000)}", cwd=tmp_path)
+    folder = tmp_path / "outputs" / "default"
+    _wait_for_rows(folder, terminal.process, 50)
+    terminal.close()
+    terminal.process.send_signal(signal.SIGHUP)  # the shell tells it, too
+    assert terminal.process.wait(60) == 130
+    assert 50 <= len(manifest_rows(folder)) == _rows(folder) < 20_000
+
+
+def test_a_run_that_finishes_after_its_terminal_went_away_has_succeeded(tmp_path):
+    file = questions_csv(tmp_path / "q.csv", 2_000)
+    terminal = Terminal(f"questions.path={file}", cwd=tmp_path, ignoring=[signal.SIGHUP])  # as nohup does
+    folder = tmp_path / "outputs" / "default"
+    _wait_for_rows(folder, terminal.process, 50)
+    terminal.close()
+    assert terminal.process.wait(60) == 0
+    assert len(manifest_rows(folder)) == 2_000
 
 
 def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(tmp_path):

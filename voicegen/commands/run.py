@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,5 +84,6 @@ def _run_and_report(config: JobConfig) -> int:
         print_summary(interrupted.summary)
         print("Interrupted: everything finished is safe. The same command goes on.", file=sys.stderr)
         return 130
-    print_summary(summary)
+    with suppress(KeyboardInterrupt):  # the run is over, and nothing is left to interrupt
+        print_summary(summary)
     return summary.exit_code

@@ -113,6 +113,8 @@ class _Run:
             _log.info("interrupted")
             if self._ledger.unfinished(self._rows):
                 raise Interrupted(self._summary(display.tally, watch.cut_answers)) from None
+            if self._manifest_is_stale():
+                self._write_manifest()
         return self._summary(display.tally, watch.cut_answers)
 
     def _manifest_is_stale(self) -> bool:
