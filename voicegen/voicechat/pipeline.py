@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 from voicegen.audio.wav import Subtype, write_wav
 from voicegen.chat.conversation.session import ChatSession
+from voicegen.chat.conversation.turn import TOOL_ROUNDS
 from voicegen.files import output_error
 from voicegen.protocols import ChatModel, SpeechModel
 from voicegen.seeds import derived_seed
@@ -27,7 +28,6 @@ from voicegen.voicechat.speaking import SpeechWorker
 from voicegen.voicechat.turn import Reply, SpokenTurn
 
 _LONGEST_PART: Final = 400  # characters that the voice is given at once
-_TOOL_ROUNDS: Final = 5
 _POLL: Final = 0.03  # seconds between looks at whether the user wants silence
 
 
@@ -186,7 +186,7 @@ class VoiceChatPipeline:
     ) -> None:
         """Until the answer is written; with `stream` it is spoken meanwhile."""
         session = self.session
-        deltas = session.steps(text, max_rounds=_TOOL_ROUNDS if len(session.tools) else 0)
+        deltas = session.steps(text, max_rounds=TOOL_ROUNDS if len(session.tools) else 0)
         try:
             for delta in deltas:
                 shown = turn.take(delta)

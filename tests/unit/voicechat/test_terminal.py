@@ -163,7 +163,7 @@ def test_an_answer_with_nothing_to_say_aloud_is_said_to_be_one(chat_of):
 def test_an_empty_answer_is_an_error_that_is_not_recorded(chat_of):
     chat = chat_of(PlainChatModel(" \n"))
     chat.talk("?")
-    assert "voicegen: The model gave an empty answer" in chat.err.getvalue()
+    assert "voicegen: the model gave an empty answer" in chat.err.getvalue()
     assert chat.recorded == []
 
 

@@ -1,11 +1,33 @@
-"""What a model has said so far in one reply. Knows no history and no model."""
+"""What a model says at one go. Knows no history and no model."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 from voicegen.protocols import ChatUsage, Delta
-from voicegen.records import Message, Role, ToolCall
+from voicegen.records import FinishReason, Message, Role, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that has ended; `reasoning` is None where there was none."""
+
+    text: str
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def cut_before_answer(self) -> bool:
+        """Whether the budget ended it before an answer, or a whole call of a tool."""
+        return self.finish_reason == "length" and not self.text.strip() and not self.tool_calls
+
+    @property
+    def message(self) -> Message:
+        """The reply as a message of the conversation."""
+        return Message(Role.ASSISTANT, self.text, reasoning=self.reasoning, tool_calls=self.tool_calls)
 
 
 class ReplySoFar:
@@ -18,25 +40,33 @@ class ReplySoFar:
         usage: what the reply cost, when it has ended.
     """
 
-    def __init__(self, taken: int = 0) -> None:
-        """`taken` calls came earlier in the turn, so that ids made up here do not repeat theirs."""
-        self._taken = taken
+    def __init__(self) -> None:
         self.text = ""
         self.reasoning: str | None = None
         self.calls: list[ToolCall] = []
         self.usage: ChatUsage | None = None
 
-    def take(self, delta: Delta) -> None:
-        """Adds what one step gave."""
-        if delta.tool_call is not None:
-            number = self._taken + len(self.calls)
-            made_up = delta.tool_call.id in ("", f"call_{len(self.calls)}")
-            self.calls.append(replace(delta.tool_call, id=f"call_{number}") if made_up else delta.tool_call)
-        elif delta.channel == "answer":
-            self.text += delta.text
-        elif delta.text:
-            self.reasoning = (self.reasoning or "") + delta.text
+    def take(self, event: Delta | ChatUsage) -> str:
+        """Adds what one step gave, and returns what of it is the answer's."""
+        if isinstance(event, ChatUsage):
+            self.usage = event
+        elif event.tool_call is not None:
+            self.calls.append(event.tool_call)
+        elif event.channel == "answer":
+            self.text += event.text
+            return event.text
+        elif event.text:
+            self.reasoning = (self.reasoning or "") + event.text
+        return ""
 
-    def message(self) -> Message:
-        """The reply as a message of the conversation."""
-        return Message(Role.ASSISTANT, self.text, reasoning=self.reasoning, tool_calls=tuple(self.calls))
+    def ended(self) -> Reply:
+        """The reply, now that it has ended."""
+        usage = self.usage or ChatUsage("stop", 0, 0)
+        return Reply(
+            self.text,
+            self.reasoning,
+            tuple(self.calls),
+            usage.finish_reason,
+            usage.prompt_tokens,
+            usage.completion_tokens,
+        )

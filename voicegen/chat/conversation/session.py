@@ -17,14 +17,13 @@ from typing import Any
 
 from voicegen.chat.conversation.history import History, Turn
 from voicegen.chat.conversation.options import generation_options
-from voicegen.chat.conversation.reply import ReplySoFar
+from voicegen.chat.conversation.reply import Reply, ReplySoFar
+from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
 from voicegen.chat.messages import well_formed
 from voicegen.chat.tools import Tool, ToolRegistry, cut_text
 from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import ChatModel, ChatUsage
-from voicegen.records import Message, Role, ToolCall
-
-_OUT_OF_ROUNDS = '{"error": "The limit of tool calls is reached. Answer now with what you have."}'
+from voicegen.records import Message, Role
 
 
 class ChatSession:
@@ -132,7 +131,7 @@ class ChatSession:
         """Lets `execute_tool_loop` offer a function to the model; see `ToolRegistry.register`."""
         return self.tools.register(name, description, callback, parameters, timeout)
 
-    def execute_tool_loop(self, text: str, max_rounds: int = 5) -> str:
+    def execute_tool_loop(self, text: str, max_rounds: int = TOOL_ROUNDS) -> str:
         """Asks, runs the tools that the model calls, at most `max_rounds` times, and returns the answer.
 
         Raises:
@@ -143,7 +142,7 @@ class ChatSession:
             pass
         return self._last_answer()
 
-    def tool_stream(self, text: str, max_rounds: int = 5) -> Generator[str, None, None]:
+    def tool_stream(self, text: str, max_rounds: int = TOOL_ROUNDS) -> Generator[str, None, None]:
         """`execute_tool_loop`, yielding text as it is generated, also what the model says before it calls a tool."""
         if not isinstance(max_rounds, int) or max_rounds < 1:
             raise ConfigError(f"max_rounds is {max_rounds!r}: a tool loop needs at least one round.")
@@ -184,42 +183,40 @@ class ChatSession:
 
     def _turn(self, text: str, max_rounds: int) -> Generator[str, None, None]:
         """One turn. It enters the history when it ends, so that an error leaves the history as it was."""
-        said: list[Message] = [Message(Role.USER, well_formed(_checked_text("the question", text)))]
-        reply = ReplySoFar()
+        turn = OpenTurn((Message(Role.USER, well_formed(_checked_text("the question", text))),), max_rounds)
+        said = ReplySoFar()
         try:
-            for left in range(max_rounds, -2, -1):  # after its rounds a model may call once more, and reads the refusal
-                reply = ReplySoFar(taken=sum(len(message.tool_calls) for message in said))
-                yield from self._stream(said, reply, offer_tools=max_rounds > 0)
-                said.append(reply.message())
-                if not reply.calls or max_rounds == 0 or left < 0:
-                    break
-                said += self._results(said, reply.calls) if left else _refused(reply.calls)
-            self._check(reply, max_rounds)
+            while turn.next is not Next.DONE:
+                if turn.next is Next.FAIL:
+                    raise ModelError(turn.error)
+                if turn.next is Next.RUN_TOOLS:
+                    turn = turn.told(self._results(turn))
+                    continue
+                said = ReplySoFar()
+                yield from self._stream(turn, said)
+                turn = turn.after(said.ended())
         except (GeneratorExit, KeyboardInterrupt):
-            self._keep_interrupted(said, reply)
+            self._keep_interrupted(turn, said.ended())
             raise
-        self._history.add(Turn(tuple(said)))
+        self._history.add(Turn(turn.messages))
 
-    def _stream(self, said: Sequence[Message], reply: ReplySoFar, offer_tools: bool) -> Iterator[str]:
-        tools = self.tools.schemas if offer_tools else []
-        self._make_room(said, tools)
-        stream = self.model.stream([*self._history.messages(), *said], self.options, tools)
+    def _stream(self, turn: OpenTurn, said: ReplySoFar) -> Iterator[str]:
+        tools = self.tools.schemas if turn.rounds else []
+        self._make_room(turn.messages, tools)
+        stream = self.model.stream([*self._history.messages(), *turn.messages], self.options, tools)
         try:
             for event in stream:
-                if isinstance(event, ChatUsage):
-                    reply.usage = self.last_usage = event
-                else:
-                    reply.take(event)
-                    yield event.text if event.channel == "answer" else ""
+                yield said.take(event)
         finally:
+            self.last_usage = said.usage or self.last_usage
             close = getattr(stream, "close", None)
             if close is not None:
                 close()
 
-    def _results(self, said: Sequence[Message], calls: Sequence[ToolCall]) -> list[Message]:
+    def _results(self, turn: OpenTurn) -> list[Message]:
         """What the tools that were called give, cut to what the context has room for."""
-        results = self.tools.call_all(calls)
-        fixed, tools = [*self._history.system_messages(), *said], self.tools.schemas
+        results = self.tools.call_all(turn.calls)
+        fixed, tools = [*self._history.system_messages(), *turn.messages], self.tools.schemas
         limit = self.model.context_length - self.options.max_tokens
 
         def of(most: int) -> list[Message]:
@@ -250,28 +247,12 @@ class ChatSession:
                 f"{self.options.max_tokens} exceeds the model's context of {model.context_length}: {remedy}."
             )
 
-    def _check(self, reply: ReplySoFar, max_rounds: int) -> None:
-        if reply.calls and not max_rounds:
-            raise ModelError(f"The model called the tool {reply.calls[0].name!r}, but it has none.")
-        if reply.calls:
-            raise ModelError(f"The model still calls tools after {max_rounds} rounds: raise max_rounds.")
-        if reply.text.strip():
-            return
-        if reply.usage is not None and reply.usage.finish_reason == "length":
-            raise ModelError(
-                f"The model used max_tokens={self.options.max_tokens} up before it came to its answer: "
-                "raise max_tokens or lower reasoning_effort."
-            )
-        if reply.reasoning:
-            raise ModelError("The model ended its reply without an answer, inside its reasoning: ask again.")
-        raise ModelError("The model gave an empty answer: ask again.")
-
-    def _keep_interrupted(self, said: list[Message], reply: ReplySoFar) -> None:
+    def _keep_interrupted(self, turn: OpenTurn, reply: Reply) -> None:
         """Keeps what the user has seen. A turn in which nothing was said yet is as if it had not been asked."""
-        if said[-1].role is Role.ASSISTANT and not said[-1].tool_calls:
-            self._history.add(Turn(tuple(said), interrupted=True))
+        if turn.next is Next.DONE:
+            self._history.add(Turn(turn.messages, interrupted=True))
         elif reply.text:
-            answered = said[:-1] if said[-1].tool_calls else said  # a call without a result is refused by templates
+            answered = turn.messages[:-1] if turn.calls else turn.messages  # templates refuse a call without a result
             spoken = Message(Role.ASSISTANT, reply.text, reasoning=reply.reasoning)
             self._history.add(Turn((*answered, spoken), interrupted=True))
 
@@ -304,7 +285,3 @@ def _loaded(source: str | Path | ChatModel) -> ChatModel:
     from voicegen.chat.mlx.chat_model import MLXChatModel
 
     return MLXChatModel.load(str(source))
-
-
-def _refused(calls: Sequence[ToolCall]) -> list[Message]:
-    return [Message(Role.TOOL, _OUT_OF_ROUNDS, tool_call_id=call.id, name=call.name) for call in calls]
