@@ -266,7 +266,7 @@ def stage(utterances: int, slots: int = 1024) -> None:
     requests = workload(utterances)
     audio = audio_seconds(requests)
     from voicegen.tts.marvis.capture import CopiedFrame
-    from voicegen.tts.marvis.requests import JobMaker
+    from voicegen.tts.marvis.requests import OrderMaker
     from voicegen.tts.marvis.scheduler import Scheduler
 
     spent: dict[str, float] = defaultdict(float)
@@ -274,7 +274,7 @@ def stage(utterances: int, slots: int = 1024) -> None:
         (CapturedFrames, "admit"),
         (CapturedFrames, "launch"),
         (CopiedFrame, "wait"),
-        (JobMaker, "job"),
+        (OrderMaker, "order"),
         (Scheduler, "_read"),
         (Scheduler, "_shrink"),
         (Scheduler, "_step"),

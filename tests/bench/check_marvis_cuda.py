@@ -116,7 +116,7 @@ def trouble() -> None:
         print(f"trouble, {name}: {same} of {len(asked)} takes equal the plain path's, {runaways} ran away", flush=True)
 
     expected = fast.generate_takes(requests)
-    run = fast._run(iter([fast._job_at(i, request, 1125) for i, request in enumerate(requests)]), Sampling())
+    run = fast._run(iter([fast._order_at(i, request, 1125) for i, request in enumerate(requests)]), Sampling())
     for _ in range(5):
         next(run)
     run.close()

@@ -202,7 +202,7 @@ def playable(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _record(take: Take, waveform: Any, seconds: float, rate: int) -> Speech | Failure:
-    utterance: Utterance = take.job.tag.utterance  # type: ignore[attr-defined]
+    utterance: Utterance = take.order.tag.utterance  # type: ignore[attr-defined]
     if isinstance(waveform, str):
         return Failure(utterance.index, "tts", waveform, utterance.part)
     return Speech(utterance, playable(waveform), rate, take.finish_reason, take.seconds + seconds)

@@ -25,10 +25,10 @@ from voicegen.tts.marvis.config import MarvisConfig, read_config
 from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks, decodable, playable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.requests import MAX_FRAMES, JobMaker, SpeechRequest
+from voicegen.tts.marvis.requests import MAX_FRAMES, OrderMaker, SpeechRequest
 from voicegen.tts.marvis.runners import Runners
 from voicegen.tts.marvis.sampler import Sampling
-from voicegen.tts.marvis.scheduler import Counts, Job, Scheduler, Take
+from voicegen.tts.marvis.scheduler import Counts, Order, Scheduler, Take
 from voicegen.tts.marvis.tokenizer import TextTokenizer
 from voicegen.tts.marvis.weights import load_weights
 
@@ -76,7 +76,7 @@ class Marvis:
         if not isinstance(codec, str | Path):
             check_codebooks(codec, self.codebooks)
         self._captured = model.device.type == "cuda" if captured is None else captured
-        self._jobs = JobMaker(model, tokenizer, self._encode_voice)
+        self._orders = OrderMaker(model, tokenizer, self._encode_voice)
         self._runners = Runners(model, self.codebooks, captured=self._captured)
         self._silence: NDArray[np.bool_] | None = None
         self._decoder: BatchDecoder | None = None
@@ -146,11 +146,11 @@ class Marvis:
         Raises:
             ModelError: The text cannot be spoken, the voice not used, or the two leave no room in the model's context.
         """
-        self._jobs.job(request, max_frames)
+        self._orders.order(request, max_frames)
 
     def fits(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> bool:
         """Whether text and voice leave room in the model's context for what the text may need."""
-        return self._jobs.fits(request, max_frames)
+        return self._orders.fits(request, max_frames)
 
     def generate_codes(
         self,
@@ -182,10 +182,10 @@ class Marvis:
         Raises:
             ModelError: A request cannot be spoken; it is named, before any work is done.
         """
-        jobs = [self._job_at(index, request, max_frames) for index, request in enumerate(requests)]
-        order = {id(job): index for index, job in enumerate(jobs)}
-        takes = [take for take in self._run(iter(jobs), Sampling(temperature, top_k)) if take]
-        return sorted(takes, key=lambda take: order[id(take.job)])
+        orders = [self._order_at(index, request, max_frames) for index, request in enumerate(requests)]
+        places = {id(order): index for index, order in enumerate(orders)}
+        takes = [take for take in self._run(iter(orders), Sampling(temperature, top_k)) if take]
+        return sorted(takes, key=lambda take: places[id(take.order)])
 
     def speak(
         self,
@@ -204,9 +204,9 @@ class Marvis:
         """
         self._know_silence()
         failures: list[Failure] = []
-        jobs = self._jobs_of(requests, max_frames, failures)
+        orders = self._orders_of(requests, max_frames, failures)
         with Decoding(self.codec, self._batch_decoder()) as decoding:
-            for take in self._run(jobs, Sampling(temperature, top_k)):
+            for take in self._run(orders, Sampling(temperature, top_k)):
                 yield from _emptied(failures)
                 if take is None:
                     yield from decoding.flush()
@@ -229,10 +229,10 @@ class Marvis:
         Raises:
             ModelError: The request cannot be spoken, or the model failed on it.
         """
-        job = self._jobs.job(request, max_frames)
+        order = self._orders.order(request, max_frames)
         decoder = self.codec.stream_decoder()
         scheduler = Scheduler(self._runners.runner(1, Sampling(temperature, top_k)), self._know_silence())
-        frames = scheduler.stream(job)
+        frames = scheduler.stream(order)
         while True:
             try:
                 codes = next(frames)
@@ -249,16 +249,16 @@ class Marvis:
             raise ModelError(take.error)
         return take.finish_reason
 
-    def _job_at(self, index: int, request: SpeechRequest, max_frames: int) -> Job:
+    def _order_at(self, index: int, request: SpeechRequest, max_frames: int) -> Order:
         try:
-            return self._jobs.job(request, max_frames)
+            return self._orders.order(request, max_frames)
         except ModelError as error:
             raise ModelError(f"request {index}: {error}") from None
 
-    def _jobs_of(
+    def _orders_of(
         self, requests: Iterable[SpeechRequest | None], max_frames: int, failures: list[Failure]
-    ) -> Iterator[Job | None]:
-        """Jobs of the requests that can be spoken; the others become failures, and give way like None."""
+    ) -> Iterator[Order | None]:
+        """Orders of the requests that can be spoken; the others become failures, and give way like None."""
         index = -1
         for request in requests:
             if request is None:
@@ -267,27 +267,27 @@ class Marvis:
             index += 1
             utterance = request.utterance or Utterance(index=index, text=request.text, seed=request.seed)
             try:
-                job = self._jobs.job(replace(request, utterance=utterance), max_frames)
+                order = self._orders.order(replace(request, utterance=utterance), max_frames)
             except ModelError as error:
                 failures.append(Failure(utterance.index, "tts", str(error), utterance.part))
                 yield None
             else:
-                yield job
+                yield order
 
-    def _run(self, jobs: Iterator[Job | None], sampling: Sampling) -> Iterator[Take | None]:
-        """Runs jobs; when memory runs out, halves the slots and goes on with what was unfinished."""
+    def _run(self, orders: Iterator[Order | None], sampling: Sampling) -> Iterator[Take | None]:
+        """Runs orders; when memory runs out, halves the slots and goes on with what was unfinished."""
         while True:
             scheduler = None
             try:
                 scheduler = Scheduler(self._runners.runner(self.slots, sampling), self._silence)
                 self.counts = scheduler.counts
-                yield from scheduler.run(jobs)
+                yield from scheduler.run(orders)
                 return
             except torch.OutOfMemoryError:
                 unfinished: list[Any] = scheduler.unfinished() if scheduler else []
                 del scheduler
                 self._halve()
-                jobs = chain(unfinished, jobs)
+                orders = chain(unfinished, orders)
 
     def _halve(self) -> None:
         self._runners.clear()

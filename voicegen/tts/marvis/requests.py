@@ -1,4 +1,4 @@
-"""What the engine is asked to say, made into jobs: text and voice to a prompt, and the frames that a take may have."""
+"""What the engine is asked to say, made into orders: a prompt of text and voice, and the frames a take may have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voicegen.tts.marvis.cache import Prefix
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.prefill import Prompt, read_prefix
 from voicegen.tts.marvis.sampler import seed_words
-from voicegen.tts.marvis.scheduler import Job
+from voicegen.tts.marvis.scheduler import Order
 from voicegen.tts.marvis.tokenizer import TextTokenizer, speakable, spoken_length
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def frames_allowed(text: str) -> int:
     return math.ceil(FRAME_RATE * (3.0 + spoken_length(text) / 5.0))
 
 
-class JobMaker:
-    """Makes jobs of requests; a voice is encoded once, and in context mode read once, for all that it says."""
+class OrderMaker:
+    """Makes orders of requests; a voice is encoded once, and in context mode read once, for all that it says."""
 
     def __init__(
         self, model: MarvisModel, tokenizer: TextTokenizer, encode: Callable[[VoicePrompt], NDArray[np.int64]]
@@ -74,8 +74,8 @@ class JobMaker:
         self._codes: OrderedDict[int, tuple[VoicePrompt, NDArray[np.int64]]] = OrderedDict()
         self._prefixes: OrderedDict[tuple[int, int], tuple[VoicePrompt, Prefix]] = OrderedDict()
 
-    def job(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> Job:
-        """The job of a request.
+    def order(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> Order:
+        """The order of a request.
 
         Raises:
             ModelError: The text cannot be spoken, the voice not used, or the two leave no room in the model's context.
@@ -96,10 +96,10 @@ class JobMaker:
                 f" {max(room, 0)} for speech that may need {needed}: shorten the voice prompt, or split the text"
                 " (tts.max_chars)"
             )
-        return Job(prompt, seed_words(request.seed), min(limit, room), needed, request)
+        return Order(prompt, seed_words(request.seed), min(limit, room), needed, request)
 
     def fits(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> bool:
-        """Whether text and voice leave room in the model's context; true where `job` refuses either for itself."""
+        """Whether text and voice leave room in the model's context; true where `order` refuses either for itself."""
         context = self._model.config.backbone.context
         needed = min(frames_needed(request.text), _asked(request, max_frames))
         try:

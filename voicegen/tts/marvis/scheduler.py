@@ -1,4 +1,4 @@
-"""Continuous batching: jobs go into free slots, finished takes come out, and a freed slot is refilled at once.
+"""Continuous batching: orders go into free slots, finished takes come out, and a freed slot is refilled at once.
 
 Knows nothing of text, voices or audio, and nothing of how a frame is made: it counts frames, decides who has ended and
 who moves in. With a device that works ahead (`FrameRunner.lag`), flags are read one frame late; the frames that a freed
@@ -28,7 +28,7 @@ SILENT_FRAMES = 25
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Job:
+class Order:
     """A take to make. `limit` is the frames it may have, `needed` the most that its text can need."""
 
     prompt: Prompt
@@ -40,9 +40,9 @@ class Job:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Take:
-    """A finished job: codes (K, T) int64, without the EOS frame. `error` says why there is no take."""
+    """A finished order: codes (K, T) int64, without the EOS frame. `error` says why there is no take."""
 
-    job: Job
+    order: Order
     codes: NDArray[np.int64]
     finish_reason: FinishReason
     seconds: float = 0.0
@@ -64,7 +64,7 @@ class Counts:
 
 
 class Scheduler:
-    """Runs jobs through the slots of one `FrameRunner`."""
+    """Runs orders through the slots of one `FrameRunner`."""
 
     def __init__(self, runner: FrameRunner, silence: NDArray[np.bool_] | None = None) -> None:
         """`silence` (V,) says which codes of codebook 0 are silence; None leaves that rule out."""
@@ -74,9 +74,9 @@ class Scheduler:
         self._runner = runner
         self._silence = silence
         self._rungs = _rungs(slots)
-        self._jobs: list[Job | None] = [None] * slots
+        self._orders: list[Order | None] = [None] * slots
         self._arrivals = np.zeros(slots, np.int64)
-        self._since = np.zeros(slots, np.int64)  # the first step whose frame is the job's
+        self._since = np.zeros(slots, np.int64)  # the first step whose frame is the order's
         self._length = np.zeros(slots, np.int64)
         self._needed = np.zeros(slots, np.int64)
         self._repeats = np.zeros(slots, np.int64)
@@ -90,10 +90,10 @@ class Scheduler:
         self._exhausted = False
         self._clock = time.perf_counter()
 
-    def run(self, jobs: Iterator[Job | None]) -> Iterator[Take | None]:
+    def run(self, orders: Iterator[Order | None]) -> Iterator[Take | None]:
         """Yields takes as they end, and None whenever it has nothing in hand and its source has nothing ready."""
         while True:
-            waiting = self._fill(jobs)
+            waiting = self._fill(orders)
             if not self._busy.any():
                 self._pending.clear()
                 if self._exhausted:
@@ -102,9 +102,9 @@ class Scheduler:
                 continue
             yield from self._step(may_shrink=waiting)
 
-    def stream(self, job: Job) -> Generator[NDArray[np.int64], None, Take]:
-        """Yields the codes (K, t) of one job as they come and returns its take."""
-        self._fill(iter([job]))
+    def stream(self, order: Order) -> Generator[NDArray[np.int64], None, Take]:
+        """Yields the codes (K, t) of one order as they come and returns its take."""
+        self._fill(iter([order]))
         sent = 0
         while True:
             finished = self._step(may_shrink=False)
@@ -117,32 +117,32 @@ class Scheduler:
                 self._pending.clear()
                 return take
 
-    def unfinished(self) -> list[Job]:
-        """The jobs in hand, in order of arrival; they would start anew."""
+    def unfinished(self) -> list[Order]:
+        """The orders in hand, in order of arrival; they would start anew."""
         slots = sorted(np.flatnonzero(self._busy), key=lambda slot: self._arrivals[slot])
-        return [job for slot in slots if (job := self._jobs[slot]) is not None]
+        return [order for slot in slots if (order := self._orders[slot]) is not None]
 
-    def _fill(self, jobs: Iterator[Job | None]) -> bool:
-        """Takes jobs into free slots, lowest first; True if slots stay free because no job is ready."""
+    def _fill(self, orders: Iterator[Order | None]) -> bool:
+        """Takes orders into free slots, lowest first; True if slots stay free because no order is ready."""
         for slot in np.flatnonzero(~self._busy):
-            job = None if self._exhausted else next(jobs, _END)
-            if job is _END:
+            order = None if self._exhausted else next(orders, _END)
+            if order is _END:
                 self._exhausted = True
-            if not isinstance(job, Job):
+            if not isinstance(order, Order):
                 return True
-            self._place(int(slot), job)
+            self._place(int(slot), order)
         return False
 
-    def _place(self, slot: int, job: Job) -> None:
-        self._jobs[slot] = job
+    def _place(self, slot: int, order: Order) -> None:
+        self._orders[slot] = order
         self._busy[slot] = True
         self._arrivals[slot] = self._arrived
         self._arrived += 1
         self._since[slot] = self.counts.steps
-        self._needed[slot] = job.needed
+        self._needed[slot] = order.needed
         for counter in (self._length, self._repeats, self._silent, self._seconds):
             counter[slot] = 0
-        self._admissions.append(Admission(slot, job.prompt, job.limit, job.seed))
+        self._admissions.append(Admission(slot, order.prompt, order.limit, order.seed))
 
     def _step(self, *, may_shrink: bool) -> list[Take]:
         """Launches one frame and reads the one that is due; the takes that ended with it."""
@@ -185,7 +185,7 @@ class Scheduler:
         for values in (*per_slot, self._seconds, self._busy, self._codes):
             values[target] = values[source]
         for old, new in zip(source, target, strict=True):
-            self._jobs[new], self._jobs[old] = self._jobs[old], None
+            self._orders[new], self._orders[old] = self._orders[old], None
         self._busy[source] = False
 
     def _read(self) -> list[Take]:
@@ -221,23 +221,23 @@ class Scheduler:
         return rows[over]
 
     def _end(self, slot: int, flags: int) -> Take:
-        job = self._jobs[slot]
-        assert job is not None  # a busy slot has a job
+        order = self._orders[slot]
+        assert order is not None  # a busy slot has an order
         length = int(self._length[slot])
         error = f"the model gave no finite logits at frame {length}" if flags & BROKEN else None
         reason: FinishReason = "stop" if flags & EOS else "length" if flags else "runaway"
         self._busy[slot] = False
-        self._jobs[slot] = None
+        self._orders[slot] = None
         if error:
             self._runner.state.clear(slot)
         elif not flags:  # the device does not know that this take has ended
             self._runner.state.idle([slot])
         codes = self._codes[slot, :length].T.astype(np.int64)
-        return Take(job, codes, reason, float(self._seconds[slot]), error)
+        return Take(order, codes, reason, float(self._seconds[slot]), error)
 
 
 class _End:
-    """Marks the end of the jobs."""
+    """Marks the end of the orders."""
 
 
 _END = _End()

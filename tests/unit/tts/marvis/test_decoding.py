@@ -14,8 +14,8 @@ from voicegen.tts.marvis.scheduler import Take
 
 
 def take(index: int, frames: int = 2, error: str | None = None) -> Take:
-    job: Any = SimpleNamespace(tag=SimpleNamespace(utterance=Utterance(index, f"text {index}")))
-    return Take(job, np.full((4, frames), index, np.int64), "stop", 1.0, error)
+    order: Any = SimpleNamespace(tag=SimpleNamespace(utterance=Utterance(index, f"text {index}")))
+    return Take(order, np.full((4, frames), index, np.int64), "stop", 1.0, error)
 
 
 class Codec:

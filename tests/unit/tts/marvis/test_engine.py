@@ -178,11 +178,11 @@ def test_a_request_gives_the_same_codes_in_any_company(
         for request in asked:
             while next(pausing, False):
                 yield None
-            yield engine._jobs.job(request, 20)
+            yield engine._orders.order(request, 20)
 
     from voicegen.tts.marvis.sampler import Sampling
 
-    takes = {take.job.tag: take.codes for take in engine._run(arriving(), Sampling()) if take}
+    takes = {take.order.tag: take.codes for take in engine._run(arriving(), Sampling()) if take}
     assert len(takes) == len(asked)
     for request in asked:
         key = (request.text, request.seed)
@@ -377,8 +377,8 @@ def test_two_calls_at_once_do_not_mix(load: Loader) -> None:
     from voicegen.tts.marvis.sampler import Sampling
 
     engine = load()
-    jobs = [engine._jobs.job(request, 4) for request in requests(*TEXTS)]
-    first = engine._run(iter(jobs), Sampling())
+    orders = [engine._orders.order(request, 4) for request in requests(*TEXTS)]
+    first = engine._run(iter(orders), Sampling())
     next(first)
     assert len(engine.generate_codes(requests("Hello."), max_frames=2)) == 1
     with pytest.raises(ModelError, match="took over its slots"):

@@ -52,7 +52,7 @@ def test_every_operator_of_the_plain_path_has_a_kernel_on_mps(
 ) -> None:
     engine = load(slots=2)
     codes = np.zeros((8, 3), np.int64)
-    engine._jobs._encode = lambda _voice: codes
+    engine._orders._encode = lambda _voice: codes
     voices = [_Voice("match"), _Voice("context"), None]
     with Operators() as seen:
         engine.generate_codes([SpeechRequest("Hello.", voice=voice, max_frames=3) for voice in voices])  # type: ignore[arg-type]
