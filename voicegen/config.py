@@ -179,6 +179,21 @@ class VoiceConfig(_Settings):
         return self.names or tuple(self.prompts)
 
 
+class VoiceChatConfig(_Settings):
+    """How a chat speaks and what it keeps."""
+
+    stream: bool
+    play: bool
+    device: str | None
+    save_audio: bool
+    record: LocalPath | None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether answers are spoken at all."""
+        return self.save_audio or self.play or self.record is not None
+
+
 class LocalExecutorConfig(_Settings):
     """The stages side by side in this process."""
 
@@ -209,6 +224,7 @@ class JobConfig(_Settings):
     tts: SpeechConfig
     voice: VoiceConfig
     executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
+    voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a flat mapping of dotted keys to JSON values."""

@@ -9,10 +9,9 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicegen.config import JobConfig
+from voicegen.config import JobConfig, VoiceChatConfig
 from voicegen.errors import ConfigError, InputError
 from voicegen.job.composing import launch
-from voicegen.voicechat.settings import VoiceChatSettings, take_settings
 
 if TYPE_CHECKING:
     from voicegen.voicechat.pipeline import VoiceChatPipeline
@@ -52,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
         print(_USAGE, end="")
         return 0
     flags, words = _parse(argv)
-    settings, words = take_settings(words, _chat_flags(flags))
-    overrides = ["name=chat"]  # a run's default name would put a chat's WAVs among those of the first run
+    # a run's default name would put a chat's WAVs among those of the first run
+    overrides = ["name=chat", "voicechat=default"]
     if flags.preset is not None:
         overrides.append(f"preset={flags.preset}")
     if flags.tts_model is not None and not any(word.startswith("tts=") for word in words):
@@ -63,13 +62,16 @@ def main(argv: Sequence[str]) -> int:
     # Hydra takes overrides only when they stand together.
     place = next((place for place, word in enumerate(words) if "=" in word and word[0] != "-"), len(words))
     words[place:place] = overrides
-    return launch(words, lambda config: _chat(config, settings, flags.single), _job_flags(flags))
+    return launch(words, lambda config: _chat(config, flags.single), _settings(flags))
 
 
-def _chat(config: JobConfig, settings: VoiceChatSettings, single: str | None) -> int:
+def _chat(config: JobConfig, single: str | None) -> int:
     from voicegen.voicechat.page import Page
     from voicegen.voicechat.terminal import ChatTerminal, is_interactive, piped_lines, typed_lines
 
+    settings = config.voicechat
+    if settings is None:
+        raise ConfigError("a chat needs its settings: voicechat=default")
     question = _question(single)
     page = Page()
     with ExitStack() as stack:
@@ -89,7 +91,7 @@ def _chat(config: JobConfig, settings: VoiceChatSettings, single: str | None) ->
 
 
 def _open(
-    config: JobConfig, settings: VoiceChatSettings, stack: ExitStack
+    config: JobConfig, settings: VoiceChatConfig, stack: ExitStack
 ) -> tuple[VoiceChatPipeline, ChatRecorder | None]:
     """Loads the models and opens what the chat needs; `stack` closes it."""
     from voicegen import build
@@ -162,8 +164,8 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     for name in ("--chat-model", "--tts-model", "--preset", "--system-prompt", "--voice", "--single", "--device"):
         parser.add_argument(name)
     parser.add_argument("--max-tokens", type=int)
-    parser.add_argument("--output-dir", type=Path)
-    parser.add_argument("--record", type=Path)
+    for name in ("--output-dir", "--record"):
+        parser.add_argument(name)
     for name in ("--stream", "--play", "--no-save-audio"):
         parser.add_argument(name, action="store_true")
     try:
@@ -172,24 +174,19 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         raise ConfigError(str(error)) from None
 
 
-def _chat_flags(flags: argparse.Namespace) -> dict[str, object]:
-    given: dict[str, object] = {
-        "stream": flags.stream or None,
-        "play": flags.play or flags.device is not None or None,
-        "device": flags.device,
-        "save_audio": False if flags.no_save_audio else None,
-        "record": flags.record,
-    }
-    return {key: value for key, value in given.items() if value is not None}
-
-
-def _job_flags(flags: argparse.Namespace) -> dict[str, Any]:
+def _settings(flags: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the flags stand for."""
     given = {
         "chat.model": flags.chat_model,
         "tts.model": flags.tts_model,
         "chat.system_prompt": flags.system_prompt,
         "chat.max_tokens": flags.max_tokens,
         "voice.names": None if flags.voice is None else [flags.voice],
-        "output_dir": None if flags.output_dir is None else str(flags.output_dir),
+        "output_dir": flags.output_dir,
+        "voicechat.stream": flags.stream or None,
+        "voicechat.play": flags.play or flags.device is not None or None,
+        "voicechat.device": flags.device,
+        "voicechat.save_audio": False if flags.no_save_audio else None,
+        "voicechat.record": flags.record,
     }
     return {key: value for key, value in given.items() if value is not None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -90,8 +91,8 @@ def _composed(overrides: Sequence[str], config_dir: Path | None, config_name: st
     with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
         try:
             return hydra_compose(config_name, overrides=list(overrides))
-        except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(_one_line(error, config_name)) from None
+        except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last for a group that is null
+            raise ConfigError(_one_line(error, config_name, overrides)) from None
 
 
 def _readable(word: str) -> str:
@@ -110,6 +111,22 @@ def _readable(word: str) -> str:
     return f"{key}={_quoted(value)}" if isinstance(parsed.value(), int | float) else word
 
 
+def _override(key: str, value: Any) -> str:
+    """The override that gives a setting this plain value, whether the settings have it or not."""
+    return f"++{key}={_literal(value)}"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, str):
+        return _quoted(_uninterpolated(value))
+    return f"[{','.join(map(_literal, value))}]" if isinstance(value, list) else json.dumps(value)
+
+
+def _uninterpolated(text: str) -> str:
+    """`text` as OmegaConf writes it where `${` stands for itself."""
+    return re.sub(r"(\\*)\$\{", lambda start: start[1] * 2 + r"\${", text)
+
+
 def _quoted(value: str) -> str:
     return "'" + re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), value) + "'"
 
@@ -120,8 +137,7 @@ def _validated(composed: Any, settings: Mapping[str, Any]) -> JobConfig:
 
     OmegaConf.set_struct(composed, False)
     for key, value in settings.items():
-        literal = value.replace("${", r"\${") if isinstance(value, str) else value
-        OmegaConf.update(composed, key, literal)
+        OmegaConf.update(composed, key, _uninterpolated(value) if isinstance(value, str) else value)
     try:
         plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -133,13 +149,14 @@ def _validated(composed: Any, settings: Mapping[str, Any]) -> JobConfig:
     return validate({str(key): value for key, value in plain.items()})
 
 
-def _one_line(error: Exception, config_name: str) -> str:
+def _one_line(error: Exception, config_name: str, overrides: Sequence[str]) -> str:
     """What Hydra says over several lines, as one that names the nearest thing that exists."""
     text = str(error)
     if key := re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text):
         from omegaconf import OmegaConf
 
-        plain = OmegaConf.to_container(_composed([], None, "config"), throw_on_missing=False)
+        chosen = [word for word in overrides if word.partition("=")[0] in _groups()]
+        plain = OmegaConf.to_container(_composed(chosen, None, "config"), throw_on_missing=False)
         assert isinstance(plain, dict)
         return unknown_key(key[1].lstrip("+~"), dotted_keys({str(key): value for key, value in plain.items()}))
     if option := re.search(r"Could not find '([^']+)'", text):
@@ -177,26 +194,33 @@ def _launch_hydra(argv: Sequence[str], job: Job, settings: Mapping[str, Any]) ->
     from hydra.types import RunMode
 
     exit_codes: list[int] = []
+    words = _with_overrides(argv, [_override(key, value) for key, value in settings.items()])
 
     def run_one(composed: Any) -> None:
         # Hydra would print a traceback for an error that the user made.
         try:
             folder = None
             if HydraConfig.get().mode is RunMode.MULTIRUN:
-                folder = _sweep_folder(HydraConfig.get().overrides.task, argv)
+                folder = _sweep_folder(HydraConfig.get().overrides.task, words)
             where = {"output_dir": str(Path(composed.output_dir) / folder)} if folder else {}
-            exit_codes.append(job(_validated(composed, {**where, **settings})))
+            exit_codes.append(job(_validated(composed, where)))
         except VoicegenError as error:
             print(f"voicegen: {error}", file=sys.stderr)
             exit_codes.append(error.exit_code)
 
     before = sys.argv
-    sys.argv = ["voicegen", *argv]
+    sys.argv = ["voicegen", *words]
     try:
         hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(run_one)()
     finally:
         sys.argv = before
     return max(exit_codes, default=0)
+
+
+def _with_overrides(words: Sequence[str], more: Sequence[str]) -> list[str]:
+    """`words` with `more` behind the last override: Hydra takes overrides only when they stand together."""
+    last = max((place for place, word in enumerate(words, 1) if "=" in word and word[0] != "-"), default=len(words))
+    return [*words[:last], *more, *words[last:]]
 
 
 def _sweep_folder(words: Sequence[str], argv: Sequence[str]) -> str | None:

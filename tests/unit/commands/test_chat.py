@@ -3,6 +3,7 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from voicegen.commands.chat import main
 from voicegen.errors import ConfigError, InputError, MissingDependency, OutputError
@@ -167,6 +168,23 @@ def test_cfg_job_prints_the_settings_and_stops(chat, capsys):
     printed = capsys.readouterr().out
     assert "max_tokens: 7" in printed
     assert "output_dir: outputs/${name}" in printed
+
+
+def test_cfg_job_shows_the_chats_own_settings_with_what_the_flags_and_the_overrides_say(chat, capsys):
+    assert main(["--cfg", "job", "voicechat.record=talk", "--stream", "--device", "Desk, left", "--no-save-audio"]) == 0
+    settings = yaml.safe_load(capsys.readouterr().out)["voicechat"]
+    assert settings == {"stream": True, "play": True, "device": "Desk, left", "save_audio": False, "record": "talk"}
+
+
+def test_a_flag_wins_over_an_override(chat, tmp_path):
+    chat("voicechat.record=one", "--record", "two", "--single", "Hi.")
+    assert (tmp_path / "two" / "manifest.parquet").is_file()
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_chat_without_its_settings_is_refused(chat):
+    with pytest.raises(ConfigError, match="voicechat=default"):
+        chat("~voicechat", "--single", "Hi.")
 
 
 def test_the_help_names_every_flag(chat, capsys):

@@ -39,6 +39,11 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["chat.concurrency=3"], "there is no setting chat.concurrency here: it belongs to chat.kind=openai"),
         (["questions.text_colum=q"], "did you mean questions.text_column?"),
         (["nam=x"], "did you mean name?"),
+        (["voicechat=default", "voicechat.steam=true"], "did you mean voicechat.stream?"),
+        (["voicechat=default", "voicechat.play=loud"], "voicechat.play='loud': input should be a valid boolean"),
+        (["voicechat.stream=true"], "there is no setting voicechat.stream"),
+        (["chat=openai", "chat.concurency=3"], "did you mean chat.concurrency?"),
+        (["tts=null"], "Config group override must be a string"),
         (["chatt=smollm2"], "did you mean chat?"),
         (["chat=smolm2"], "did you mean chat=smollm2?"),
         (["preset=mavis"], "did you mean preset=marvis?"),
@@ -96,6 +101,46 @@ def test_voices_of_ones_own_speak_unless_others_are_named():
 def test_free_text_needs_no_quoting_when_it_is_given_as_a_setting():
     text = 'Don\'t say: "a, b", ${oc.env:HOME} or [c].'
     assert composed(**{"chat.system_prompt": text}).chat.system_prompt == text
+
+
+@pytest.mark.parametrize(
+    ("words", "speaks"),
+    [
+        ([], True),
+        (["voicechat.save_audio=false"], False),
+        (["voicechat.save_audio=false", "voicechat.play=true"], True),
+        (["voicechat.save_audio=false", "voicechat.record=talks"], True),
+    ],
+)
+def test_a_chat_speaks_unless_nobody_would_hear_it(words, speaks):
+    assert compose(["voicechat=default", *words]).voicechat.speaks is speaks
+
+
+def test_a_sound_card_may_be_given_by_its_number():
+    assert compose(["voicechat=default", "voicechat.device=1"]).voicechat.device == "1"
+
+
+def test_a_runs_settings_hold_nothing_of_a_chat():
+    assert compose([]).voicechat is None
+    assert not any(key.startswith("voicechat") for key in compose(["voicechat=default"]).identity())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("chat.system_prompt", "Don't say: \"a, b\", ${oc.env:HOME} or [c] \\${d} \\\\' \\"),
+        ("chat.max_tokens", 7),
+        ("voice.names", ["it's", "b, c"]),
+        ("overwrite", True),
+    ],
+)
+def test_settings_from_flags_hold_where_hydra_runs_the_job_too(tmp_path, monkeypatch, key, value):
+    monkeypatch.chdir(tmp_path)
+    jobs = []
+    launch(["-m", "seed=1,2"], lambda config: jobs.append(config) or 0, {key: value})
+    group, _, name = key.rpartition(".")
+    given = [getattr(getattr(job, group) if group else job, name) for job in jobs]
+    assert given == [tuple(value) if isinstance(value, list) else value] * 2
 
 
 def test_a_sweep_runs_one_job_for_each_combination_in_folders_of_their_own(tmp_path, monkeypatch):
