@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.chat_tokenizers import harmony_tokenizer
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.parsing import parser_for
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.records import FinishReason, Message, ModelInfo
 
@@ -44,7 +43,7 @@ class ScriptedChatModel:
         if isinstance(reply, Exception):
             raise reply
         tokens = self.template.encode(reply)
-        parser = parser_for(self.template)
+        parser = self.template.parser()
         for token in tokens[: options.max_tokens]:
             self.tokens_given += 1
             yield from parser.feed(token)

@@ -22,8 +22,8 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from voicegen.chat.messages import malformed_text, well_formed
 from voicegen.errors import ConfigError
+from voicegen.reading.calls import malformed_text, well_formed
 from voicegen.records import Message, Role, ToolCall
 
 ENTRY_POINTS = "voicegen.tools"

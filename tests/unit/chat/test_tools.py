@@ -11,9 +11,9 @@ from unittest import mock
 import pytest
 from pydantic import BaseModel, Field
 
-from voicegen.chat.messages import call_arguments
 from voicegen.chat.tools import Tool, ToolRegistry, load_tools
 from voicegen.errors import ConfigError
+from voicegen.reading.calls import call_arguments
 from voicegen.records import Role, ToolCall
 
 

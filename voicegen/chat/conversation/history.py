@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicegen.chat.messages import message_from_dict, message_to_dict, read_json, well_formed
+from voicegen.chat.messages import message_from_dict, message_to_dict
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
+from voicegen.reading.calls import read_json, well_formed
 from voicegen.records import Message, Role
 
 _KEPT_WHEN_FULL = 0.75  # trimming below the limit leaves room for several turns that reuse the KV cache

@@ -19,10 +19,10 @@ from voicegen.chat.conversation.history import History, Turn
 from voicegen.chat.conversation.options import generation_options
 from voicegen.chat.conversation.reply import Reply, ReplySoFar
 from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
-from voicegen.chat.messages import well_formed
 from voicegen.chat.tools import Tool, ToolRegistry, cut_text
 from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import ChatModel, ChatUsage
+from voicegen.reading.calls import well_formed
 from voicegen.records import Message, Role
 
 

@@ -20,11 +20,11 @@ from voicegen.chat.mlx.rows import MAX_TOOL_ROUNDS, Next, Row
 from voicegen.chat.mlx.sampling import RowStream
 from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.parsing import OutputParser, parser_for
 from voicegen.chat.tools import ToolRegistry, load_tools
 from voicegen.errors import VoicegenError
 from voicegen.model_files import find_model
 from voicegen.protocols import GenerationOptions
+from voicegen.reading.parsing import TokenParser
 from voicegen.records import Answer, Failure, Message, Question, Role
 
 BATCH_SIZE = {"cpu": 64, "gpu": 128}
@@ -160,8 +160,8 @@ class MLXAnswerModel:
         longest = max(len(row.cached) + len(row.prompt) + row.budget for row in rows)
         return len(rows) * longest * self._prefix.bytes_per_token <= self._kv_budget
 
-    def _parser(self) -> OutputParser:
-        return parser_for(self._template, self._begins)
+    def _parser(self) -> TokenParser:
+        return self._template.parser(self._begins)
 
     def _render(self, messages: list[Message]) -> list[int]:
         return self._template.render(messages, self._tools.schemas, self._options.reasoning_effort)

@@ -8,8 +8,7 @@ import mlx.core as mx
 from mlx_lm.models.cache import make_prompt_cache
 
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.beginning import SHORT_ANSWER, Beginning, short_question
-from voicegen.chat.reading.parsing import parser_for
+from voicegen.reading.beginning import SHORT_ANSWER, Beginning, short_question
 
 
 def found_beginning(model: Any, template: ChatTemplate) -> Beginning:
@@ -20,7 +19,7 @@ def found_beginning(model: Any, template: ChatTemplate) -> Beginning:
     """
     if template.begins is not Beginning.UNKNOWN:
         return template.begins
-    parser = parser_for(template)
+    parser = template.parser()
     cache = make_prompt_cache(model)
     fed = template.render(short_question())
     for _ in range(SHORT_ANSWER):

@@ -15,11 +15,11 @@ from voicegen.chat.mlx.kv import PREFILL_STEP, common_length
 from voicegen.chat.mlx.loading import LoadedModel, load
 from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.beginning import UNMARKED_REASONING, Beginning
-from voicegen.chat.reading.parsing import OutputParser, parser_for
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.reading.beginning import UNMARKED_REASONING, Beginning
+from voicegen.reading.parsing import TokenParser
 from voicegen.records import FinishReason, Message
 
 
@@ -79,8 +79,8 @@ class MLXChatModel:
                 f"{self.context_length}: clear the history or shorten the message"
             )
         self._turn += 1
-        parser = parser_for(self._template, self._begins)
-        reply = _Reply(RowStream(options.seed), BatchSampler(options))
+        parser = self._template.parser(self._begins)
+        reply = _Sampling(RowStream(options.seed), BatchSampler(options))
         cached = self._keep_common_prefix(prompt)
         finish = yield from self._generate(prompt[cached:], min(options.max_tokens, room), parser, reply)
         yield from parser.finish(cut=finish == "length")
@@ -96,7 +96,7 @@ class MLXChatModel:
         yield ChatUsage(finish, len(prompt), reply.count, cached)
 
     def _generate(
-        self, tokens: Sequence[int], budget: int, parser: OutputParser, reply: _Reply
+        self, tokens: Sequence[int], budget: int, parser: TokenParser, reply: _Sampling
     ) -> Generator[Delta, None, FinishReason]:
         """Feeds `tokens` and generates up to `budget` more; returns the finish reason."""
         turn = self._turn
@@ -120,7 +120,7 @@ class MLXChatModel:
                 return "stop"
         return "length"
 
-    def _feed(self, tokens: Sequence[int], reply: _Reply) -> mx.array:
+    def _feed(self, tokens: Sequence[int], reply: _Sampling) -> mx.array:
         """Prefills and gives the first token to come."""
         logits = mx.array([])
         for start in range(0, len(tokens), PREFILL_STEP):
@@ -128,7 +128,7 @@ class MLXChatModel:
             mx.eval([layer.state for layer in self._cache])
         return reply.sample(logits, self._tokens)
 
-    def _advance(self, token: int, reply: _Reply) -> mx.array:
+    def _advance(self, token: int, reply: _Sampling) -> mx.array:
         upcoming = reply.sample(self._run([token]), self._tokens)
         mx.async_eval(upcoming)
         return upcoming
@@ -175,7 +175,7 @@ class MLXChatModel:
         self._tokens = []
 
 
-class _Reply:
+class _Sampling:
     """How one reply is sampled, and how many tokens it has."""
 
     def __init__(self, stream: RowStream, sampler: BatchSampler) -> None:

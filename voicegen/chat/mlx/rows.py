@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from voicegen.chat.mlx.sampling import RowStream
-from voicegen.chat.reading.parsing import OutputParser
+from voicegen.reading.parsing import TokenParser
 from voicegen.records import Answer, Failure, FinishReason, Message, Question, Role
 
 MAX_TOOL_ROUNDS = 8
@@ -31,7 +31,7 @@ class Row:
     question: Question
     messages: list[Message]
     prompt: list[int]
-    parser: OutputParser
+    parser: TokenParser
     stream: RowStream
     budget: int
     cache: list[Any] | None = None

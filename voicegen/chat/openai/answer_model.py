@@ -13,10 +13,10 @@ from voicegen.chat.openai.completions import IN_DOUBT, Completion
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import Requests
 from voicegen.chat.openai.server import RequestRefused, Server, TryAgain
-from voicegen.chat.reading.beginning import Beginning, short_question
 from voicegen.chat.tools import ToolRegistry
 from voicegen.errors import ModelError
 from voicegen.protocols import GenerationOptions
+from voicegen.reading.beginning import Beginning, short_question
 from voicegen.records import Answer, Failure, Message, ModelInfo, Question, Role
 
 _POLL = 0.05  # seconds between looks at a source that has nothing ready

@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import httpx
 
-from voicegen.chat.messages import read_json
-from voicegen.chat.openai.completions import IN_DOUBT, StreamedReply
+from voicegen.chat.openai.completions import IN_DOUBT, StreamedCompletion
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import client_options, transport_error
 from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, ServerUnreachable, TryAgain, error_of
-from voicegen.chat.reading.beginning import SHORT_ANSWER, short_question
 from voicegen.errors import ModelError
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.reading.beginning import SHORT_ANSWER, short_question
+from voicegen.reading.calls import read_json
 from voicegen.records import Message, ModelInfo
 
 _ENDLESS: Final = 4 * SHORT_ANSWER  # pieces of a server that heeds no limit
@@ -102,13 +102,13 @@ class OpenAIChatModel:
                 body = self._dialect.adapt(refusal, body)
 
     def _stream_once(self, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
-        reply = StreamedReply(self._dialect.streamed)
+        reply = StreamedCompletion(self._dialect.streamed)
         try:
             yield from self._read(reply, body)
         finally:
             self._dialect.learn(reply.began)
 
-    def _read(self, reply: StreamedReply, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
+    def _read(self, reply: StreamedCompletion, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
         other: list[str] = []  # lines that are no events
         try:
             with (

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from voicegen.chat.messages import call_arguments, read_json
 from voicegen.chat.openai.server import RequestRefused, TryAgain, error_of
-from voicegen.chat.reading.beginning import UNMARKED_REASONING, Beginning
-from voicegen.chat.reading.parsing import TextParser
 from voicegen.protocols import Delta
+from voicegen.reading.beginning import UNMARKED_REASONING, Beginning
+from voicegen.reading.calls import call_arguments, read_json
+from voicegen.reading.parsing import TextParser
 from voicegen.records import FinishReason, Message, Role, ToolCall
 
 _MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
@@ -101,7 +101,7 @@ def _completion(reply: Mapping[str, Any], begins: Beginning) -> Completion:
 
 
 @dataclass(slots=True)
-class StreamedReply:
+class StreamedCompletion:
     """A reply that comes as server-sent events: feed it each `data:` payload.
 
     `begins` says what text before any marker is; where that is not known, it is held until the reply has shown it.

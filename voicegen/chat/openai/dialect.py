@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from voicegen.chat.openai.server import ParameterRefused, Server
-from voicegen.chat.reading.beginning import Beginning
+from voicegen.reading.beginning import Beginning
 
 _log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from voicegen.chat.messages import read_json
 from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import GenerationOptions
+from voicegen.reading.calls import read_json
 from voicegen.records import Message
 
 _log = logging.getLogger(__name__)

@@ -12,18 +12,13 @@ from typing import Any, Literal
 from voicegen.chat.prompting.capabilities import Capabilities
 from voicegen.chat.prompting.literals import guard, split_at
 from voicegen.chat.prompting.prompt import Conversation, harmony_conversation, with_tools_in_system
-from voicegen.chat.reading.beginning import Beginning
-from voicegen.chat.reading.harmony import END_OF_TEXT, HARMONY_STOPS, HARMONY_TOKENS
-from voicegen.chat.reading.think import (
-    CALL,
-    REASONING_TAGS,
-    THINK,
-    MarkedMachine,
-    ReplyMarkers,
-    call_from_entry,
-    parse_json_calls,
-)
 from voicegen.errors import ModelError
+from voicegen.reading.beginning import Beginning
+from voicegen.reading.calls import CALL, call_from_entry, parse_json_calls
+from voicegen.reading.detokenizer import IncrementalDecoder
+from voicegen.reading.harmony import END_OF_TEXT, HARMONY_STOPS, HARMONY_TOKENS, HarmonyGrammar
+from voicegen.reading.parsing import TokenParser
+from voicegen.reading.tagged import REASONING_TAGS, THINK, Markers, TaggedGrammar
 from voicegen.records import Message, Role, ToolCall
 
 _log = logging.getLogger(__name__)
@@ -117,9 +112,15 @@ class ChatTemplate:
         """What the text is with which a reply begins, as far as the template tells."""
         return self._markers.begins
 
-    def marked_machine(self, begins: Beginning) -> MarkedMachine:
-        """The grammar of a plain or think reply."""
-        return MarkedMachine(replace(self._markers, begins=begins), self._parse_calls)
+    def parser(self, begins: Beginning | None = None) -> TokenParser:
+        """A fresh parser for one reply of the model.
+
+        `begins` says what text before any marker is, where more is known of the model than its template tells.
+        """
+        markers = replace(self._markers, begins=begins or self.begins)
+        grammar = HarmonyGrammar() if self.format == "harmony" else TaggedGrammar(markers, self._parse_calls)
+        decoder = IncrementalDecoder(self.tokenizer)
+        return TokenParser(grammar, decoder, self.controls, self.text_markers, self.tags, self.encode)
 
     @cached_property
     def knows_tools(self) -> bool:
@@ -198,11 +199,11 @@ class ChatTemplate:
         between, found, _ = rest.partition(_PROBE[2].content)
         return between if found else ""
 
-    def _find_markers(self) -> ReplyMarkers:
+    def _find_markers(self) -> Markers:
         if self.format == "harmony":
-            return ReplyMarkers()
+            return Markers()
         stops = {self._special[token] for token in self.stop_tokens if token in self._special}
-        return ReplyMarkers(
+        return Markers(
             thinks=self.format == "think",
             call=self._call_markers(),
             stops=frozenset(stops | self._stop_strings()),

@@ -10,9 +10,9 @@ from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.loading import LoadedModel
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.beginning import Beginning
 from voicegen.errors import ModelError
 from voicegen.protocols import Delta, GenerationOptions
+from voicegen.reading.beginning import Beginning
 from voicegen.records import Message, ModelInfo, Role
 
 

@@ -4,12 +4,11 @@ from tests.chat_tokenizers import harmony_tokenizer, think_tokenizer
 from voicegen.chat.mlx.rows import Row
 from voicegen.chat.mlx.sampling import RowStream
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.parsing import parser_for
 from voicegen.records import Answer, Failure, Question
 
 
 def row_of(template: ChatTemplate, reply: str) -> Row:
-    row = Row(Question(0, "0", "Why?"), [], [], parser_for(template), RowStream(0), budget=9)
+    row = Row(Question(0, "0", "Why?"), [], [], template.parser(), RowStream(0), budget=9)
     for token in template.encode(reply):
         row.feed(token)
     return row

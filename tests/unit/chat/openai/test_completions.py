@@ -5,8 +5,8 @@ import pytest
 from tests.openai_clients import error_of, only, to
 from tests.openai_server import completion, piece, says, serving
 from tests.transcripts import harmony_transcripts
-from voicegen.chat.openai.completions import StreamedReply, parse_completion
-from voicegen.chat.reading.beginning import Beginning
+from voicegen.chat.openai.completions import StreamedCompletion, parse_completion
+from voicegen.reading.beginning import Beginning
 from voicegen.records import Answer
 
 
@@ -47,7 +47,7 @@ def test_a_usage_that_cannot_be_read_is_unknown_and_the_answer_stands(usage: obj
     reply = parse_completion(json.dumps({**completion("Four."), "usage": usage}))
     assert (reply.text, reply.prompt_tokens, reply.completion_tokens) == ("Four.", 0, 0)
 
-    streamed = StreamedReply(Beginning.ANSWER)
+    streamed = StreamedCompletion(Beginning.ANSWER)
     deltas = streamed.feed(json.dumps({**piece("stop", content="Four."), "usage": usage}))
     deltas += streamed.finish()
     assert "".join(delta.text for delta in deltas) == "Four."

@@ -13,7 +13,7 @@ from voicegen.chat.openai.answer_model import OpenAIAnswerModel
 from voicegen.chat.openai.chat_model import OpenAIChatModel
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.server import Server
-from voicegen.chat.reading.beginning import Beginning
+from voicegen.reading.beginning import Beginning
 
 
 def refuses(*parameters: str, then: Behaviour = echoes) -> Behaviour:

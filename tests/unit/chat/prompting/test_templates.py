@@ -13,7 +13,6 @@ from tests.chat_tokenizers import (
     trl_template,
 )
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.parsing import parser_for
 from voicegen.errors import ModelError
 from voicegen.records import Message, Role, ToolCall
 
@@ -167,7 +166,7 @@ def test_a_turns_end_that_only_the_template_names_is_a_stop() -> None:
 @pytest.mark.parametrize("written", [" Sure.\n\nUser: and I say", " Sure.\nUser: more", " Sure.\n\nSystem: x"])
 def test_a_model_without_a_template_does_not_write_the_next_turn(written: str) -> None:
     template = ChatTemplate(byte_tokenizer(None, ["<|endoftext|>"]))
-    parser = parser_for(template)
+    parser = template.parser()
     for token in template.encode(written):
         parser.feed(token)
         if parser.stopped:
@@ -183,7 +182,7 @@ def test_a_template_whose_turns_are_marked_by_text_stops_at_that_text() -> None:
         "{% if add_generation_prompt %}{{ '### assistant\n' }}{% endif %}"
     )
     template = ChatTemplate(byte_tokenizer(source, ["<|endoftext|>"]))
-    parser = parser_for(template)
+    parser = template.parser()
     for token in template.encode("Yes.\n\n### user\nAnd then"):
         parser.feed(token)
     parser.finish()

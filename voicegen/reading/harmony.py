@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final
 
-from voicegen.chat.messages import call_arguments, malformed_text
-from voicegen.chat.reading.beginning import Beginning
-from voicegen.chat.reading.markers import Control
 from voicegen.protocols import Delta
+from voicegen.reading.beginning import Beginning
+from voicegen.reading.calls import call_arguments, malformed_text
+from voicegen.reading.markers import Control
 from voicegen.records import ToolCall
 
 START, END, MESSAGE, CHANNEL = "<|start|>", "<|end|>", "<|message|>", "<|channel|>"
@@ -50,7 +50,7 @@ class _State(Enum):
     BETWEEN = auto()
 
 
-class HarmonyMachine:
+class HarmonyGrammar:
     """Takes the controls and text of one reply and gives what they mean."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class HarmonyMachine:
             yield Delta(tool_call=call)
 
 
-class BareHarmonyMachine(HarmonyMachine):
+class BareHarmonyGrammar(HarmonyGrammar):
     """Harmony from a server that leaves its special tokens out, such as `analysisHm.assistantfinalYes`.
 
     What is left of them are the names of the channels. After `final` has begun, all is the answer. A call cannot be

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from tests.chat_tokenizers import real_harmony
 from tests.transcripts import Transcript, harmony_transcripts
-from voicegen.chat.messages import call_arguments
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.parsing import OutputParser, TextParser, parser_for
 from voicegen.protocols import Delta
+from voicegen.reading.calls import call_arguments
+from voicegen.reading.parsing import TextParser, TokenParser
 
 TRANSCRIPTS = harmony_transcripts()
 JUDGED = [transcript for transcript in TRANSCRIPTS if transcript.judged]
@@ -67,13 +67,13 @@ class Judge:
         )
 
 
-def our_reading(parser: OutputParser | TextParser) -> Reading:
+def our_reading(parser: TokenParser | TextParser) -> Reading:
     return Reading(parser.answer, parser.reasoning or "", [(call.name, call.arguments) for call in parser.tool_calls])
 
 
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda transcript: transcript.name)
 def test_a_transcript_gives_its_answer_and_its_calls(transcript: Transcript, template: ChatTemplate) -> None:
-    parser = parser_for(template)
+    parser = template.parser()
     deltas = [delta for token in template.encode(transcript.text) for delta in parser.feed(token)]
     deltas += parser.finish()
     assert parser.answer == transcript.answer
@@ -83,7 +83,7 @@ def test_a_transcript_gives_its_answer_and_its_calls(transcript: Transcript, tem
 
 @pytest.mark.parametrize("transcript", JUDGED, ids=lambda transcript: transcript.name)
 def test_every_cut_reads_as_openai_harmony_reads_it(transcript: Transcript, template: ChatTemplate) -> None:
-    parser, judge = parser_for(template), Judge()
+    parser, judge = template.parser(), Judge()
     for token in template.encode(transcript.text):
         parser.feed(token)
         judge.feed(token)
@@ -99,7 +99,7 @@ def test_every_cut_reads_as_openai_harmony_reads_it(transcript: Transcript, temp
 def test_a_cut_never_turns_reasoning_or_a_call_into_an_answer(transcript: Transcript, template: ChatTemplate) -> None:
     tokens = template.encode(transcript.text)
     for length in range(len(tokens)):
-        parser = parser_for(template)
+        parser = template.parser()
         for token in tokens[:length]:
             parser.feed(token)
         parser.finish()
@@ -110,7 +110,7 @@ def test_a_cut_never_turns_reasoning_or_a_call_into_an_answer(transcript: Transc
 
 @pytest.mark.parametrize("transcript", MARKED, ids=lambda transcript: transcript.name)
 def test_the_same_text_from_a_server_reads_the_same(transcript: Transcript, template: ChatTemplate) -> None:
-    parser = parser_for(template)
+    parser = template.parser()
     for token in template.encode(transcript.text):
         parser.feed(token)
     parser.finish()
@@ -140,7 +140,7 @@ def _messages(draw: st.DrawFn) -> str:
 @settings(max_examples=60, deadline=None)
 def test_any_chain_of_messages_reads_as_openai_harmony_reads_it(messages: list[str]) -> None:
     template = ChatTemplate(real_harmony(), name="gpt-oss")
-    parser, judge = parser_for(template), Judge()
+    parser, judge = template.parser(), Judge()
     for token in template.encode("<|start|>assistant".join(messages)):
         parser.feed(token)
         judge.feed(token)
@@ -154,7 +154,7 @@ def test_any_chain_of_messages_reads_as_openai_harmony_reads_it(messages: list[s
 @given(st.lists(st.sampled_from([*real_harmony().all_special_ids, *real_harmony().encode("final to=f é👋{}")])))
 @settings(max_examples=200, deadline=None)
 def test_no_sequence_of_tokens_breaks_the_parser(tokens: list[int]) -> None:
-    parser = parser_for(ChatTemplate(real_harmony(), name="gpt-oss"))
+    parser = ChatTemplate(real_harmony(), name="gpt-oss").parser()
     seen: list[Delta] = [delta for token in tokens for delta in parser.feed(token)] + parser.finish()
     assert "".join(delta.text for delta in seen if delta.channel == "answer") == parser.answer
 
@@ -163,7 +163,7 @@ def test_no_sequence_of_tokens_breaks_the_parser(tokens: list[int]) -> None:
     "<|channel|>analysis<|message|>Hm, é", "<|channel|>analysis<|message|>Hm.<|end|>",
     "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant"])  # fmt: skip
 def test_an_answer_can_be_forced_wherever_the_reasoning_was_cut(text: str, template: ChatTemplate) -> None:
-    parser = parser_for(template)
+    parser = template.parser()
     for token in template.encode(text):
         parser.feed(token)
     assert not parser.answer_begun
@@ -175,7 +175,7 @@ def test_an_answer_can_be_forced_wherever_the_reasoning_was_cut(text: str, templ
 
 
 def test_a_forced_answer_after_reasoning_is_well_formed_for_openai_harmony(template: ChatTemplate) -> None:
-    parser, judge = parser_for(template), Judge()
+    parser, judge = template.parser(), Judge()
     tokens = template.encode("<|channel|>analysis<|message|>Hm")
     for token in tokens:
         parser.feed(token)
@@ -186,7 +186,7 @@ def test_a_forced_answer_after_reasoning_is_well_formed_for_openai_harmony(templ
 
 @pytest.mark.parametrize("role", ["user", "system", "functions.f to=assistant"])
 def test_a_turn_of_somebody_else_stops_the_reply(role: str, template: ChatTemplate) -> None:
-    parser = parser_for(template)
+    parser = template.parser()
     for token in template.encode(f"<|channel|>final<|message|>Hi.<|end|><|start|>{role}<|message|>"):
         assert not parser.stopped
         parser.feed(token)
@@ -195,7 +195,7 @@ def test_a_turn_of_somebody_else_stops_the_reply(role: str, template: ChatTempla
 
 
 def test_a_stop_token_may_be_left_out(template: ChatTemplate) -> None:
-    parser = parser_for(template)
+    parser = template.parser()
     for token in template.encode('<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"a": 1}'):
         parser.feed(token)
     (delta,) = parser.finish()
@@ -204,7 +204,7 @@ def test_a_stop_token_may_be_left_out(template: ChatTemplate) -> None:
 
 
 def test_a_call_that_was_cut_is_dropped_and_no_answer_forced_in_its_place(template: ChatTemplate) -> None:
-    parser = parser_for(template)
+    parser = template.parser()
     for token in template.encode('<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"a": '):
         parser.feed(token)
     assert parser.finish() == []
@@ -214,7 +214,7 @@ def test_a_call_that_was_cut_is_dropped_and_no_answer_forced_in_its_place(templa
 
 
 def test_an_answer_that_has_begun_is_not_forced_again(template: ChatTemplate) -> None:
-    parser = parser_for(template)
+    parser = template.parser()
     for token in template.encode("<|channel|>final<|message|>Yes, and"):
         parser.feed(token)
     assert parser.force_answer_tokens() == []

@@ -5,10 +5,10 @@ from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.tool_parsers import json_tools
 
 from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, think_tokenizer
-from voicegen.chat.messages import call_arguments, malformed_text
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.chat.reading.beginning import Beginning
-from voicegen.chat.reading.parsing import OutputParser, TextParser, parser_for
+from voicegen.reading.beginning import Beginning
+from voicegen.reading.calls import call_arguments, malformed_text
+from voicegen.reading.parsing import TextParser, TokenParser
 from voicegen.records import ToolCall
 
 THINK = ChatTemplate(think_tokenizer())
@@ -16,8 +16,8 @@ OPENED = ChatTemplate(think_tokenizer("deepseek_r1_distill"))
 PLAIN = ChatTemplate(chatml_tokenizer())
 
 
-def read(template: ChatTemplate, text: str, finish: bool = True) -> OutputParser:
-    parser = parser_for(template)
+def read(template: ChatTemplate, text: str, finish: bool = True) -> TokenParser:
+    parser = template.parser()
     for token in template.encode(text):
         parser.feed(token)
     if finish:
@@ -31,14 +31,14 @@ def test_a_plain_reply_is_the_answer() -> None:
 
 
 def test_characters_split_over_tokens_are_never_shown_in_halves() -> None:
-    parser = parser_for(PLAIN)
+    parser = PLAIN.parser()
     pieces = [delta.text for token in PLAIN.encode("añ漢👋👩‍👧") for delta in parser.feed(token)]
     assert "".join(pieces) == "añ漢👋👩‍👧"
     assert "\ufffd" not in "".join(pieces)
 
 
 def test_a_character_cut_by_the_end_is_marked_as_broken() -> None:
-    parser = parser_for(PLAIN)
+    parser = PLAIN.parser()
     for token in PLAIN.encode("a👋")[:-1]:
         parser.feed(token)
     parser.finish()
@@ -82,8 +82,8 @@ def test_every_cut_inside_the_thinking_is_told() -> None:
         assert parser.answer == ""
 
 
-def read_tokens(template: ChatTemplate, tokens: list[int]) -> OutputParser:
-    parser = parser_for(template)
+def read_tokens(template: ChatTemplate, tokens: list[int]) -> TokenParser:
+    parser = template.parser()
     for token in tokens:
         parser.feed(token)
     parser.finish()

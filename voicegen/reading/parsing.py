@@ -1,6 +1,6 @@
 """What a model wrote, sorted as it comes: answer, reasoning, tool calls.
 
-    parser = parser_for(template)
+    parser = template.parser()
     for token in generated:
         for delta in parser.feed(token): ...
         if parser.stopped: break
@@ -12,32 +12,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
-from voicegen.chat.reading.beginning import Beginning
-from voicegen.chat.reading.detokenizer import IncrementalDecoder
-from voicegen.chat.reading.harmony import (
+from voicegen.protocols import Delta
+from voicegen.reading.beginning import Beginning
+from voicegen.reading.calls import CALL, parse_json_calls
+from voicegen.reading.detokenizer import IncrementalDecoder
+from voicegen.reading.harmony import (
     BARE_HEADERS,
     HARMONY_STOPS,
     HARMONY_TOKENS,
-    BareHarmonyMachine,
-    HarmonyMachine,
+    BareHarmonyGrammar,
+    HarmonyGrammar,
     bare_channel,
     may_be_bare,
 )
-from voicegen.chat.reading.markers import Control, MarkerScanner
-from voicegen.chat.reading.think import CALL, REASONING_TAGS, MarkedMachine, ReplyMarkers, parse_json_calls
-from voicegen.protocols import Delta
+from voicegen.reading.markers import Control, MarkerScanner
+from voicegen.reading.tagged import REASONING_TAGS, Markers, TaggedGrammar
 from voicegen.records import ToolCall
-
-if TYPE_CHECKING:
-    from voicegen.chat.prompting.templates import ChatTemplate
-
 
 _HARMONY_OPENINGS = (*HARMONY_TOKENS, "to=functions.")
 
 
-class ReplyMachine(Protocol):
+class Grammar(Protocol):
     """The grammar of one chat format."""
 
     answer_begun: bool
@@ -72,10 +69,10 @@ class ReplyMachine(Protocol):
         ...
 
 
-class _Reply:
+class _Parser:
     """What has been read so far; the part that the token parser and the text parser share."""
 
-    def __init__(self, machine: ReplyMachine) -> None:
+    def __init__(self, machine: Grammar) -> None:
         self._machine = machine
         self._answer: list[str] = []
         self._reasoning: list[str] = []
@@ -152,12 +149,12 @@ class _Reply:
         return delta
 
 
-class OutputParser(_Reply):
+class TokenParser(_Parser):
     """Reads one reply token by token. Cheap to make: one per reply."""
 
     def __init__(
         self,
-        machine: ReplyMachine,
+        machine: Grammar,
         decoder: IncrementalDecoder,
         controls: Mapping[int, str],
         text_markers: Iterable[str],
@@ -197,13 +194,13 @@ class OutputParser(_Reply):
         return deltas + (self._take([held]) if held else [])
 
 
-class TextParser(_Reply):
+class TextParser(_Parser):
     """Reads one reply from pieces of text, whose format shows at its beginning: harmony, tags around it, or plain."""
 
     def __init__(self, begins: Beginning = Beginning.UNKNOWN) -> None:
         """`begins` says what text before any marker is."""
-        markers = ReplyMarkers(thinks=True, call=CALL, begins=begins)
-        super().__init__(MarkedMachine(markers, parse_json_calls))
+        markers = Markers(thinks=True, call=CALL, begins=begins)
+        super().__init__(TaggedGrammar(markers, parse_json_calls))
         self._scanner = MarkerScanner(markers.exact, REASONING_TAGS)
         self._opening: str | None = ""  # text held until it shows the format; None once that is known
 
@@ -223,10 +220,10 @@ class TextParser(_Reply):
         """Chooses the grammar; gives the text that is still to be read, or nothing while more of it is needed."""
         start = text.lstrip()
         if start.startswith(_HARMONY_OPENINGS):
-            self._machine = HarmonyMachine()
+            self._machine = HarmonyGrammar()
             self._scanner = MarkerScanner({*HARMONY_TOKENS, *HARMONY_STOPS})
         elif channel := bare_channel(start):
-            self._machine = BareHarmonyMachine(channel)
+            self._machine = BareHarmonyGrammar(channel)
             self._scanner = MarkerScanner(BARE_HEADERS)
             text = start.removeprefix(channel)
         elif may_be_bare(start) or any(opening.startswith(start) for opening in _HARMONY_OPENINGS):
@@ -234,21 +231,3 @@ class TextParser(_Reply):
             return ""
         self._opening = None
         return text
-
-
-def parser_for(template: ChatTemplate, begins: Beginning | None = None) -> OutputParser:
-    """A fresh parser for one reply of the model that `template` belongs to.
-
-    `begins` says what text before any marker is, where more is known of the model than its template tells.
-    """
-    machine: Any = (
-        HarmonyMachine() if template.format == "harmony" else template.marked_machine(begins or template.begins)
-    )
-    return OutputParser(
-        machine,
-        IncrementalDecoder(template.tokenizer),
-        template.controls,
-        template.text_markers,
-        template.tags,
-        template.encode,
-    )

@@ -1,26 +1,24 @@
 """Replies in one stretch of text: plain answers, reasoning between tags before them, tool calls between markers.
 
-Knows markers, not tokens: `voicegen.chat.reading.parsing` turns tokens into text and controls.
+Knows markers, not tokens: `voicegen.reading.parsing` turns tokens into text and controls.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Final
 
-from voicegen.chat.messages import call_arguments, read_json
-from voicegen.chat.reading.beginning import Beginning
-from voicegen.chat.reading.markers import Control
 from voicegen.protocols import Delta
+from voicegen.reading.beginning import Beginning
+from voicegen.reading.calls import is_json
+from voicegen.reading.markers import Control
 from voicegen.records import ToolCall
 
 ParseCalls = Callable[[str], Sequence[ToolCall]]
 
 THINK: Final = ("<think>", "</think>")
-CALL: Final = ("<tool_call>", "</tool_call>")
 
 _REASONING: Final = (
     THINK,
@@ -40,7 +38,7 @@ REASONING_TAGS: Final = frozenset(_PAIRS)
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyMarkers:
+class Markers:
     """The markers of a model's replies. `stops` end the reply: a turn's end, or another speaker's name.
 
     `thinks`: `<think>` counts anywhere, and `</think>` also where nothing has started a reasoning.
@@ -73,10 +71,10 @@ _FIRST_STATE: Final = {
 }
 
 
-class MarkedMachine:
+class TaggedGrammar:
     """Takes the controls and text of one reply and gives what they mean. White space around the parts is dropped."""
 
-    def __init__(self, markers: ReplyMarkers, parse_calls: ParseCalls) -> None:
+    def __init__(self, markers: Markers, parse_calls: ParseCalls) -> None:
         self.answer_begun = False
         self.answer_was_reasoning = False
         self.began = Beginning.UNKNOWN
@@ -129,7 +127,7 @@ class MarkedMachine:
         cut before its reasoning's end, and counts as reasoning.
         """
         if self._state is _State.CALL:
-            if _is_json(self._call_text):
+            if is_json(self._call_text):
                 yield from self._make_calls()
             elif self._before_call is _State.UNKNOWN:
                 self._state = _State.UNKNOWN
@@ -223,32 +221,3 @@ class MarkedMachine:
         self._state = self._before_call
         for call in self._parse_calls(self._call_text):
             yield Delta(tool_call=call)
-
-
-def parse_json_calls(text: str) -> list[ToolCall]:
-    """Calls written as `{"name": ..., "arguments": {...}}`, one object or a list (the form of Hermes and Qwen).
-
-    What is no such JSON becomes a call without a name whose arguments keep the text, for the tool loop to refuse.
-    """
-    try:
-        value = read_json(text)
-    except ValueError:
-        return [ToolCall(name="", arguments=call_arguments(text.strip() or "(nothing)"))]
-    return [call_from_entry(entry) for entry in (value if isinstance(value, list) else [value])]
-
-
-def call_from_entry(entry: Any) -> ToolCall:
-    """One call from a parsed object with `name` and `arguments`."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        return ToolCall(name="", arguments=call_arguments(json.dumps([entry])))
-    arguments = entry.get("arguments", entry.get("parameters"))
-    known = isinstance(arguments, str | dict) or arguments is None
-    return ToolCall(name=entry["name"], arguments=call_arguments(arguments if known else json.dumps(arguments)))
-
-
-def _is_json(text: str) -> bool:
-    try:
-        read_json(text)
-    except ValueError:
-        return False
-    return True

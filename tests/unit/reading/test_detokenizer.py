@@ -4,7 +4,7 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from tests.chat_tokenizers import chatml_tokenizer, real_harmony
-from voicegen.chat.reading.detokenizer import IncrementalDecoder
+from voicegen.reading.detokenizer import IncrementalDecoder
 
 BYTES = chatml_tokenizer()
 
