@@ -185,4 +185,4 @@ class _Sampling:
 
     def sample(self, logits: mx.array, context: Sequence[int]) -> mx.array:
         recent = recent_tokens([context]) if self._sampler.penalizes else None
-        return self._sampler.choose(logits, recent, [self._stream])
+        return self._sampler.choose(logits, recent, [self._stream], [len(context)])

@@ -1,12 +1,18 @@
 """Choosing the next token of every row of a batch in one go.
 
-Each row draws from a random stream of its own, made from its seed, so that what a row says does not depend on the rows
-beside it. Sampling inverts the cumulative distribution at one uniform number a row.
+A draw is an exponential race: of weights w, the token that wins `w / noise` is drawn, in proportion to the weights
+(Gumbel-max in other words; Maddison et al. 2014). The noise depends on the row's seed, its position and the token
+alone, so that the rows beside it, a limit or a resume change a draw by rounding at most; and a rounding error moves one
+token's chances, where a cumulative sum would move those of every token after it.
+
+The race is run twice, first among blocks of tokens and then in the block that won, so that a few hundred numbers a row
+do for any vocabulary: P(block) P(token | block) is P(token).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
@@ -20,19 +26,33 @@ NUCLEUS = 512
 """Candidates that are sorted to find the nucleus; all tokens are, where these hold too little probability."""
 
 
-class RowStream:
-    """The random numbers of one row: the n-th draw depends on the seed, the round and n alone.
+BLOCK = 128
+"""Tokens of a block in the race; it divides the vocabularies in use."""
 
-    A row that goes on after tool calls or a forced answer begins another round. (Philox, Salmon et al. 2011.)
+LEAST_UNIFORM = 2.0**-24
+"""Uniform numbers lie between this and 1 - 2**-24, so that no draw's noise is zero or infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowStream:
+    """The random numbers of one row, which depend on its seed, the round and the position alone.
+
+    A row that goes on after tool calls or a forced answer begins another round.
     """
 
-    def __init__(self, seed: int, part: int = 0) -> None:
-        key = np.array([seed % (1 << 64), part], dtype=np.uint64)
-        self._generator = np.random.Generator(np.random.Philox(key=key))
+    seed: int
+    part: int = 0
 
-    def draw(self) -> float:
-        """The next number in [0, 1)."""
-        return float(self._generator.random(dtype=np.float32))
+    def key(self, position: int) -> int:
+        """64 bits for the token at `position` of the row's context (SplitMix64, Steele et al. 2014)."""
+        return _mixed(_mixed(_mixed(self.seed) + self.part) + position)
+
+
+def _mixed(number: int) -> int:
+    z = (number + 1) * 0x9E3779B97F4A7C15 % (1 << 64)
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % (1 << 64)
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % (1 << 64)
+    return z ^ z >> 31
 
 
 class BatchSampler:
@@ -46,13 +66,16 @@ class BatchSampler:
         """Whether `choose` needs the rows' recent tokens."""
         return self._options.repetition_penalty != 1
 
-    def choose(self, logits: mx.array, recent: mx.array | None, rows: Sequence[RowStream]) -> mx.array:
+    def choose(
+        self, logits: mx.array, recent: mx.array | None, rows: Sequence[RowStream], positions: Sequence[int]
+    ) -> mx.array:
         """The next token of each row.
 
         Args:
             logits: (B, V).
             recent: (B, W) the tokens that the repetition penalty is for; None without one.
-            rows: The rows' random streams; untouched when greedy.
+            rows: The rows' random streams; not used when greedy.
+            positions: The place of the next token in each row's context.
 
         Returns:
             (B,) token numbers.
@@ -61,16 +84,27 @@ class BatchSampler:
             logits = penalized(logits, recent, self._options.repetition_penalty)
         if self._options.temperature <= 0:
             return mx.argmax(logits, axis=-1)
-        return drawn(candidate_weights(logits, self._options), [row.draw() for row in rows])
+        keys = [row.key(position) for row, position in zip(rows, positions, strict=True)]
+        return drawn(candidate_weights(logits, self._options), keys)
 
 
-def drawn(weights: mx.array, uniform: Sequence[float]) -> mx.array:
-    """The token of each row at which the sum of `weights` (B, V) passes `uniform` (B) of the whole; (B,)."""
-    mass = mx.cumsum(weights, axis=-1)
-    chosen = mx.sum(mass <= mx.array(list(uniform))[:, None] * mass[:, -1:], axis=-1)
-    # Rounding can step past the last token of weight: stay on one that may be chosen.
-    last = weights.shape[-1] - 1 - mx.argmax(weights[:, ::-1] > 0, axis=-1)
-    return mx.minimum(chosen, last).astype(mx.uint32)
+def drawn(weights: mx.array, keys: Sequence[int]) -> mx.array:
+    """A token of each row of `weights` (B, V) in proportion to them, by the noise of the rows' keys (B); (B,)."""
+    surplus = -weights.shape[-1] % BLOCK
+    if surplus:
+        weights = mx.pad(weights, [(0, 0), (0, surplus)])
+    blocks = weights.reshape(len(keys), -1, BLOCK)
+    noise = exponential_noise(keys, blocks.shape[1] + BLOCK)
+    block = mx.argmax(mx.sum(blocks, axis=-1) / noise[:, BLOCK:], axis=-1)
+    inside = mx.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
+    return block * BLOCK + mx.argmax(inside / noise[:, :BLOCK], axis=-1)
+
+
+def exponential_noise(keys: Sequence[int], size: int) -> mx.array:
+    """Standard exponential noise (B, size), positive and finite, by a hash of key and place (MLX's Threefry)."""
+    words = mx.array(np.array(keys, dtype="<u8").view("<u4").reshape(-1, 2))
+    uniform = mx.vmap(lambda key: mx.random.uniform(shape=(size,), key=key))(words)
+    return -mx.log(mx.maximum(uniform, LEAST_UNIFORM))
 
 
 def penalized(logits: mx.array, recent: mx.array, penalty: float) -> mx.array:

@@ -96,7 +96,8 @@ class SampledBatch(GenerationBatch):
         if self._recent is not None:
             self._recent = mx.concatenate([self._recent[:, 1:], current[:, None].astype(mx.int32)], axis=1)
         self._current_tokens = current
-        self._next_tokens = self.fallback_sampler.choose(logits, self._recent, self.samplers)
+        positions = [len(row) + 1 for row in self.tokens]  # the current token is not among them yet
+        self._next_tokens = self.fallback_sampler.choose(logits, self._recent, self.samplers, positions)
         self._current_logprobs = self._next_logprobs = [None] * len(self.uids)
         mx.async_eval(self._next_tokens)
         tokens: list[int] = current.tolist()  # type: ignore[assignment]

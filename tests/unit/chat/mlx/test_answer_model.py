@@ -4,9 +4,10 @@ import pytest
 
 from tests.mlx_models import starter_model, tiny_model
 from voicegen.chat.mlx.answer_model import MLXAnswerModel
+from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.errors import ModelError
-from voicegen.protocols import GenerationOptions
+from voicegen.protocols import Delta, GenerationOptions
 from voicegen.records import Answer, Failure, Message, Question, Role
 
 SAMPLED = GenerationOptions(max_tokens=12, temperature=1.0, top_p=0.95)
@@ -17,10 +18,12 @@ def questions(count, text="Question number {}?"):
 
 
 def texts(model, asked):
+    """What each question is answered with, by its index; where there is no answer, why."""
     answers = list(model.answer(asked))
-    assert all(isinstance(answer, Answer) for answer in answers), answers
     assert len(answers) == len(asked)
-    return {answer.question.index: answer.text for answer in answers}
+    return dict(
+        (row.index, row.error) if isinstance(row, Failure) else (row.question.index, row.text) for row in answers
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,19 @@ def test_answers_do_not_depend_on_the_batch_that_they_are_made_in(tiny, options)
     alone = texts(model(tiny, batch_size=1, options=options), questions(9))
     for size in (3, 16):
         assert texts(model(tiny, batch_size=size, options=options), questions(9)) == alone
+    resumed = model(tiny, batch_size=8, options=options)
+    assert texts(resumed, questions(9)[:4]) | texts(resumed, questions(9)[4:]) == alone
+
+
+def test_a_sampled_answer_is_the_same_streamed_and_in_a_batch(tiny):
+    asked = questions(6)
+    batched = [model(tiny, options=SAMPLED, system_prompt=None).answer([question]) for question in asked]
+    said = [row.text if isinstance(row, Answer) else "" for (row,) in batched]
+    for question, text in zip(asked, said, strict=True):
+        options = dataclasses.replace(SAMPLED, seed=question.seed)
+        deltas = list(MLXChatModel(tiny).stream([Message(Role.USER, question.text)], options))
+        streamed = "".join(delta.text for delta in deltas if isinstance(delta, Delta))
+        assert streamed.strip() == text
 
 
 def test_the_same_question_with_another_seed_is_another_answer(tiny):

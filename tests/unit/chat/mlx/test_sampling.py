@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 
 from voicegen.chat.mlx.sampling import (
+    BLOCK,
     PENALTY_WINDOW,
     BatchSampler,
     RowStream,
     candidate_weights,
     drawn,
+    exponential_noise,
     penalized,
     recent_tokens,
 )
@@ -21,11 +23,10 @@ def kept(**options):
     return [set(np.flatnonzero(row)) for row in weights]
 
 
-def test_greedy_takes_the_likeliest_and_draws_nothing():
-    stream = RowStream(3)
-    tokens = BatchSampler(GenerationOptions()).choose(LOGITS, None, [stream, stream])
-    assert tokens.tolist() == [0, 3]
-    assert stream.draw() == RowStream(3).draw()
+def test_greedy_takes_the_likeliest_whatever_the_seed():
+    for seed in range(20):
+        tokens = BatchSampler(GenerationOptions()).choose(LOGITS, None, [RowStream(seed)] * 2, [5, 6])
+        assert tokens.tolist() == [0, 3]
 
 
 @pytest.mark.parametrize(
@@ -47,26 +48,80 @@ def test_a_wide_nucleus_is_found_beyond_the_first_candidates():
     assert 4490 <= int((weights > 0).sum()) <= 4510
 
 
-def test_draws_follow_the_distribution():
-    stream = RowStream(0)
-    weights = mx.array([[0.0, 3.0, 0.0, 1.0]] * 4000)
-    tokens = np.array(drawn(weights, [stream.draw() for _ in range(4000)]))
-    assert set(tokens) == {1, 3}
-    assert abs((tokens == 1).mean() - 0.75) < 0.03
+def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
+    weights = np.exp((logits - logits.max()).astype(np.float64) / temperature)
+    return weights / weights.sum()
 
 
-def test_the_ends_of_the_range_stay_on_tokens_of_weight():
-    weights = mx.array([[0.0, 2.0, 1.0, 0.0]] * 2)
-    assert drawn(weights, [0.0, 0.99999999]).tolist() == [1, 2]
+def misfit(counts: np.ndarray, chances: np.ndarray) -> float:
+    """Pearson's chi-square over the tokens that are awaited five times or more, in standard deviations."""
+    expected = chances * counts.sum()
+    common = expected >= 5
+    rest = expected[~common].sum()
+    total = ((counts - expected)[common] ** 2 / expected[common]).sum()
+    if rest >= 5:
+        total += (counts[~common].sum() - rest) ** 2 / rest
+    freedom = common.sum() - (rest < 5)
+    return float((total - freedom) / np.sqrt(2 * freedom))
 
 
-def test_a_rows_draws_depend_on_its_seed_and_round_alone():
+@pytest.mark.parametrize("size", [2, BLOCK, 3 * BLOCK + 7])
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+@pytest.mark.parametrize("along", ["seeds", "positions"])
+def test_draws_follow_the_softmax(size, temperature, along):
+    draws = 20_000
+    logits = np.random.default_rng(size).normal(scale=1.5, size=size).astype(np.float32)
+    weights = candidate_weights(mx.array(logits)[None], GenerationOptions(temperature=temperature))
+    keys = [RowStream(i).key(9) if along == "seeds" else RowStream(9).key(i) for i in range(draws)]
+    tokens = np.array(drawn(mx.broadcast_to(weights, (draws, size)), keys))
+    assert abs(misfit(np.bincount(tokens, minlength=size), softmax(logits, temperature))) < 4
+
+
+@pytest.mark.parametrize("step", [(0, 1), (1, 0)])
+def test_a_draw_says_nothing_of_the_next_one(step):
+    keys = [RowStream(seed).key(position) for seed in range(150) for position in range(150)]
+    following = [RowStream(seed + step[0]).key(position + step[1]) for seed in range(150) for position in range(150)]
+    weights = mx.ones((len(keys), 2 * BLOCK))
+    pairs = np.stack([np.array(drawn(weights, keys)), np.array(drawn(weights, following))]) // 32
+    assert abs(misfit(np.bincount(pairs[0] * 8 + pairs[1], minlength=64), np.full(64, 1 / 64))) < 4
+
+
+def test_only_tokens_of_weight_are_drawn():
+    weights = mx.zeros((2000, 3 * BLOCK)).at[:, 2 * BLOCK].add(1e-30).at[:, BLOCK - 1].add(3e-30)
+    tokens = np.array(drawn(weights, [RowStream(i).key(0) for i in range(2000)]))
+    assert set(tokens) == {2 * BLOCK, BLOCK - 1}
+    assert abs((tokens == BLOCK - 1).mean() - 0.75) < 0.03
+
+
+def test_noise_is_positive_and_finite_at_the_ends_of_its_range(monkeypatch):
+    ends = mx.array([0.0, 2.0**-32, 1 - 2.0**-24])
+    monkeypatch.setattr(mx.random, "uniform", lambda shape, key: ends)
+    noise = np.array(exponential_noise([1], 3))
+    assert np.isfinite(noise).all()
+    assert (noise > 0).all()
+
+
+def test_a_rounding_error_moves_next_to_no_draw():
+    draws, size = 2000, 40 * BLOCK
+    draw = np.random.default_rng(0)
+    logits = draw.normal(scale=2, size=(1, size)).astype(np.float32)
+    noisy = logits * (1 + 1e-6 * draw.standard_normal((draws, size)).astype(np.float32))
+    keys = [RowStream(i).key(0) for i in range(draws)]
+    options = GenerationOptions(temperature=1.0)
+    calm = drawn(mx.broadcast_to(candidate_weights(mx.array(logits), options), (draws, size)), keys)
+    shaken = drawn(candidate_weights(mx.array(noisy), options), keys)
+    assert int(mx.sum(calm != shaken)) <= 1
+
+
+def test_a_rows_draws_depend_on_its_seed_its_round_and_its_position_alone():
     sampler = BatchSampler(GenerationOptions(temperature=1.0))
-    alone = sampler.choose(LOGITS[1:], None, [RowStream(7)]).tolist()
-    among = sampler.choose(LOGITS, None, [RowStream(1), RowStream(7)]).tolist()
-    assert among[1:] == alone
-    assert RowStream(7).draw() != RowStream(8).draw()
-    assert RowStream(7).draw() != RowStream(7, 1).draw()
+    logits = mx.random.normal((2, 1000), key=mx.random.key(0))
+    for position in range(20):
+        alone = sampler.choose(logits[1:], None, [RowStream(7)], [position]).tolist()
+        among = sampler.choose(logits, None, [RowStream(1), RowStream(7)], [3, position]).tolist()
+        assert among[1:] == alone
+    keys = {RowStream(seed, part).key(position) for seed in (7, 8) for part in (0, 1) for position in (0, 1)}
+    assert len(keys) == 8
 
 
 def test_the_penalty_is_mlx_lms():
