@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Final
 
 from voicegen.chat.conversation.reply import Reply
-from voicegen.records import Message, Role, ToolCall
+from voicegen.records import Answer, Failure, Message, Question, Role, ToolCall
 
 TOOL_ROUNDS: Final = 8
 """How often a model may call tools before it answers."""
@@ -43,6 +43,7 @@ class OpenTurn:
         rounds: how often tools may be called; 0 where none are offered.
         next: what is to be done now.
         error: why there is no answer, and what may help; set with `Next.FAIL`.
+        reply: the last one.
         replies: how many were given, those included that were cut and went on.
         calls_made: of tools, so that every call of the turn has an id of its own.
         forced: whether the reply to come is one that was cut and goes on.
@@ -54,6 +55,7 @@ class OpenTurn:
     rounds: int = 0
     next: Next = Next.ASK
     error: str = ""
+    reply: Reply | None = None
     replies: int = 0
     calls_made: int = 0
     forced: bool = False
@@ -75,6 +77,7 @@ class OpenTurn:
         """
         spent = replace(
             self,
+            reply=reply,
             replies=self.replies + 1,
             prompt_tokens=self.prompt_tokens + reply.prompt_tokens,
             completion_tokens=self.completion_tokens + reply.completion_tokens,
@@ -96,6 +99,20 @@ class OpenTurn:
     def told(self, results: Sequence[Message]) -> OpenTurn:
         """The turn with the results of its calls."""
         return replace(self, messages=(*self.messages, *results), next=Next.ASK)
+
+    def record(self, question: Question, seconds: float) -> Answer | Failure:
+        """What becomes of the row that asked, in `seconds` of compute time; reasoning never becomes an answer."""
+        if self.next is not Next.DONE or self.reply is None:
+            return Failure(question.index, "chat", self.error)
+        return Answer(
+            question,
+            self.reply.text.strip(),
+            self.reply.finish_reason,
+            self.reply.reasoning,
+            self.prompt_tokens,
+            self.completion_tokens,
+            seconds,
+        )
 
     def _called(self) -> OpenTurn:
         """After the last round a model may call once more, and reads the refusal."""

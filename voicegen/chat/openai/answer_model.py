@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
 from voicegen.chat.openai.completions import IN_DOUBT, Completion
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import Requests
@@ -21,7 +22,6 @@ from voicegen.records import Answer, Failure, Message, ModelInfo, Question, Role
 
 _POLL = 0.05  # seconds between looks at a source that has nothing ready
 _FAILURES_IN_A_ROW = 20  # so many rows without one answer between them: the server is at fault, not the rows
-_TOOL_ROUNDS = 8
 
 
 class OpenAIAnswerModel:
@@ -91,56 +91,27 @@ class OpenAIAnswerModel:
 
     async def _row(self, requests: Requests, question: Question) -> Answer | Failure:
         started = time.perf_counter()
+        messages = (*self._system, *question.history, Message(Role.USER, question.text))
+        turn = OpenTurn(messages, TOOL_ROUNDS if len(self._tools) else 0)
+        options = replace(self._options, seed=question.seed)
         try:
-            completion = await self._converse(requests, question)
+            while turn.next not in (Next.DONE, Next.FAIL):
+                turn = await self._stepped(turn, requests, options)
         except (RequestRefused, TryAgain) as error:
             return Failure(question.index, "chat", str(error))
-        return Answer(
-            question,
-            completion.text,
-            finish_reason=completion.finish_reason,
-            reasoning=completion.reasoning,
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-            seconds=(time.perf_counter() - started) / max(1, requests.in_flight),
-        )
+        return turn.record(question, (time.perf_counter() - started) / max(1, requests.in_flight))
 
-    async def _converse(self, requests: Requests, question: Question) -> Completion:
-        """Asks, and asks again with the tools' results for as long as the model calls tools."""
-        messages = [*self._system, *question.history, Message(Role.USER, question.text)]
-        prompt_tokens = completion_tokens = 0
-        for _ in range(_TOOL_ROUNDS + 1):
-            completion = await self._complete(requests, messages, question.seed)
-            prompt_tokens += completion.prompt_tokens
-            completion_tokens += completion.completion_tokens
-            if not completion.tool_calls:
-                return replace(completion, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
-            if not len(self._tools):
-                raise RequestRefused(f"the model called the tool {completion.tool_calls[0].name!r}, but it has none")
-            results = await asyncio.to_thread(self._tools.call_all, completion.tool_calls)
-            messages += [completion.message, *results]
-        raise RequestRefused(f"the model still called tools after {_TOOL_ROUNDS} rounds")
-
-    async def _complete(self, requests: Requests, messages: Sequence[Message], seed: int) -> Completion:
-        """One reply; one that was cut while the model reasoned is asked for once more, with a larger budget."""
-        options = replace(self._options, seed=seed)
-        completion = await self._asked(requests, messages, options)
-        spent = completion.completion_tokens
-        if completion.cut_in_reasoning and self._reasoning_budget:
+    async def _stepped(self, turn: OpenTurn, requests: Requests, options: GenerationOptions) -> OpenTurn:
+        """The turn a step on; a reply cut while the model reasoned is asked for once more, with a larger budget."""
+        if turn.next is Next.RUN_TOOLS:
+            return turn.told(await asyncio.to_thread(self._tools.call_all, turn.calls))
+        if turn.forced:
             options = replace(options, max_tokens=options.max_tokens + self._reasoning_budget)
-            completion = await self._asked(requests, messages, options)
-            completion = replace(completion, completion_tokens=spent + completion.completion_tokens)
-        if completion.in_doubt:
+        completion = await self._asked(requests, turn.messages, options)
+        after = turn.after(completion, may_force=self._reasoning_budget > 0)
+        if after.next is Next.FAIL and completion.in_doubt:
             raise RequestRefused(IN_DOUBT)
-        if completion.cut_in_reasoning:
-            raise RequestRefused(
-                f"the model gave no answer within {options.max_tokens} tokens, all of them reasoning: "
-                "raise chat.max_tokens or chat.reasoning_budget, or lower chat.reasoning_effort"
-            )
-        if not completion.text and not completion.tool_calls:
-            reasoned = ": it ended its reply inside its reasoning" if completion.reasoning else ""
-            raise RequestRefused(f"the model gave an empty answer{reasoned}")
-        return completion
+        return after
 
     async def _asked(self, requests: Requests, messages: Sequence[Message], options: GenerationOptions) -> Completion:
         """One reply, judged alone; but where it was cut and may be reasoning, a short question decides."""

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from voicegen.chat.conversation.reply import Reply
 from voicegen.chat.openai.server import RequestRefused, TryAgain, error_of
 from voicegen.protocols import Delta
 from voicegen.reading.beginning import UNMARKED_REASONING, Beginning
 from voicegen.reading.calls import call_arguments, read_json
 from voicegen.reading.parsing import TextParser
-from voicegen.records import FinishReason, Message, Role, ToolCall
+from voicegen.records import FinishReason, ToolCall
 
 _MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """What reading a reply of another shape raises."""
@@ -31,38 +32,22 @@ _PROVED_REASONING = f"{UNMARKED_REASONING} Where it means such a marker as text,
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """One reply of a server, its reasoning apart.
+class Completion(Reply):
+    """A reply of a server, with what it shows of those to come.
 
     Attributes:
         began: what it has shown of how this server's replies begin.
         in_doubt: whether it was cut before it had shown whether its text, here in `reasoning`, is the answer.
     """
 
-    text: str
-    reasoning: str | None
-    tool_calls: tuple[ToolCall, ...]
-    finish_reason: FinishReason
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
     began: Beginning = Beginning.UNKNOWN
     in_doubt: bool = False
-
-    @property
-    def cut_in_reasoning(self) -> bool:
-        """Whether the budget ended before an answer began."""
-        return self.finish_reason == "length" and not self.text and not self.tool_calls
 
     def settled(self, begins: Beginning) -> Completion:
         """The reply that was in doubt, after another has shown how replies begin, if it has."""
         if begins is Beginning.ANSWER:
             return replace(self, text=self.reasoning or "", reasoning=None, in_doubt=False)
         return replace(self, in_doubt=begins is Beginning.UNKNOWN)
-
-    @property
-    def message(self) -> Message:
-        """The reply as a message of the conversation."""
-        return Message(Role.ASSISTANT, self.text, reasoning=self.reasoning, tool_calls=self.tool_calls)
 
 
 def parse_completion(text: str, begins: Beginning = Beginning.UNKNOWN) -> Completion:

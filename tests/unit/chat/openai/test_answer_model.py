@@ -140,7 +140,7 @@ def test_a_cut_in_the_reasoning_is_asked_for_once_more_with_a_larger_budget() ->
 def test_a_second_cut_in_the_reasoning_fails_the_row(content: str | None) -> None:
     with serving(says(content, finish="length")) as script:
         record = only(script, reasoning_budget=400)
-    assert "no answer within 500 tokens, all of them reasoning: raise chat.max_tokens" in error_of(record)
+    assert "used its tokens up before it came to its answer: raise max_tokens" in error_of(record)
     assert len(script.requests) == 2
 
 
@@ -153,7 +153,7 @@ def test_an_answer_cut_by_its_budget_is_an_answer_that_says_so() -> None:
 
 def test_an_empty_answer_fails_the_row() -> None:
     with serving(says("  ")) as script:
-        assert error_of(only(script)) == "the model gave an empty answer"
+        assert error_of(only(script)).startswith("the model gave an empty answer")
 
 
 def call_entry(name: str, arguments: str, id: str = "c1") -> dict[str, Any]:
@@ -179,7 +179,7 @@ def test_a_call_without_tools_and_calls_without_end_fail_the_row() -> None:
     tools.register("f", "d", lambda: 1)
     with serving(says(None, tool_calls=[call_entry("f", "{}")])) as script:
         assert "called the tool 'f', but it has none" in error_of(only(script))
-        assert "still called tools after 8 rounds" in error_of(only(script, tools=tools))
+        assert "still calls tools after 8 rounds" in error_of(only(script, tools=tools))
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
