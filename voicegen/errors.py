@@ -3,11 +3,24 @@
 A bad row is not an error but a `voicegen.records.Failure`: the run goes on. These stop the command.
 """
 
+import re
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s'\"]*@")
+
+
+def without_credentials(text: str) -> str:
+    """`text` without the names and passwords that URLs in it hold."""
+    return _CREDENTIALS.sub("", text)
+
 
 class VoicegenError(Exception):
     """Stops the command with one line on stderr and `exit_code`; never a traceback."""
 
     exit_code = 2
+
+    def __init__(self, message: str = "") -> None:
+        """Takes the one line; a URL in it loses its name and password."""
+        super().__init__(without_credentials(message))
 
 
 class ConfigError(VoicegenError):

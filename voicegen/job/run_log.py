@@ -29,7 +29,7 @@ def logging_to(store: Store, *, show: bool) -> Iterator[None]:
         if show:
             shown = logging.StreamHandler()
             shown.setLevel(logging.WARNING)
-            for models in (logging.getLogger("voicegen.chat"), logging.getLogger("voicegen.tts")):
+            for models in map(logging.getLogger, ("voicegen.chat", "voicegen.tts", "voicegen.servers")):
                 models.addHandler(shown)
                 undo.callback(models.removeHandler, shown)
         logger.setLevel(logging.INFO)

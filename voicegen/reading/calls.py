@@ -29,13 +29,20 @@ def read_json(text: str) -> Any:
         ValueError: it is no JSON, or nests deeper than any that has a meaning.
     """
     try:
-        value = json.loads(text)
-        if _nests_below(value, _DEEPEST):
-            raise ValueError(f"more than {_DEEPEST} levels deep")
-        escapes = "\\ud" in text.lower()  # how JSON spells a lone surrogate, or a pair
-        return json.loads(well_formed(json.dumps(value, ensure_ascii=False))) if escapes else value
+        return well_formed_json(json.loads(text))
     except RecursionError as error:
         raise ValueError("far too many levels deep") from error
+
+
+def well_formed_json(value: Any) -> Any:
+    """A value of JSON, its texts `well_formed`.
+
+    Raises:
+        ValueError: it nests deeper than any that has a meaning.
+    """
+    if _nests_below(value, _DEEPEST):
+        raise ValueError(f"more than {_DEEPEST} levels deep")
+    return json.loads(well_formed(json.dumps(value, ensure_ascii=False)))
 
 
 def _nests_below(value: Any, levels: int) -> bool:

@@ -12,13 +12,14 @@ from typing import Any
 from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
 from voicegen.chat.openai.completions import IN_DOUBT, Completion
 from voicegen.chat.openai.dialect import Dialect
-from voicegen.chat.openai.requests import Requests
-from voicegen.chat.openai.server import RequestRefused, Server, TryAgain
+from voicegen.chat.openai.requests import ChatRequests
+from voicegen.chat.openai.server import Server
 from voicegen.chat.tools import ToolRegistry
 from voicegen.errors import ModelError
 from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import Beginning, short_question
 from voicegen.records import Answer, Failure, Message, ModelInfo, Question, Role
+from voicegen.servers.failures import RequestRefused, TryAgain
 
 _POLL = 0.05  # seconds between looks at a source that has nothing ready
 _FAILURES_IN_A_ROW = 20  # so many rows without one answer between them: the server is at fault, not the rows
@@ -67,7 +68,7 @@ class OpenAIAnswerModel:
         """
         source, open_source, failures = iter(questions), True, 0
         self._asking = asyncio.Lock()
-        with Requests(self._server, self._dialect) as requests:
+        with ChatRequests(self._server, self._dialect) as requests:
             while True:
                 while open_source and requests.in_flight < self._concurrency:
                     try:
@@ -89,7 +90,7 @@ class OpenAIAnswerModel:
                         raise ModelError(f"{failures} rows in a row failed, the last with: {record.error}")
                     yield record
 
-    async def _row(self, requests: Requests, question: Question) -> Answer | Failure:
+    async def _row(self, requests: ChatRequests, question: Question) -> Answer | Failure:
         started = time.perf_counter()
         messages = (*self._system, *question.history, Message(Role.USER, question.text))
         turn = OpenTurn(messages, TOOL_ROUNDS if len(self._tools) else 0)
@@ -101,7 +102,7 @@ class OpenAIAnswerModel:
             return Failure(question.index, "chat", str(error))
         return turn.record(question, (time.perf_counter() - started) / max(1, requests.in_flight))
 
-    async def _stepped(self, turn: OpenTurn, requests: Requests, options: GenerationOptions) -> OpenTurn:
+    async def _stepped(self, turn: OpenTurn, requests: ChatRequests, options: GenerationOptions) -> OpenTurn:
         """The turn a step on; a reply cut while the model reasoned is asked for once more, with a larger budget."""
         if turn.next is Next.RUN_TOOLS:
             return turn.told(await asyncio.to_thread(self._tools.call_all, turn.calls))
@@ -113,12 +114,14 @@ class OpenAIAnswerModel:
             raise RequestRefused(IN_DOUBT)
         return after
 
-    async def _asked(self, requests: Requests, messages: Sequence[Message], options: GenerationOptions) -> Completion:
+    async def _asked(
+        self, requests: ChatRequests, messages: Sequence[Message], options: GenerationOptions
+    ) -> Completion:
         """One reply, judged alone; but where it was cut and may be reasoning, a short question decides."""
         completion = await requests.complete(self._body(messages, options))
         return completion.settled(await self._beginning(requests)) if completion.in_doubt else completion
 
-    async def _beginning(self, requests: Requests) -> Beginning:
+    async def _beginning(self, requests: ChatRequests) -> Beginning:
         """How replies begin, as the reply to a short question shows it, which is asked once for all rows."""
         async with self._asking:
             if self._shown is None:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-import httpx
-
 from voicegen.chat.openai.completions import IN_DOUBT, StreamedCompletion
 from voicegen.chat.openai.dialect import Dialect
-from voicegen.chat.openai.requests import client_options, transport_error
-from voicegen.chat.openai.server import ParameterRefused, RequestRefused, Server, ServerUnreachable, TryAgain, error_of
+from voicegen.chat.openai.server import COMPLETIONS, Server
 from voicegen.errors import ModelError
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.reading.beginning import SHORT_ANSWER, short_question
 from voicegen.reading.calls import read_json
 from voicegen.records import Message, ModelInfo
+from voicegen.servers.client import get_text, stream_events
+from voicegen.servers.failures import ParameterRefused, RequestRefused, ServerUnreachable, TryAgain
 
 _ENDLESS: Final = 4 * SHORT_ANSWER  # pieces of a server that heeds no limit
 
@@ -70,7 +69,8 @@ class OpenAIChatModel:
                 if begun or attempt == self._server.retries:
                     is_away = isinstance(error, ServerUnreachable)
                     hint = ". Is the server running? Check chat.base_url." if is_away else ""
-                    raise ModelError(f"{error} (at try {attempt + 1}){hint}") from error
+                    said = self._server.told(str(error))
+                    raise ModelError(f"{said} (at try {attempt + 1}){hint}") from error
                 time.sleep(self._server.wait_before(attempt, error))
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
@@ -109,26 +109,11 @@ class OpenAIChatModel:
             self._dialect.learn(reply.began)
 
     def _read(self, reply: StreamedCompletion, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
-        other: list[str] = []  # lines that are no events
-        try:
-            with (
-                httpx.Client(**client_options(self._server)) as client,
-                client.stream("POST", self._server.url, json=body) as response,
-            ):
-                if response.status_code >= 300:
-                    self._server.check(response.status_code, response.headers, response.read().decode(errors="replace"))
-                for line in _lines(response.iter_bytes()):
-                    payload = line.removeprefix("data:").strip()
-                    if not line.startswith("data:"):
-                        other.append(line)
-                    elif payload != "[DONE]":
-                        yield from reply.feed(payload)
-        except httpx.HTTPError as error:
-            raise transport_error(self._server, error) from error
+        with closing(stream_events(self._server, COMPLETIONS, body)) as events:
+            for event in events:
+                yield from reply.feed(event)
         if reply.finish_reason is None:
-            if text := _plain_text(other):
-                raise RequestRefused(f"{self._server.base_url} sent no stream of answers. Check chat.base_url: {text}")
-            raise TryAgain(f"{self._server.base_url} broke off in the middle of its answer")
+            raise TryAgain(f"{self._server.address} broke off in the middle of its answer")
         yield from reply.finish()
         if reply.in_doubt:
             raise RequestRefused(IN_DOUBT)
@@ -136,31 +121,16 @@ class OpenAIChatModel:
 
     def _ask_context_length(self) -> int | None:
         try:
-            with httpx.Client(**client_options(self._server)) as client:
-                entries = read_json(client.get(f"{self._server.base_url.rstrip('/')}/models").text)["data"]
+            entries = read_json(get_text(self._server, "/models"))["data"]
             entry = next(entry for entry in entries if entry["id"] == self._server.model)
             lengths = [entry.get(key) for key in ("max_model_len", "context_length", "max_context_length")]
             return next((int(length) for length in lengths if length), None)
-        except (httpx.HTTPError, ArithmeticError, AttributeError, ValueError, LookupError, TypeError, StopIteration):
+        except (TryAgain, RequestRefused, ModelError):
+            return None
+        except (ArithmeticError, AttributeError, ValueError, LookupError, TypeError, StopIteration):
             return None
 
 
 def _is_empty(event: Delta | ChatUsage) -> bool:
     """Whether nothing was given with it: text is being held."""
     return isinstance(event, Delta) and not event.text and event.tool_call is None
-
-
-def _plain_text(lines: Iterable[str]) -> str:
-    """What a server said that knows no streams, such as a page of a web site; the fields of events are left out."""
-    said = "\n".join(line for line in lines if not line.startswith((":", "event:", "id:", "retry:"))).strip()
-    return repr(error_of(said)[0]) if said else ""
-
-
-def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Lines of a stream as they come; httpx would also split at U+2028, U+2029 and U+0085, which stand in texts."""
-    held = b""
-    for piece in pieces:
-        *whole, held = (held + piece).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace")
-    yield held.decode(errors="replace")

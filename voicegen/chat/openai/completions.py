@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voicegen.chat.conversation.reply import Reply
-from voicegen.chat.openai.server import RequestRefused, TryAgain, error_of
 from voicegen.protocols import Delta
 from voicegen.reading.beginning import UNMARKED_REASONING, Beginning
-from voicegen.reading.calls import call_arguments, read_json
+from voicegen.reading.calls import call_arguments, read_json, well_formed_json
 from voicegen.reading.parsing import TextParser
 from voicegen.records import FinishReason, ToolCall
+from voicegen.servers.failures import RequestRefused, TryAgain
 
 _MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """What reading a reply of another shape raises."""
@@ -61,7 +61,7 @@ def parse_completion(text: str, begins: Beginning = Beginning.UNKNOWN) -> Comple
     try:
         return _completion(reply, begins)
     except _MISSHAPEN as error:
-        raise TryAgain(f"the server's reply has no answer in it: {text[:200]!r}") from error
+        raise TryAgain(f"the server's reply has no answer in it: {text!r}") from error
 
 
 def _completion(reply: Mapping[str, Any], begins: Beginning) -> Completion:
@@ -87,7 +87,7 @@ def _completion(reply: Mapping[str, Any], begins: Beginning) -> Completion:
 
 @dataclass(slots=True)
 class StreamedCompletion:
-    """A reply that comes as server-sent events: feed it each `data:` payload.
+    """A reply that comes as server-sent events: feed it the JSON of each.
 
     `begins` says what text before any marker is; where that is not known, it is held until the reply has shown it.
     """
@@ -113,20 +113,17 @@ class StreamedCompletion:
         """Whether it was cut before it had shown whether its text, given as reasoning, is the answer."""
         return self._parser is not None and self._parser.in_doubt
 
-    def feed(self, payload: str) -> list[Delta]:
-        """What one payload adds.
+    def feed(self, event: Any) -> list[Delta]:
+        """What one event adds.
 
         Raises:
-            TryAgain: the payload is no JSON or tells of an error.
+            TryAgain: it is no piece of an answer.
             RequestRefused: the server's content filter stopped the answer, or what was given as answer was reasoning.
         """
-        event = _json_object(payload)
-        if event.get("error"):
-            raise TryAgain(f"the server stopped with an error: {error_of(payload)[0]}")
         try:
-            return self._read(event)
+            return self._read(well_formed_json(event))
         except _MISSHAPEN as error:
-            raise TryAgain(f"the server sent what is no piece of an answer: {payload[:200]!r}") from error
+            raise TryAgain(f"the server sent what is no piece of an answer: {event!r}") from error
 
     def finish(self) -> list[Delta]:
         """The stream is over: what was held, and the tool calls."""
@@ -189,9 +186,9 @@ def _json_object(text: str) -> dict[str, Any]:
     try:
         value = read_json(text)
     except ValueError as error:
-        raise TryAgain(f"the server's reply is no JSON: {text[:200]!r}") from error
+        raise TryAgain(f"the server's reply is no JSON: {text!r}") from error
     if not isinstance(value, dict):
-        raise TryAgain(f"the server's reply is no JSON object: {text[:200]!r}")
+        raise TryAgain(f"the server's reply is no JSON object: {text!r}")
     return value
 
 

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from voicegen.chat.openai.server import ParameterRefused, Server
+from voicegen.chat.openai.server import Server
 from voicegen.reading.beginning import Beginning
+from voicegen.servers.failures import ParameterRefused
 
 _log = logging.getLogger(__name__)
 

@@ -48,7 +48,7 @@ def test_a_usage_that_cannot_be_read_is_unknown_and_the_answer_stands(usage: obj
     assert (reply.text, reply.prompt_tokens, reply.completion_tokens) == ("Four.", 0, 0)
 
     streamed = StreamedCompletion(Beginning.ANSWER)
-    deltas = streamed.feed(json.dumps({**piece("stop", content="Four."), "usage": usage}))
+    deltas = streamed.feed({**piece("stop", content="Four."), "usage": usage})
     deltas += streamed.finish()
     assert "".join(delta.text for delta in deltas) == "Four."
     assert (streamed.prompt_tokens, streamed.completion_tokens) == (0, 1)

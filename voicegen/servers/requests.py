@@ -1,0 +1,150 @@
+"""Rows that each ask a server, many under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from typing import Any, Final, Generic, Self, TypeVar
+
+import httpx
+import openai
+
+from voicegen.errors import ModelError
+from voicegen.servers.client import failure_of, open_client, request_options
+from voicegen.servers.endpoint import Endpoint
+from voicegen.servers.failures import ServerUnreachable, TryAgain
+
+_NOTHING_BUT_ERRORS: Final = 20  # failed tries without a reply between them: the server is at fault
+_TRIES_OF_A_STRANGER: Final = 3  # tries that one request makes of a server that has never replied, once it is at fault
+
+Record = TypeVar("Record")
+Reply = TypeVar("Reply")
+
+
+class Requests(Generic[Record]):
+    """Rows under way on an event loop of its own thread, so that they go on while the caller does other work."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._results: queue.SimpleQueue[Future[Record]] = queue.SimpleQueue()
+        self._closing = False
+        self._under_way: set[Future[Record]] = set()
+        self._has_replied = False
+        self._failed = 0  # tries since the last reply
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name=f"{self._endpoint.group} requests", daemon=True
+        )
+        self._thread.start()
+        self._client = open_client(self._endpoint)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def in_flight(self) -> int:
+        """Rows whose record has not been taken yet."""
+        return len(self._under_way)
+
+    def start(self, row: Coroutine[Any, Any, Record]) -> None:
+        """Begins a row."""
+        future = asyncio.run_coroutine_threadsafe(row, self._loop)
+        self._under_way.add(future)
+        future.add_done_callback(self._results.put)
+
+    def finished(self, timeout: float | None) -> Iterator[Record]:
+        """Waits for a row to finish, at most `timeout` seconds, and yields all that have.
+
+        Raises:
+            ModelError: a row met an error that every row would meet.
+        """
+        try:
+            future = self._results.get(timeout=timeout)
+        except queue.Empty:
+            return
+        while True:
+            self._under_way.discard(future)
+            yield future.result()
+            try:
+                future = self._results.get_nowait()
+            except queue.Empty:
+                return
+
+    async def tried(self, once: Callable[[], Awaitable[Reply]]) -> Reply:
+        """What `once` gives, tried again while the server may still give a reply.
+
+        Raises:
+            RequestRefused: the server refuses the request.
+            TryAgain: it still failed at the last try.
+            ModelError: every request would fail.
+        """
+        endpoint = self._endpoint
+        for attempt in range(endpoint.retries + 1):
+            try:
+                reply = await once()
+            except TryAgain as error:
+                self._count(error, attempt)
+                if attempt < endpoint.retries:
+                    await asyncio.sleep(endpoint.wait_before(attempt, error))
+                    continue
+                said = endpoint.told(str(error))
+                if isinstance(error, ServerUnreachable):
+                    raise ModelError(f"{said}. Is the server running? Check {endpoint.group}.base_url.") from error
+                raise TryAgain(f"{said} (after {attempt + 1} tries)") from error
+            self._has_replied, self._failed = True, 0
+            return reply
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """One try, whole within the deadline.
+
+        Raises:
+            TryAgain, RequestRefused, ModelError: as `failure_of` tells.
+        """
+        if self._closing:
+            raise asyncio.CancelledError
+        try:
+            async with asyncio.timeout(self._endpoint.timeout):
+                return await self._client.post(
+                    path, cast_to=httpx.Response, body=body, options=request_options(self._endpoint)
+                )
+        except (openai.OpenAIError, TimeoutError) as error:
+            raise failure_of(self._endpoint, error) from error
+
+    def _count(self, error: TryAgain, attempt: int) -> None:
+        """Ends the run where a server gives nothing but errors.
+
+        One that has replied before may be down for a while, so a request makes all its tries before it is given up; one
+        that never has is more likely the wrong address.
+
+        Raises:
+            ModelError: with the last of the errors.
+        """
+        self._failed += not error.is_busy
+        tries = self._endpoint.retries + 1 if self._has_replied else _TRIES_OF_A_STRANGER
+        if self._failed < _NOTHING_BUT_ERRORS or attempt + 1 < tries or isinstance(error, ServerUnreachable):
+            return
+        said = self._endpoint.told(str(error))
+        raise ModelError(
+            f"{self._failed} requests in a row failed, the last with: {said}. "
+            f"Check the server and {self._endpoint.group}.base_url."
+        )
+
+    async def _stop(self) -> None:
+        self._closing = True
+        for _ in range(5):  # a connection cancelled before its first step would be warned of as never awaited
+            await asyncio.sleep(0)
+        rows = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in rows:
+            task.cancel()
+        await asyncio.gather(*rows, return_exceptions=True)
+        await self._client.close()
