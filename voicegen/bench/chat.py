@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from voicegen.config import JobConfig, MLXChatConfig
+from voicegen.chat.mlx.spec import MLXSettings
+from voicegen.config import JobConfig
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
 from voicegen.job.run_job import bundled_questions
@@ -39,7 +40,7 @@ def bench_chat(config: JobConfig) -> None:
     Raises:
         ConfigError: The chat model is not one of kind mlx.
     """
-    if not isinstance(config.chat, MLXChatConfig):
+    if not isinstance(config.chat, MLXSettings):
         raise ConfigError("this benchmark is for chat models of kind mlx: leave chat at the starter preset's")
     from voicegen.chat.mlx.cpu.blas import blas_in_use
     from voicegen.chat.mlx.loading import load
@@ -61,7 +62,7 @@ def bench_chat(config: JobConfig) -> None:
 class _Peer:
     """mlx-lm used as its documentation shows, with the same prompts and the same way of sampling."""
 
-    def __init__(self, loaded: Any, chat: MLXChatConfig) -> None:
+    def __init__(self, loaded: Any, chat: MLXSettings) -> None:
         from mlx_lm.sample_utils import make_logits_processors, make_sampler
 
         self._model, self._tokenizer, self._chat = loaded.model, loaded.tokenizer, chat
@@ -108,7 +109,7 @@ class _Peer:
         return list(self._tokenizer.apply_chat_template(messages, add_generation_prompt=True))
 
 
-def _voicegen(loaded: Any, chat: MLXChatConfig) -> Callable[[Sequence[Question]], int]:
+def _voicegen(loaded: Any, chat: MLXSettings) -> Callable[[Sequence[Question]], int]:
     from voicegen.chat.mlx.answer_model import MLXAnswerModel
 
     options = GenerationOptions(

@@ -46,7 +46,7 @@ class FirstAudio:
 def bench_first_audio(config: JobConfig) -> list[FirstAudio]:
     """Asks the same questions both ways in turn, with the models that the settings name, and prints a table."""
     voice, model = build.speech_model(config), build.chat_model(config)
-    options = build.generation_options(config) | {"max_tokens": 200}
+    options = config.chat.generation | {"max_tokens": 200}
     with VoiceChatPipeline(model, voice, system_prompt=_SYSTEM_PROMPT, save_audio=False, **options) as pipeline:
         pipeline.process_message("Good morning!")  # what is slow only once is no part of it
         replies: dict[str, Reply] = {}

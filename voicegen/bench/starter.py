@@ -15,11 +15,13 @@ import numpy as np
 import soundfile
 
 from voicegen import build
-from voicegen.config import JobConfig, MLXChatConfig, PiperConfig
+from voicegen.chat.mlx.spec import MLXSettings
+from voicegen.config import JobConfig
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
 from voicegen.job.run_job import bundled_questions, run_job
 from voicegen.records import Failure, Question, Utterance
+from voicegen.tts.piper.spec import PiperSettings
 
 REPEATS = 4
 NAIVE_EVERY = 8  # the plain loop takes minutes: it does every eighth row, and its rate is compared
@@ -79,12 +81,12 @@ class PlainLoop:
     """
 
     def __init__(self, config: JobConfig) -> None:
-        if not isinstance(config.chat, MLXChatConfig) or not isinstance(config.tts, PiperConfig):
+        if not isinstance(config.chat, MLXSettings) or not isinstance(config.tts, PiperSettings):
             raise ConfigError("this benchmark is for kinds mlx and piper: leave chat and tts at the starter preset's")
         from piper import PiperVoice
 
         from voicegen.chat.mlx.loading import load_model
-        from voicegen.tts.piper import voice_file
+        from voicegen.tts.piper.voice import voice_file
 
         self._chat = config.chat
         self._model, self._tokenizer = load_model(config.chat.model, revision=config.chat.revision)

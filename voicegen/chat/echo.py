@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
+from voicegen.backend import ChatBackend
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
 from voicegen.records import Answer, Failure, FinishReason, Message, ModelInfo, Question, Role
+from voicegen.settings import AnsweringSettings
+
+
+class EchoSettings(AnsweringSettings):
+    """The fake chat model."""
+
+    kind: Literal["echo"]
 
 
 class EchoAnswerModel:
@@ -65,3 +73,12 @@ class EchoChatModel:
         if self._replies:
             return self._replies.pop(0)
         return next((message.content for message in reversed(messages) if message.role is Role.USER), "")
+
+
+SPEC: Final = ChatBackend(
+    settings=EchoSettings,
+    owns=lambda name: name == "echo",
+    answer_model=lambda _settings: EchoAnswerModel(),
+    chat_model=lambda _settings: EchoChatModel(),
+    open=lambda _name: EchoChatModel(),
+)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from voicegen.config import JobConfig, MarvisConfig
+from voicegen.config import JobConfig
 from voicegen.errors import ConfigError
 from voicegen.job.composing import launch
+from voicegen.tts.marvis.spec import MarvisSettings
 
 _USAGE = """\
 usage: voicegen bench [chat] [speech] [run] [first-audio] [KEY=VALUE ...]
@@ -39,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _bench(parts: Sequence[str], config: JobConfig) -> int:
-    if isinstance(config.tts, MarvisConfig) and not parts:
+    if isinstance(config.tts, MarvisSettings) and not parts:
         from voicegen.bench.marvis import bench_marvis
 
         bench_marvis(config.tts)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voicegen.config import JobConfig, VoiceChatConfig
 from voicegen.errors import ConfigError, InputError
 from voicegen.job.composing import launch
+from voicegen.tts.backends import SPEECH
 
 if TYPE_CHECKING:
     from voicegen.voicechat.pipeline import VoiceChatPipeline
@@ -56,9 +57,7 @@ def main(argv: Sequence[str]) -> int:
     if flags.preset is not None:
         overrides.append(f"preset={flags.preset}")
     if flags.tts_model is not None and not any(word.startswith("tts=") for word in words):
-        from voicegen.tts.client import is_piper_voice
-
-        overrides.append("tts=piper" if is_piper_voice(flags.tts_model) else "tts=marvis")
+        overrides.append(f"tts={SPEECH.owner(flags.tts_model).kind}")
     # Hydra takes overrides only when they stand together.
     place = next((place for place, word in enumerate(words) if "=" in word and word[0] != "-"), len(words))
     words[place:place] = overrides
@@ -119,7 +118,7 @@ def _open(
             subtype=config.tts.subtype,
             player=StreamPlayer(voice.sample_rate, open_stream) if voice and open_stream else None,
             seed=config.seed,
-            **build.generation_options(config),
+            **config.chat.generation,
         )
     )
     pipeline.session.tools = tools

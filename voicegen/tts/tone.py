@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from voicegen.backend import SpeechBackend
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
+from voicegen.settings import SpeakingSettings
 
 _LEVEL: Final = 0.25  # of full scale
 _SECONDS_A_CHARACTER: Final = 0.065  # about 15 characters a second, as people speak
+
+
+class ToneSettings(SpeakingSettings):
+    """The fake speech model."""
+
+    kind: Literal["tone"]
+    duration: Annotated[float, Field(gt=0)] | None
 
 
 class ToneSpeech:
@@ -61,3 +71,11 @@ class ToneSpeech:
         np.sin(phase, out=phase)
         phase *= np.float32(_LEVEL)
         return phase
+
+
+SPEC: Final = SpeechBackend(
+    settings=ToneSettings,
+    owns=lambda name: name == "tone",
+    speech_model=lambda settings, _voices: ToneSpeech(duration=settings.duration),
+    open=lambda _name, _device, _prompts: ToneSpeech(duration=None),
+)

@@ -21,8 +21,9 @@ from voicegen.chat.conversation.turn import TOOL_ROUNDS
 from voicegen.files import output_error
 from voicegen.protocols import ChatModel, SpeechModel
 from voicegen.seeds import derived_seed
-from voicegen.tts.client import DEFAULT_MODEL, open_model
+from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
+from voicegen.tts.marvis.spec import DEFAULT_MODEL
 from voicegen.voicechat.playback import Player, SilentPlayer
 from voicegen.voicechat.speaking import SpeechWorker
 from voicegen.voicechat.turn import Reply, SpokenTurn
@@ -268,7 +269,7 @@ def _free_name(folder: Path) -> Path:
 
 
 def _opened(model: str | Path | SpeechModel | None) -> SpeechModel | None:
-    return LongTextSpeech(open_model(str(model)), _LONGEST_PART) if isinstance(model, str | Path) else model
+    return LongTextSpeech(open_speech_model(str(model)), _LONGEST_PART) if isinstance(model, str | Path) else model
 
 
 def _ignore(_text: str) -> None:

@@ -133,7 +133,7 @@ def test_an_answer_is_played_through_the_device_that_is_named(chat, monkeypatch)
         (("--max-tokens", "many"), "--max-tokens: invalid int value: 'many'"),
         (("--max-token", "3"), "there is no flag --max-token"),
         (("voicechat.steam=true",), r"did you mean voicechat\.stream"),
-        (("--chat-model", "x"), r"there is no setting chat\.model here: it belongs to chat\.kind=mlx or openai"),
+        (("--chat-model", "x"), r"there is no setting chat\.model here: it belongs to chat\.kind=openai or mlx"),
         (("--system-prompt", "Be brief, please."), r"no setting chat\.system_prompt here: it belongs to"),
     ],
 )

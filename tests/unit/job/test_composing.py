@@ -64,7 +64,7 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["--config-name", "nowhere"], "there is no config named nowhere"),
         (["--config-dir", "/nowhere"], "there is no such folder"),
         (["name=a/b"], "name: 'a/b' cannot name a run's folder"),
-        (["tts.kind=os.system"], "tts.kind must be one of piper, marvis, tone"),
+        (["tts.kind=os.system"], "tts.kind must be one of piper, tone, marvis"),
         (["chat=mlx", "chat.model=x", "chat.num_answers=3"], "num_answers over 1 needs a temperature over 0"),
     ],
 )

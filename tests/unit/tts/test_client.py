@@ -15,7 +15,7 @@ from voicegen.tts import MarvisTTSClient, TTSConfig, batch_synthesize
 from voicegen.tts import client as client_module
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
-from voicegen.tts.piper import PiperSpeech
+from voicegen.tts.piper.voice import PiperSpeech
 from voicegen.tts.tone import ToneSpeech
 
 
@@ -181,7 +181,7 @@ def test_a_model_may_be_given_as_a_path(monkeypatch: pytest.MonkeyPatch, tmp_pat
         opened.append(name)
         return ToneSpeech(8000)
 
-    monkeypatch.setattr(client_module, "open_model", opening)
+    monkeypatch.setattr(client_module, "open_speech_model", opening)
     MarvisTTSClient(Path("mv")).synthesize("Hello.")
     batch_synthesize(["One."], tmp_path, model=Path("mv"))
     assert opened == ["mv", "mv"]
@@ -226,16 +226,6 @@ def test_the_starter_voice_is_loaded_by_its_name(tmp_path: Path) -> None:
     assert isinstance(clip, Clip)
     assert clip.sampling_rate == 22_050
     assert 1 < clip.duration < 5
-
-
-def test_piper_names_and_files_are_told_from_marvis_checkpoints(tmp_path: Path) -> None:
-    assert client_module.is_piper_voice("joe")
-    assert client_module.is_piper_voice("somewhere/voice.onnx")
-    assert not client_module.is_piper_voice("Marvis-AI/marvis-tts-100m-v0.2")
-    assert not client_module.is_piper_voice("smollm2")
-    assert not client_module.is_piper_voice(str(tmp_path))
-    (tmp_path / "voice.onnx").touch()
-    assert client_module.is_piper_voice(str(tmp_path))
 
 
 def test_the_public_names_are_those_of_the_package() -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from voicegen.chat.backends import open_chat_model
 from voicegen.chat.conversation.history import History, Turn
 from voicegen.chat.conversation.options import generation_options
 from voicegen.chat.conversation.reply import Reply, ReplySoFar
@@ -40,7 +41,8 @@ class ChatSession:
         """Starts an empty conversation.
 
         Args:
-            model: the name or folder of an MLX model, or any `voicegen.protocols.ChatModel`.
+            model: the name or folder of an MLX model; `URL#MODEL` for one behind an OpenAI-compatible server, as in
+                `http://127.0.0.1:8000/v1#openai/gpt-oss-20b`; or any `voicegen.protocols.ChatModel`.
             system_prompt: instructions that stay at the top of the conversation.
             **generation: fields of `GenerationOptions`, such as `max_tokens`, `temperature`, `reasoning_effort`.
 
@@ -282,6 +284,4 @@ def _kind(value: object) -> str:
 def _loaded(source: str | Path | ChatModel) -> ChatModel:
     if not isinstance(source, str | Path):
         return source
-    from voicegen.chat.mlx.chat_model import MLXChatModel
-
-    return MLXChatModel.load(str(source))
+    return open_chat_model(str(source))

@@ -7,18 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from voicegen.config import MarvisConfig, VoiceConfig
 from voicegen.errors import ModelError, VoicegenError
 from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, Speech, Utterance
+from voicegen.settings import VoiceConfig
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.requests import MAX_FRAMES, SpeechRequest
+from voicegen.tts.marvis.spec import DEFAULT_MODEL, MarvisSettings
 from voicegen.tts.voices import PromptFiles, VoiceCatalog, VoicePrompt, discover_prompts
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_MODEL: Final = "Marvis-AI/marvis-tts-100m-v0.2"
 
 _SHORT_TEXT: Final = "Yes."
 _USUAL_VOICE: Final = "conversational_a"  # what the published checkpoints are demonstrated with
@@ -47,7 +46,7 @@ class MarvisSpeech:
         self._sampling: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "max_frames": max_frames}
 
     @classmethod
-    def load(cls, settings: MarvisConfig, voices: VoiceConfig) -> MarvisSpeech:
+    def load(cls, settings: MarvisSettings, voices: VoiceConfig) -> MarvisSpeech:
         """Loads what a job's settings name, and checks every voice that the job will use.
 
         Raises:

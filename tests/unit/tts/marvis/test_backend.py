@@ -10,14 +10,15 @@ import soundfile
 
 from tests.marvis_checkpoints import tiny_config, write_checkpoint, write_mimi
 from tests.unit.tts.test_voices import recording, write
-from voicegen.config import MarvisConfig, VoiceConfig, VoicePromptConfig
 from voicegen.errors import InputError, ModelError
 from voicegen.records import Failure, Speech, Utterance
+from voicegen.settings import VoiceConfig, VoicePromptConfig
 from voicegen.tts import MarvisTTSClient, TTSConfig
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.backend import MarvisSpeech
 from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.spec import MarvisSettings
 from voicegen.tts.voices import PromptFiles, VoiceCatalog
 
 
@@ -35,7 +36,7 @@ def model(checkpoint: Path) -> MarvisSpeech:
     return MarvisSpeech.open(str(checkpoint), device="cpu", slots=3, max_frames=6)
 
 
-def settings(checkpoint: Path, **changes: object) -> MarvisConfig:
+def settings(checkpoint: Path, **changes: object) -> MarvisSettings:
     values: dict[str, object] = {
         "kind": "marvis",
         "model": str(checkpoint),
@@ -54,7 +55,7 @@ def settings(checkpoint: Path, **changes: object) -> MarvisConfig:
         "codebooks": 8,
         "max_frames": 4,
     }
-    return MarvisConfig.model_validate(values | changes)
+    return MarvisSettings.model_validate(values | changes)
 
 
 def voices(*names: str, **prompts: VoicePromptConfig) -> VoiceConfig:

@@ -14,12 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.errors import MissingDependency, ModelError
+from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
-
-STARTER_VOICE: Final = "en_US-joe-medium"
+from voicegen.tts.piper.spec import STARTER_VOICE
 
 _NOISE_PER_PHONEME: Final = 1024  # values: 192 channels for the five frames that a slow phoneme lasts
 _POLL: Final = 0.02  # seconds between looks at a source that had nothing ready
@@ -82,7 +81,7 @@ class PiperSpeech:
             threads: utterances spoken at once; by default one for each processor, at most 8.
 
         Raises:
-            MissingDependency: piper-tts, onnx or onnxruntime is not installed, or the wheel of a starter voice.
+            MissingDependency: the wheel of a starter voice is not installed.
             ModelError: the voice cannot be found, is no Piper voice or speaks another language.
         """
         _check_speed(speed)
@@ -214,17 +213,12 @@ def voice_file(model: str, revision: str | None = None) -> Path:
 
 def _open(path: Path, settings: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     """Makes the text frontend and the onnxruntime session of a voice."""
-    try:
-        import onnxruntime
-        from piper import PiperVoice
-        from piper.config import PiperConfig
+    import onnxruntime
+    from piper import PiperVoice
+    from piper.config import PiperConfig
 
-        from voicegen.tts.piper_graph import load_seedable
-    except ImportError as error:
-        raise MissingDependency(
-            f"Piper voices need the package {error.name}: install it with `uv sync --group starter`, "
-            "or `pip install 'voicegen[piper]'`"
-        ) from error
+    from voicegen.tts.piper.graph import load_seedable
+
     graph, noise_inputs = load_seedable(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -1,0 +1,62 @@
+"""MLX as a chat backend: any model that mlx-lm can load, and the starter's GGUF."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from voicegen.backend import ChatBackend
+from voicegen.protocols import AnswerModel, ChatModel
+from voicegen.settings import NOT_IDENTITY, GeneratingSettings, Positive, Probability
+
+
+class MLXSettings(GeneratingSettings):
+    """A chat model on MLX."""
+
+    kind: Literal["mlx"]
+    revision: str | None
+    top_k: Annotated[int, Field(ge=0)]
+    min_p: Probability
+    repetition_penalty: Annotated[float, Field(gt=0)]
+    batch_size: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
+    kv_budget: Positive | None = Field(json_schema_extra=NOT_IDENTITY)
+
+
+def _answer_model(settings: MLXSettings) -> AnswerModel:
+    from voicegen.chat.mlx.answer_model import MLXAnswerModel
+
+    return MLXAnswerModel.load(
+        settings.model,
+        revision=settings.revision,
+        system_prompt=settings.system_prompt,
+        options=settings.options,
+        reasoning_budget=settings.reasoning_budget,
+        tools=settings.tools,
+        batch_size=settings.batch_size,
+        kv_budget=settings.kv_budget,
+    )
+
+
+def _chat_model(settings: MLXSettings) -> ChatModel:
+    from voicegen.chat.mlx.chat_model import MLXChatModel
+
+    return MLXChatModel.load(settings.model, revision=settings.revision, reasoning_budget=settings.reasoning_budget)
+
+
+def _open(name: str) -> ChatModel:
+    from voicegen.chat.mlx.chat_model import MLXChatModel
+
+    return MLXChatModel.load(name)
+
+
+SPEC: Final = ChatBackend(
+    settings=MLXSettings,
+    owns=lambda _name: True,  # a folder, a file, a starter model, a repository: what it is shows when it is looked for
+    models=("smollm2-135m-instruct", "mlx-community/gpt-oss-20b-MXFP4-Q8"),
+    needs=("mlx.core", "mlx_lm"),
+    install="`uv sync`, or on Linux `pip install 'mlx[cpu]' mlx-lm`",
+    answer_model=_answer_model,
+    chat_model=_chat_model,
+    open=_open,
+)

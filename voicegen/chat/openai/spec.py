@@ -1,0 +1,80 @@
+"""Servers with an OpenAI-compatible API as a chat backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import Field
+
+from voicegen.backend import ChatBackend
+from voicegen.errors import ConfigError
+from voicegen.protocols import AnswerModel, ChatModel
+from voicegen.settings import NOT_IDENTITY, GeneratingSettings, Positive
+
+if TYPE_CHECKING:
+    from voicegen.chat.openai.server import Server
+
+
+class OpenAISettings(GeneratingSettings):
+    """A chat model behind an OpenAI-compatible server."""
+
+    kind: Literal["openai"]
+    base_url: Annotated[str, Field(pattern=r"^https?://")] = Field(json_schema_extra=NOT_IDENTITY)
+    api_key_env: str | None = Field(json_schema_extra=NOT_IDENTITY)
+    concurrency: Positive = Field(json_schema_extra=NOT_IDENTITY)
+    timeout: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    retries: Annotated[int, Field(ge=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    starts_in_reasoning: bool | None = Field(json_schema_extra=NOT_IDENTITY)
+
+
+def _answer_model(settings: OpenAISettings) -> AnswerModel:
+    from voicegen.chat.openai.answer_model import OpenAIAnswerModel
+    from voicegen.chat.tools import load_tools
+
+    return OpenAIAnswerModel(
+        _server(settings),
+        settings.options,
+        settings.system_prompt,
+        concurrency=settings.concurrency,
+        reasoning_budget=settings.reasoning_budget,
+        tools=load_tools(settings.tools),
+    )
+
+
+def _chat_model(settings: OpenAISettings) -> ChatModel:
+    from voicegen.chat.openai.chat_model import OpenAIChatModel
+
+    return OpenAIChatModel(_server(settings))
+
+
+def _server(settings: OpenAISettings) -> Server:
+    from voicegen.chat.openai.server import Server
+
+    return Server(
+        settings.model,
+        settings.base_url,
+        settings.api_key_env,
+        settings.timeout,
+        settings.retries,
+        starts_in_reasoning=settings.starts_in_reasoning,
+    )
+
+
+def _open(name: str) -> ChatModel:
+    """The model that `URL#MODEL` names, with the key in OPENAI_API_KEY if the server wants one."""
+    from voicegen.chat.openai.chat_model import OpenAIChatModel
+    from voicegen.chat.openai.server import Server
+
+    base_url, _, model = name.partition("#")
+    if not model:
+        raise ConfigError(f"{name} is a server: say which of its models as well, {base_url}#MODEL")
+    return OpenAIChatModel(Server(model, base_url))
+
+
+SPEC: Final = ChatBackend(
+    settings=OpenAISettings,
+    owns=lambda name: name.startswith(("http://", "https://")),
+    answer_model=_answer_model,
+    chat_model=_chat_model,
+    open=_open,
+)

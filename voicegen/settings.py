@@ -1,0 +1,124 @@
+"""What the settings of every backend share: the types of single values, and the settings that each kind has.
+
+A field marked `NOT_IDENTITY` may differ between two commands that go on with the same run: where it runs and how
+fast, not what comes out. Defaults live in `conf/`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from voicegen.protocols import GenerationOptions
+
+NOT_IDENTITY: dict[str, Any] = {"identity": False}
+
+Positive = Annotated[int, Field(gt=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}([-_][A-Za-z]{2,4})?$")]
+
+
+def _from_home(value: Any) -> Any:
+    """A path with `~` as the home folder: no shell expands it after `=` or inside quotes."""
+    written = str(value)
+    if isinstance(value, str | Path) and (written == "~" or written.startswith("~/")):
+        return type(value)(Path(written).expanduser())
+    return value
+
+
+def _local(value: Any) -> Any:
+    # A `Path` made of a URL has lost one of the two slashes.
+    if isinstance(value, str | Path) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(value)):
+        raise ValueError(f"{value} is a URL: give a file or folder of this machine")
+    return _from_home(value)
+
+
+LocalPath = Annotated[Path, BeforeValidator(_local)]
+ModelName = Annotated[str, BeforeValidator(_from_home)]  # a folder, or a model's name
+
+
+class Settings(BaseModel):
+    """A group of settings: no unknown names, never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+
+
+class AnsweringSettings(Settings):
+    """What every chat backend is told."""
+
+    kind: str
+    num_answers: Positive
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        """Those that decide how an answer is generated, by the names that `GenerationOptions` has for them."""
+        names = (field.name for field in fields(GenerationOptions))
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    @property
+    def options(self) -> GenerationOptions:
+        """How an answer is generated."""
+        return GenerationOptions(**self.generation)
+
+    @property
+    def greedy(self) -> bool:
+        """Whether every answer to the same question would be the same."""
+        return getattr(self, "temperature", 0.0) == 0.0
+
+    @model_validator(mode="after")
+    def _several_answers_differ(self) -> AnsweringSettings:
+        if self.num_answers > 1 and self.greedy:
+            raise ValueError("num_answers over 1 needs a temperature over 0: greedy answers are all the same")
+        return self
+
+
+class GeneratingSettings(AnsweringSettings):
+    """What a chat backend is told that generates."""
+
+    model: ModelName
+    system_prompt: str | None
+    max_tokens: Positive
+    temperature: Annotated[float, Field(ge=0, le=5)]
+    top_p: Probability
+    reasoning_effort: Literal["low", "medium", "high"] | None
+    reasoning_budget: Annotated[int, Field(ge=0)]
+    keep_reasoning: bool
+    tools: tuple[str, ...]
+
+
+class SpeakingSettings(Settings):
+    """What every speech backend is told."""
+
+    kind: str
+    language: Language
+    speed: Annotated[float, Field(ge=0.25, le=4)]
+    sample_rate: Annotated[int, Field(ge=4000, le=192_000)] | None
+    subtype: Literal["PCM_16", "PCM_24", "FLOAT"]
+    max_chars: Annotated[int, Field(ge=20)]
+
+
+class VoicePromptConfig(Settings):
+    """A user's own voice: a recording and what it says."""
+
+    audio: LocalPath
+    transcript: str
+    mode: Literal["match", "context"] = "match"
+    language: Language = "en"
+
+
+class VoiceConfig(Settings):
+    """Which voice says what."""
+
+    assign: Literal["fixed", "round_robin", "random"]
+    names: tuple[str, ...]
+    prompts: Annotated[Mapping[str, VoicePromptConfig], BeforeValidator(lambda prompts: prompts or {})]
+
+    @property
+    def speaking(self) -> tuple[str, ...]:
+        """The voices that speak: those named, else the user's own; none for the model's default voice."""
+        return self.names or tuple(self.prompts)

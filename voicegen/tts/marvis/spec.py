@@ -1,0 +1,51 @@
+"""Marvis as a speech backend: a folder or a repository with a checkpoint of the CSM architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from voicegen.backend import SpeechBackend
+from voicegen.protocols import SpeechModel
+from voicegen.settings import NOT_IDENTITY, ModelName, Positive, SpeakingSettings, VoiceConfig
+
+DEFAULT_MODEL: Final = "Marvis-AI/marvis-tts-100m-v0.2"
+
+
+class MarvisSettings(SpeakingSettings):
+    """Marvis TTS."""
+
+    kind: Literal["marvis"]
+    model: ModelName
+    revision: str | None
+    codec: ModelName | None
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(json_schema_extra=NOT_IDENTITY)
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(json_schema_extra=NOT_IDENTITY)
+    slots: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
+    temperature: Annotated[float, Field(ge=0, le=5)]
+    top_k: Positive
+    codebooks: Literal[8, 16, 24, 32] | None
+    max_frames: Positive
+
+
+def _speech_model(settings: MarvisSettings, voices: VoiceConfig) -> SpeechModel:
+    from voicegen.tts.marvis.backend import MarvisSpeech
+
+    return MarvisSpeech.load(settings, voices)
+
+
+def _open(name: str, device: str, prompts: Mapping[str, Any]) -> SpeechModel:
+    from voicegen.tts.marvis.backend import MarvisSpeech
+
+    return MarvisSpeech.open(name, device=device, prompts=dict(prompts))
+
+
+SPEC: Final = SpeechBackend(
+    settings=MarvisSettings,
+    owns=lambda _name: True,  # a folder or a repository: what it is shows when it is looked for
+    models=(DEFAULT_MODEL, "kyutai/mimi"),
+    speech_model=_speech_model,
+    open=_open,
+)
