@@ -29,26 +29,31 @@ class SynthFolder:
 
         Args:
             path: need not exist.
-            overwrite: move what is there aside, to `NAME.old-TIME`.
+            overwrite: move what is there aside, to `NAME.old-TIME`, when the first text is asked for.
 
         Raises:
-            OutputError: there are files in it, or it cannot be moved aside.
+            OutputError: there are files in it.
         """
         self.path = path
         self.clips: list[Clip] = []
         self.failures: list[Failure] = []
         self._texts: dict[int, str] = {}
         self._began = time.monotonic()
-        if path.is_dir() and any(path.iterdir()):
-            if not overwrite:
-                raise OutputError(
-                    f"there are files in {path} already: choose another name=... or output_dir=..., "
-                    "or overwrite=true, which moves them aside"
-                )
-            move_aside(path)
+        self._in_the_way = path.is_dir() and any(path.iterdir())
+        if self._in_the_way and not overwrite:
+            raise OutputError(
+                f"there are files in {path} already: choose another name=... or output_dir=..., "
+                "or overwrite=true, which moves them aside"
+            )
 
     def noting(self, texts: Iterable[str | Failure]) -> Iterator[str | Failure]:
-        """Passes texts on, and remembers them for metadata.csv."""
+        """Passes texts on, and remembers them for metadata.csv.
+
+        Raises:
+            OutputError: what is in the way cannot be moved aside.
+        """
+        if self._in_the_way:  # only now, as the model that asks for texts is there
+            move_aside(self.path)
         for index, text in enumerate(texts):
             if isinstance(text, str):
                 self._texts[index] = text

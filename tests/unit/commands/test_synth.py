@@ -8,7 +8,7 @@ import pytest
 import voicegen
 from voicegen.audio.wav import read_wav
 from voicegen.commands import synth
-from voicegen.errors import ConfigError, InputError, OutputError
+from voicegen.errors import ConfigError, InputError, ModelError, OutputError
 from voicegen.tts.tone import ToneSpeech
 
 FAKE = ("tts=tone", "tts.duration=0.05")
@@ -52,6 +52,14 @@ def test_paragraphs_can_be_spoken_instead(capsys):
         ("book_000000.wav", "One,\ntwo."),
         ("book_000001.wav", "Three."),
     ]
+
+
+def test_what_is_in_the_folder_stays_there_if_the_model_cannot_be_had():
+    assert speak("--text", "One.") == 0
+    with pytest.raises(ModelError):
+        synth.main(["tts=piper", "tts.model=nowhere/voice.onnx", "--text", "Two.", "overwrite=true"])
+    assert [row["text"] for row in metadata()] == ["One."]
+    assert [path.name for path in Path("outputs").iterdir()] == ["synth"]
 
 
 def test_a_text_is_drawn_as_a_run_draws_the_row_of_the_same_place(capsys):
