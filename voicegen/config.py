@@ -182,21 +182,33 @@ def _kinds_with(key: str) -> list[str]:
 
 def is_text(key: str) -> bool:
     """Whether the setting of this dotted key is text or a path, and never a number."""
+    types = _types(key)
+    return bool({str, Path} & types) and not {int, float, bool} & types
+
+
+def is_path(key: str) -> bool:
+    """Whether the setting of this dotted key is a path."""
+    return Path in _types(key)
+
+
+def _types(key: str) -> set[Any]:
+    """What the setting of this dotted key may be."""
     types: list[Any] = [JobConfig]
     for part in key.split("."):
         models = [kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        fields = [model.model_fields[part] for model in models if part in model.model_fields]
-        types = [member for field in fields for member in _members(field.annotation)]
-    return bool({str, Path} & set(types)) and not {int, float, bool} & set(types)
+        inside = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        inside += [get_args(kind)[1] for kind in types if get_origin(kind) is Mapping]
+        types = [member for annotation in inside for member in _members(annotation)]
+    return set(types)
 
 
 def _members(annotation: Any) -> list[Any]:
-    """The types that a union, with or without `Annotated`, is made of."""
+    """The types that a union, with or without `Annotated`, is made of; a mapping stays whole."""
     if get_origin(annotation) is Annotated:
         return _members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
         return [member for part in get_args(annotation) for member in _members(part)]
-    return [annotation] if isinstance(annotation, type) else []
+    return [annotation] if isinstance(annotation, type) or get_origin(annotation) is Mapping else []
 
 
 def dotted_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

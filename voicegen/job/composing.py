@@ -17,6 +17,7 @@ from typing import Any
 
 from voicegen.config import JobConfig, dotted_keys, is_text, unknown_key, validate
 from voicegen.errors import ConfigError, VoicegenError
+from voicegen.job.environment import held_back
 
 Job = Callable[[JobConfig], int]
 
@@ -131,22 +132,27 @@ def _quoted(value: str) -> str:
     return "'" + re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), value) + "'"
 
 
-def _validated(composed: Any, settings: Mapping[str, Any]) -> JobConfig:
+def _validated(composed: Any, settings: Mapping[str, Any], folder: str | None = None) -> JobConfig:
+    """The settings with these in place of some, inside a folder of `output_dir` if one is given."""
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
     OmegaConf.set_struct(composed, False)
     for key, value in settings.items():
         OmegaConf.update(composed, key, _uninterpolated(value) if isinstance(value, str) else value)
+    if folder is not None:
+        whole = OmegaConf.to_container(composed, resolve=False)["output_dir"]  # type: ignore[index, call-overload]
+        OmegaConf.update(composed, "output_dir", f"{whole}/{_uninterpolated(folder)}")
     try:
-        plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+        with held_back() as outside:
+            plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
         raise ConfigError(f"{error.full_key} has no default: give it as {error.full_key}=...") from None
     except InterpolationResolutionError as error:
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from None
     assert isinstance(plain, dict)
     plain.pop("hydra", None)
-    return validate({str(key): value for key, value in plain.items()})
+    return validate(outside.put_in(plain))
 
 
 def _one_line(error: Exception, config_name: str, overrides: Sequence[str]) -> str:
@@ -202,8 +208,7 @@ def _launch_hydra(argv: Sequence[str], job: Job, settings: Mapping[str, Any]) ->
             folder = None
             if HydraConfig.get().mode is RunMode.MULTIRUN:
                 folder = _sweep_folder(HydraConfig.get().overrides.task, words)
-            where = {"output_dir": str(Path(composed.output_dir) / folder)} if folder else {}
-            exit_codes.append(job(_validated(composed, where)))
+            exit_codes.append(job(_validated(composed, {}, folder)))
         except VoicegenError as error:
             print(f"voicegen: {error}", file=sys.stderr)
             exit_codes.append(error.exit_code)
