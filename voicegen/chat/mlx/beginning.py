@@ -7,6 +7,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import make_prompt_cache
 
+from voicegen.chat.mlx.kv import prefill
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.reading.beginning import SHORT_ANSWER, Beginning, short_question
 
@@ -23,7 +24,7 @@ def found_beginning(model: Any, template: ChatTemplate) -> Beginning:
     cache = make_prompt_cache(model)
     fed = template.render(short_question())
     for _ in range(SHORT_ANSWER):
-        token = int(mx.argmax(model(mx.array(fed)[None], cache=cache)[0, -1]).item())  # type: ignore[arg-type]
+        token = int(mx.argmax(prefill(model, cache, fed)).item())  # type: ignore[arg-type]
         if any(delta.text for delta in parser.feed(token)):  # text is given when it is known what it is
             break
         if token in template.stop_tokens or parser.stopped:

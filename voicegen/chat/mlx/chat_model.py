@@ -11,7 +11,8 @@ from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cach
 
 from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.cpu.acceleration import accelerate
-from voicegen.chat.mlx.kv import PREFILL_STEP, common_length
+from voicegen.chat.mlx.forcing import forcing
+from voicegen.chat.mlx.kv import common_length, evaluate, prefill
 from voicegen.chat.mlx.loading import LoadedModel, load
 from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
 from voicegen.chat.prompting.templates import ChatTemplate
@@ -80,38 +81,41 @@ class MLXChatModel:
             )
         self._turn += 1
         parser = self._template.parser(self._begins)
-        reply = _Sampling(RowStream(options.seed), BatchSampler(options))
+        sampling = _Sampling(RowStream(options.seed), BatchSampler(options))
         cached = self._keep_common_prefix(prompt)
-        finish = yield from self._generate(prompt[cached:], min(options.max_tokens, room), parser, reply)
-        yield from parser.finish(cut=finish == "length")
-        if finish == "length" and parser.cut_in_reasoning:
-            forced = parser.force_answer_tokens()
-            room = self.context_length - len(self._tokens) - len(forced)
-            if forced and min(room, self._reasoning_budget) > 0:
-                for token in forced:
-                    yield from parser.feed(token)
-                budget = min(room, self._reasoning_budget)
-                finish = yield from self._generate(forced, budget, parser, reply)
-                yield from parser.finish(cut=finish == "length")
-        yield ChatUsage(finish, len(prompt), reply.count, cached)
+        finish = yield from self._generate(prompt[cached:], min(options.max_tokens, room), parser, sampling)
+        room = self.context_length - len(self._tokens)
+        if finish == "length" and (forced := forcing(parser, self._reasoning_budget, room)):
+            for token in forced.tokens:
+                yield from parser.feed(token)
+            finish = yield from self._generate(forced.tokens, forced.budget, parser, sampling)
+        yield ChatUsage(finish, len(prompt), sampling.count, cached)
 
     def _generate(
-        self, tokens: Sequence[int], budget: int, parser: TokenParser, reply: _Sampling
+        self, tokens: Sequence[int], budget: int, parser: TokenParser, sampling: _Sampling
     ) -> Generator[Delta, None, FinishReason]:
-        """Feeds `tokens` and generates up to `budget` more; returns the finish reason."""
+        """Feeds `tokens` and generates up to `budget` more, to the reply's end or its cut, which it returns."""
+        finish = yield from self._written(tokens, budget, parser, sampling)
+        yield from parser.finish(cut=finish == "length")
+        return finish
+
+    def _written(
+        self, tokens: Sequence[int], budget: int, parser: TokenParser, sampling: _Sampling
+    ) -> Generator[Delta, None, FinishReason]:
         turn = self._turn
-        upcoming = self._feed(tokens, reply)
-        if reply.count == 0:
+        upcoming = sampling.sample(self._run(tokens), self._tokens)
+        if sampling.count == 0:
             self._keep_prompt()
         for _ in range(budget):
             if turn != self._turn:
                 return "stop"
             token = int(upcoming.item())  # type: ignore[arg-type]
-            reply.count += 1
+            sampling.count += 1
             if token in self._template.stop_tokens:
                 yield from parser.feed(token)  # a tool call may end with it
                 return "stop"
-            upcoming = self._advance(token, reply)
+            upcoming = sampling.sample(self._run([token]), self._tokens)
+            mx.async_eval(upcoming)
             yield from parser.feed(token)
             if parser.retracted:
                 self._begins = Beginning.UNKNOWN
@@ -120,23 +124,10 @@ class MLXChatModel:
                 return "stop"
         return "length"
 
-    def _feed(self, tokens: Sequence[int], reply: _Sampling) -> mx.array:
-        """Prefills and gives the first token to come."""
-        logits = mx.array([])
-        for start in range(0, len(tokens), PREFILL_STEP):
-            logits = self._run(tokens[start : start + PREFILL_STEP])
-            mx.eval([layer.state for layer in self._cache])
-        return reply.sample(logits, self._tokens)
-
-    def _advance(self, token: int, reply: _Sampling) -> mx.array:
-        upcoming = reply.sample(self._run([token]), self._tokens)
-        mx.async_eval(upcoming)
-        return upcoming
-
     def _run(self, tokens: Sequence[int]) -> mx.array:
-        """One forward pass; (1, V) logits after the last of `tokens`."""
+        """Feeds `tokens`; (1, V) logits after the last of them."""
         try:
-            logits = self._model(mx.array(list(tokens))[None], cache=self._cache)[:, -1, :]
+            logits = prefill(self._model, self._cache, tokens)
         except BaseException:
             self._forget()
             raise
@@ -159,6 +150,7 @@ class MLXChatModel:
         of the prompt is the farthest point that the two share.
         """
         if any(not isinstance(layer, KVCache) for layer in self._cache):
+            evaluate(self._cache)
             self._prompt = (list(self._tokens), copy.deepcopy(self._cache))
 
     def _go_back_to_prompt(self, prompt: Sequence[int]) -> int:

@@ -36,24 +36,27 @@ def shared_prefix(model: nn.Module, one: Sequence[int], other: Sequence[int]) ->
     tokens = tuple(one[: common_length(one, other)])
     cache = make_prompt_cache(model)
     prefill(model, cache, tokens or one[:1])
-    return SharedPrefix(tokens, cache, cache_bytes(cache) // max(1, len(tokens)))
+    evaluate(cache)
+    return SharedPrefix(tokens, cache, _bytes_per_token(cache, max(1, len(tokens))))
 
 
-def prefill(model: nn.Module, cache: list[Any], tokens: Sequence[int]) -> None:
-    """Runs `tokens` through the model for the sake of the cache alone."""
+def prefill(model: nn.Module, cache: list[Any], tokens: Sequence[int]) -> mx.array:
+    """Runs `tokens` through the model, some at a time; (1, V) logits after the last of them, not yet evaluated."""
     for start in range(0, len(tokens), PREFILL_STEP):
-        model(mx.array(list(tokens[start : start + PREFILL_STEP]))[None], cache=cache)
-        mx.eval([layer.state for layer in cache])
+        if start:
+            evaluate(cache)
+        logits = model(mx.array(list(tokens[start : start + PREFILL_STEP]))[None], cache=cache)[:, -1, :]
+    return logits
+
+
+def evaluate(cache: Sequence[Any]) -> None:
+    """Computes what a cache holds now."""
+    mx.eval([layer.state for layer in cache])
 
 
 def common_length(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two sequences share from their start."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def cache_bytes(cache: Sequence[Any]) -> int:
-    """Bytes of the keys and values that a cache holds, without what it keeps in reserve."""
-    return sum(part.nbytes for layer in cache for part in _arrays(layer.state))
 
 
 def default_kv_budget() -> int:
@@ -64,6 +67,12 @@ def default_kv_budget() -> int:
         size = device.get("max_recommended_working_set_size") or device.get("memory_size")
         free = int(size) - mx.get_active_memory() if size else free
     return max(free // 4, 1 << 26)
+
+
+def _bytes_per_token(cache: Sequence[Any], tokens: int) -> int:
+    """Bytes that a token more costs; keys and values (1, H, N, D) have places in reserve, which are not counted."""
+    arrays = [part for layer in cache for part in _arrays(layer.state)]
+    return sum(part.nbytes // (part.shape[2] if part.ndim == 4 else tokens) for part in arrays)
 
 
 def _arrays(state: Any) -> list[mx.array]:

@@ -1,90 +1,88 @@
-"""One question on its way to an answer: its prompt, what the model has said so far, and what comes of it."""
+"""A question on its way to an answer: a row of a batch, and a row while the model writes its reply."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import Any
 
+from voicegen.chat.conversation.reply import Reply
+from voicegen.chat.conversation.turn import OpenTurn
 from voicegen.chat.mlx.sampling import RowStream
 from voicegen.reading.parsing import TokenParser
-from voicegen.records import Answer, Failure, FinishReason, Message, Question, Role
-
-MAX_TOOL_ROUNDS = 8
+from voicegen.records import Question
 
 
-class Next(Enum):
-    """What is to be done with a row whose generation has ended."""
-
-    DONE = "done"
-    FORCE_ANSWER = "force answer"  # it was cut while it reasoned: make it answer
-    RUN_TOOLS = "run tools"
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Row:
-    """The state of one question; `messages` grows with each round of tool calls.
+    """What a question's next reply is made from. Nothing changes it, so that it can be begun again at any time.
 
-    `cache` and `cached` are set when the row goes on from a KV cache of its own.
+    Attributes:
+        turn: how far the question has come.
+        prompt: tokens to prefill, at least one.
+        budget: the most tokens to generate.
+        cache: the KV cache that a reply which goes on has so far, which batches copy; None for a new reply.
+        cached: the tokens in it.
+        written: what that reply has said so far.
+        seconds: compute time used so far.
     """
 
     question: Question
-    messages: list[Message]
-    prompt: list[int]
-    parser: TokenParser
-    stream: RowStream
+    turn: OpenTurn
+    prompt: tuple[int, ...]
     budget: int
     cache: list[Any] | None = None
-    cached: list[int] = field(default_factory=list)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    cached: tuple[int, ...] = ()
+    written: tuple[int, ...] = ()
     seconds: float = 0.0
-    rounds: int = 0
-    forced: bool = False
+
+    @property
+    def stream(self) -> RowStream:
+        """Its random numbers: each reply of a turn has some of its own."""
+        return RowStream(self.question.seed, self.turn.replies)
+
+    @property
+    def longest(self) -> int:
+        """The most tokens that its KV cache may come to hold."""
+        return len(self.cached) + len(self.prompt) + self.budget
+
+
+class RunningRow:
+    """A row in the batch."""
+
+    def __init__(self, row: Row, parser: TokenParser) -> None:
+        """`parser` has read what `row` has written and is to be fed before."""
+        self.row = row
+        self.parser = parser
+        self.seconds = row.seconds
+        self.written: list[int] = []
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the reply has ended, also where no stop token came."""
+        return self.parser.stopped
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and reply so far."""
+        return len(self.row.cached) + len(self.row.prompt) + len(self.written)
 
     def feed(self, token: int) -> None:
         """Takes a generated token."""
-        self.completion_tokens += 1
+        self.written.append(token)
         self.parser.feed(token)
 
-    def next_step(self, cut: bool, can_call: bool) -> Next:
-        """Decides after the last token; `cut` says that the budget ended the reply."""
+    def ended(self, cut: bool) -> Reply:
+        """The whole reply; `cut`: the budget ended it."""
         self.parser.finish(cut)
-        if can_call and self.parser.tool_calls:
-            return Next.RUN_TOOLS
-        if cut and self.parser.cut_in_reasoning and not self.forced:
-            return Next.FORCE_ANSWER
-        return Next.DONE
-
-    def assistant_message(self) -> Message:
-        """The reply as a message of the conversation, for the round after its tool calls."""
-        return Message(
-            Role.ASSISTANT, self.parser.answer, reasoning=self.parser.reasoning, tool_calls=self.parser.tool_calls
-        )
-
-    def outcome(self, cut: bool) -> Answer | Failure:
-        """The record that this row becomes. Reasoning never becomes an answer."""
-        text = self.parser.answer.strip()
-        if self.parser.cut_in_reasoning and not cut:
-            return self.failure(f"the model ended its reply after {self.completion_tokens} tokens without an answer")
-        if self.parser.cut_in_reasoning:
-            return self.failure(
-                f"the model reasoned for {self.completion_tokens} tokens and gave no answer; "
-                "raise chat.reasoning_budget or lower chat.reasoning_effort"
-            )
-        if not text:
-            return self.failure("the model's answer is empty")
-        reason: FinishReason = "length" if cut else "stop"
-        return Answer(
-            self.question,
-            text,
-            reason,
+        return Reply(
+            self.parser.answer,
             self.parser.reasoning,
-            self.prompt_tokens,
-            self.completion_tokens,
-            self.seconds,
+            self.parser.tool_calls,
+            "length" if cut else "stop",
+            prompt_tokens=0 if self.row.cached else len(self.row.prompt),  # one that goes on was counted before
+            completion_tokens=len(self.written),
         )
 
-    def failure(self, error: str) -> Failure:
-        """The record of a row that gave no answer."""
-        return Failure(self.question.index, "chat", error)
+    def again(self) -> Row:
+        """The row as it was before its reply, with the time that it has used."""
+        return replace(self.row, seconds=self.seconds)

@@ -5,6 +5,7 @@ import pytest
 from tests.mlx_models import starter_model, tiny_model
 from voicegen.chat.mlx.answer_model import MLXAnswerModel
 from voicegen.chat.mlx.chat_model import MLXChatModel
+from voicegen.chat.mlx.kv import shared_prefix
 from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.errors import ModelError
 from voicegen.protocols import Delta, GenerationOptions
@@ -89,22 +90,29 @@ def test_tokens_reasons_and_time_are_counted(tiny):
     assert answer.seconds > 0
 
 
-def test_the_system_prompt_is_prefilled_once(tiny, monkeypatch):
-    asked = model(tiny, batch_size=4)
-    shared = len(asked.prefix.tokens)
+def added_rows(monkeypatch):
+    """What is asked of the batch from now on: the rows' prompts and the tokens that they find cached."""
     added = []
     add = TokenGenerator.add
-    monkeypatch.setattr(TokenGenerator, "add", lambda self, *a: added.extend(a[0]) or add(self, *a))
-    answers = list(asked.answer(questions(6)))
-    assert shared >= len("<|im_start|>system\nBe brief.") - 12
-    assert {len(prompt) + shared for prompt in added} == {answer.prompt_tokens for answer in answers}
+    monkeypatch.setattr(TokenGenerator, "add", lambda self, *a: added.append((a[0], a[3])) or add(self, *a))
+    return added
 
 
-def test_history_comes_before_the_question(tiny):
+def test_the_system_prompt_is_prefilled_once(tiny, monkeypatch):
+    added = added_rows(monkeypatch)
+    answers = list(model(tiny, batch_size=4).answer(questions(6)))
+    rows = [row for prompts, cached in added for row in zip(prompts, cached, strict=True)]
+    assert len({tuple(cached) for _, cached in rows}) == 1
+    assert len(rows[0][1]) >= len("<|im_start|>system\nBe brief.") - 12
+    assert {len(prompt) + len(cached) for prompt, cached in rows} == {answer.prompt_tokens for answer in answers}
+
+
+def test_history_comes_before_the_question(tiny, monkeypatch):
+    added = added_rows(monkeypatch)
     history = (Message(Role.USER, "First?"), Message(Role.ASSISTANT, "Yes."))
-    question = dataclasses.replace(questions(1)[0], history=history)
-    row = model(tiny).row(question)
-    text = tiny.tokenizer.decode(row.prompt)
+    list(model(tiny).answer([dataclasses.replace(questions(1)[0], history=history)]))
+    (((prompt,), (cached,)),) = added
+    text = tiny.tokenizer.decode([*cached, *prompt])
     assert text.index("Be brief.") < text.index("First?") < text.index("Yes.") < text.index("Question number")
 
 
@@ -155,15 +163,18 @@ def test_questions_are_read_as_places_come_free(tiny):
     assert len(list(answers)) == 39
 
 
+def test_a_tokens_place_in_memory_costs_the_same_in_any_prefix(tiny):
+    costs = {shared_prefix(tiny.model, range(n), range(n)).bytes_per_token for n in (1, 3, 40, 300)}
+    assert len(costs) == 1
+
+
 def test_memory_bounds_the_batch(tiny, monkeypatch):
-    largest = []
-    add = TokenGenerator.add
-    asked = model(tiny, batch_size=16)
-    row = asked.row(questions(1)[0])
-    asked._kv_budget = 3 * (len(row.prompt) + row.budget + 8) * asked.prefix.bytes_per_token
-    monkeypatch.setattr(TokenGenerator, "add", lambda self, *a: largest.append(len(a[0])) or add(self, *a))
-    assert len(list(asked.answer(questions(10)))) == 10
-    assert max(largest) <= 3
+    (answer,) = model(tiny).answer(questions(1))
+    most = 3 * (answer.prompt_tokens + answer.completion_tokens + 8)
+    budget = most * shared_prefix(tiny.model, [1, 2, 3], [1, 2, 3]).bytes_per_token
+    added = added_rows(monkeypatch)
+    assert len(list(model(tiny, batch_size=16, kv_budget=budget).answer(questions(10)))) == 10
+    assert max(len(prompts) for prompts, _ in added) <= 3
 
 
 def test_running_out_of_memory_halves_the_batch_and_changes_no_answer(tiny, monkeypatch):

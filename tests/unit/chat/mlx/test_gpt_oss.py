@@ -13,6 +13,8 @@ from tests.gpt_oss_checkpoint import (
 from voicegen.chat.mlx.answer_model import MLXAnswerModel
 from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.loading import load
+from voicegen.chat.mlx.token_batch import TokenGenerator
+from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.chat.tools import ToolRegistry
 from voicegen.model_files import find_model
 from voicegen.protocols import ChatUsage, GenerationOptions
@@ -71,16 +73,34 @@ def test_a_batch_runs_the_tools_that_its_rows_call(loaded):
     assert [records[i].text for i in range(2)] == [SEARCH_ANSWER] * 2
 
 
+def test_running_out_of_memory_runs_no_tool_again(loaded, monkeypatch):
+    calls = []
+    tools = ToolRegistry()
+    schema = SEARCH_TOOL["function"]
+    tools.register("search", schema["description"], lambda q: calls.append(q) or SEARCH_RESULT, schema["parameters"])
+    step = TokenGenerator.next
+
+    def next_or_fail(self):
+        if calls and self.completion_batch_size > 2:
+            raise RuntimeError("[malloc] Unable to allocate")
+        return step(self)
+
+    monkeypatch.setattr(TokenGenerator, "next", next_or_fail)
+    model = MLXAnswerModel(loaded, options=GenerationOptions(max_tokens=100), tools=tools, batch_size=4)
+    assert answered(model, [Question(0, "0", SEARCH_QUESTION)])[0].text == SEARCH_ANSWER
+    assert calls == ["MLX arrays"]
+
+
 def test_tools_that_never_end_fail_the_row(loaded, monkeypatch):
     tools = ToolRegistry()
     schema = SEARCH_TOOL["function"]
     tools.register("search", schema["description"], lambda q: "again", schema["parameters"])
+    render = ChatTemplate.render  # as if the model had not seen that its calls were answered
+    monkeypatch.setattr(ChatTemplate, "render", lambda self, messages, *rest: render(self, messages[:1], *rest))
     model = MLXAnswerModel(loaded, options=GenerationOptions(max_tokens=100), tools=tools)
-    prompt = model._render([Message(Role.USER, SEARCH_QUESTION)])
-    monkeypatch.setattr(model, "_render", lambda messages: prompt)
     record = answered(model, [Question(0, "0", SEARCH_QUESTION)])[0]
     assert isinstance(record, Failure)
-    assert "went on calling tools after 8 rounds" in record.error
+    assert "still calls tools after 8 rounds" in record.error
 
 
 def test_a_chat_streams_reasoning_and_answer_on_their_own_channels(loaded):

@@ -1,0 +1,114 @@
+"""How the turns of rows go on: questions become rows, and replies the next row or the record. Knows no batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
+from voicegen.chat.mlx.forcing import Forcing, forcing
+from voicegen.chat.mlx.rows import Row, RunningRow
+from voicegen.chat.prompting.templates import ChatTemplate
+from voicegen.chat.tools import ToolRegistry
+from voicegen.errors import VoicegenError
+from voicegen.protocols import GenerationOptions
+from voicegen.reading.beginning import Beginning
+from voicegen.reading.parsing import TokenParser
+from voicegen.records import Answer, Failure, Message, Question, Role
+
+HeldCache = Callable[[], tuple[list[Any], list[int]]]
+"""Gives the KV cache of a reply and the tokens in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What all rows of a run have in common but for the weights.
+
+    Attributes:
+        begins: how the model's replies begin.
+        system: stands before every question.
+        reasoning_budget: tokens more for a reply that was cut while the model reasoned.
+        tools: what the model may call.
+    """
+
+    template: ChatTemplate
+    begins: Beginning
+    context_length: int
+    options: GenerationOptions = field(default_factory=GenerationOptions)
+    system: tuple[Message, ...] = ()
+    reasoning_budget: int = 0
+    tools: ToolRegistry = field(default_factory=ToolRegistry)
+
+    def begin(self, question: Question) -> Row | Failure:
+        """A question ready to be answered, or why it cannot be."""
+        messages = (*self.system, *question.history, Message(Role.USER, question.text))
+        turn = OpenTurn(messages, TOOL_ROUNDS if len(self.tools) else 0)
+        return self._asked(Row(question, turn, (), self.options.max_tokens))
+
+    def running(self, row: Row) -> RunningRow:
+        """A row about to be run. The parser of a reply that goes on reads again what it has said."""
+        parser = self.template.parser(self.begins)
+        if row.written:
+            _feed(parser, row.written)
+            parser.finish(cut=True)
+            _feed(parser, row.prompt)
+        return RunningRow(row, parser)
+
+    def after(self, running: RunningRow, cut: bool, held: HeldCache) -> Row | Answer | Failure:
+        """What a row becomes whose reply has ended.
+
+        Args:
+            running: the row.
+            cut: whether the budget ended the reply.
+            held: is asked for the cache of a reply that goes on.
+        """
+        row, reply = running.again(), running.ended(cut)
+        room = self.context_length - running.context
+        forced = forcing(running.parser, self.reasoning_budget, room) if reply.cut_before_answer else None
+        turn = row.turn.after(reply, may_force=forced is not None)
+        row = replace(row, turn=turn)
+        match turn.next:
+            case Next.FORCE_ANSWER if forced is not None:
+                return _going_on(row, running, forced, held)
+            case Next.RUN_TOOLS:
+                return self._asked(replace(row, turn=turn.told(self.tools.call_all(turn.calls))))
+            case Next.ASK:
+                return self._asked(row)
+        return turn.record(row.question, row.seconds)
+
+    def probes(self) -> list[list[int]]:
+        """Two prompts that share what all prompts share."""
+        return [self._render([*self.system, Message(Role.USER, text)]) for text in ("one?", "Two!")]
+
+    def _asked(self, row: Row) -> Row | Failure:
+        """The row with the prompt for its next reply, whose budget is cut to what the context leaves."""
+        try:
+            prompt = tuple(self._render(row.turn.messages))
+        except VoicegenError as error:
+            return Failure(row.question.index, "chat", str(error))
+        budget = min(self.options.max_tokens, self.context_length - len(prompt))
+        if budget > 0:
+            return Row(row.question, row.turn, prompt, budget, seconds=row.seconds)
+        why = f"the prompt has {len(prompt)} tokens, but the model's context holds {self.context_length}: shorten it"
+        return Failure(row.question.index, "chat", why)
+
+    def _render(self, messages: Sequence[Message]) -> list[int]:
+        return self.template.render(messages, self.tools.schemas, self.options.reasoning_effort)
+
+
+def _going_on(row: Row, running: RunningRow, forced: Forcing, held: HeldCache) -> Row:
+    cache, cached = held()
+    return replace(
+        row,
+        prompt=forced.tokens,
+        budget=forced.budget,
+        cache=cache,
+        cached=tuple(cached),
+        written=tuple(running.written),
+    )
+
+
+def _feed(parser: TokenParser, tokens: Sequence[int]) -> None:
+    for token in tokens:
+        parser.feed(token)
