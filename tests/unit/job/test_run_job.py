@@ -6,6 +6,7 @@ import pytest
 
 import voicegen
 from tests.product import manifest_rows, questions_csv
+from voicegen.chat.echo import EchoAnswerModel
 from voicegen.errors import ModelError
 from voicegen.job.summary import print_summary
 from voicegen.pipeline.plan import take_seed
@@ -58,6 +59,22 @@ def test_a_rejected_take_is_drawn_anew_when_asked_and_a_failed_row_is_not(run):
     summary, rows = run(Reluctant(), "retry_failed=true")
     assert summary.ok == 10
     assert rows[3]["attempts"] == 3
+
+
+def test_a_row_that_fails_before_its_next_take_keeps_its_place_among_the_attempts(run, monkeypatch):
+    first = derived_seed(0, 2)
+    run(Reluctant(cut=[first]))
+
+    class Silent(EchoAnswerModel):
+        def answer(self, questions):
+            yield from (Failure(question.index, "chat", "no answer") for question in questions if question is not None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("voicegen.build.answer_model", lambda config: Silent())
+        _, rows = run(Reluctant(), "retry_failed=true")
+    assert (rows[2]["status"], rows[2]["attempts"]) == ("failed", 2)
+    summary, rows = run(Reluctant(cut=[first]), "retry_failed=true")
+    assert (summary.ok, rows[2]["attempts"]) == (10, 2)
 
 
 def test_a_take_of_a_later_attempt_is_made_again_the_same(run, tmp_path):
