@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from voicegen.backend import Backends
+from voicegen.bounds import NotNegative, Positive, what_it_may_be
 from voicegen.chat.backends import CHAT
 from voicegen.errors import ConfigError
 from voicegen.settings import (
     NOT_IDENTITY,
     AnsweringSettings,
     LocalPath,
-    Positive,
     Settings,
     SpeakingSettings,
     VoiceConfig,
@@ -35,7 +35,7 @@ class QuestionsConfig(Settings):
     answer_column: str | None
     conversation_column: str | None
     turn_column: str | None
-    limit: Annotated[int, Field(ge=0)] | None = Field(json_schema_extra=NOT_IDENTITY)
+    limit: NotNegative | None = Field(json_schema_extra=NOT_IDENTITY)
 
 
 class VoiceChatConfig(Settings):
@@ -138,9 +138,7 @@ def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
         return f"{key}={given!r}: give a list, '{key}=[{given}]'"
     if first["type"] in ("model_type", "dict_type"):
         return f"{key}={given!r}: give settings by name, '{key}={{NAME: VALUE}}'"
-    messages = [problem["msg"] for problem in problems if _key(problem["loc"], composed) == key]
-    others = (message.removeprefix("Input should be ") for message in messages[1:])
-    return f"{key}={given!r}: " + " or ".join([messages[0][0].lower() + messages[0][1:], *others])
+    return f"{key}={given!r}: " + what_it_may_be([one for one in problems if _key(one["loc"], composed) == key])
 
 
 def _key(place: Sequence[str | int], composed: Mapping[str, Any]) -> str:

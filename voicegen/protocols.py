@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from voicegen.bounds import Effort, NotNegative, Penalty, Positive, Probability, Temperature
 from voicegen.records import Answer, Failure, FinishReason, Message, ModelInfo, Question, Speech, ToolCall, Utterance
 
 SpeechStream = Generator[NDArray[np.float32], None, FinishReason]
@@ -69,14 +70,14 @@ class SpeechModel(Protocol):
 class GenerationOptions:
     """How a chat model generates. `temperature` 0 is greedy; `reasoning_effort` is for models that reason."""
 
-    max_tokens: int = 256
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
+    max_tokens: Positive = 256
+    temperature: Temperature = 0.0
+    top_p: Probability = 1.0
+    top_k: NotNegative = 0
+    min_p: Probability = 0.0
+    repetition_penalty: Penalty = 1.0
     seed: int = 0
-    reasoning_effort: Literal["low", "medium", "high"] | None = None
+    reasoning_effort: Effort | None = None
 
 
 @dataclass(frozen=True, slots=True)

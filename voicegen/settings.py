@@ -1,4 +1,4 @@
-"""What the settings of every backend share: the types of single values, and the settings that each kind has.
+"""What the settings of every backend share, and what a name or a path in them may be.
 
 A field marked `NOT_IDENTITY` may differ between two commands that go on with the same run: where it runs and how
 fast, not what comes out. Defaults live in `conf/`.
@@ -14,13 +14,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from voicegen.bounds import (
+    Effort,
+    Language,
+    NotNegative,
+    Positive,
+    Probability,
+    SampleRate,
+    Speed,
+    Subtype,
+    Temperature,
+)
 from voicegen.protocols import GenerationOptions
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
-
-Positive = Annotated[int, Field(gt=0)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}([-_][A-Za-z]{2,4})?$")]
 
 
 def _from_home(value: Any) -> Any:
@@ -83,10 +90,10 @@ class GeneratingSettings(AnsweringSettings):
     model: ModelName
     system_prompt: str | None
     max_tokens: Positive
-    temperature: Annotated[float, Field(ge=0, le=5)]
+    temperature: Temperature
     top_p: Probability
-    reasoning_effort: Literal["low", "medium", "high"] | None
-    reasoning_budget: Annotated[int, Field(ge=0)]
+    reasoning_effort: Effort | None
+    reasoning_budget: NotNegative
     keep_reasoning: bool
     tools: tuple[str, ...]
 
@@ -96,9 +103,9 @@ class SpeakingSettings(Settings):
 
     kind: str
     language: Language
-    speed: Annotated[float, Field(ge=0.25, le=4)]
-    sample_rate: Annotated[int, Field(ge=4000, le=192_000)] | None
-    subtype: Literal["PCM_16", "PCM_24", "FLOAT"]
+    speed: Speed
+    sample_rate: SampleRate | None
+    subtype: Subtype
     max_chars: Annotated[int, Field(ge=20)]
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from voicegen.bounds import Subtype
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
 
-Subtype = Literal["PCM_16", "PCM_24", "FLOAT"]
 SUBTYPES: Final[tuple[str, ...]] = get_args(Subtype)
 SILENCE_DBFS: Final = -120.0  # what the peak of digital silence is called: JSON and Parquet readers dislike -inf
 

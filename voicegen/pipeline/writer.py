@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from voicegen.audio.wav import Subtype, encode_wav, peak_dbfs
+from voicegen.audio.wav import encode_wav, peak_dbfs
+from voicegen.bounds import Subtype
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
 from voicegen.records import Clip

@@ -7,18 +7,18 @@ tts.save_wav(audio, "hello.wav")
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.audio.wav import SUBTYPES, Subtype, write_wav
+from voicegen.audio.wav import write_wav
 from voicegen.audio.waveform import Waveform
+from voicegen.bounds import Language, SampleRate, Speed, Subtype, checked
 from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import SpeechModel
 from voicegen.records import Clip, Failure, FinishReason, Speech, Utterance
@@ -31,9 +31,6 @@ from voicegen.tts.marvis.spec import DEFAULT_MODEL
 from voicegen.tts.speaking import mapped, speak_one
 from voicegen.tts.synth import file_prefix, speak_to_folder
 from voicegen.tts.voices import PromptFiles
-
-_LONGEST_PART: Final = 400  # characters spoken at once; longer texts are split at sentence ends
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +49,15 @@ class TTSConfig:
     """
 
     voice: str | None = None
-    language: str = "en"
-    sample_rate: int | None = None
-    speed: float = 1.0
+    language: Language = "en"
+    sample_rate: SampleRate | None = None
+    speed: Speed = 1.0
     subtype: Subtype = "PCM_16"
 
     def __post_init__(self) -> None:
-        rate = self.sample_rate
-        if rate is not None and not (isinstance(rate, int | np.integer) and 4000 <= rate <= 192_000):
-            raise ConfigError(f"TTSConfig.sample_rate={rate!r}: it is None or 4000 to 192000 Hz")
-        object.__setattr__(self, "sample_rate", None if rate is None else int(rate))
-        if not (isinstance(self.speed, int | float) and 0.25 <= self.speed <= 4.0):
-            raise ConfigError(f"TTSConfig.speed={self.speed!r}: it is a number from 0.25 to 4")
-        if not (isinstance(self.language, str) and _LANGUAGE.fullmatch(self.language)):
-            raise ConfigError(f"TTSConfig.language={self.language!r}: it is a code such as en or pt-BR")
-        if self.subtype not in SUBTYPES:
-            raise ConfigError(f"TTSConfig.subtype={self.subtype!r}: it is one of {', '.join(SUBTYPES)}")
-        if not (self.voice is None or isinstance(self.voice, str)):
-            raise ConfigError(f"TTSConfig.voice={self.voice!r}: it is the name of a voice, or None")
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in checked(TTSConfig, given, "TTSConfig.").items():
+            object.__setattr__(self, name, value)
 
 
 class MarvisTTSClient:
@@ -203,7 +191,7 @@ class MarvisTTSClient:
         at_speed = model.traits.at_speed
         if speed != 1.0 and at_speed is not None:
             model, speed = at_speed(speed), 1.0
-        return AdjustedSpeech(LongTextSpeech(model, _LONGEST_PART), config.sample_rate, speed)
+        return AdjustedSpeech(LongTextSpeech(model), config.sample_rate, speed)
 
 
 def batch_synthesize(

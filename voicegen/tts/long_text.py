@@ -15,8 +15,10 @@ from voicegen.seeds import derived_seed
 from voicegen.text.split import split_for_speech
 from voicegen.tts.speaking import stream_one, worst
 
-_SENTENCE_PAUSE: Final = 0.15  # seconds, beside the silence that a model itself puts at an end
-_CLAUSE_PAUSE: Final = 0.04
+LONGEST_PART: Final = 400  # characters spoken at once, unless a job's settings have another number
+SENTENCE_PAUSE: Final = 0.15  # seconds, beside the silence that a model itself puts at an end
+CLAUSE_PAUSE: Final = 0.04
+
 _SHORTEST: Final = 20  # characters that a part may have at least, however little room there is
 _SENTENCE_MARKS: Final = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
 
@@ -31,7 +33,7 @@ class LongTextSpeech:
     that the inner model has in hand.
     """
 
-    def __init__(self, model: SpeechModel, max_chars: int) -> None:
+    def __init__(self, model: SpeechModel, max_chars: int = LONGEST_PART) -> None:
         self.info = model.info
         self.sample_rate = model.sample_rate
         self._model = model
@@ -163,4 +165,4 @@ class _Joining:
 
 def _silence_after(text: str, rate: int) -> NDArray[np.float32]:
     ends_sentence = text.rstrip("\"'”’»)]").endswith(_SENTENCE_MARKS)
-    return np.zeros(round((_SENTENCE_PAUSE if ends_sentence else _CLAUSE_PAUSE) * rate), dtype=np.float32)
+    return np.zeros(round((SENTENCE_PAUSE if ends_sentence else CLAUSE_PAUSE) * rate), dtype=np.float32)

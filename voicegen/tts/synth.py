@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from voicegen.audio.wav import Subtype, peak_dbfs, write_wav
+from voicegen.audio.wav import peak_dbfs, write_wav
+from voicegen.bounds import Subtype
 from voicegen.errors import ConfigError
 from voicegen.protocols import SpeechModel
 from voicegen.quality.verdict import judge

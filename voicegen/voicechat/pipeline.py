@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from voicegen.audio.wav import Subtype, write_wav
+from voicegen.audio.wav import write_wav
+from voicegen.bounds import Subtype
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.conversation.turn import TOOL_ROUNDS
 from voicegen.files import output_error
@@ -28,7 +29,6 @@ from voicegen.voicechat.playback import Player, SilentPlayer
 from voicegen.voicechat.speaking import SpeechWorker
 from voicegen.voicechat.turn import Reply, SpokenTurn
 
-_LONGEST_PART: Final = 400  # characters that the voice is given at once
 _POLL: Final = 0.03  # seconds between looks at whether the user wants silence
 
 
@@ -269,7 +269,7 @@ def _free_name(folder: Path) -> Path:
 
 
 def _opened(model: str | Path | SpeechModel | None) -> SpeechModel | None:
-    return LongTextSpeech(open_speech_model(str(model)), _LONGEST_PART) if isinstance(model, str | Path) else model
+    return LongTextSpeech(open_speech_model(str(model))) if isinstance(model, str | Path) else model
 
 
 def _ignore(_text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from voicegen.audio.wav import Subtype
+from voicegen.bounds import Subtype
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import OutputError

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Generator
 from queue import SimpleQueue
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +18,9 @@ from voicegen.errors import VoicegenError
 from voicegen.protocols import SpeechModel
 from voicegen.records import FinishReason, Utterance
 from voicegen.seeds import derived_seed
+from voicegen.tts.long_text import CLAUSE_PAUSE, SENTENCE_PAUSE
 from voicegen.tts.speaking import stream_one, worst
 from voicegen.voicechat.playback import Player
-
-_PAUSE_AFTER_SENTENCE: Final = 0.15  # seconds, beside the silence that a voice itself puts at an end
-_PAUSE_AFTER_CLAUSE: Final = 0.04
 
 
 class SpokenAnswer:
@@ -173,4 +170,4 @@ class SpeechWorker:
 def _pause(text: str, sampling_rate: int) -> NDArray[np.float32]:
     """The silence between `text` and the next piece."""
     ends_clause = text.rstrip("\"'”’»)]").endswith((",", ";", ":", "—", "–"))
-    return np.zeros(round((_PAUSE_AFTER_CLAUSE if ends_clause else _PAUSE_AFTER_SENTENCE) * sampling_rate), np.float32)
+    return np.zeros(round((CLAUSE_PAUSE if ends_clause else SENTENCE_PAUSE) * sampling_rate), np.float32)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from voicegen.backend import ChatBackend
+from voicegen.bounds import NotNegative, Penalty, Positive, Probability
 from voicegen.protocols import AnswerModel, ChatModel
-from voicegen.settings import NOT_IDENTITY, GeneratingSettings, Positive, Probability
+from voicegen.settings import NOT_IDENTITY, GeneratingSettings
 
 
 class MLXSettings(GeneratingSettings):
@@ -16,9 +17,9 @@ class MLXSettings(GeneratingSettings):
 
     kind: Literal["mlx"]
     revision: str | None
-    top_k: Annotated[int, Field(ge=0)]
+    top_k: NotNegative
     min_p: Probability
-    repetition_penalty: Annotated[float, Field(gt=0)]
+    repetition_penalty: Penalty
     batch_size: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
     kv_budget: Positive | None = Field(json_schema_extra=NOT_IDENTITY)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import Field
 
 from voicegen.backend import ChatBackend
+from voicegen.bounds import NotNegative, Positive
 from voicegen.errors import ConfigError
 from voicegen.protocols import AnswerModel, ChatModel
-from voicegen.settings import NOT_IDENTITY, GeneratingSettings, Positive
+from voicegen.settings import NOT_IDENTITY, GeneratingSettings
 
 if TYPE_CHECKING:
     from voicegen.chat.openai.server import Server
@@ -23,7 +24,7 @@ class OpenAISettings(GeneratingSettings):
     api_key_env: str | None = Field(json_schema_extra=NOT_IDENTITY)
     concurrency: Positive = Field(json_schema_extra=NOT_IDENTITY)
     timeout: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
-    retries: Annotated[int, Field(ge=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    retries: NotNegative = Field(json_schema_extra=NOT_IDENTITY)
     starts_in_reasoning: bool | None = Field(json_schema_extra=NOT_IDENTITY)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from voicegen.backend import SpeechBackend
+from voicegen.bounds import Positive, Temperature
 from voicegen.protocols import SpeechModel
-from voicegen.settings import NOT_IDENTITY, ModelName, Positive, SpeakingSettings, VoiceConfig
+from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
 
 DEFAULT_MODEL: Final = "Marvis-AI/marvis-tts-100m-v0.2"
 
@@ -24,7 +25,7 @@ class MarvisSettings(SpeakingSettings):
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(json_schema_extra=NOT_IDENTITY)
     dtype: Literal["auto", "float32", "bfloat16"] = Field(json_schema_extra=NOT_IDENTITY)
     slots: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
-    temperature: Annotated[float, Field(ge=0, le=5)]
+    temperature: Temperature
     top_k: Positive
     codebooks: Literal[8, 16, 24, 32] | None
     max_frames: Positive

@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from voicegen.backend import SpeechBackend
+from voicegen.bounds import Positive
 from voicegen.model_files import ALIASES, STARTER_WHEELS
 from voicegen.protocols import SpeechModel
-from voicegen.settings import NOT_IDENTITY, ModelName, Positive, SpeakingSettings, VoiceConfig
+from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
 
 STARTER_VOICE: Final = "en_US-joe-medium"
 

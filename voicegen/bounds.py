@@ -1,0 +1,74 @@
+"""What single values may be: stated once, for a job's settings and for what is given from Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from numbers import Number
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import ErrorDetails
+
+from voicegen.errors import ConfigError
+
+
+def _language(code: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?", code):
+        raise ValueError(f"{code!r} is no code of a language: give one such as en or pt-BR")
+    return code
+
+
+Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Field(ge=0, le=5)]  # 0 is greedy
+Penalty = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # 1 is none
+Effort = Literal["low", "medium", "high"]
+Language = Annotated[str, AfterValidator(_language)]
+Speed = Annotated[float, Field(ge=0.25, le=4)]  # times the model's own pace
+SampleRate = Annotated[int, Field(ge=4000, le=192_000)]  # Hz
+Subtype = Literal["PCM_16", "PCM_24", "FLOAT"]  # a WAV's sample format
+
+
+def checked(of: type, values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values for fields of the dataclass `of`, as the types of its fields have them; a NumPy number is a number.
+
+    Raises:
+        ConfigError: a field cannot have its value; names it, after `prefix`, and says what it may be.
+    """
+    plain = {name: value.item() if _is_numpy(value) else value for name, value in values.items()}
+    try:
+        model = _model_of(of).model_validate(plain)
+    except ValidationError as error:
+        problems = error.errors()
+        name = str(problems[0]["loc"][0])
+        same = [problem for problem in problems if problem["loc"][0] == name]
+        raise ConfigError(f"{prefix}{name}={values[name]!r}: {what_it_may_be(same)}") from None
+    return {name: getattr(model, name) for name in values}
+
+
+def what_it_may_be(problems: Sequence[ErrorDetails]) -> str:
+    """What pydantic says of one value, which each member of a union refuses for a reason of its own, in a line."""
+    reasons = [_reason(problem) for problem in problems]
+    others = (reason.removeprefix("it must be ") for reason in reasons[1:])
+    return " or ".join([reasons[0], *others])
+
+
+def _reason(problem: ErrorDetails) -> str:
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    return problem["msg"].replace("Input should be", "it must be")
+
+
+def _is_numpy(value: Any) -> bool:
+    return isinstance(value, Number) and hasattr(value, "item")
+
+
+@cache
+def _model_of(of: type) -> type[BaseModel]:
+    types = get_type_hints(of, include_extras=True)
+    wanted: dict[str, Any] = {field.name: (types[field.name], None) for field in fields(of)}
+    return create_model(of.__name__, __config__=ConfigDict(extra="forbid", strict=True), **wanted)
