@@ -67,11 +67,14 @@ class ChatBackend(Backend[A]):
     """A backend that answers.
 
     Attributes:
+        look: refuses what can be seen to fail before anything is loaded; finds the files, and fetches those that are
+            not here.
         answer_model: what answers many questions at a time.
         chat_model: what continues one conversation.
         open: the same by a model's name alone.
     """
 
+    look: Callable[[A], None] = lambda _settings: None
     answer_model: Callable[[A], AnswerModel]
     chat_model: Callable[[A], ChatModel]
     open: Callable[[str], ChatModel]
@@ -82,11 +85,13 @@ class SpeechBackend(Backend[V]):
     """A backend that speaks.
 
     Attributes:
+        look: as a `ChatBackend`'s; the voices that the job will use as well.
         speech_model: what speaks; every voice that the job will use is checked.
         open: the same by a model's name alone, on a device where it has a choice, with voice prompts where it copies
             voices.
     """
 
+    look: Callable[[V, VoiceConfig], None] = lambda _settings, _voices: None
     speech_model: Callable[[V, VoiceConfig], SpeechModel]
     open: Callable[[str, str, Mapping[str, Any]], SpeechModel]
 

@@ -11,6 +11,21 @@ from voicegen.protocols import AnswerModel, ChatModel, SpeechModel
 from voicegen.tts.backends import SPEECH
 
 
+def look(config: JobConfig, *, answers: bool = True, speaks: bool = True) -> None:
+    """Refuses what can be seen to be missing before any model is loaded: a package, a model, a tool, a voice.
+
+    Raises:
+        ConfigError: no installed package offers a tool.
+        InputError: a voice's recording cannot be read.
+        MissingDependency: a package is not installed; says the command that installs it.
+        ModelError: a model or a voice cannot be found.
+    """
+    if answers and config.questions.answer_column is None:
+        CHAT[config.chat.kind].look(config.chat)
+    if speaks:
+        SPEECH[config.tts.kind].look(config.tts, config.voice)
+
+
 def answer_model(config: JobConfig) -> AnswerModel:
     """The chat model that the settings name; ready answers where the input has them.
 

@@ -101,6 +101,7 @@ def _open(
 
     open_stream = sound_card(settings.device) if settings.play else None
     tools = load_tools(getattr(config.chat, "tools", ()))
+    build.look(config, speaks=settings.speaks)
     if settings.save_audio:
         prepare_folder(config.output_dir)
     voice = build.speech_model(config) if settings.speaks else None

@@ -40,6 +40,7 @@ class LocalExecutor:
         Whatever ends it early, the writes in flight are finished first: an interruption (KeyboardInterrupt), an error
         of a stage, or of the disk.
         """
+        build.look(job.config)
         answer_model = build.answer_model(job.config)
         watch.loaded("chat", answer_model.info)
         speech_model = build.speech_model(job.config)

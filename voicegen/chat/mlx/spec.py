@@ -45,6 +45,14 @@ def _chat_model(settings: MLXSettings) -> ChatModel:
     return MLXChatModel.load(settings.model, revision=settings.revision, reasoning_budget=settings.reasoning_budget)
 
 
+def _look(settings: MLXSettings) -> None:
+    from voicegen.chat.tools import load_tools
+    from voicegen.model_files import find_model
+
+    load_tools(settings.tools)
+    find_model(settings.model, revision=settings.revision)
+
+
 def _open(name: str) -> ChatModel:
     from voicegen.chat.mlx.chat_model import MLXChatModel
 
@@ -57,6 +65,7 @@ SPEC: Final = ChatBackend(
     models=("smollm2-135m-instruct", "mlx-community/gpt-oss-20b-MXFP4-Q8"),
     needs=("mlx.core", "mlx_lm"),
     install="`uv sync`, or on Linux `pip install 'mlx[cpu]' mlx-lm`",
+    look=_look,
     answer_model=_answer_model,
     chat_model=_chat_model,
     open=_open,

@@ -48,6 +48,13 @@ def _chat_model(settings: OpenAISettings) -> ChatModel:
     return OpenAIChatModel(_server(settings))
 
 
+def _look(settings: OpenAISettings) -> None:
+    from voicegen.chat.tools import load_tools
+
+    _server(settings)
+    load_tools(settings.tools)
+
+
 def _server(settings: OpenAISettings) -> Server:
     from voicegen.chat.openai.server import Server
 
@@ -75,6 +82,7 @@ def _open(name: str) -> ChatModel:
 SPEC: Final = ChatBackend(
     settings=OpenAISettings,
     owns=lambda name: name.startswith(("http://", "https://")),
+    look=_look,
     answer_model=_answer_model,
     chat_model=_chat_model,
     open=_open,

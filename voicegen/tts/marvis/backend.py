@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from voicegen.errors import ModelError, VoicegenError
@@ -12,6 +13,7 @@ from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.settings import VoiceConfig
+from voicegen.tts.marvis.config import read_config
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.requests import MAX_FRAMES, SpeechRequest
 from voicegen.tts.marvis.spec import DEFAULT_MODEL, MarvisSettings
@@ -53,10 +55,6 @@ class MarvisSpeech:
             InputError: a voice's audio file is missing or cannot be read.
             ModelError: the checkpoint, the codec or the device cannot be used, or a voice.
         """
-        own = {
-            name: PromptFiles(prompt.audio, prompt.transcript, prompt.mode, prompt.language)
-            for name, prompt in voices.prompts.items()
-        }
         model = cls.open(
             settings.model,
             revision=settings.revision,
@@ -65,13 +63,13 @@ class MarvisSpeech:
             dtype=settings.dtype,
             slots=settings.slots,
             codebooks=settings.codebooks,
-            prompts=own,
+            prompts=_own(voices),
             language=settings.language,
             temperature=settings.temperature,
             top_k=settings.top_k,
             max_frames=settings.max_frames,
         )
-        model.check_voices(dict.fromkeys([*voices.names, *own]) or [None])
+        model.check_voices(_used(voices))
         return model
 
     @classmethod
@@ -110,15 +108,11 @@ class MarvisSpeech:
             ModelError: the checkpoint, the codec or the device cannot be used.
         """
         engine = Marvis.load(model, device, dtype, codec, revision, slots=slots, codebooks=codebooks)
-        found = discover_prompts(find_model(model, revision=revision, patterns=(*HUB_PATTERNS, "prompts/*")).path)
-        own: dict[str, PromptFiles | VoicePrompt] = {**(prompts or {})}
-        for name, files in found.items():
-            if files.missing and name not in own:
+        catalog = _catalog(_folder(model, revision), prompts or {}, language)
+        for name, files in catalog.prompts.items():
+            if isinstance(files, PromptFiles) and files.missing and name not in (prompts or {}):
                 logger.warning("the voice %r is left out: its transcript %s is missing", name, files.missing)
-        whole = [name for name, files in found.items() if not files.missing]
-        usual = [_USUAL_VOICE] if _USUAL_VOICE in whole else []
-        default = next(iter([*own, *usual, *whole]), None)
-        return cls(engine, VoiceCatalog({**found, **own}, default, language), **sampling)
+        return cls(engine, catalog, **sampling)
 
     @property
     def traits(self) -> Traits:
@@ -184,3 +178,40 @@ class MarvisSpeech:
         voice = self.voices.get(utterance.voice)
         spoken = replace(utterance, voice=utterance.voice or self.voices.default)
         return SpeechRequest(utterance.text, voice=voice, seed=utterance.seed, utterance=spoken)
+
+
+def look(settings: MarvisSettings, voices: VoiceConfig) -> None:
+    """Refuses what the checkpoint's folder and the recordings show before anything is loaded.
+
+    Raises:
+        InputError: a voice's audio file is missing or cannot be read.
+        ModelError: the checkpoint cannot be found or is none of Marvis, or a voice cannot serve.
+    """
+    folder = _folder(settings.model, settings.revision)
+    read_config(folder)
+    catalog = _catalog(folder, _own(voices), settings.language)
+    for name in _used(voices):
+        catalog.get(name)
+
+
+def _folder(model: str, revision: str | None) -> Path:
+    return find_model(model, revision=revision, patterns=(*HUB_PATTERNS, "prompts/*")).path
+
+
+def _own(voices: VoiceConfig) -> dict[str, PromptFiles]:
+    return {
+        name: PromptFiles(prompt.audio, prompt.transcript, prompt.mode, prompt.language)
+        for name, prompt in voices.prompts.items()
+    }
+
+
+def _used(voices: VoiceConfig) -> Iterable[str | None]:
+    return dict.fromkeys([*voices.names, *voices.prompts]) or [None]
+
+
+def _catalog(folder: Path, own: Mapping[str, PromptFiles | VoicePrompt], language: str | None) -> VoiceCatalog:
+    """The voices of a checkpoint and those of one's own."""
+    found = discover_prompts(folder)
+    whole = [name for name, files in found.items() if not files.missing]
+    usual = [_USUAL_VOICE] if _USUAL_VOICE in whole else []
+    return VoiceCatalog({**found, **own}, next(iter([*own, *usual, *whole]), None), language)

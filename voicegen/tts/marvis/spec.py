@@ -37,6 +37,12 @@ def _speech_model(settings: MarvisSettings, voices: VoiceConfig) -> SpeechModel:
     return MarvisSpeech.load(settings, voices)
 
 
+def _look(settings: MarvisSettings, voices: VoiceConfig) -> None:
+    from voicegen.tts.marvis.backend import look
+
+    look(settings, voices)
+
+
 def _open(name: str, device: str, prompts: Mapping[str, Any]) -> SpeechModel:
     from voicegen.tts.marvis.backend import MarvisSpeech
 
@@ -47,6 +53,7 @@ SPEC: Final = SpeechBackend(
     settings=MarvisSettings,
     owns=lambda _name: True,  # a folder or a repository: what it is shows when it is looked for
     models=(DEFAULT_MODEL, "kyutai/mimi"),
+    look=_look,
     speech_model=_speech_model,
     open=_open,
 )

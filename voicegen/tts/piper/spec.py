@@ -40,6 +40,12 @@ def _speech_model(settings: PiperSettings, voices: VoiceConfig) -> SpeechModel:
     return model
 
 
+def _look(settings: PiperSettings, voices: VoiceConfig) -> None:
+    from voicegen.tts.piper.voice import look
+
+    look(settings.model, settings.revision, settings.language, voices.speaking)
+
+
 def _open(name: str, _device: str, _prompts: Mapping[str, Any]) -> SpeechModel:
     from voicegen.tts.piper.voice import PiperSpeech
 
@@ -61,6 +67,7 @@ SPEC: Final = SpeechBackend(
     models=(STARTER_VOICE,),
     needs=("piper", "onnxruntime", "onnx"),
     install="`uv sync --group starter`, or `pip install 'voicegen[piper]'`",
+    look=_look,
     speech_model=_speech_model,
     open=_open,
 )

@@ -54,7 +54,7 @@ class PiperSpeech:
         self._frontend = frontend
         self._noise_inputs = noise_inputs
         self._threads = threads
-        self._speakers: Mapping[str, int] = _speakers(config) if config.num_speakers > 1 else {}
+        self._speakers: Mapping[str, int] = _speakers(config.num_speakers, config.speaker_id_map)
         self.voices = tuple(self._speakers) or (Path(info.id).stem,)
         self._scales = np.array(
             [config.noise_scale, config.length_scale * length_scale(speed), config.noise_w_scale], dtype=np.float32
@@ -190,15 +190,26 @@ class PiperSpeech:
         return np.clip(samples.reshape(-1), -1.0, 1.0)
 
     def _speaker_id(self, voice: str | None) -> int | None:
-        if not self._speakers:
-            if voice not in (None, *self.voices):
-                raise ModelError(_unknown_voice(voice, self.voices))
-            return None
-        if voice is None:
-            return self._speakers[self.voices[0]]
-        if voice not in self._speakers:
-            raise ModelError(_unknown_voice(voice, self.voices))
-        return self._speakers[voice]
+        voice = voice or self.voices[0]
+        _check_voice(voice, self.voices)
+        return self._speakers.get(voice)
+
+
+def look(model: str, revision: str | None, language: str | None, voices: Iterable[str]) -> None:
+    """Refuses what the voice's own files show before it is loaded, as `PiperSpeech.load` would.
+
+    Raises:
+        MissingDependency: the wheel of a starter voice is not installed.
+        ModelError: the voice cannot be found, is no Piper voice, speaks another language, or has no such speaker.
+    """
+    files = find_model(model, revision=revision)
+    path = _only_voice(files.path)
+    settings = _read_settings(path)
+    if language is not None:
+        _check_language(settings, language, path)
+    speakers = _speakers(settings.get("num_speakers", 1), settings.get("speaker_id_map", {}))
+    for name in voices:
+        _check_voice(name, tuple(speakers) or (Path(files.id).stem,))
 
 
 def voice_file(model: str, revision: str | None = None) -> Path:
@@ -284,15 +295,16 @@ def _family(language: str) -> str:
     return language.replace("_", "-").split("-")[0].lower()
 
 
-def _speakers(config: Any) -> dict[str, int]:
-    """Names of a voice file's speakers in order of their ids; plain numbers where it names none."""
-    named = dict(sorted(config.speaker_id_map.items(), key=lambda speaker: speaker[1]))
-    return named or {str(number): number for number in range(config.num_speakers)}
+def _speakers(count: int, ids: Mapping[str, int]) -> dict[str, int]:
+    """Names of a file's several speakers in order of their ids; plain numbers where it names none."""
+    named = dict(sorted(ids.items(), key=lambda speaker: speaker[1]))
+    return named or {str(number): number for number in range(count)} if count > 1 else {}
 
 
-def _unknown_voice(voice: str | None, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(voice or "", known, n=3, cutoff=0.0)
-    return f"there is no voice {voice!r} in this model; the nearest names are {', '.join(near)}"
+def _check_voice(name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+        raise ModelError(f"there is no voice {name!r} in this model; the nearest names are {', '.join(near)}")
 
 
 def _shortened(text: str) -> str:
