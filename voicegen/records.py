@@ -52,12 +52,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a manifest says of the model that made a row."""
+    """What a run writes down of the model that makes its rows.
+
+    `precision` is what the weights are computed in here, where that may differ from session to session.
+    """
 
     id: str
     backend: str
     revision: str | None = None
     licence: str | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

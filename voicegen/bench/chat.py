@@ -46,7 +46,7 @@ def bench_chat(config: JobConfig) -> None:
     from voicegen.chat.mlx.loading import load
     from voicegen.model_files import find_model
 
-    loaded = load(find_model(config.chat.model, revision=config.chat.revision))
+    loaded = load(find_model(config.chat.model, revision=config.chat.revision), config.chat.dtype)
     questions = _questions(config)
     peer, ours = _Peer(loaded, config.chat), _voicegen(loaded, config.chat)
     peer.one_at_a_time(questions[:1])  # the first call compiles

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -60,22 +60,21 @@ class RunFolder:
         return models
 
     def remember_model(self, stage: str, info: Mapping[str, Any]) -> None:
-        """Writes down which model a stage uses.
+        """Writes down which model a stage uses; what an older version did not write down is not compared.
 
         Raises:
-            OutputError: the run was made with another model or revision so far.
+            OutputError: the run was made with another model, revision or precision so far.
         """
-        known = self.models.get(stage)
-        if known is not None and dict(known) != dict(info):
-            keys = [key for key in info if known.get(key) != info[key]]
-            differs = ", ".join(f"{key}: {known.get(key)} then, {info[key]} now" for key in keys)
-            local = str(known.get("revision")).startswith("local-")
-            back = "put its files back as they were" if local else f"pin it with {stage}.revision=..."
+        known = self.models.get(stage, {})
+        differing = [key for key in info if key in known and known[key] != info[key]]
+        if differing:
+            differs = ", ".join(f"{key}: {known[key]} then, {info[key]} now" for key in differing)
             raise OutputError(
                 f"{self.store} was made with another {stage} model ({differs}); "
-                f"{back} to go on with it, or start anew with another name=... or overwrite=true"
+                f"{_way_back(stage, known, differing)} to go on with it, "
+                "or start anew with another name=... or overwrite=true"
             )
-        if known is None:
+        if dict(known) != dict(info):
             self._record = {**self._record, "models": {**self.models, stage: dict(info)}}
             self._write_record()
 
@@ -172,6 +171,13 @@ class RunFolder:
         if key in self._files and key in then:
             return f"{key}: {self._files[key]} is not the file of then, or has changed since"
         return f"{key}: {_short(then.get(key))} then, {_short(self.identity.get(key))} now"
+
+
+def _way_back(stage: str, known: Mapping[str, Any], differing: Sequence[str]) -> str:
+    if differing == ["precision"]:
+        return f"set {stage}.dtype so that it is {known['precision']} again"
+    local = str(known.get("revision")).startswith("local-")
+    return "put its files back as they were" if local else f"pin it with {stage}.revision=..."
 
 
 def _short(value: object) -> str:

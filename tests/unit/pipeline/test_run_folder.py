@@ -149,6 +149,25 @@ def test_another_model_revision_is_refused_when_a_run_goes_on(tmp_path):
             folder.remember_model("tts", {"id": "marvis", "revision": "bbb"})
 
 
+def test_another_precision_is_refused_when_a_run_goes_on(tmp_path):
+    with RunFolder(Store(tmp_path), IDENTITY) as folder:
+        folder.remember_model("chat", {"id": "m", "precision": "bfloat16"})
+        with pytest.raises(
+            OutputError, match=r"precision: bfloat16 then, float32 now\); set chat\.dtype so that it is bf"
+        ):
+            folder.remember_model("chat", {"id": "m", "precision": "float32"})
+
+
+def test_what_an_older_version_did_not_write_down_is_written_down_and_held_from_then_on(tmp_path):
+    with RunFolder(Store(tmp_path), IDENTITY) as folder:
+        folder.remember_model("tts", {"id": "marvis", "revision": "aaa"})
+        has_rows(tmp_path)
+    with RunFolder(Store(tmp_path), IDENTITY) as folder:
+        folder.remember_model("tts", {"id": "marvis", "revision": "aaa", "precision": "float32"})
+    with RunFolder(Store(tmp_path), IDENTITY) as folder, pytest.raises(OutputError, match="precision: float32 then"):
+        folder.remember_model("tts", {"id": "marvis", "revision": "aaa", "precision": "bfloat16"})
+
+
 def test_a_local_model_that_changed_cannot_be_pinned_and_is_to_be_put_back(tmp_path):
     with RunFolder(Store(tmp_path), IDENTITY) as folder:
         folder.remember_model("tts", {"id": "here", "revision": "local-aaa"})

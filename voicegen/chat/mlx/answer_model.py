@@ -16,7 +16,7 @@ from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.cpu.acceleration import accelerate
 from voicegen.chat.mlx.engine import Engine
 from voicegen.chat.mlx.kv import default_kv_budget, shared_prefix
-from voicegen.chat.mlx.loading import LoadedModel, load
+from voicegen.chat.mlx.loading import LoadedModel, Precision, load
 from voicegen.chat.mlx.turns import Turns
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.chat.tools import ToolRegistry, load_tools
@@ -51,7 +51,7 @@ class MLXAnswerModel:
             reasoning_budget: Tokens more for an answer that was cut while the model reasoned.
             tools: What the model may call; the calls of a row are run and the row goes on.
             batch_size: The most rows at a time.
-            kv_budget: Bytes for the KV caches of the batch; by default a share of the free memory.
+            kv_budget: Bytes for the KV caches of the batch; by default a share of the memory.
         """
         self.info = loaded.info
         options = options or GenerationOptions()
@@ -67,7 +67,7 @@ class MLXAnswerModel:
         )
         prefix = shared_prefix(model, *self._turns.probes())
         stops = tuple(sorted(template.stop_tokens))
-        self._engine = Engine(model, options, stops, prefix, kv_budget or default_kv_budget())
+        self._engine = Engine(model, options, stops, prefix, kv_budget or default_kv_budget(loaded.model))
         device = "cpu" if mx.default_device() == mx.Device(mx.cpu) else "gpu"
         self._batch_size = BATCH_SIZE[device] if batch_size == "auto" else batch_size
 
@@ -77,6 +77,7 @@ class MLXAnswerModel:
         name: str,
         *,
         revision: str | None = None,
+        dtype: Precision = "auto",
         tools: Sequence[str] = (),
         **settings: Any,
     ) -> MLXAnswerModel:
@@ -85,6 +86,7 @@ class MLXAnswerModel:
         Args:
             name: As `voicegen.model_files.find_model` takes it.
             revision: The hub's revision.
+            dtype: As `voicegen.chat.mlx.loading.load` takes it.
             tools: Names of tools registered as entry points.
             settings: As `MLXAnswerModel`.
 
@@ -92,7 +94,7 @@ class MLXAnswerModel:
             VoicegenError: The model or a tool cannot be found or loaded.
         """
         registry = load_tools(tools)
-        return cls(load(find_model(name, revision=revision)), tools=registry, **settings)
+        return cls(load(find_model(name, revision=revision), dtype), tools=registry, **settings)
 
     def answer(self, questions: Iterable[Question | None]) -> Iterator[Answer | Failure]:
         """Yields one record a question in completion order; see `voicegen.protocols.AnswerModel`.

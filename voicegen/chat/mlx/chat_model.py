@@ -13,7 +13,7 @@ from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.cpu.acceleration import accelerate
 from voicegen.chat.mlx.forcing import forcing
 from voicegen.chat.mlx.kv import common_length, evaluate, prefill
-from voicegen.chat.mlx.loading import LoadedModel, load
+from voicegen.chat.mlx.loading import LoadedModel, Precision, load
 from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.errors import ModelError
@@ -47,13 +47,15 @@ class MLXChatModel:
         self._forget()
 
     @classmethod
-    def load(cls, name: str, *, revision: str | None = None, reasoning_budget: int = 1024) -> MLXChatModel:
-        """Finds and loads a model by name, as `voicegen.model_files.find_model` takes it.
+    def load(
+        cls, name: str, *, revision: str | None = None, dtype: Precision = "auto", reasoning_budget: int = 1024
+    ) -> MLXChatModel:
+        """Finds and loads a model by name and `dtype`, as `find_model` and `voicegen.chat.mlx.loading.load` take them.
 
         Raises:
             VoicegenError: The model cannot be found or loaded.
         """
-        return cls(load(find_model(name, revision=revision)), reasoning_budget=reasoning_budget)
+        return cls(load(find_model(name, revision=revision), dtype), reasoning_budget=reasoning_budget)
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         """Length in tokens of the rendered prompt."""

@@ -9,6 +9,7 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 import psutil
+from mlx.utils import tree_flatten
 from mlx_lm.models.cache import make_prompt_cache
 
 PREFILL_STEP = 512
@@ -59,14 +60,17 @@ def common_length(one: Sequence[int], other: Sequence[int]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def default_kv_budget() -> int:
-    """Bytes for the KV caches of a batch: a quarter of the memory that is free now."""
-    free = psutil.virtual_memory().available
+def default_kv_budget(model: nn.Module) -> int:
+    """Bytes for the KV caches of a batch: a quarter of the memory that the machine has beside the weights.
+
+    Memory in use does not count, so that each session on a machine makes the same batches.
+    """
+    memory = psutil.virtual_memory().total
     if mx.default_device() != mx.Device(mx.cpu):
         device = mx.device_info()
-        size = device.get("max_recommended_working_set_size") or device.get("memory_size")
-        free = int(size) - mx.get_active_memory() if size else free
-    return max(free // 4, 1 << 26)
+        memory = int(device.get("max_recommended_working_set_size") or device.get("memory_size") or memory)
+    weights = sum(array.nbytes for _, array in tree_flatten(model.parameters()))
+    return max((memory - weights) // 4, 1 << 26)
 
 
 def _bytes_per_token(cache: Sequence[Any], tokens: int) -> int:

@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mlx.core as mx
 import mlx.nn as nn
 import psutil
-from mlx.utils import tree_map
+from mlx.utils import tree_flatten, tree_map
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.utils import dequantize_model, get_total_parameters, load_config, load_tokenizer
 from mlx_lm.utils import load_model as load_mlx_lm
@@ -26,6 +26,8 @@ from voicegen.chat.mlx.model_cache import converted
 from voicegen.errors import ModelError
 from voicegen.model_files import ModelFiles, find_model
 from voicegen.records import ModelInfo
+
+Precision = Literal["auto", "float32", "stored"]
 
 CONVERSION = "mlx-1"
 """Raise this when the conversion of GGUF files changes what it writes."""
@@ -57,11 +59,14 @@ def load_model(name: str, *, revision: str | None = None) -> tuple[nn.Module, To
     return loaded.model, loaded.tokenizer
 
 
-def load(files: ModelFiles, *, cache: Path | None = None) -> LoadedModel:
+def load(files: ModelFiles, dtype: Precision = "auto", *, cache: Path | None = None) -> LoadedModel:
     """Loads the model that `find_model` found, giving MLX a fast BLAS first where it needs one.
 
     Args:
         files: A folder as mlx-lm takes it, a folder that holds one GGUF file, or a GGUF file.
+        dtype: `float32`, or `stored` for the weights as they are in the files. `auto` is float32 on a CPU, where it is
+            several times faster than any smaller type, unless that takes over half of the machine's memory; else
+            stored. Memory in use does not count, so that every session on a machine decides alike.
         cache: Where converted GGUF files are kept; by default in the user's cache folder.
 
     Raises:
@@ -70,9 +75,9 @@ def load(files: ModelFiles, *, cache: Path | None = None) -> LoadedModel:
     use_fast_blas()
     gguf = _gguf_of(files.path)
     if gguf is None:
-        return _load_folder(files.path, files)
+        return _load_folder(files.path, files, dtype)
     with converted(gguf, CONVERSION, lambda folder: write_model_folder(gguf, folder), cache) as folder:
-        return _load_folder(folder, files)
+        return _load_folder(folder, files, dtype)
 
 
 def _gguf_of(path: Path) -> Path | None:
@@ -89,18 +94,19 @@ def _gguf_of(path: Path) -> Path | None:
     raise ModelError(f"model folder {path} {what}")
 
 
-def _load_folder(folder: Path, files: ModelFiles) -> LoadedModel:
+def _load_folder(folder: Path, files: ModelFiles, dtype: Precision) -> LoadedModel:
     changes = _read_config(folder)
     try:
         model, config = load_mlx_lm(folder, lazy=True, model_config=changes)
         tokenizer = load_tokenizer(
             folder, _tokenizer_settings(folder, config), eos_token_ids=config.get("eos_token_id") or None
         )
-        _set_precision(model)
+        if dtype == "float32" or (dtype == "auto" and _float32_suits(model)):
+            _make_float32(model)
         mx.eval(model.parameters())
     except Exception as error:  # whatever a bad config, tokenizer or weight file makes the two libraries raise
         raise ModelError(f"model {files.id!r} cannot be loaded from {folder}: {_one_line(error)}") from error
-    info = ModelInfo(files.id, "mlx", files.revision, files.licence)
+    info = ModelInfo(files.id, "mlx", files.revision, files.licence, _precision(model))
     return LoadedModel(model, tokenizer, config, info)
 
 
@@ -163,15 +169,23 @@ def _tokenizer_config(folder: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def _set_precision(model: nn.Module) -> None:
-    """On a CPU everything in float32, which is several times faster there than any smaller type; else as stored."""
-    if mx.default_device() != mx.Device(mx.cpu):
-        return
-    if 4 * get_total_parameters(model) > psutil.virtual_memory().available // 2:
-        return
+def _float32_suits(model: nn.Module) -> bool:
+    on_cpu: bool = mx.default_device() == mx.Device(mx.cpu)
+    return on_cpu and 4 * get_total_parameters(model) <= psutil.virtual_memory().total // 2
+
+
+def _make_float32(model: nn.Module) -> None:
     model.update(tree_map(_as_float32, model.parameters()))
     dequantize_model(model)
     model.update(tree_map(_as_float32, model.parameters()))
+
+
+def _precision(model: nn.Module) -> str:
+    """The weights' types, and the bits of the quantized ones: `float32`, or `bfloat16, 4 bits`."""
+    types = {weight.dtype for _, weight in tree_flatten(model.parameters()) if mx.issubdtype(weight.dtype, mx.floating)}
+    names = sorted(str(dtype).removeprefix("mlx.core.") for dtype in types)
+    bits = sorted({int(module.bits) for module in model.modules() if "bits" in vars(module)})
+    return ", ".join([*names, *(f"{count} bits" for count in bits)])
 
 
 def _as_float32(parameter: mx.array) -> mx.array:

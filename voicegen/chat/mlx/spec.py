@@ -17,6 +17,7 @@ class MLXSettings(GeneratingSettings):
 
     kind: Literal["mlx"]
     revision: str | None
+    dtype: Literal["auto", "float32", "stored"] = Field(json_schema_extra=NOT_IDENTITY)
     top_k: NotNegative
     min_p: Probability
     repetition_penalty: Penalty
@@ -30,6 +31,7 @@ def _answer_model(settings: MLXSettings) -> AnswerModel:
     return MLXAnswerModel.load(
         settings.model,
         revision=settings.revision,
+        dtype=settings.dtype,
         system_prompt=settings.system_prompt,
         options=settings.options,
         reasoning_budget=settings.reasoning_budget,
@@ -42,7 +44,12 @@ def _answer_model(settings: MLXSettings) -> AnswerModel:
 def _chat_model(settings: MLXSettings) -> ChatModel:
     from voicegen.chat.mlx.chat_model import MLXChatModel
 
-    return MLXChatModel.load(settings.model, revision=settings.revision, reasoning_budget=settings.reasoning_budget)
+    return MLXChatModel.load(
+        settings.model,
+        revision=settings.revision,
+        dtype=settings.dtype,
+        reasoning_budget=settings.reasoning_budget,
+    )
 
 
 def _look(settings: MLXSettings) -> None:

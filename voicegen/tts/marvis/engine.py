@@ -114,11 +114,12 @@ class Marvis:
         _checked_codebooks(codebooks, config)
         tokenizer = TextTokenizer.load(found.path, config.text_tokenizer)
         model = MarvisModel(config, load_weights(found.path, config), chosen, choose_dtype(dtype, chosen))
+        precision = str(model.dtype).removeprefix("torch.")
         own = found.path / "mimi"
         return cls(
             model,
             tokenizer,
-            info=ModelInfo(id=found.id, backend="marvis", revision=found.revision, licence=found.licence),
+            info=ModelInfo(found.id, "marvis", found.revision, found.licence, precision),
             codec=codec or (str(own) if own.is_dir() else DEFAULT_CODEC),
             slots=slots,
             codebooks=codebooks,

@@ -1,6 +1,9 @@
 import json
+from types import SimpleNamespace
 
 import mlx.core as mx
+import mlx.nn as nn
+import psutil
 import pytest
 from mlx.utils import tree_flatten
 from transformers import AutoTokenizer
@@ -82,6 +85,27 @@ def test_on_a_cpu_every_weight_is_float32(folder):
     model, tokenizer = load_model(str(folder))
     assert {weight.dtype for _, weight in tree_flatten(model.parameters())} == {mx.float32}
     assert tokenizer.decode(tokenizer.encode("Hello")) == "Hello"
+
+
+@pytest.mark.skipif(mx.default_device() != mx.Device(mx.cpu), reason="a CPU's choice of precision")
+def test_the_machines_memory_decides_the_precision_and_not_what_of_it_is_free(folder, monkeypatch):
+    def precision(total, dtype="auto"):
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=total, available=0))
+        return load(find_model(str(folder)), dtype).info.precision
+
+    assert precision(2**30) == "float32"
+    assert precision(2**19) == "bfloat16"
+    assert precision(2**19, "float32") == "float32"
+    assert precision(2**30, "stored") == "bfloat16"
+
+
+def test_the_precision_of_quantized_weights_names_their_bits(folder):
+    model, _ = load_model(str(folder))
+    nn.quantize(model, group_size=32, bits=4)
+    config = json.loads((folder / "config.json").read_text())
+    mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(model.parameters())))
+    change(folder, **config, quantization={"group_size": 32, "bits": 4})
+    assert load(find_model(str(folder)), "stored").info.precision == "float32, 4 bits"
 
 
 def test_a_model_that_brings_code_is_refused(folder):

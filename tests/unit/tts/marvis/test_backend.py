@@ -72,6 +72,11 @@ def samples(record: Speech | Failure) -> np.ndarray:
     return record.samples
 
 
+@pytest.mark.parametrize(("asked", "precision"), [("auto", "float32"), ("bfloat16", "bfloat16")])
+def test_the_model_says_the_precision_that_it_runs_in(checkpoint: Path, asked: str, precision: str) -> None:
+    assert MarvisSpeech.open(str(checkpoint), device="cpu", dtype=asked).info.precision == precision
+
+
 def test_marvis_is_a_speech_model_that_streams(model: MarvisSpeech) -> None:
     assert model.traits.stream is not None
     assert model.sample_rate == 24_000
