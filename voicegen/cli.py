@@ -120,7 +120,11 @@ def _run(words: list[str]) -> int:
             signal.signal(end, _interrupt)
     if completing:
         return int(import_module("voicegen.commands.completion").main(words, COMMANDS))
-    return int(import_module(f"voicegen.commands.{words[0]}").main(words[1:]))
+    command = import_module(f"voicegen.commands.{words[0]}")
+    if any(word in ("-h", "--help") for word in words[1:]):
+        print(command.USAGE, end="")  # noqa: T201
+        return 0
+    return int(command.main(words[1:]))
 
 
 def _output_problem() -> str | None:

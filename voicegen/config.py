@@ -135,7 +135,7 @@ def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
         return f"{key} is missing"
     given = first["input"]
     if first["type"] == "tuple_type":
-        return f"{key}={given!r}: give a list, '{key}=[{given}]'"
+        return f"{key}={given!r}: give a list, '{key}=[{str(given).strip('[]')}]'"
     if first["type"] in ("model_type", "dict_type"):
         return f"{key}={given!r}: give settings by name, '{key}={{NAME: VALUE}}'"
     return f"{key}={given!r}: " + what_it_may_be([one for one in problems if _key(one["loc"], composed) == key])

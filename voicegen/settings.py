@@ -38,11 +38,20 @@ def _from_home(value: Any) -> Any:
     return value
 
 
+def local_path(value: str | Path) -> Path:
+    """A path of this machine, with `~` as the home folder.
+
+    Raises:
+        ValueError: it is a URL.
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(value)):
+        url = re.sub(":/(?!/)", "://", str(value), count=1)  # a `Path` made of it has lost one of the two slashes
+        raise ValueError(f"{url} is a URL: give a file or folder of this machine")
+    return Path(_from_home(value))
+
+
 def _local(value: Any) -> Any:
-    # A `Path` made of a URL has lost one of the two slashes.
-    if isinstance(value, str | Path) and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(value)):
-        raise ValueError(f"{value} is a URL: give a file or folder of this machine")
-    return _from_home(value)
+    return local_path(value) if isinstance(value, str | Path) else value
 
 
 LocalPath = Annotated[Path, BeforeValidator(_local)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from voicegen.commands.flags import HELP_IN_SHORT, read_words
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError
 from voicegen.job.composing import launch
 from voicegen.tts.marvis.spec import MarvisSettings
 
-_USAGE = """\
+USAGE = f"""\
 usage: voicegen bench [chat] [speech] [run] [first-audio] [KEY=VALUE ...]
 
 Times the models that the settings name on this machine, each against the plain way with the same models, and prints
@@ -23,20 +24,16 @@ a table. Without a part, all of them; with tts=marvis the Marvis engine against 
 
   questions.path=FILE  questions.limit=N    what to ask; default: the questions that come with voicegen, four times
   tts=marvis tts.model=FOLDER               without a folder, a checkpoint of true sizes with random weights is made
-"""
+{HELP_IN_SHORT}"""
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the parts that are named and returns the exit code."""
-    if any(word in ("-h", "--help") for word in argv):
-        print(_USAGE, end="")
-        return 0
-    parts = [word for word in argv if word in _PARTS]
-    rest = [word for word in argv if word not in _PARTS]
-    for word in rest:
-        if not word.startswith("-") and "=" not in word:
+    line = read_words(argv)
+    for word in line.words:
+        if word not in _PARTS:
             raise ConfigError(f"there is nothing called {word} to time: the parts are {', '.join(_PARTS)}")
-    return launch(rest, lambda config: _bench(parts, config))
+    return launch(line.config, lambda config: _bench(line.words, config))
 
 
 def _bench(parts: Sequence[str], config: JobConfig) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voicegen.commands.flags import HELP_IN_SHORT, CommandLine, read_words, refuse_words
 from voicegen.config import JobConfig, VoiceChatConfig
 from voicegen.errors import ConfigError, InputError
 from voicegen.job.composing import launch
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from voicegen.voicechat.recording import ChatRecorder
     from voicegen.voicechat.turn import Reply
 
-_USAGE = """\
+USAGE = f"""\
 usage: voicegen chat [KEY=VALUE ...] [flags]
 
 Talk with a language model; its answers are spoken, and kept as WAVs in outputs/chat.
@@ -37,7 +38,7 @@ Talk with a language model; its answers are spoken, and kept as WAVs in outputs/
   --no-save-audio         voicechat.save_audio=false without --play: answer in writing only
   --record FOLDER         voicechat.record=          keep the chat as a dataset, with WAVs and manifest.parquet
   --single TEXT           one question, one spoken answer; - reads it from standard input
-
+{HELP_IN_SHORT}
 In the chat: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves. Questions may also come through a pipe,
 one a line; answers go to standard output, everything else to standard error.
 
@@ -46,22 +47,44 @@ exit codes: 0 done; 1 an unexpected error; 2 bad usage or config; 3 with --singl
 """
 
 
+VALUES = (
+    "--chat-model", "--tts-model", "--preset", "--system-prompt", "--max-tokens", "--voice", "--device", "--output-dir",
+    "--record", "--single",
+)  # fmt: skip
+_KEYS = {
+    "--chat-model": "chat.model",
+    "--tts-model": "tts.model",
+    "--system-prompt": "chat.system_prompt",
+    "--max-tokens": "chat.max_tokens",
+    "--output-dir": "output_dir",
+    "--device": "voicechat.device",
+    "--record": "voicechat.record",
+}
+_SWITCH_SETTINGS = {
+    "--stream": {"voicechat.stream": True},
+    "--play": {"voicechat.play": True},
+    "--no-save-audio": {"voicechat.save_audio": False},
+}
+SWITCHES = tuple(_SWITCH_SETTINGS)
+
+
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
-    if any(word in ("-h", "--help") for word in argv):
-        print(_USAGE, end="")
-        return 0
-    flags, words = _parse(argv)
-    # a run's default name would put a chat's WAVs among those of the first run
-    overrides = ["name=chat", "voicechat=default"]
-    if flags.preset is not None:
-        overrides.append(f"preset={flags.preset}")
-    if flags.tts_model is not None and not any(word.startswith("tts=") for word in words):
-        overrides.append(f"tts={SPEECH.owner(flags.tts_model).kind}")
-    # Hydra takes overrides only when they stand together.
-    place = next((place for place, word in enumerate(words) if "=" in word and word[0] != "-"), len(words))
-    words[place:place] = overrides
-    return launch(words, lambda config: _chat(config, flags.single), _settings(flags))
+    line = read_words(argv, values=VALUES, switches=SWITCHES)
+    refuse_words(line)
+    words = replace(line.config, overrides=[*_chosen(line), *line.config.overrides], settings=_settings(line))
+    return launch(words, lambda config: _chat(config, line.values.get("--single")))
+
+
+def _chosen(line: CommandLine) -> Iterator[str]:
+    """What a chat chooses, and what its flags do, before the overrides."""
+    yield "name=chat"  # a run's default name would put a chat's WAVs among those of the first run
+    yield "voicechat=default"
+    if "--preset" in line.values:
+        yield f"preset={line.values['--preset']}"
+    voice = line.values.get("--tts-model")
+    if voice is not None and not any(word.startswith("tts=") for word in line.config.overrides):
+        yield f"tts={SPEECH.owner(voice).kind}"
 
 
 def _chat(config: JobConfig, single: str | None) -> int:
@@ -159,34 +182,13 @@ def _history_file() -> Path:
     return user_state_path("voicegen", appauthor=False) / "chat_history"
 
 
-def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
-    for name in ("--chat-model", "--tts-model", "--preset", "--system-prompt", "--voice", "--single", "--device"):
-        parser.add_argument(name)
-    parser.add_argument("--max-tokens", type=int)
-    for name in ("--output-dir", "--record"):
-        parser.add_argument(name)
-    for name in ("--stream", "--play", "--no-save-audio"):
-        parser.add_argument(name, action="store_true")
-    try:
-        return parser.parse_known_args(list(argv))
-    except argparse.ArgumentError as error:
-        raise ConfigError(str(error)) from None
-
-
-def _settings(flags: argparse.Namespace) -> dict[str, Any]:
+def _settings(line: CommandLine) -> dict[str, Any]:
     """The settings that the flags stand for."""
-    given = {
-        "chat.model": flags.chat_model,
-        "tts.model": flags.tts_model,
-        "chat.system_prompt": flags.system_prompt,
-        "chat.max_tokens": flags.max_tokens,
-        "voice.names": None if flags.voice is None else [flags.voice],
-        "output_dir": flags.output_dir,
-        "voicechat.stream": flags.stream or None,
-        "voicechat.play": flags.play or flags.device is not None or None,
-        "voicechat.device": flags.device,
-        "voicechat.save_audio": False if flags.no_save_audio else None,
-        "voicechat.record": flags.record,
-    }
-    return {key: value for key, value in given.items() if value is not None}
+    settings: dict[str, Any] = {key: line.values[flag] for flag, key in _KEYS.items() if flag in line.values}
+    for flag in line.switches:
+        settings |= _SWITCH_SETTINGS[flag]
+    if "--device" in line.values:
+        settings["voicechat.play"] = True
+    if "--voice" in line.values:
+        settings["voice.names"] = [line.values["--voice"]]
+    return settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from voicegen.commands.flags import read_words
 from voicegen.job.composing import launch
 
 
@@ -20,4 +21,4 @@ def main(argv: Sequence[str], commands: Iterable[str]) -> int:
         print(" ".join(name for name in commands if name.startswith(typed)))
         return 0
     os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
-    return launch(argv, lambda _config: 0)
+    return launch(read_words(argv).config, lambda _config: 0)

@@ -16,9 +16,10 @@ from typing import Any, Final
 from voicegen import __version__
 from voicegen.backend import Backends
 from voicegen.chat.backends import CHAT
+from voicegen.errors import ConfigError
 from voicegen.tts.backends import SPEECH
 
-_USAGE = """\
+USAGE = """\
 usage: voicegen doctor
 
 Says what this machine has: devices, the matrix library in use, models and where they are, optional packages and the
@@ -32,9 +33,8 @@ _INSTALL_PLAYBACK: Final = "`uv sync --extra playback`, or `pip install 'voicege
 
 def main(argv: Sequence[str]) -> int:
     """Prints the findings and returns the exit code."""
-    if any(word in ("-h", "--help") for word in argv):
-        print(_USAGE, end="")
-        return 0
+    if argv:
+        raise ConfigError(f"doctor looks at the machine and takes no words: leave out {' '.join(argv)}")
     for title, look in _SECTIONS:
         print(title)
         for name, what in look():

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from voicegen.commands.flags import HELP, read_words, refuse_words
 from voicegen.config import JobConfig
 from voicegen.job.composing import compose, launch
 from voicegen.job.summary import RunSummary, print_summary
 
-_USAGE = """\
+USAGE = f"""\
 usage: voicegen run [KEY=VALUE ...] [flags]
 
 Answers each question of a file, speaks the answers, and writes numbered WAVs and manifest.parquet to outputs/NAME.
@@ -30,29 +31,22 @@ The same command again goes on where it stopped.
 
 flags
   --system-prompt TEXT            chat.system_prompt as plain text; - reads it from standard input
-  --config-dir FOLDER             your own presets and voices: FOLDER/preset/mine.yaml is preset=mine
-  --config-name NAME              another main config than config
-  --cfg job                       print all settings with their values, and stop
-  --multirun, -m                  one run for each combination: chat.temperature=0.5,0.9
-  --shell-completion install=bash shell completion: eval "$(voicegen run -sc install=bash)"
-
+{HELP}
 exit codes: 0 all rows ok; 1 an unexpected error; 2 bad usage, config or input; 3 some rows failed or were rejected;
 130 interrupted: the same command goes on; 141 nobody reads its output any more
 """
 
+VALUES = ("--system-prompt",)
+
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
-    if any(word in ("-h", "--help") for word in argv):
-        print(_USAGE, end="")
-        return 0
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--system-prompt")
-    flags, rest = parser.parse_known_args(list(argv))
+    line = read_words(argv, values=VALUES)
+    refuse_words(line)
     settings: dict[str, Any] = {}
-    if flags.system_prompt is not None:
-        settings["chat.system_prompt"] = sys.stdin.read().strip() if flags.system_prompt == "-" else flags.system_prompt
-    return launch(rest, _run_and_report, settings)
+    if (prompt := line.values.get("--system-prompt")) is not None:
+        settings["chat.system_prompt"] = sys.stdin.read().strip() if prompt == "-" else prompt
+    return launch(replace(line.config, settings=settings), _run_and_report)
 
 
 def run(*overrides: str, settings: Mapping[str, Any] | None = None, config_dir: Path | None = None) -> RunSummary:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voicegen.commands.flags import HELP_IN_SHORT, CommandLine, read_words
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, InputError
 from voicegen.job.composing import launch
+from voicegen.settings import local_path
 
 if TYPE_CHECKING:
     from voicegen.records import Failure
 
-_USAGE = """\
+USAGE = f"""\
 usage: voicegen synth [FILE] [KEY=VALUE ...] [flags]
 
 Speaks texts into outputs/synth/000000.wav, 000001.wav ... with metadata.csv, which says what each file says.
@@ -33,61 +35,42 @@ flags
   --column NAME               of a table; default: text
   --paragraphs                of a text file: speak paragraphs, which blank lines part, rather than lines
   --prefix NAME               files are NAME_000000.wav ...
-  --config-dir FOLDER  --cfg job  --multirun          as for voicegen run
-
+{HELP_IN_SHORT}
 exit codes: 0 all texts spoken; 2 bad usage, config or input; 3 some texts could not be spoken; 130 interrupted
 """
 
-_FLAGS_WITH_A_WORD = ("--cfg", "-c", "--info", "-i", "--config-dir", "-cd", "--config-name", "-cn", "-sc")
+VALUES = ("--text", "--column", "--prefix")
+SWITCHES = ("--paragraphs",)
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
-    if any(word in ("-h", "--help") for word in argv):
-        print(_USAGE, end="")
-        return 0
-    flags, rest = _flags().parse_known_args(list(argv))
-    files, overrides = _files_and_overrides(rest)
-    if len(files) > 1:
-        raise ConfigError(f"one file at a time: {' '.join(files)}")
-    source = files[0] if files else None
-    if flags.text is not None and source is not None:
+    line = read_words(argv, values=VALUES, switches=SWITCHES, is_word=lambda word: Path(word).is_file())
+    if len(line.words) > 1:
+        raise ConfigError(f"one file at a time: {' '.join(line.words)}")
+    source = _source(line.words[0]) if line.words else None
+    if "--text" in line.values and source is not None:
         raise ConfigError("give a file or --text, not both")
-    given = {word.split("=", 1)[0] for word in overrides}
-    return launch(overrides, lambda config: _speak(config, source, flags), _settings(source, flags, given))
+    words = replace(line.config, settings=_settings(source, line))
+    return launch(words, lambda config: _speak(config, source, line))
 
 
-def _flags() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--text")
-    parser.add_argument("--column")
-    parser.add_argument("--paragraphs", action="store_true")
-    parser.add_argument("--prefix", default="")
-    return parser
+def _source(word: str) -> str:
+    try:
+        return word if word == "-" else str(local_path(word))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
-def _files_and_overrides(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tells the files to speak from what Hydra is to have: overrides, and flags with the words that belong to them."""
-    files: list[str] = []
-    others: list[str] = []
-    for before, word in zip(["", *words], words, strict=False):
-        is_file = before not in _FLAGS_WITH_A_WORD and (word == "-" or _is_file_name(word))
-        (files if is_file else others).append(word)
-    return files, others
-
-
-def _is_file_name(word: str) -> bool:
-    """Whether a word is a file and not Hydra's KEY=VALUE, whose value may be a file too."""
-    return not word.startswith("-") and ("=" not in word or Path(word).is_file())
-
-
-def _settings(source: str | None, flags: argparse.Namespace, given: set[str]) -> dict[str, Any]:
+def _settings(source: str | None, line: CommandLine) -> dict[str, Any]:
     """What this command sets differently from `run`, where the user did not."""
+    given = {word.split("=", 1)[0] for word in line.config.overrides}
+    column = line.values.get("--column")
     settings: dict[str, Any] = {}
     if not given & {"name", "output_dir"}:
         settings["name"] = "synth"
-    if flags.column is not None or "questions.text_column" not in given:
-        settings["questions.text_column"] = flags.column or "text"
+    if column is not None or "questions.text_column" not in given:
+        settings["questions.text_column"] = column or "text"
     if source is not None and source != "-" and ("questions.format" in given or _is_table(source)):
         settings["questions.path"] = source
     return settings
@@ -99,7 +82,7 @@ def _is_table(source: str) -> bool:
     return format_by_name(Path(source)) is not None
 
 
-def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> int:
+def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
     from tqdm import tqdm
 
     from voicegen import build
@@ -107,8 +90,8 @@ def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> 
     from voicegen.pipeline.plan import Plan
     from voicegen.tts.synth import file_prefix, speak_to_folder
 
-    prefix = file_prefix(flags.prefix)
-    texts = _at_least_one(_texts(config, source, flags), _place(config, source, flags))
+    prefix = file_prefix(line.values.get("--prefix", ""))
+    texts = _at_least_one(_texts(config, source, line), _place(config, source, line))
     plan = Plan(config.seed, total_rows=0, voices=config.voice.speaking, assign=config.voice.assign)
     folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
     print("loading the model", file=sys.stderr)
@@ -135,16 +118,16 @@ def _speak(config: JobConfig, source: str | None, flags: argparse.Namespace) -> 
     return 3 if folder.failures else 0
 
 
-def _texts(config: JobConfig, source: str | None, flags: argparse.Namespace) -> Iterator[str | Failure]:
+def _texts(config: JobConfig, source: str | None, line: CommandLine) -> Iterator[str | Failure]:
     """The texts to speak, one after the other; a cell that holds none is a `Failure`."""
-    if flags.text is not None:
-        return iter([flags.text] if flags.text.strip() else [])
+    if (text := line.values.get("--text")) is not None:
+        return iter([text] if text.strip() else [])
     if config.questions.path is not None and source in (None, str(config.questions.path)):
-        return _column(config, "questions.text_column" if flags.column is None else "--column")
+        return _column(config, "--column" if "--column" in line.values else "questions.text_column")
     if source is None and sys.stdin.isatty():
         raise ConfigError("there is nothing to speak: give a file, --text TEXT, or text on standard input")
     lines = _lines(None if source in (None, "-") else Path(str(source)))
-    return _paragraphs(lines) if flags.paragraphs else (line for line in lines if line)
+    return _paragraphs(lines) if "--paragraphs" in line.switches else (line for line in lines if line)
 
 
 def _at_least_one(texts: Iterator[str | Failure], place: str) -> Iterator[str | Failure]:
@@ -158,8 +141,8 @@ def _at_least_one(texts: Iterator[str | Failure], place: str) -> Iterator[str | 
     raise InputError(f"{place}: there is no text to speak")
 
 
-def _place(config: JobConfig, source: str | None, flags: argparse.Namespace) -> str:
-    if flags.text is not None:
+def _place(config: JobConfig, source: str | None, line: CommandLine) -> str:
+    if "--text" in line.values:
         return "--text"
     given = source or config.questions.path
     return "standard input" if given in (None, "-") else str(given)

@@ -1,27 +1,62 @@
-"""From a command line to a validated `JobConfig`, through Hydra.
-
-Plain jobs go through Hydra's compose API, so that every mistake becomes one line. Hydra's own modes (`--cfg`,
-`--info`, `--multirun`, `--shell-completion`, `--hydra-help`) are left to `hydra.main`.
-"""
+"""From a command line to a validated `JobConfig`, through Hydra; every mistake becomes one line."""
 
 from __future__ import annotations
 
-import argparse
-import difflib
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from voicegen.config import JobConfig, dotted_keys, is_text, unknown_key, validate
+from voicegen.config import JobConfig, dotted_keys, validate
 from voicegen.errors import ConfigError, VoicegenError
 from voicegen.job.environment import held_back
+from voicegen.job.mistakes import groups, one_line
+from voicegen.job.overrides import as_typed, sweep_folder
+from voicegen.settings import local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hydra._internal.hydra import Hydra
 
 Job = Callable[[JobConfig], int]
 
-_HYDRA_MODES = ("--cfg", "-c", "--info", "-i", "--multirun", "-m", "--shell-completion", "-sc", "--hydra-help")
+# What a sweep leaves besides its runs, and where; it logs nothing.
+_SWEEP = (
+    "hydra.mode=MULTIRUN",
+    "hydra.sweep.dir=outputs/.hydra",
+    "hydra.sweep.subdir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigWords:
+    """What a command line says of the configuration.
+
+    Attributes:
+        overrides: KEY=VALUE, as typed.
+        settings: dotted keys and values set by plain flags; free text needs no quoting there.
+        config_dir: a folder with configs of the user's own.
+        config_name: of the main config.
+        show: print the settings instead of running; `resolve` fills in what refers to others.
+        multirun: one run for each combination of the overrides that have several values.
+        completion: what a shell asks, such as `install=bash`.
+    """
+
+    overrides: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    config_dir: str | None = None
+    config_name: str = "config"
+    show: bool = False
+    resolve: bool = False
+    multirun: bool = False
+    completion: str | None = None
 
 
 def config_folder() -> Path:
@@ -31,26 +66,29 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "conf"
 
 
-def launch(argv: Sequence[str], job: Job, settings: Mapping[str, Any] | None = None) -> int:
-    """Runs `job` on the configuration that `argv` asks for and returns its exit code.
-
-    Args:
-        argv: Hydra's overrides and flags.
-        job: what to do with the validated configuration.
-        settings: dotted keys and values set by plain flags; free text needs no quoting here.
+def launch(words: ConfigWords, job: Job) -> int:
+    """Runs `job` on the configuration that `words` ask for, or does what else they ask; returns the exit code.
 
     Raises:
         ConfigError: for a key, a group's option or a value that cannot be.
     """
-    if any(word.split("=", 1)[0] in _HYDRA_MODES for word in argv):
-        return _launch_hydra(argv, job, settings or {})
-    flags, overrides = _parse(argv)
-    return job(compose(overrides, flags.config_dir, flags.config_name, settings))
+    if words.completion is not None:
+        return _complete(words, words.completion)
+    if words.show and words.multirun:
+        raise ConfigError("--cfg prints one job's settings and --multirun runs several: leave one of them out")
+    if words.multirun:
+        return _sweep(words, job)
+    if words.show:
+        from omegaconf import OmegaConf
+
+        print(OmegaConf.to_yaml(_composed(words), resolve=words.resolve), end="")
+        return 0
+    return job(_validated(_composed(words)))
 
 
 def compose(
     overrides: Sequence[str],
-    config_dir: Path | None = None,
+    config_dir: Path | str | None = None,
     config_name: str = "config",
     settings: Mapping[str, Any] | None = None,
 ) -> JobConfig:
@@ -59,68 +97,105 @@ def compose(
     Raises:
         ConfigError: for a key, a group's option or a value that cannot be.
     """
-    return _validated(_composed(overrides, config_dir, config_name), settings or {})
+    folder = None if config_dir is None else str(config_dir)
+    return _validated(_composed(ConfigWords(overrides, settings or {}, folder, config_name)))
 
 
-def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("--config-dir", "-cd", type=Path)
-    parser.add_argument("--config-name", "-cn", default="config")
-    try:
-        flags, overrides = parser.parse_known_args(list(argv))
-    except argparse.ArgumentError as error:
-        raise ConfigError(str(error)) from None
-    for word in overrides:
-        if word.startswith("-"):
-            raise ConfigError(f"there is no flag {word}: see --help for the flags; settings are written KEY=VALUE")
-    if flags.config_dir is not None and not flags.config_dir.is_dir():
-        raise ConfigError(f"--config-dir {flags.config_dir}: there is no such folder")
-    return flags, overrides
-
-
-def _composed(overrides: Sequence[str], config_dir: Path | None, config_name: str) -> Any:
+def _composed(words: ConfigWords) -> Any:
+    """The settings, not validated yet."""
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
+
+    overrides = [as_typed(word) for word in words.overrides]
+    with _hydra(words) as (_, folders), _in_one_line(words, folders):
+        composed = hydra_compose(words.config_name, overrides=overrides)
+    return _with(composed, words.settings)
+
+
+@contextmanager
+def _hydra(words: ConfigWords) -> Iterator[tuple[Hydra, Sequence[Path]]]:
+    """Hydra over the folders of configs: ours, and the user's own."""
+    from hydra import version
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.config_search_path import SearchPathQuery
     from hydra.core.global_hydra import GlobalHydra
+
+    folders = [config_folder(), *_own_folder(words.config_dir)]
+    path = create_config_search_path(f"file://{folders[0]}")
+    for own in folders[1:]:  # an override of hydra.searchpath would be parsed, and come after the main config
+        path.prepend("--config-dir", f"file://{own}", anchor=SearchPathQuery(provider="schema"))
+    version.setbase("1.3")
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2("voicegen", path), folders
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _own_folder(given: str | None) -> list[Path]:
+    """The user's folder of configs, where there is one; none of its files has the name of one of ours.
+
+    Hydra would take one of the two and be silent about the other.
+    """
+    if given is None:
+        return []
+    try:
+        folder = local_path(given).resolve()
+    except ValueError as error:
+        raise ConfigError(f"--config-dir: {error}") from None
+    if not folder.is_dir():
+        raise ConfigError(f"--config-dir {given}: there is no such folder")
+    ours = config_folder()
+    for file in ours.rglob("*.yaml"):
+        twin = folder / file.relative_to(ours)
+        if not twin.exists() or twin.samefile(file):
+            continue
+        remedy = "give it another name"
+        if twin.parent == folder:
+            remedy += ", begin it with `defaults: [config, _self_]`, and choose it by --config-name"
+        raise ConfigError(f"{twin}: a config of that name comes with voicegen: {remedy}")
+    return [folder]
+
+
+@contextmanager
+def _in_one_line(words: ConfigWords, folders: Sequence[Path]) -> Iterator[None]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    if config_dir is not None:
-        overrides = [*overrides, f"hydra.searchpath=[file://{config_dir.resolve()}]"]
-    overrides = [_readable(word) for word in overrides]
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
-        try:
-            return hydra_compose(config_name, overrides=list(overrides))
-        except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last for a group that is null
-            raise ConfigError(_one_line(error, config_name, overrides)) from None
-
-
-def _readable(word: str) -> str:
-    """An override whose value Hydra takes as it was typed: what its grammar cannot read, and text like 2024, quoted."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    key, equals, value = word.partition("=")
     try:
-        parsed = OverridesParser.create().parse_override(word)
-    except HydraException:
-        unclear = not equals or value.startswith(("[", "{", "'", '"'))
-        return word if unclear else f"{key}={_quoted(value)}"
-    if parsed.is_sweep_override() or parsed.is_delete() or not is_text(parsed.key_or_group):
-        return word
-    return f"{key}={_quoted(value)}" if isinstance(parsed.value(), int | float) else word
+        yield
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last for a group that is null
+        message = one_line(error, words.config_name, folders, lambda: _all_keys(words, groups(folders)))
+        raise ConfigError(message) from None
 
 
-def _override(key: str, value: Any) -> str:
-    """The override that gives a setting this plain value, whether the settings have it or not."""
-    return f"++{key}={_literal(value)}"
+def _all_keys(words: ConfigWords, groups: Sequence[str]) -> list[str]:
+    """The settings that there are with the options chosen by `words`."""
+    from omegaconf import OmegaConf
+
+    chosen = [word for word in words.overrides if word.partition("=")[0] in groups]
+    plain = OmegaConf.to_container(_composed(replace(words, overrides=chosen, settings={})), throw_on_missing=False)
+    assert isinstance(plain, dict)
+    return dotted_keys({str(key): value for key, value in plain.items()})
 
 
-def _literal(value: Any) -> str:
-    if isinstance(value, str):
-        return _quoted(_uninterpolated(value))
-    return f"[{','.join(map(_literal, value))}]" if isinstance(value, list) else json.dumps(value)
+def _with(composed: Any, settings: Mapping[str, Any]) -> Any:
+    from omegaconf import OmegaConf
+
+    OmegaConf.set_struct(composed, False)
+    for key, value in settings.items():
+        OmegaConf.update(composed, key, _uninterpolated(value) if isinstance(value, str) else value)
+    return composed
+
+
+def _inside(folder: str | None, composed: Any) -> Any:
+    """The settings with `output_dir` as a folder inside of what it was."""
+    from omegaconf import OmegaConf
+
+    if folder is not None:
+        whole = OmegaConf.to_container(composed, resolve=False)["output_dir"]  # type: ignore[index, call-overload]
+        OmegaConf.update(composed, "output_dir", f"{whole}/{_uninterpolated(folder)}")
+    return composed
 
 
 def _uninterpolated(text: str) -> str:
@@ -128,21 +203,10 @@ def _uninterpolated(text: str) -> str:
     return re.sub(r"(\\*)\$\{", lambda start: start[1] * 2 + r"\${", text)
 
 
-def _quoted(value: str) -> str:
-    return "'" + re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), value) + "'"
-
-
-def _validated(composed: Any, settings: Mapping[str, Any], folder: str | None = None) -> JobConfig:
-    """The settings with these in place of some, inside a folder of `output_dir` if one is given."""
+def _validated(composed: Any) -> JobConfig:
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-    OmegaConf.set_struct(composed, False)
-    for key, value in settings.items():
-        OmegaConf.update(composed, key, _uninterpolated(value) if isinstance(value, str) else value)
-    if folder is not None:
-        whole = OmegaConf.to_container(composed, resolve=False)["output_dir"]  # type: ignore[index, call-overload]
-        OmegaConf.update(composed, "output_dir", f"{whole}/{_uninterpolated(folder)}")
     try:
         with held_back() as outside:
             plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
@@ -155,80 +219,35 @@ def _validated(composed: Any, settings: Mapping[str, Any], folder: str | None = 
     return validate(outside.put_in(plain))
 
 
-def _one_line(error: Exception, config_name: str, overrides: Sequence[str]) -> str:
-    """What Hydra says over several lines, as one that names the nearest thing that exists."""
-    text = str(error)
-    if key := re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text):
-        from omegaconf import OmegaConf
-
-        chosen = [word for word in overrides if word.partition("=")[0] in _groups()]
-        plain = OmegaConf.to_container(_composed(chosen, None, "config"), throw_on_missing=False)
-        assert isinstance(plain, dict)
-        return unknown_key(key[1].lstrip("+~"), dotted_keys({str(key): value for key, value in plain.items()}))
-    if option := re.search(r"Could not find '([^']+)'", text):
-        return _unknown_option(option[1])
-    if group := re.search(r"Could not override '([^'=]+)(?:=[^']*)?'\. No match in the defaults list", text):
-        return unknown_key(group[1], _groups())
-    if "Cannot find primary config" in text:
-        return f"there is no config named {config_name}: --config-name takes one of the files in the config folder"
-    if word := re.search(r"Error parsing override '(.*)'\s+missing EQUAL", text, re.DOTALL):
-        return f"{word[1]} is not KEY=VALUE: see --help for the settings"
-    if "LexerNoViableAltException" in text or "mismatched input" in text or "no viable alternative" in text:
-        first = text.splitlines()[0]
-        return f"{first}: quote values with commas, spaces or brackets, as in 'key=\"a, b\"'"
-    return " ".join(text.split())
-
-
-def _groups() -> list[str]:
-    return sorted(folder.name for folder in config_folder().iterdir() if folder.is_dir())
-
-
-def _unknown_option(choice: str) -> str:
-    group, _, option = choice.rpartition("/")
-    folder = config_folder() / group
-    if not group or not folder.is_dir():
-        return f"there is no config {choice}: the groups are {', '.join(_groups())}"
-    options = sorted(file.stem for file in folder.glob("*.yaml"))
-    near = difflib.get_close_matches(option, options, n=1, cutoff=0.5)
-    hint = f"did you mean {group}={near[0]}? " if near else ""
-    return f"there is no {group}={option}: {hint}the choices are {', '.join(options)}"
-
-
-def _launch_hydra(argv: Sequence[str], job: Job, settings: Mapping[str, Any]) -> int:
-    import hydra
+def _sweep(words: ConfigWords, job: Job) -> int:
+    """Runs one job for each combination of values; returns the largest exit code."""
     from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
+    overrides = [as_typed(word, sweeping=True) for word in words.overrides]
     exit_codes: list[int] = []
-    words = _with_overrides(argv, [_override(key, value) for key, value in settings.items()])
 
     def run_one(composed: Any) -> None:
-        # Hydra would print a traceback for an error that the user made.
         try:
-            folder = None
-            if HydraConfig.get().mode is RunMode.MULTIRUN:
-                folder = _sweep_folder(HydraConfig.get().overrides.task, words)
-            exit_codes.append(job(_validated(composed, {}, folder)))
-        except VoicegenError as error:
+            folder = sweep_folder(HydraConfig.get().overrides.task, overrides)
+            exit_codes.append(job(_validated(_inside(folder, _with(composed, words.settings)))))
+        except VoicegenError as error:  # the other jobs go on
             print(f"voicegen: {error}", file=sys.stderr)
             exit_codes.append(error.exit_code)
 
-    before = sys.argv
-    sys.argv = ["voicegen", *words]
-    try:
-        hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(run_one)()
-    finally:
-        sys.argv = before
+    with _hydra(words) as (hydra, folders), _in_one_line(words, folders):
+        hydra.multirun(words.config_name, run_one, [*_SWEEP, *overrides], with_log_configuration=False)
     return max(exit_codes, default=0)
 
 
-def _with_overrides(words: Sequence[str], more: Sequence[str]) -> list[str]:
-    """`words` with `more` behind the last override: Hydra takes overrides only when they stand together."""
-    last = max((place for place, word in enumerate(words, 1) if "=" in word and word[0] != "-"), default=len(words))
-    return [*words[:last], *more, *words[last:]]
-
-
-def _sweep_folder(words: Sequence[str], argv: Sequence[str]) -> str | None:
-    """Where one job of a sweep goes inside `output_dir`: what was chosen for it, but for the folder's own name."""
-    chosen = [word for word in words if word not in argv and not word.startswith(("name=", "output_dir="))]
-    return ",".join(word.replace("/", "_") for word in chosen) or None
+def _complete(words: ConfigWords, question: str) -> int:
+    """Answers a shell that completes a word, or prints the script that makes it ask."""
+    before = sys.argv
+    sys.argv = ["voicegen"]  # what the script is to call
+    try:
+        with _hydra(words) as (hydra, _):
+            hydra.shell_completion(words.config_name, [question])
+    except ValueError as error:
+        raise ConfigError(f"--shell-completion {question}: {str(error).splitlines()[0]}") from None
+    finally:
+        sys.argv = before
+    return 0

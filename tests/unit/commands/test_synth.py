@@ -198,6 +198,15 @@ def test_the_words_of_hydras_flags_are_not_taken_for_files(capsys):
     assert speak("--config-dir", "mine", "--text", "Hello.") == 0
 
 
-def test_help_names_what_can_be_given(capsys):
-    assert synth.main(["--help"]) == 0
-    assert "--paragraphs" in capsys.readouterr().out
+def test_flags_files_and_settings_stand_in_any_order(capsys):
+    Path("a=b.txt").write_text("One.\n")
+    assert speak("name=größe", "--paragraphs", "a=b.txt", "--prefix", "p", "questions.limit=1") == 0
+    assert [row["file_name"] for row in metadata("outputs/größe")] == ["p_000000.wav"]
+
+
+def test_a_file_in_the_home_folder_is_found_and_a_url_is_refused(monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    Path("t.txt").write_text("One.\n")
+    assert speak("~/t.txt") == 0
+    with pytest.raises(ConfigError, match=r"https://example\.org/t\.txt is a URL"):
+        speak("https://example.org/t.txt")

@@ -2,9 +2,10 @@ import itertools
 from pathlib import Path
 
 import pytest
+import yaml
 
 from voicegen.errors import ConfigError
-from voicegen.job.composing import compose, config_folder, launch
+from voicegen.job.composing import ConfigWords, compose, config_folder, launch
 
 CONFIGS = sorted(path.relative_to(config_folder()) for path in config_folder().glob("*/*.yaml"))
 NEEDED = {
@@ -14,9 +15,19 @@ NEEDED = {
 
 
 def composed(*words, **settings):
-    found = []
-    launch(words, lambda config: found.append(config) or 0, settings)
-    return found[0]
+    return compose(words, settings=settings)
+
+
+def swept(*words):
+    """The jobs of a sweep."""
+    jobs = []
+    assert launch(ConfigWords(words, multirun=True), lambda config: jobs.append(config) or 0) == 0
+    return jobs
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a sweep leaves its multirun.yaml
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=str)
@@ -60,10 +71,18 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["tts.subtype=MP3"], "tts.subtype='MP3'"),
         (["chat=mlx"], "chat.model has no default: give it as chat.model=..."),
         (["chat.system_prompt=a, b"], "quote the value"),
+        (["voice.names=alice]"], "give a list, 'voice.names=[alice]'"),
+        (["voice.names=[alice"], "voice.names=[alice is not a list: write 'voice.names=[A, B]'"),
+        (["voice.names=[a,]"], "voice.names=[a,] is not a list"),
+        (["voice.prompts={me: {audio: a"], "cannot be read: write 'voice.prompts={NAME: VALUE}'"),
+        (["tts.speed=1,2"], "tts.speed=1,2: for a list write 'tts.speed=[1,2]'; to try each add --multirun"),
+        (["tts.speed='1"], "a quote is missing"),
+        (["name=${x"], "a ${...} in it is not whole"),
+        (["größe=3"], "there is no setting größe"),
+        (["=3"], "=3 is not KEY=VALUE"),
         (["hello", "there"], "hello is not KEY=VALUE"),
-        (["--no-such-flag"], "there is no flag --no-such-flag"),
-        (["--config-name", "nowhere"], "there is no config named nowhere"),
-        (["--config-dir", "/nowhere"], "there is no such folder"),
+        (["hydra.run.dir=x"], "hydra.run.dir has no effect: output_dir=FOLDER says where a run goes"),
+        (["hydra.verbose=true"], "hydra.verbose has an effect with --multirun alone"),
         (["name=a/b"], "name: 'a/b' cannot name a run's folder"),
         (["tts.kind=os.system"], "tts.kind must be one of piper, tone, marvis"),
         (["chat=mlx", "chat.model=x", "chat.num_answers=3"], "num_answers over 1 needs a temperature over 0"),
@@ -71,16 +90,52 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
 )
 def test_every_mistake_is_one_line_that_says_what_to_do(words, message):
     with pytest.raises(ConfigError) as refused:
-        launch(words, lambda config: 0)
+        compose(words)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_folder_of_ones_own_adds_presets(tmp_path):
-    (tmp_path / "preset").mkdir()
-    (tmp_path / "preset" / "mine.yaml").write_text("# @package _global_\nseed: 42\nchat: {max_tokens: 7}\n")
-    config = composed("--config-dir", str(tmp_path), "preset=mine")
-    assert (config.seed, config.chat.max_tokens) == (42, 7)
+FOLDERS = ["mine", "größe", "a, b", "名前 (1)", "it's", "x=[y]"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("multirun", [False, True])
+def test_a_folder_of_ones_own_adds_presets_and_main_configs(folder, multirun):
+    own = Path(folder)
+    (own / "preset").mkdir(parents=True)
+    (own / "preset" / "mine.yaml").write_text("# @package _global_\nseed: 42\nchat: {max_tokens: 7}\n")
+    (own / "main.yaml").write_text("defaults: [config, _self_]\ntts: {speed: 1.5}\n")
+    jobs = []
+    words = ConfigWords(["preset=mine"], config_dir=folder, config_name="main", multirun=multirun)
+    assert launch(words, lambda config: jobs.append(config) or 0) == 0
+    assert [(job.seed, job.chat.max_tokens, job.tts.speed) for job in jobs] == [(42, 7, 1.5)]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "preset/starter.yaml"])
+def test_a_config_of_ones_own_that_would_be_ignored_is_refused(name):
+    file = Path("own") / name
+    file.parent.mkdir(parents=True)
+    file.write_text("seed: 3\n")
+    with pytest.raises(ConfigError, match=f"{name}: a config of that name comes with voicegen: give it another name"):
+        compose([], "own")
+
+
+def test_a_folder_or_a_main_config_that_is_not_there_is_told():
+    Path("own").mkdir()
+    Path("own/mine.yaml").write_text("seed: 3\n")
+    with pytest.raises(ConfigError, match="--config-dir nowhere: there is no such folder"):
+        compose([], "nowhere")
+    with pytest.raises(ConfigError, match="--config-dir: s3://x is a URL"):
+        compose([], "s3://x")
+    with pytest.raises(ConfigError, match="there is no config named other: --config-name takes one of config, mine"):
+        compose([], "own", "other")
+
+
+def test_an_option_of_the_own_folder_is_suggested_too():
+    Path("own/preset").mkdir(parents=True)
+    Path("own/preset/evening.yaml").write_text("# @package _global_\nseed: 3\n")
+    with pytest.raises(ConfigError, match="did you mean preset=evening"):
+        compose(["preset=evning"], "own")
 
 
 def test_a_voice_of_ones_own_is_one_setting():
@@ -135,37 +190,70 @@ def test_a_runs_settings_hold_nothing_of_a_chat():
         ("overwrite", True),
     ],
 )
-def test_settings_from_flags_hold_where_hydra_runs_the_job_too(tmp_path, monkeypatch, key, value):
-    monkeypatch.chdir(tmp_path)
+def test_settings_from_flags_hold_where_hydra_runs_the_job_too(key, value):
     jobs = []
-    launch(["-m", "seed=1,2"], lambda config: jobs.append(config) or 0, {key: value})
+    words = ConfigWords(["seed=1,2"], {key: value}, multirun=True)
+    assert launch(words, lambda config: jobs.append(config) or 0) == 0
     group, _, name = key.rpartition(".")
     given = [getattr(getattr(job, group) if group else job, name) for job in jobs]
     assert given == [tuple(value) if isinstance(value, list) else value] * 2
 
 
-def test_a_sweep_runs_one_job_for_each_combination_in_folders_of_their_own(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # hydra writes the sweep's multirun.yaml
-    jobs = []
-    code = launch(["-m", "preset=fake", "seed=1,2", "tts.speed=1.0,1.5"], lambda config: jobs.append(config) or 0)
-    assert code == 0
+def test_a_sweep_runs_one_job_for_each_combination_in_folders_of_their_own():
+    jobs = swept("preset=fake", "seed=1,2", "tts.speed=1.0,1.5")
     assert sorted((job.seed, job.tts.speed) for job in jobs) == list(itertools.product((1, 2), (1.0, 1.5)))
     assert len({job.output_dir for job in jobs}) == 4
     assert all(Path("outputs/default") in job.output_dir.parents for job in jobs)
 
 
-def test_a_sweep_keeps_the_name_that_it_is_given(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    jobs = []
-    launch(["-m", "preset=fake", "name=pace", "tts.speed=0.9,1.2"], lambda config: jobs.append(config) or 0)
-    assert [str(job.output_dir) for job in jobs] == ["outputs/pace/tts.speed=0.9", "outputs/pace/tts.speed=1.2"]
+def test_a_sweep_keeps_the_name_that_it_is_given():
+    jobs = swept("preset=fake", "name=größe", "tts.speed=0.9,1.2")
+    assert [str(job.output_dir) for job in jobs] == ["outputs/größe/tts.speed=0.9", "outputs/größe/tts.speed=1.2"]
 
 
-def test_a_sweep_over_names_uses_the_names_folders(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    jobs = []
-    launch(["-m", "preset=fake", "name=a,b"], lambda config: jobs.append(str(config.output_dir)) or 0)
-    assert jobs == ["outputs/a", "outputs/b"]
+def test_a_sweep_over_names_uses_the_names_folders():
+    assert [str(job.output_dir) for job in swept("preset=fake", "name=a,2024")] == ["outputs/a", "outputs/2024"]
+
+
+def test_what_is_the_same_for_the_whole_sweep_is_not_in_its_folders_names():
+    prompts = "voice.prompts={me: {audio: me.wav, transcript: hi}}"
+    assert [job.output_dir.name for job in swept("preset=fake", prompts, "seed=1,2")] == ["seed=1", "seed=2"]
+
+
+def test_a_sweep_over_long_texts_has_names_that_a_disk_can_hold():
+    texts = [f"{'lang und größer ' * 30}{end}" for end in "ab"]
+    one, two = swept("preset=starter", "chat.system_prompt=" + ",".join(f"'{text}'" for text in texts))
+    assert [one.chat.system_prompt, two.chat.system_prompt] == texts
+    assert one.output_dir != two.output_dir
+    assert all(len(job.output_dir.name.encode()) < 200 for job in (one, two))
+    again, _ = swept("preset=starter", "chat.system_prompt=" + ",".join(f"'{text}'" for text in texts))
+    assert again.output_dir == one.output_dir
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["chat.max_token=3,4"], "did you mean chat.max_tokens?"),
+        (["questions.path=größe.csv,b.csv"], """write 'questions.path="größe.csv","b.csv"', or"""),
+        (["hydra.sweep.dir=x", "seed=1,2"], "hydra.sweep.dir has no effect"),
+    ],
+)
+def test_a_mistake_in_a_sweep_is_one_line_too(words, message):
+    with pytest.raises(ConfigError) as refused:
+        swept(*words)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_sweep_is_not_run_when_its_settings_are_asked_for():
+    with pytest.raises(ConfigError, match="leave one of them out"):
+        launch(ConfigWords(["seed=1,2"], show=True, multirun=True), lambda config: 1)
+
+
+@pytest.mark.parametrize("word", ["name=größe", "name=my run (1)", "name=2024"])
+def test_the_settings_are_shown_as_they_were_typed(word, capsys):
+    assert launch(ConfigWords([word], show=True), lambda config: 1) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["name"] == word.removeprefix("name=")
 
 
 def test_marvis_generates_what_the_checkpoint_has_by_default():
@@ -212,10 +300,28 @@ def test_a_url_where_a_path_belongs_is_refused(key, url):
 
 
 @pytest.mark.parametrize(
-    "path", ["größe.csv", "名前.csv", "my file (1).csv", "it's.csv", "dir [x]/q.csv", "a\\'b.csv", "2024", "1_0", "007"]
+    "path",
+    [
+        "größe.csv",
+        "名前.csv",
+        "my file (1).csv",
+        "it's.csv",
+        "dir [x]/q.csv",
+        "a\\'b.csv",
+        "2024",
+        "1_0",
+        "007",
+        "[x]",
+        "{y}",
+        "'q",
+    ],
 )
 def test_a_value_is_taken_as_it_was_typed(path):
     assert str(compose([f"questions.path={path}"]).questions.path) == path
+
+
+def test_a_list_of_texts_is_taken_as_it_was_typed():
+    assert compose(["voice.names=[größe, it's, my (1)]"]).voice.names == ("größe", "it's", "my (1)")
 
 
 def test_text_that_looks_like_a_number_is_text():

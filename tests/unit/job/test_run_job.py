@@ -112,7 +112,7 @@ def test_voices_of_the_users_own_take_turns_where_none_is_named(run):
 
 
 def test_what_a_model_warns_of_is_shown_once(tmp_path, monkeypatch, capsys):
-    from voicegen.job.composing import launch
+    from voicegen.job.composing import compose
     from voicegen.job.run_job import run_job
 
     class Warning(Reluctant):
@@ -124,7 +124,7 @@ def test_what_a_model_warns_of_is_shown_once(tmp_path, monkeypatch, capsys):
     questions_csv(tmp_path / "q.csv", 2)
     monkeypatch.setattr("voicegen.build.speech_model", lambda config: Warning())
     words = ["preset=fake", "questions.path=q.csv", "name=r"]
-    assert launch(words, lambda config: run_job(config, show=True).exit_code) == 0
+    assert run_job(compose(words), show=True).exit_code == 0
     assert capsys.readouterr().err.count("the voice 'x' is left out") == 1
     assert "the voice 'x' is left out" in next((tmp_path / "outputs" / "r" / "logs").iterdir()).read_text()
 

@@ -1,0 +1,55 @@
+"""What Hydra says of a mistake over several lines, as one line that names the nearest thing that exists."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from voicegen.config import unknown_key
+from voicegen.job.overrides import several_values
+
+
+def one_line(error: Exception, config_name: str, folders: Sequence[Path], keys: Callable[[], Iterable[str]]) -> str:
+    """The line for `error`.
+
+    Args:
+        error: Hydra's or OmegaConf's, which have no kinds to tell them apart by.
+        config_name: of the main config.
+        folders: of configs.
+        keys: all settings, asked for only when one of them is to be suggested.
+    """
+    text = str(error)
+    if key := re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text):
+        return unknown_key(key[1].lstrip("+~"), keys())
+    if option := re.search(r"Could not find '([^']+)'", text):
+        return _unknown_option(option[1], folders)
+    if group := re.search(r"Could not override '([^'=]+)(?:=[^']*)?'\. No match in the defaults list", text):
+        return unknown_key(group[1], groups(folders))
+    if word := re.search(r"Ambiguous value for argument '(.*)'\s+1\. ", text, re.DOTALL):
+        return str(several_values(word[1]))
+    if word := re.search(r"Error merging override (.*)", text):
+        return f"{word[1]}: a ${{...}} in it is not whole; write \\${{ for the signs themselves"
+    if "Cannot find primary config" in text:
+        return f"there is no config named {config_name}: --config-name takes one of {', '.join(_options(folders))}"
+    return " ".join(text.split())
+
+
+def groups(folders: Sequence[Path]) -> list[str]:
+    """The groups of configs in these folders."""
+    return sorted({group.name for folder in folders for group in folder.iterdir() if group.is_dir()})
+
+
+def _options(folders: Sequence[Path], group: str = "") -> list[str]:
+    return sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")})
+
+
+def _unknown_option(choice: str, folders: Sequence[Path]) -> str:
+    group, _, option = choice.rpartition("/")
+    options = _options(folders, group)
+    if not group or not options:
+        return f"there is no config {choice}: the groups are {', '.join(groups(folders))}"
+    near = difflib.get_close_matches(option, options, n=1, cutoff=0.5)
+    hint = f"did you mean {group}={near[0]}? " if near else ""
+    return f"there is no {group}={option}: {hint}the choices are {', '.join(options)}"
