@@ -2,123 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pexpect
 import pytest
-from platformdirs import user_cache_path
 
-from tests.openai_server import Exchange, ScriptedServer, fails, piece, serving
-from tests.product import command, environment
+from tests.chat_terminal import CTRL_D, LEFT, PROMPT, SECONDS, TAKEN, UP, Talker, Terminal, with_server
+from tests.openai_server import serving
 from voicegen.audio.wav import read_wav
-
-SECONDS = 120
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
-CTRL_D, UP, LEFT = "\x04", "\x1b[A", "\x1b[D"
-PROMPT, TAKEN = "\x1b[?2004h", "\x1b[?2004l"  # pasting in brackets goes on with a prompt, and off when a line is taken
-
-
-class Talker:
-    """A server that answers `You said ...` in pieces; `count` goes on until the client leaves."""
-
-    def __init__(self) -> None:
-        self.go_on = threading.Event()
-        self.came = threading.Event()
-        self.over = threading.Event()
-        self.left = threading.Event()
-
-    def __call__(self, exchange: Exchange) -> None:
-        if exchange.question == "hang":
-            self.came.set()
-            self.over.wait(SECONDS)
-            return
-        if exchange.question == "busy":
-            self.came.set()
-            fails(429, Retry_After="100")(exchange)
-            return
-        exchange.send_events(done=False)
-        for event in self._events(exchange.question):
-            exchange.handler.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
-
-    def _events(self, question: str) -> Iterator[dict]:
-        if question == "count":
-            yield from self._endless()
-        if question == "stall":
-            self.came.set()
-            yield piece(content="Begun. ")
-            self.over.wait(SECONDS)
-        elif question == "wait":
-            yield piece(content="Before. ")
-            assert self.go_on.wait(SECONDS)
-            yield piece(content="After it.")
-        else:
-            for word in f"You said {question}. That is all.".split(" "):
-                yield piece(content=word + " ")
-        yield piece(finish="stop")
-
-    def _endless(self) -> Iterator[dict]:
-        try:
-            while not self.left.wait(0.01):
-                yield piece(content="one more, ")
-        finally:
-            self.left.set()
-
-
-class Terminal:
-    """The chat in a pseudo-terminal."""
-
-    def __init__(self, folder: Path, *words: str) -> None:
-        home = {
-            "HOME": str(folder / "home"),
-            "XDG_STATE_HOME": str(folder / "state"),
-            "XDG_CACHE_HOME": str(user_cache_path()),  # where models lie converted
-        }
-        program, *arguments = command("chat", "--stream", *words)
-        self._process = pexpect.spawn(
-            program,
-            arguments,
-            cwd=str(folder),
-            env={**environment(), **home, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
-            encoding="utf-8",
-            timeout=SECONDS,
-            dimensions=(50, 200),
-        )
-        self.screen("Ctrl-D leaves", PROMPT)
-
-    def type(self, keys: str) -> None:
-        self._process.send(keys)
-
-    def ask(self, line: str) -> None:
-        """Types a line, and waits until it is taken."""
-        self.type(f"{line}\r")
-        self.screen(TAKEN)
-
-    def say(self, line: str) -> str:
-        """Types a line, and gives what is on the screen until the next prompt."""
-        self.ask(line)
-        return self.until_prompt()
-
-    def screen(self, *expected: str) -> None:
-        for text in expected:
-            self._process.expect_exact(text)
-
-    def until_prompt(self) -> str:
-        self.screen(PROMPT)
-        return ESCAPES.sub("", self._process.before)
-
-    def interrupt(self) -> None:
-        self._process.sendintr()
-
-    def leave(self, keys: str = CTRL_D) -> int:
-        self.type(keys)
-        self._process.expect(pexpect.EOF)
-        self._process.close()
-        return self._process.exitstatus
 
 
 @pytest.fixture
@@ -135,13 +27,9 @@ def server(talker):
         talker.over.set()
 
 
-def with_server(server: ScriptedServer) -> list[str]:
-    return ["chat=openai", "chat.model=m", f"chat.base_url={server.base_url}", "tts=tone"]
-
-
 def test_typing_streaming_interrupting_and_every_command(tmp_path, server, talker):
     flags = ("--chat-model", "m", "--max-tokens", "50", "--system-prompt", "Be brief, {please}.", "--voice", "ann")
-    terminal = Terminal(tmp_path, *flags, *with_server(server))
+    terminal = Terminal(tmp_path, *flags, *with_server(server)).ready()
 
     shown = terminal.say("hello")
     assert "assistant: You said hello. That is all." in shown
@@ -192,14 +80,14 @@ def test_typing_streaming_interrupting_and_every_command(tmp_path, server, talke
     assert "did you mean /history?" in terminal.say("/histori")
     assert terminal.leave("/exit\r") == 0
 
-    again = Terminal(tmp_path, *with_server(server))
+    again = Terminal(tmp_path, *with_server(server)).ready()
     assert "did you mean /history?" in again.say(UP + UP)  # the lines of the last chat are there
     assert again.leave(CTRL_D) == 0
 
 
 @pytest.mark.parametrize("silence", ["hang", "stall", "busy"])
 def test_one_ctrl_c_is_enough_while_the_server_says_nothing(tmp_path, server, talker, silence):
-    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m")
+    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m").ready()
     terminal.ask(silence)
     terminal.screen({"hang": "", "stall": "Begun.", "busy": "the server asks to wait"}[silence])
     assert talker.came.wait(SECONDS)
@@ -214,7 +102,7 @@ def test_one_ctrl_c_is_enough_while_the_server_says_nothing(tmp_path, server, ta
 
 
 def test_ctrl_d_during_an_answer_leaves_when_it_is_over(tmp_path, server, talker):
-    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m")
+    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m").ready()
     terminal.ask("wait")
     terminal.screen("Before.")
     terminal.type(CTRL_D)
@@ -223,7 +111,7 @@ def test_ctrl_d_during_an_answer_leaves_when_it_is_over(tmp_path, server, talker
 
 
 def test_a_line_typed_during_an_answer_is_the_next_question(tmp_path, server, talker):
-    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m")
+    terminal = Terminal(tmp_path, *with_server(server), "--chat-model", "m").ready()
     terminal.ask("wait")
     terminal.screen("Before.")
     terminal.type("next\r")
@@ -235,7 +123,7 @@ def test_a_line_typed_during_an_answer_is_the_next_question(tmp_path, server, ta
 
 
 def test_the_starter_models_answer_aloud_and_stop_when_they_are_told_to(tmp_path):
-    terminal = Terminal(tmp_path, "--max-tokens", "400")
+    terminal = Terminal(tmp_path, "--max-tokens", "400").ready()
     shown = terminal.say("What is the capital of France?")
     assert "Paris" in shown
     saved = re.search(r"outputs/chat/response_\d{8}_\d{6}\.wav", shown)

@@ -10,6 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -169,6 +170,15 @@ class VoiceChatPipeline:
             ModelError: the question does not fit the context, or the model gave no answer.
             OutputError: the WAV cannot be written.
         """
+        return self.keep(self.answer(text, on_text, should_stop))
+
+    def answer(
+        self,
+        text: str,
+        on_text: Callable[[str], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> SpokenTurn:
+        """The first half of `reply`, which may be stopped: until the answer is written, spoken and heard."""
         turn = SpokenTurn(self._worker, self.voice, self._language, derived_seed(self._seed, self._asked))
         self._asked += 1
         self._last = text, len(self.session.turns)
@@ -177,9 +187,18 @@ class VoiceChatPipeline:
             self._write(turn, text, on_text or _ignore, stopped)
             if not turn.interrupted:
                 self._wait(turn, stopped)
+        except KeyboardInterrupt:
+            turn.silence()
+            if not stopped():
+                raise
+            turn.interrupted = True
         except BaseException:
             turn.silence()
             raise
+        return turn
+
+    def keep(self, turn: SpokenTurn) -> Reply:
+        """The second half of `reply`, which is not: the WAV is written."""
         return turn.reply(self._saved(turn))
 
     def _write(
@@ -187,8 +206,7 @@ class VoiceChatPipeline:
     ) -> None:
         """Until the answer is written; with `stream` it is spoken meanwhile."""
         session = self.session
-        deltas = session.steps(text, max_rounds=TOOL_ROUNDS if len(session.tools) else 0)
-        try:
+        with closing(session.steps(text, max_rounds=TOOL_ROUNDS if len(session.tools) else 0)) as deltas:
             for delta in deltas:
                 shown = turn.take(delta)
                 if self._stream and shown:
@@ -197,13 +215,6 @@ class VoiceChatPipeline:
                 if should_stop():
                     turn.interrupt()
                     return
-        except KeyboardInterrupt:
-            if not should_stop():
-                raise
-            turn.interrupt()
-            return
-        finally:
-            deltas.close()
         turn.usage = session.last_usage
         if not self._stream and turn.text:
             on_text(turn.text)

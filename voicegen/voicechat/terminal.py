@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final, Protocol, Self, TextIO
@@ -59,14 +59,20 @@ class ChatTerminal:
     def talk(self, lines: Iterable[str]) -> None:
         """Answers and obeys line by line until the lines end or the user leaves.
 
-        What goes wrong with one line is shown, and the chat goes on.
+        What goes wrong with one line is shown, and the chat goes on. In a chat that stays, Ctrl-C stops an answer or
+        drops a line that is being typed, and does nothing at any other moment.
         """
-        for line in lines:
-            try:
-                if not self._obey(line):
-                    return
-            except VoicegenError as error:
-                self._page.error(str(error))
+        with _ctrl_c_held_back() if self._stays else nullcontext():
+            for line in lines:
+                try:
+                    if not self._obey(line):
+                        return
+                except VoicegenError as error:
+                    self._page.error(str(error))
+                except _BrokenOff:
+                    if not self._stays:
+                        raise
+                    self._page.note("(interrupted)")
 
     def ask(self, question: str) -> Reply:
         """Shows and speaks the answer to one question; Ctrl-C stops it. Lone surrogates in it become U+FFFD.
@@ -87,10 +93,11 @@ class ChatTerminal:
 
         try:
             with StopRequest() as stop:
-                reply = self._pipeline.reply(question, show, lambda: stop.requested)
+                turn = self._pipeline.answer(question, show, lambda: stop.requested)
         finally:
             if shown:
                 self._page.answer_ends()
+        reply = self._pipeline.keep(turn)
         self._page.outcome(reply)
         if self._recorder is not None and reply.text:
             self._recorder.add(question, reply)
@@ -107,13 +114,26 @@ class ChatTerminal:
                 return False
             question = step.ask
         if question:
-            try:
-                self.ask(question)
-            except KeyboardInterrupt:
-                if not self._stays:
-                    raise
-                self._page.note("(interrupted)")
+            self.ask(question)
         return True
+
+
+class _BrokenOff(KeyboardInterrupt):
+    """Ctrl-C in the middle of a step; other signals end the chat by a plain KeyboardInterrupt."""
+
+
+class _LineDropped(Exception):
+    """Ctrl-C at the prompt."""
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Ctrl-C does nothing: no command is left half done, and nothing that would end the chat is interrupted."""
+    before = signal.signal(signal.SIGINT, lambda _signum, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class StopRequest:
@@ -147,7 +167,7 @@ class StopRequest:
         if self._over:
             return
         if self.requested:
-            raise KeyboardInterrupt
+            raise _BrokenOff
         self.requested = True
         self._breaking_off.start()
 
@@ -188,15 +208,17 @@ def typed_lines(history: Path | None) -> Generator[str, None, None]:
         history=_line_history(history),
         completer=CommandCompleter(),
         complete_while_typing=False,
+        interrupt_exception=_LineDropped,
     )
-    return _prompted(prompt.prompt)
+    # The key, not the signal: prompt_toolkit would leave a moment in which the signal ends the generator, and the chat.
+    return _prompted(lambda: prompt.prompt(handle_sigint=False))
 
 
 def _prompted(read: Callable[[], str]) -> Generator[str, None, None]:
     while True:
         try:
             line = read()
-        except KeyboardInterrupt:
+        except _LineDropped:
             continue
         except EOFError:
             return

@@ -11,7 +11,7 @@ from voicegen.errors import ModelError
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.page import Page
 from voicegen.voicechat.pipeline import VoiceChatPipeline
-from voicegen.voicechat.terminal import ChatTerminal, StopRequest, _prompted, piped_lines, typed_lines
+from voicegen.voicechat.terminal import ChatTerminal, StopRequest, piped_lines, typed_lines
 
 
 class Chat:
@@ -135,15 +135,13 @@ def test_ctrl_c_is_as_before_when_the_answer_is_over():
 
 
 def test_at_the_prompt_ctrl_c_drops_the_line_and_ctrl_d_ends():
-    answers = iter(["hello", KeyboardInterrupt(), "again", EOFError()])
+    from prompt_toolkit.application import create_app_session
+    from prompt_toolkit.input import create_pipe_input
+    from prompt_toolkit.output import DummyOutput
 
-    def read():
-        answer = next(answers)
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    assert list(_prompted(read)) == ["hello", "again"]
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        keys.send_text("hello\rnever\x03again\r\x04")
+        assert list(typed_lines(None)) == ["hello", "again"]
 
 
 def test_a_pipe_is_read_to_its_end_even_without_a_last_line_break():
