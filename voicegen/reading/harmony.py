@@ -8,38 +8,38 @@ A reply is a chain of messages, each a header and content:
 
 The generation prompt ends with `<|start|>assistant`, so a reply begins inside the first header. Only `final` without a
 recipient is the answer. A recipient may stand before or after the channel, in any channel. Everything else that the
-assistant writes (`analysis`, a preamble in `commentary`, a message without a channel) counts as reasoning: it is never
-shown as the answer. Messages by another role end the reply.
+assistant writes in messages (`analysis`, a preamble in `commentary`, a message without a channel) counts as reasoning:
+it is never shown as the answer. Text that stands in no message is the answer, as llama.cpp's server gives it behind
+`<|end|>`. A message by another role ends the reply for good: what the model makes up after it is never read.
 
 Source: the harmony format guide and the parser of github.com/openai/harmony (openai-harmony 0.0.8), which is the judge
 in the tests. Differences, all on purpose: `final <|constrain|>json` is an answer (the judge takes the content type for
-a recipient), `<|endoftext|>` ends a message, a second `<|start|>` begins a header anew, a header may lack its
-`<|start|>`, text between messages is skipped, and `functions.NAME` behind `<|constrain|>` is a recipient.
+a recipient), `<|endoftext|>` ends a message, a second `<|start|>` begins a header anew, also in an answer, a header may
+lack its `<|start|>`, text between messages is the answer, nothing follows `<|return|>` or another role's turn, and
+`functions.NAME` behind `<|constrain|>` is a recipient.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum, auto
-from typing import Final
 
 from voicegen.protocols import Delta
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import call_arguments, malformed_text
+from voicegen.reading.known_markers import (
+    CALL_END,
+    CHANNEL,
+    END,
+    HARMONY_STOPS,
+    HARMONY_TOKENS,
+    MESSAGE,
+    START,
+    TURN_MARKS,
+)
 from voicegen.reading.markers import Control
 from voicegen.records import ToolCall
 
-START, END, MESSAGE, CHANNEL = "<|start|>", "<|end|>", "<|message|>", "<|channel|>"
-RETURN, CALL, CONSTRAIN, END_OF_TEXT = "<|return|>", "<|call|>", "<|constrain|>", "<|endoftext|>"
-
-HARMONY_TOKENS = (START, END, MESSAGE, CHANNEL, RETURN, CALL, CONSTRAIN)
-HARMONY_STOPS = (RETURN, CALL, END_OF_TEXT)  # `<|end|>` only ends a message: the answer may come after it
-
-BARE_HEADERS: Final = {f"assistant{channel}": channel for channel in ("analysis", "commentary", "final")}
-"""What is left of a header where a server leaves special tokens out, and the channel that it names."""
-
-_BARE_OPENINGS = ("analysis", "commentary")
-_OPENS_A_TEXT = "\"'“‘«([{<*_`#$¿¡"
 _FORCE_ANSWER = f"{CHANNEL}final{MESSAGE}"
 _PEOPLE = frozenset({"user", "assistant", "system", "developer", "all"})
 
@@ -48,51 +48,65 @@ class _State(Enum):
     HEADER = auto()
     CONTENT = auto()
     BETWEEN = auto()
+    UNMARKED = auto()  # in text that stands in no message
+    OVER = auto()
 
 
 class HarmonyGrammar:
     """Takes the controls and text of one reply and gives what they mean."""
 
-    def __init__(self) -> None:
-        self.answer_begun = False
+    def __init__(self, stops: frozenset[str] = TURN_MARKS, answer_begun: bool = False, unmarked: str = "") -> None:
+        """Starts in the first header.
+
+        Args:
+            stops: what ends the reply outside of messages.
+            answer_begun: whether text before the first marker was given as the answer.
+            unmarked: text before the first marker of which the rest of the reply must show whether it is the answer.
+        """
+        self.answer_begun = answer_begun
         self.answer_was_reasoning = False
         self.began = Beginning.UNKNOWN  # markers say all
         self.in_doubt = False
         self.stopped = False
         self._state = _State.HEADER
-        self._reasoning_begun = False
+        self._stops = stops
+        self._reasoning_begun = self._is_answer = False
+        self._tool: str | None = None
+        self._unmarked = unmarked
         self._open_header()
 
     def control(self, marker: Control) -> Iterator[Delta]:
-        """Takes a control token; one without a meaning inside content is part of the text, as for the judge."""
-        yield from self._control(marker.name)
-
-    def _control(self, name: str) -> Iterator[Delta]:
-        if self._state is _State.CONTENT:
-            yield from self._control_in_content(name)
-        elif name in HARMONY_STOPS:
-            self.stopped = True
-            self._state = _State.BETWEEN
+        """Takes a marker; one without a meaning inside content is part of the text, as for the judge."""
+        name = marker.name
+        if self._state is _State.CONTENT and not (self._is_answer and name == START):
+            yield from self._control_in_content(marker)
+        elif self._state is _State.OVER:
+            return
+        elif name in self._stops:
+            yield from self._stop(name)
         elif name == START:
-            self._state = _State.HEADER
             self._open_header()
-        elif self._state is _State.HEADER or name in (CHANNEL, MESSAGE):
-            if self._state is _State.BETWEEN:
-                self._state = _State.HEADER
+        elif name in HARMONY_TOKENS:
+            if self._state is not _State.HEADER:
                 self._open_header()
             yield from self._control_in_header(name)
+        else:
+            yield from self.text(marker.text)
 
     def text(self, text: str) -> Iterator[Delta]:
-        """Takes text between control tokens."""
+        """Takes text between markers."""
         if self._state is _State.HEADER:
             self._header[self._section] += text
         elif self._state is _State.CONTENT:
             yield from self._content(text)
+        elif self._state is _State.UNMARKED or (self._state is _State.BETWEEN and text.strip() and not self.stopped):
+            yield from self._unmarked_text(text)
 
     def end(self, _cut: bool, /) -> Iterator[Delta]:
         """The stream is over, cut or not. A call that is whole is made; one that was cut is dropped."""
         if self._state is _State.CONTENT and self._tool is not None and _is_whole_object(self._call_text):
             yield from self._close_message()
+        yield from self._settle(Beginning.ANSWER)
 
     @property
     def in_reasoning(self) -> bool:
@@ -106,14 +120,32 @@ class HarmonyGrammar:
             return ""
         if self._state is _State.CONTENT:
             return f"{END}{START}assistant{_FORCE_ANSWER}"
-        if self._state is _State.BETWEEN:
+        if self._state in (_State.BETWEEN, _State.UNMARKED):
             return f"{START}assistant{_FORCE_ANSWER}"
         untouched = self._section == "role" and self._header["role"].strip() in ("", "assistant")
         return _FORCE_ANSWER if untouched else f"{MESSAGE}{END}{START}assistant{_FORCE_ANSWER}"
 
     def _open_header(self) -> None:
+        self._state = _State.HEADER
         self._header = {"role": "", "channel": "", "more": ""}
         self._section = "role"
+
+    def _stop(self, name: str) -> Iterator[Delta]:
+        """Ends the reply; but after a call there may be another."""
+        self.stopped = True
+        self._state = _State.BETWEEN if name == CALL_END else _State.OVER
+        yield from self._settle(Beginning.ANSWER)
+
+    def _settle(self, unmarked: Beginning) -> Iterator[Delta]:
+        """Says what the text was that came before the first marker."""
+        text, self._unmarked = self._unmarked, ""
+        if text and unmarked is Beginning.ANSWER:
+            self.answer_begun = True
+            yield Delta(text=text)
+        elif text:
+            self._reasoning_begun = True
+            yield Delta(text=text, channel="reasoning")
+        self.began = unmarked if text else self.began
 
     def _control_in_header(self, name: str) -> Iterator[Delta]:
         if name == MESSAGE:
@@ -125,26 +157,36 @@ class HarmonyGrammar:
         else:  # <|constrain|>, a second channel: what follows names neither role nor channel
             self._section = "more"
 
-    def _control_in_content(self, name: str) -> Iterator[Delta]:
-        if name == END or name in HARMONY_STOPS:
-            self.stopped = self.stopped or name != END
+    def _control_in_content(self, marker: Control) -> Iterator[Delta]:
+        if marker.name == END:
             yield from self._close_message()
+        elif marker.name in HARMONY_STOPS:
+            yield from self._close_message()
+            yield from self._stop(marker.name)
         else:
-            yield from self._content(name)
+            yield from self._content(marker.text)
 
     def _open_message(self) -> Iterator[Delta]:
         role, channel, more = (self._header[section].split() for section in ("role", "channel", "more"))
         recipient = _recipient(role + channel + more) or next((word for word in more if _names_tool(word)), None)
-        ours = (role[0] if role and not role[0].startswith("to=") else "assistant") == "assistant"
-        if not ours:
-            self.stopped = True
-        self._ours = ours
-        self._tool = recipient if ours and recipient is not None and recipient not in _PEOPLE else None
-        self._is_answer = ours and channel[:1] == ["final"] and recipient is None
+        if role and not role[0].startswith("to=") and role[0] != "assistant":
+            yield from self._stop(MESSAGE)
+            return
+        yield from self._settle(Beginning.REASONING)
+        self._tool = recipient if recipient is not None and recipient not in _PEOPLE else None
+        self._is_answer = channel[:1] == ["final"] and recipient is None
         self._call_text = ""
         self._state = _State.CONTENT
-        if ours and self._tool is None:
+        if self._tool is None:
             yield from self._separate_from_the_last()
+
+    def _unmarked_text(self, text: str) -> Iterator[Delta]:
+        if self._state is not _State.UNMARKED:
+            text = text.lstrip()
+            yield from self._settle(Beginning.REASONING)
+            self._state, self._is_answer = _State.UNMARKED, True
+            yield from self._separate_from_the_last()
+        yield Delta(text=text)
 
     def _separate_from_the_last(self) -> Iterator[Delta]:
         """Two messages of the same kind are two lines."""
@@ -160,7 +202,7 @@ class HarmonyGrammar:
     def _content(self, text: str) -> Iterator[Delta]:
         if self._tool is not None:
             self._call_text += text
-        elif self._ours and text:
+        elif text:
             yield Delta(text=text, channel="answer" if self._is_answer else "reasoning")
 
     def _close_message(self) -> Iterator[Delta]:
@@ -168,50 +210,6 @@ class HarmonyGrammar:
         if self._tool is not None:
             call = ToolCall(name=self._tool.removeprefix("functions."), arguments=call_arguments(self._call_text))
             yield Delta(tool_call=call)
-
-
-class BareHarmonyGrammar(HarmonyGrammar):
-    """Harmony from a server that leaves its special tokens out, such as `analysisHm.assistantfinalYes`.
-
-    What is left of them are the names of the channels. After `final` has begun, all is the answer. A call cannot be
-    told from a preamble, and counts as reasoning too.
-    """
-
-    def __init__(self, channel: str) -> None:
-        super().__init__()
-        for _ in self._enter(channel):
-            pass
-
-    def control(self, marker: Control) -> Iterator[Delta]:
-        """Takes the end of a message and the header of the next."""
-        if self._is_answer:
-            yield from self.text(marker.text)
-        else:
-            yield from self._enter(BARE_HEADERS[marker.name])
-
-    def _enter(self, channel: str) -> Iterator[Delta]:
-        """Ends the message, if there is one, and begins one in `channel`."""
-        for step in (END, START, CHANNEL):
-            yield from self._control(step)
-        yield from self.text(channel)
-        yield from self._control(MESSAGE)
-
-
-def bare_channel(text: str) -> str | None:
-    """The channel with which harmony without its special tokens begins, or None for any other text.
-
-    A text may begin with the word "analysis" too; in harmony no space or sign follows it, but at once the message.
-    """
-    for channel in _BARE_OPENINGS:
-        after = text.removeprefix(channel)[:1] if text.startswith(channel) else ""
-        if after.isalnum() or (after and after in _OPENS_A_TEXT):
-            return channel
-    return None
-
-
-def may_be_bare(text: str) -> bool:
-    """Whether more of the text is needed to know `bare_channel`."""
-    return any(channel.startswith(text) for channel in _BARE_OPENINGS)
 
 
 def _recipient(words: list[str]) -> str | None:

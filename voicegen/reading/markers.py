@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -46,6 +46,10 @@ class MarkerScanner:
         ready, self._held = self._held[:place], self._held[place:]
         if ready:
             yield ready
+
+    def keep(self, markers: Container[str]) -> None:
+        """Finds only these of its markers from here on."""
+        self._markers = [(marker, loose) for marker, loose in self._markers if marker in markers]
 
     def flush(self) -> str:
         """What was held back for a marker that never came."""

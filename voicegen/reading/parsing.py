@@ -6,7 +6,7 @@
         if parser.stopped: break
     for delta in parser.finish(cut=not parser.stopped): ...
 
-`TextParser` does the same for a server that sends text in place of tokens.
+`TextParser` does the same for text, such as a server sends: the same reply gives the same, in tokens or in text.
 """
 
 from __future__ import annotations
@@ -15,23 +15,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from voicegen.protocols import Delta
+from voicegen.reading.bare_harmony import BARE_MARKERS, BARE_OPENINGS, BareHarmonyGrammar, bare_opening
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import CALL, parse_json_calls
 from voicegen.reading.detokenizer import IncrementalDecoder
-from voicegen.reading.harmony import (
-    BARE_HEADERS,
-    HARMONY_STOPS,
-    HARMONY_TOKENS,
-    BareHarmonyGrammar,
-    HarmonyGrammar,
-    bare_channel,
-    may_be_bare,
-)
+from voicegen.reading.harmony import HarmonyGrammar
+from voicegen.reading.known_markers import END, HARMONY_TOKENS, THINK, Markers
 from voicegen.reading.markers import Control, MarkerScanner
-from voicegen.reading.tagged import REASONING_TAGS, Markers, TaggedGrammar
+from voicegen.reading.tagged import ParseCalls, TaggedGrammar
 from voicegen.records import ToolCall
 
-_HARMONY_OPENINGS = (*HARMONY_TOKENS, "to=functions.")
+_RECIPIENT = "to="  # begins a header of harmony, and no answer
 
 
 class Grammar(Protocol):
@@ -70,10 +64,15 @@ class Grammar(Protocol):
 
 
 class _Parser:
-    """What has been read so far; the part that the token parser and the text parser share."""
+    """What has been read so far, and the choice of the grammar, which a reply shows by its opening or its markers."""
 
-    def __init__(self, machine: Grammar) -> None:
-        self._machine = machine
+    def __init__(self, markers: Markers, parse_calls: ParseCalls, scanner: MarkerScanner) -> None:
+        self._markers = markers
+        self._tagged = TaggedGrammar(markers, parse_calls)
+        self._grammar: Grammar = HarmonyGrammar() if markers.harmony else self._tagged
+        self._scanner = scanner
+        self._opening: str | None = ""  # text held until it shows the grammar; None once that is known
+        self._expects_harmony = markers.harmony  # until the reply has shown what it is
         self._answer: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[ToolCall] = []
@@ -82,12 +81,12 @@ class _Parser:
     @property
     def began(self) -> Beginning:
         """What the reply has shown of how this model's replies begin."""
-        return self._machine.began
+        return self._grammar.began
 
     @property
     def in_doubt(self) -> bool:
         """Whether the reply was cut before it had shown whether its text, given as reasoning, is the answer."""
-        return self._machine.in_doubt
+        return self._grammar.in_doubt
 
     @property
     def answer(self) -> str:
@@ -107,35 +106,86 @@ class _Parser:
     @property
     def answer_begun(self) -> bool:
         """Whether the model has come to its answer."""
-        return self._machine.answer_begun
+        return self._grammar.answer_begun
 
     @property
     def cut_in_reasoning(self) -> bool:
         """Whether a reply that ends here ended inside its reasoning: no answer, and no tool call either."""
-        return self._machine.in_reasoning and not self._calls
+        return self._grammar.in_reasoning and not self._calls
 
     @property
     def stopped(self) -> bool:
         """Whether the reply has ended. Generation should stop here, also where no stop token came."""
-        return self._machine.stopped
+        return self._grammar.stopped
+
+    def _read(self, text: str) -> list[Delta]:
+        """Takes text, in which markers may be spelled out."""
+        if self._opening is not None:
+            text = self._decide(self._opening + text)
+        return self._take(self._scanner.feed(text)) if text else []
+
+    def _flush(self) -> list[Delta]:
+        """Takes what was held for a marker that never came, and for an opening that showed no grammar."""
+        opening, self._opening = self._opening or "", None
+        if opening.strip() and _RECIPIENT.startswith(opening.strip()):
+            self._expects_harmony = False  # a header that was cut, of a model that writes such
+        held = opening + self._scanner.flush()
+        return self._take([held]) if held else []
+
+    def _end(self, cut: bool) -> list[Delta]:
+        return self._flush() + [self._keep(delta) for delta in self._grammar.end(cut)]
+
+    def _decide(self, text: str) -> str:
+        """Chooses the grammar; gives the text that is still to be read, or nothing while more of it is needed."""
+        start = text.lstrip()
+        self._opening = None
+        if opening := bare_opening(start):
+            self._grammar, self._scanner = BareHarmonyGrammar(opening), MarkerScanner(BARE_MARKERS)
+            return start.removeprefix(opening)
+        if start.startswith(_RECIPIENT):
+            self._grammar, self._expects_harmony = HarmonyGrammar(self._markers.stops), False
+            self._scanner.keep(self._markers.harmonys)
+        elif any(opening.startswith(start) for opening in (*BARE_OPENINGS, _RECIPIENT)):
+            self._opening = text
+            return ""
+        return text
 
     def _take(self, events: Iterable[str | Control]) -> list[Delta]:
         deltas: list[Delta] = []
         for event in events:
+            deltas += self._suit_grammar(event)
             deltas += [self._keep(delta) for delta in self._step(event)]
-            if self._machine.answer_was_reasoning:
+            if self._grammar.answer_was_reasoning:
                 self._retract()
         return deltas
 
-    def _end(self, cut: bool) -> list[Delta]:
-        return [self._keep(delta) for delta in self._machine.end(cut)]
-
     def _step(self, event: str | Control) -> Iterator[Delta]:
-        return self._machine.control(event) if isinstance(event, Control) else self._machine.text(event)
+        return self._grammar.control(event) if isinstance(event, Control) else self._grammar.text(event)
+
+    def _suit_grammar(self, event: str | Control) -> list[Delta]:
+        """A marker of harmony changes the grammar wherever it stands, but in a reasoning or a call between tags."""
+        marker = event.name if isinstance(event, Control) and event.name in HARMONY_TOKENS else None
+        if self._expects_harmony and (isinstance(event, Control) or event.strip()):
+            self._expects_harmony = False
+            if marker is None:
+                self._grammar = self._tagged
+            else:
+                self._scanner.keep(self._markers.harmonys)
+        if marker is None or marker in self._markers.stops or self._grammar is not self._tagged:
+            return []
+        return self._turn_to_harmony(marker) if self._tagged.outside_reasoning else []
+
+    def _turn_to_harmony(self, marker: str) -> list[Delta]:
+        self._scanner.keep(self._markers.harmonys)
+        held = self._tagged.take_held()
+        unmarked = held if marker == END else ""  # a message that ends here may have been one of reasoning
+        said = [self._keep(Delta(text=held))] if held and not unmarked else []
+        self._grammar = HarmonyGrammar(self._markers.stops, self._tagged.answer_begun or bool(said), unmarked)
+        return said
 
     def _retract(self) -> None:
         """A prompt opened the reasoning, against all that was known of the model: what came was not the answer."""
-        self._machine.answer_was_reasoning = False
+        self._grammar.answer_was_reasoning = False
         self._reasoning, self._answer = self._answer, []
         self.retracted = True
 
@@ -154,80 +204,56 @@ class TokenParser(_Parser):
 
     def __init__(
         self,
-        machine: Grammar,
+        markers: Markers,
+        parse_calls: ParseCalls,
         decoder: IncrementalDecoder,
         controls: Mapping[int, str],
-        text_markers: Iterable[str],
-        tags: Iterable[str],
         encode: Callable[[str], list[int]],
     ) -> None:
-        """`controls` names the tokens that are markers; `text_markers` and `tags` those that no single token spells."""
-        super().__init__(machine)
+        """`controls` names the tokens that spell a marker, or nothing: `""`. Any other special token is text."""
+        scanner = MarkerScanner(markers.exact.difference(controls.values()), markers.tags)
+        super().__init__(markers, parse_calls, scanner)
         self._decoder = decoder
         self._controls = controls
-        self._scanner = MarkerScanner(text_markers, tags)
         self._encode = encode
 
     def feed(self, token: int) -> list[Delta]:
         """What `token` adds. A stop token may be fed or left out."""
         name = self._controls.get(token)
         if name is None:
-            return self._take(self._scanner.feed(self._decoder.add(token)))
-        return self._flush() + self._take([Control(name)])
+            return self._read(self._decoder.add(token))
+        return self._flushed() + self._take([Control(name)]) if name else []
 
     def finish(self, cut: bool = False) -> list[Delta]:
         """The stream is over, by a stop or by a cut: what was still held."""
-        return self._flush() + self._end(cut)
+        return self._flushed() + self._end(cut)
 
     def force_answer_tokens(self) -> list[int]:
         """Tokens that make the model begin its answer where it stands; empty when this format has none.
 
         Feed them to the model and, one by one, to this parser, then go on generating with the same cache.
         """
-        text = self._machine.force_answer()
+        text = self._grammar.force_answer()
         return self._encode(text) if text else []
 
-    def _flush(self) -> list[Delta]:
+    def _flushed(self) -> list[Delta]:
         rest = self._decoder.flush()
-        deltas = self._take(self._scanner.feed(rest)) if rest else []
-        held = self._scanner.flush()
-        return deltas + (self._take([held]) if held else [])
+        return (self._read(rest) if rest else []) + self._flush()
 
 
 class TextParser(_Parser):
-    """Reads one reply from pieces of text, whose format shows at its beginning: harmony, tags around it, or plain."""
+    """Reads one reply from pieces of text."""
 
-    def __init__(self, begins: Beginning = Beginning.UNKNOWN) -> None:
-        """`begins` says what text before any marker is."""
-        markers = Markers(thinks=True, call=CALL, begins=begins)
-        super().__init__(TaggedGrammar(markers, parse_json_calls))
-        self._scanner = MarkerScanner(markers.exact, REASONING_TAGS)
-        self._opening: str | None = ""  # text held until it shows the format; None once that is known
+    def __init__(self, begins: Beginning = Beginning.UNKNOWN, markers: Markers | None = None) -> None:
+        """Knows nothing of the model but what text before any marker is; or all that its `markers` say."""
+        own = None if begins is Beginning.REASONING else THINK
+        markers = markers or Markers(own=own, call=CALL, begins=begins)
+        super().__init__(markers, parse_json_calls, MarkerScanner(markers.exact, markers.tags))
 
     def feed(self, text: str) -> list[Delta]:
         """What `text` adds."""
-        if self._opening is not None:
-            text = self._decide(self._opening + text)
-        return self._take(self._scanner.feed(text)) if text else []
+        return self._read(text)
 
     def finish(self, cut: bool = False) -> list[Delta]:
         """The stream is over, by a stop or by a cut: what was still held."""
-        held = (self._opening or "") + self._scanner.flush()
-        self._opening = None
-        return (self._take([held]) if held else []) + self._end(cut)
-
-    def _decide(self, text: str) -> str:
-        """Chooses the grammar; gives the text that is still to be read, or nothing while more of it is needed."""
-        start = text.lstrip()
-        if start.startswith(_HARMONY_OPENINGS):
-            self._machine = HarmonyGrammar()
-            self._scanner = MarkerScanner({*HARMONY_TOKENS, *HARMONY_STOPS})
-        elif channel := bare_channel(start):
-            self._machine = BareHarmonyGrammar(channel)
-            self._scanner = MarkerScanner(BARE_HEADERS)
-            text = start.removeprefix(channel)
-        elif may_be_bare(start) or any(opening.startswith(start) for opening in _HARMONY_OPENINGS):
-            self._opening = text
-            return ""
-        self._opening = None
-        return text
+        return self._end(cut)

@@ -1,58 +1,22 @@
 """Replies in one stretch of text: plain answers, reasoning between tags before them, tool calls between markers.
 
-Knows markers, not tokens: `voicegen.reading.parsing` turns tokens into text and controls.
+Knows markers, not tokens: `parsing` turns tokens into text and controls, `known_markers` has the table of the latter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from voicegen.protocols import Delta
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import is_json
+from voicegen.reading.known_markers import ANSWER_TAGS, PHRASES, THINK, Markers, Pair
 from voicegen.reading.markers import Control
 from voicegen.records import ToolCall
 
 ParseCalls = Callable[[str], Sequence[ToolCall]]
-
-THINK: Final = ("<think>", "</think>")
-
-_REASONING: Final = (
-    THINK,
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),
-    ("<reasoning>", "</reasoning>"),
-    ("<seed:think>", "</seed:think>"),  # Seed-OSS
-    ("<longcat_think>", "</longcat_think>"),
-    ("<|think:start|>", "<|think:end|>"),
-    ("[THINK]", "[/THINK]"),  # Magistral
-    ("<|channel>", "<channel|>"),  # Gemma 4, whose reasoning begins with the channel's name, `thought`
-)
-_PAIRS: Final = {tag: pair for pair in _REASONING for tag in pair}
-
-REASONING_TAGS: Final = frozenset(_PAIRS)
-"""Tags around a reasoning. One that starts it counts where a reply or its answer begins; elsewhere it is text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Markers:
-    """The markers of a model's replies. `stops` end the reply: a turn's end, or another speaker's name.
-
-    `thinks`: `<think>` counts anywhere, and `</think>` also where nothing has started a reasoning.
-    """
-
-    thinks: bool = False
-    call: tuple[str, str] | None = None
-    stops: frozenset[str] = frozenset()
-    begins: Beginning = Beginning.ANSWER
-
-    @property
-    def exact(self) -> frozenset[str]:
-        """The markers that are written in one way alone; the others are `REASONING_TAGS`."""
-        return self.stops | frozenset(self.call or ())
 
 
 class _State(Enum):
@@ -83,7 +47,9 @@ class TaggedGrammar:
         self._parse_calls = parse_calls
         self._state = _FIRST_STATE[markers.begins]
         self._before_call = self._state
-        self._pair = THINK  # the tags around the reasoning
+        self._pair = markers.own  # the tags around the reasoning; None while the prompt opened it in a way unknown
+        self._mentioned: set[Pair] = set()  # tags of which a start was text
+        self._wrapper = ""  # what ends a whole answer whose start was seen
         self._depth = 0  # how often it was started, without the start that a prompt may hold
         self._reasoning_begun = False
         self._held = ""
@@ -91,20 +57,26 @@ class TaggedGrammar:
         self._space = ""
 
     def control(self, marker: Control) -> Iterator[Delta]:
-        """Takes a marker; a special token without a meaning here is dropped."""
-        name = marker.name
+        """Takes a marker; one without a meaning here is text."""
+        name, call = marker.name, self._markers.call or ("", "")
         if self._state is _State.STOPPED:
             return
         if name in self._markers.stops:
             yield from self.end(False)
             self._state = _State.STOPPED
-        elif self._state is _State.CALL and self._markers.call is not None and name == self._markers.call[1]:
+        elif self._state is _State.CALL and name == call[1]:
             yield from self._make_calls()
-        elif name in REASONING_TAGS:
+        elif self._state is _State.CALL:
+            self._call_text += marker.text
+        elif name in self._markers.pairs:
             yield from self._tag(marker)
-        elif self._state is not _State.CALL and self._markers.call is not None and name == self._markers.call[0]:
+        elif name == call[0]:
             self._before_call, self._state = self._state, _State.CALL
             self._call_text = self._space = ""
+        elif name in ANSWER_TAGS and self.outside_reasoning and not self._said_something:
+            self._state, self._wrapper = _State.ANSWER, ANSWER_TAGS[name]
+        elif name not in (call[1], self._wrapper):
+            yield from self.text(marker.text)
 
     def text(self, text: str) -> Iterator[Delta]:
         """Takes text between markers."""
@@ -148,11 +120,22 @@ class TaggedGrammar:
         """Whether the reply is, or may be, inside its reasoning, with no answer begun."""
         return self._state in (_State.REASONING, _State.UNKNOWN) and not self.answer_begun
 
+    @property
+    def outside_reasoning(self) -> bool:
+        """Whether a marker here is not part of a reasoning or a call that has begun."""
+        untouched = self._state is _State.REASONING and self._depth == 0
+        return untouched or self._state in (_State.ANSWER, _State.UNKNOWN)
+
+    def take_held(self) -> str:
+        """Gives up the text of which it is not known yet what it is."""
+        held, self._held = self._held, ""
+        return held
+
     def force_answer(self) -> str:
         """The text that, fed to the model now, ends the reasoning; empty when there is none to end."""
         if self._state not in (_State.REASONING, _State.UNKNOWN):
             return ""
-        return f"\n{self._pair[1] * max(1, self._depth)}\n\n"
+        return f"\n{(self._pair or THINK)[1] * max(1, self._depth)}\n\n"
 
     def _trim(self, text: str) -> str:
         """`text` without the white space that leads or ends its part; that within waits for the word after it."""
@@ -169,17 +152,33 @@ class TaggedGrammar:
 
     def _tag(self, tag: Control) -> Iterator[Delta]:
         """Takes a tag of a reasoning: it starts it, ends it, nests in it, or is text."""
-        pair = _PAIRS[tag.name]
-        starts, lone = tag.name == pair[0], pair is THINK and self._markers.thinks
-        if self._state is _State.REASONING and pair is self._pair:
-            yield from self._nest(1 if starts else -1, tag)
-        elif self._state not in (_State.ANSWER, _State.UNKNOWN):
-            yield from self.text(tag.text)
-        elif starts and (lone or not self._said_something):
+        pair = self._markers.pairs[tag.name]
+        starts = tag.name == pair[0]
+        if self._state is _State.REASONING and self._depth + (not starts):
+            yield from self._tag_in_reasoning(pair, starts, tag)
+        elif starts and (pair == self._markers.own or not self._said_something):
             yield from self._release(_State.REASONING, held_is=_State.ANSWER)
             self._pair, self._depth = pair, 1
-        elif not starts and lone and self._markers.begins is not Beginning.ANSWER:
+        elif starts:
+            self._mentioned.add(pair)
+            yield from self.text(tag.text)
+        elif self._is_lone_end(pair):
             yield from self._lone_end(tag)
+        else:
+            yield from self.text(tag.text)
+
+    def _is_lone_end(self, pair: Pair) -> bool:
+        """Whether an end of which no start was seen is one; with nothing before it, models write only their own so."""
+        if self._markers.begins is Beginning.ANSWER or pair in PHRASES or pair in self._mentioned:
+            return False
+        return self._said_something or pair in (self._markers.own, self._pair)
+
+    def _tag_in_reasoning(self, pair: Pair, starts: bool, tag: Control) -> Iterator[Delta]:
+        """Only the pair that opened a reasoning counts in it; where that was not seen, the first that comes."""
+        if self._pair is None and pair not in PHRASES:
+            self._pair = pair
+        if pair == self._pair and not (starts and pair in PHRASES):
+            yield from self._nest(1 if starts else -1, tag)
         else:
             yield from self.text(tag.text)
 

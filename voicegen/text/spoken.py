@@ -35,6 +35,7 @@ _HTML = re.compile(
     rf"|</?(?P<tag>{_TAG_NAMES})(?:{_ATTRIBUTE})*\s*/?>",
     re.IGNORECASE | re.DOTALL,
 )
+_CHAT_MARKER = re.compile(r"<[|｜][^\s<>|｜]{1,40}[|｜]?>|<[^\s<>|｜]{1,40}[|｜]>")
 _PLACEHOLDER = re.compile(r"(?<!\w)<([^\W\d][\w-]*)>")
 _ESCAPES = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)|\x1b[ -/]*[0-~]"
@@ -65,8 +66,9 @@ def to_spoken(text: str, language: str = "en") -> str:
 
     Headings, list items and table rows become sentences; a table's cells are separated by commas; links and images
     become their text; short lines are sentences of their own. Code blocks, addresses of web pages, emoji, known tags of
-    HTML and SSML, escape sequences and control characters are left out; other words in angle brackets stay, and inline
-    code where it reads as words. Letters and digits in another dress (full width, mathematical) become plain ones.
+    HTML and SSML, markers such as `<|im_end|>`, escape sequences and control characters are left out; other words in
+    angle brackets stay, and inline code where it reads as words. Letters and digits in another dress (full width,
+    mathematical) become plain ones.
 
     Args:
         text: the answer as the model wrote it.
@@ -76,7 +78,8 @@ def to_spoken(text: str, language: str = "en") -> str:
         The spoken form; "" when nothing in `text` can be spoken, which the caller must report as a failed row.
     """
     stop = _FULL_STOPS.get(re.split("[-_]", language)[0].lower(), ".")
-    source = _PLACEHOLDER.sub(r"\1", _HTML.sub(_tag_as_space, _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text)))))
+    unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text))))
+    source = _PLACEHOLDER.sub(r"\1", _HTML.sub(_tag_as_space, unmarked))
     blocks = [clean for block in _blocks(_parser().parse(source)) if (clean := _tidy(block, stop))]
     spoken = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
     return spoken if is_speakable(spoken) else ""

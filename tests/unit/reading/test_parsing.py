@@ -1,10 +1,13 @@
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.tool_parsers import json_tools
 
-from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, think_tokenizer
+from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, real_harmony, think_tokenizer
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import call_arguments, malformed_text
@@ -249,7 +252,8 @@ def test_models_on_mlx_may_use_any_of_these_tags_too(text: str) -> None:
 
 
 def test_a_tag_that_is_a_token_is_read_as_one() -> None:
-    tokenizer = byte_tokenizer("{{ messages[0].content }}", ["<e>", "[THINK]", "[/THINK]", "<|channel>", "<channel|>"])
+    tags = ["<e>", "[THINK]", "[/THINK]", "<|channel>", "<channel|>"]
+    tokenizer = byte_tokenizer("{{ messages[0].content }}", tags, eos="<e>")
     for text in ("[THINK]hm[/THINK]Yes.<e>", "<|channel>hm<channel|>Yes.<e>", "<Think >hm</think>Yes.<e>"):
         parser = read(ChatTemplate(tokenizer), text)
         assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
@@ -393,11 +397,11 @@ def test_a_template_tells_how_replies_begin(name: str, begins: Beginning) -> Non
     assert ChatTemplate(think_tokenizer(name)).begins is begins
 
 
-def test_talk_about_harmony_from_another_model_is_not_harmony() -> None:
+def test_talk_about_harmony_from_another_model_loses_only_the_header() -> None:
     parser = TextParser()
     parser.feed("gpt-oss writes <|channel|>final<|message|> before its answer.")
     parser.finish()
-    assert parser.answer == "gpt-oss writes <|channel|>final<|message|> before its answer."
+    assert parser.answer.split() == ["gpt-oss", "writes", "before", "its", "answer."]
 
 
 _FRAGMENTS = [
@@ -421,6 +425,29 @@ _FRAGMENTS = [
         "<|channel|>",
         "<|message|>",
     ),
+    *[
+        "<|start|>",
+        "<|end|>",
+        "<|call|>",
+        "<|return|>",
+        "<|constrain|>",
+        "<|im_end|>",
+        "<|im_start|>",
+        "<|x|>",
+        "user",
+        "final",
+        "assistant",
+    ],
+    *[
+        "assistantanalysis",
+        "<|START_THINKING|>",
+        "<|END_THINKING|>",
+        "<|START_RESPONSE|>",
+        "<answer>",
+        "</answer>",
+        "</seed:think>",
+    ],
+    *("Here is my thought process:", "Here is my response:", "<|open|>think<|sep|>", " to=functions.f", "{}"),
     *("<", "/", "think", " >", " ", "\n", "a", "b.", "👋"),
 ]
 
@@ -434,8 +461,164 @@ def test_the_pieces_in_which_text_comes_make_no_difference(
     whole, pieces = TextParser(begins), TextParser(begins)
     pieces_of(whole, text, cut=cut)
     pieces_of(pieces, *(text[place : place + size] for place in range(0, len(text), size)), cut=cut)
-    for name in ("answer", "reasoning", "tool_calls", "began", "in_doubt", "retracted", "cut_in_reasoning"):
-        assert getattr(whole, name) == getattr(pieces, name)
+    assert readings(whole) == readings(pieces)
+
+
+OF_OTHER_FAMILIES = [
+    "<mm:think>hm</mm:think>Yes.",
+    "<think:opensource>hm</think:opensource>Yes.",
+    "<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>Yes.<|END_RESPONSE|>",
+    "<|open|>think<|sep|>hm<|close|>think<|sep|><|open|>response<|sep|>Yes.<|close|>response<|sep|><|close|>message<|sep|>",
+    "<|begin_of_thought|>hm<|end_of_thought|><|begin_of_solution|>Yes.<|end_of_solution|>",
+    "<|inner_prefix|>hm<|inner_suffix|>Yes.",
+    "◁think▷hm◁/think▷Yes.",
+    "<unused94>hm<unused95>Yes.",
+    "<think>hm</think><answer>Yes.</answer>",
+    "Here is my thought process: hm Here is my response: Yes.",
+    "Here's my thought process:\nhm\n\nHere's my response:\nYes.",
+]
+
+
+@pytest.mark.parametrize("text", OF_OTHER_FAMILIES)
+def test_the_reasoning_of_other_families_is_kept_apart(text: str) -> None:
+    for begins in (Beginning.ANSWER, Beginning.LIKELY_ANSWER, Beginning.UNKNOWN):
+        for pieces in ([text], list(text)):
+            parser = TextParser(begins)
+            pieces_of(parser, *pieces)
+            assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+
+
+@pytest.mark.parametrize("text", OF_OTHER_FAMILIES)
+def test_the_reasoning_of_other_families_is_kept_apart_where_its_markers_are_special_tokens(text: str) -> None:
+    special = ["<e>", *re.findall(r"<\|?\w+\|?>", text)]
+    parser = read(ChatTemplate(byte_tokenizer("{{ messages[0].content }}", special, eos="<e>")), text + "<e>")
+    assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+
+
+def test_a_special_token_that_nobody_knows_is_not_dropped_from_around_what_it_marks() -> None:
+    tokenizer = byte_tokenizer("{{ messages[0].content }}", ["<e>", "<|muse|>", "<|/muse|>"], eos="<e>")
+    assert read(ChatTemplate(tokenizer), "<|muse|>hm<|/muse|>Yes.<e>").answer == "<|muse|>hm<|/muse|>Yes."
+
+
+def test_what_mlx_lm_or_the_template_tells_of_a_models_tags_counts() -> None:
+    wrapped = TokenizerWrapper(byte_tokenizer("{{ messages[0].content }}", ["<e>"], eos="<e>"))
+    wrapped._think_start, wrapped._think_end = "<hmm>", "</hmm>"
+    parser = read(ChatTemplate(wrapped), "<hmm>hm</hmm>Yes.")
+    assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+    opened = (
+        "{{ messages[0].content }}{% if add_generation_prompt %}{{ '<seed:think>\n' }}{% endif %}{# </seed:think> #}"
+    )
+    template = ChatTemplate(byte_tokenizer(opened, ["<e>"], eos="<e>"))
+    assert template.begins is Beginning.REASONING
+    parser = read(template, "hm</seed:think>Yes.")
+    assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+
+
+@pytest.mark.parametrize(
+    "end", ["</seed:think>", "[/THINK]", "</thought>", "<channel|>", "<|END_THINKING|>", "</Think >"]
+)
+@pytest.mark.parametrize("begins", [begins for begins in Beginning if begins is not Beginning.ANSWER])
+def test_a_lone_end_of_any_pair_makes_all_before_it_a_thought(end: str, begins: Beginning) -> None:
+    for pieces in (["Hm.", end, "Yes."], list(f"Hm.{end}Yes.")):
+        parser = TextParser(begins)
+        pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning) == ("Yes.", "Hm.")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "reasoning"),
+    [
+        ("Sure.<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>Four.", "Sure.\nFour.", "hm"),
+        ("assistantanalysisWe think.assistantfinalFour.", "Four.", "We think."),
+        ("final2 + 2 = 4.", "2 + 2 = 4.", None),
+        ("assistantfinalFour.", "Four.", None),
+        ("<|channel|>analysis<|message|>hm<|end|>\nFour.", "Four.", "hm"),
+        ("hm<|end|><|start|>assistant<|channel|>final<|message|>Four.", "Four.", "hm"),
+        ("hm<|end|>Four.", "Four.", "hm"),
+        ("Four.<|end|>", "Four.", None),
+        ("Four.<|return|>", "Four.", None),
+        ("Four.<|im_end|>\n<|im_start|>user\nNext?<|im_end|>", "Four.", None),
+        ("Four.<|eot_id|><|start_header_id|>user<|end_header_id|>Next?", "Four.", None),
+        ("analysisHm.assistantfinalFour.<|end|>Next?", "Four.", "Hm."),
+        ("<think>It writes <|end|> there.</think>Four.", "Four.", "It writes <|end|> there."),
+    ],
+)  # fmt: skip
+def test_markers_are_found_wherever_they_stand(text: str, answer: str, reasoning: str | None) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser()
+        pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning) == (answer, reasoning)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["finally, yes.", "final answer: four", "finals are near", "assistantly", "to", "a", "Here is my list: one."],
+)
+def test_words_that_only_look_like_a_header_are_the_answer(text: str) -> None:
+    for begins in (Beginning.ANSWER, Beginning.LIKELY_ANSWER, Beginning.UNKNOWN):
+        parser = TextParser(begins)
+        pieces_of(parser, *text)
+        assert (parser.answer, parser.reasoning) == (text, None)
+
+
+def test_a_turn_that_the_model_makes_up_is_not_read() -> None:
+    parser = TextParser()
+    pieces_of(
+        parser,
+        "<|channel|>final<|message|>One.<|end|><|start|>user<|message|>Next?<|end|>"
+        "<|start|>assistant<|channel|>final<|message|>Two.",
+    )
+    assert (parser.answer, parser.stopped) == ("One.", True)
+
+
+TEMPLATES = {
+    "harmony": ChatTemplate(real_harmony(), name="gpt-oss"),
+    "think": THINK,
+    "opened": OPENED,
+    "plain": PLAIN,
+    "cohere": ChatTemplate(
+        byte_tokenizer(
+            "{{ messages[0].content }}{# <|END_THINKING|> #}",
+            ["<e>", "<|START_THINKING|>", "<|END_THINKING|>", "<|START_RESPONSE|>"],
+            eos="<e>",
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@given(st.lists(st.sampled_from(_FRAGMENTS), max_size=12), st.sampled_from(Beginning), st.integers(1, 9), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_a_reply_reads_the_same_in_tokens_and_in_text(
+    name: str, fragments: list[str], begins: Beginning, size: int, cut: bool
+) -> None:
+    template, text = TEMPLATES[name], "".join(fragments)
+    tokens, pieces = template.parser(begins), TextParser(markers=replace(template.markers, begins=begins))
+    for token in template.encode(text):
+        tokens.feed(token)
+    tokens.finish(cut)
+    pieces_of(pieces, *(text[place : place + size] for place in range(0, len(text), size)), cut=cut)
+    assert readings(pieces) == readings(tokens)
+
+
+@given(st.lists(st.sampled_from(_FRAGMENTS), max_size=12), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_a_servers_text_reads_as_the_tokens_of_a_model_of_which_as_much_is_known(
+    fragments: list[str], cut: bool
+) -> None:
+    text = "".join(fragments)
+    for begins in (Beginning.ANSWER, Beginning.LIKELY_ANSWER, Beginning.UNKNOWN):
+        tokens, pieces = THINK.parser(begins), TextParser(begins)
+        for token in THINK.encode(text):
+            tokens.feed(token)
+        tokens.finish(cut)
+        pieces_of(pieces, text, cut=cut)
+        assert readings(pieces) == readings(tokens)
+
+
+def readings(parser: TextParser | TokenParser) -> list[object]:
+    names = ("answer", "reasoning", "tool_calls", "began", "in_doubt", "retracted", "cut_in_reasoning", "stopped")
+    return [getattr(parser, name) for name in names]
 
 
 @pytest.mark.parametrize("depth", [500, 20_000])

@@ -105,6 +105,21 @@ def test_plain_words_are_never_changed(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("written", "spoken"),
     [
+        ("It is four.<|im_end|>", "It is four."),
+        ("a<|channel|>b", "a b"),
+        ("The box holds <|begin_of_box|>42<|end_of_box|>.", "The box holds 42."),
+        ("<|channel>thought<channel|> Yes.", "thought Yes."),
+        ("Yes.<｜end▁of▁sentence｜>", "Yes."),
+        ("f <| x |> g", "f <| x |> g"),
+    ],
+)
+def test_markers_of_chat_formats_are_never_read_aloud(written: str, spoken: str) -> None:
+    assert to_spoken(written) == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
         ("if x <y and y> z", "if x <y and y> z"),
         ("if a <b and b> c", "if a <b and b> c"),
         ("Dear <name>, hello.", "Dear name, hello."),

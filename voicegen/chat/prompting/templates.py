@@ -16,16 +16,22 @@ from voicegen.errors import ModelError
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import CALL, call_from_entry, parse_json_calls
 from voicegen.reading.detokenizer import IncrementalDecoder
-from voicegen.reading.harmony import END_OF_TEXT, HARMONY_STOPS, HARMONY_TOKENS, HarmonyGrammar
+from voicegen.reading.known_markers import (
+    HARMONY_STOPS,
+    HARMONY_TOKENS,
+    PHRASES,
+    REASONING,
+    THINK,
+    TURN_MARKS,
+    Markers,
+    Pair,
+)
 from voicegen.reading.parsing import TokenParser
-from voicegen.reading.tagged import REASONING_TAGS, THINK, Markers, TaggedGrammar
 from voicegen.records import Message, Role, ToolCall
 
 _log = logging.getLogger(__name__)
 
 ChatFormat = Literal["plain", "harmony", "think"]
-
-_TURN_ENDS = (END_OF_TEXT, "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "</s>")
 
 # Used only for a model that has no template of its own; rendered by the tokenizer as any other template.
 _FALLBACK = (
@@ -50,9 +56,8 @@ class ChatTemplate:
         tokenizer: the tokenizer.
         format: how the model's replies are written.
         stop_tokens: tokens that end a reply. In harmony `<|end|>` is not one: it ends a message, not the reply.
-        controls: special tokens by id, with their text.
-        text_markers: markers that no single token spells, stop strings among them, to be found in the text.
-        tags: tags of a reasoning that no single token spells.
+        markers: what to look for in replies.
+        controls: tokens that spell a marker, by id; nothing, `""`, for those that say nothing.
     """
 
     def __init__(self, tokenizer: Any, name: str | None = None, today: datetime.date | None = None) -> None:
@@ -72,14 +77,12 @@ class ChatTemplate:
         self._has_template = self._source is not None or bool(getattr(tokenizer, "has_chat_template", False))
         if not self._has_template:
             _log.warning("%s has no chat_template, using fallback", self.name)
+        self._own_tags = self._find_own_tags()
         self.format: ChatFormat = self._find_format()
         self._special = _special_tokens(tokenizer)
         self.stop_tokens = self._find_stop_tokens()
-        self._markers = self._find_markers()
+        self.markers = self._find_markers()
         self.controls = self._find_controls()
-        spelled = self.controls.values()
-        self.text_markers = self._markers.exact.difference(spelled)
-        self.tags = frozenset() if self.format == "harmony" else REASONING_TAGS.difference(spelled)
 
     def render(
         self,
@@ -110,17 +113,16 @@ class ChatTemplate:
     @property
     def begins(self) -> Beginning:
         """What the text is with which a reply begins, as far as the template tells."""
-        return self._markers.begins
+        return self.markers.begins
 
     def parser(self, begins: Beginning | None = None) -> TokenParser:
         """A fresh parser for one reply of the model.
 
         `begins` says what text before any marker is, where more is known of the model than its template tells.
         """
-        markers = replace(self._markers, begins=begins or self.begins)
-        grammar = HarmonyGrammar() if self.format == "harmony" else TaggedGrammar(markers, self._parse_calls)
+        markers = replace(self.markers, begins=begins or self.begins)
         decoder = IncrementalDecoder(self.tokenizer)
-        return TokenParser(grammar, decoder, self.controls, self.text_markers, self.tags, self.encode)
+        return TokenParser(markers, self._parse_calls, decoder, self.controls, self.encode)
 
     @cached_property
     def knows_tools(self) -> bool:
@@ -176,15 +178,23 @@ class ChatTemplate:
     def _find_format(self) -> ChatFormat:
         if all(token in self._vocabulary for token in HARMONY_TOKENS):
             return "harmony"
-        spelled = all(token in self._vocabulary for token in THINK)
-        return "think" if spelled or THINK[1] in (self._source or "") else "plain"
+        return "think" if self._own_tags else "plain"
+
+    def _find_own_tags(self) -> Pair | None:
+        """The tags that the model reasons in: its template writes them, or mlx-lm or the vocabulary knows them."""
+        tags = [pair for pair in REASONING if pair not in PHRASES]
+        written = [pair for pair in tags if pair[1] in (self._source or "")]
+        start, end = (getattr(self.tokenizer, name, None) for name in ("think_start", "think_end"))
+        told = [next((pair for pair in tags if pair[1] == end), (start, end))] if start and end else []
+        spelled = [pair for pair in tags if all(token in self._vocabulary for token in pair)]
+        return next(iter([*written, *told, *spelled]), None)
 
     def _find_stop_tokens(self) -> frozenset[int]:
         if self.format == "harmony":
             return frozenset(self._vocabulary[token] for token in HARMONY_STOPS if token in self._vocabulary)
         stops = _ids(getattr(self.tokenizer, "eos_token_ids", None)) | _ids(self.tokenizer.eos_token_id)
         known = {name: token for token, name in self._special.items()}
-        stops |= {known[name] for name in _TURN_ENDS if name in known}
+        stops |= {known[name] for name in (*TURN_MARKS, "</s>") if name in known}
         stops |= {token for token in self.encode(self._between_turns) if token in self._special}
         return frozenset(stops)
 
@@ -201,12 +211,12 @@ class ChatTemplate:
 
     def _find_markers(self) -> Markers:
         if self.format == "harmony":
-            return Markers()
+            return Markers(own=THINK, call=CALL, begins=Beginning.LIKELY_ANSWER, harmony=True)
         stops = {self._special[token] for token in self.stop_tokens if token in self._special}
         return Markers(
-            thinks=self.format == "think",
+            own=self._own_tags,
             call=self._call_markers(),
-            stops=frozenset(stops | self._stop_strings()),
+            stops=TURN_MARKS | stops | self._stop_strings(),
             begins=self._find_beginning(),
         )
 
@@ -224,15 +234,18 @@ class ChatTemplate:
 
         A vocabulary with the markers says nothing: models that never reason share it with those that do.
         """
-        if self.format != "think":
+        if self._own_tags is None:
             return Beginning.ANSWER
+        start, end = self._own_tags
         try:
             prompt = self._apply(self._conversation(_PROBE[:1]), add_generation_prompt=True).rstrip()
         except Exception:  # a template raises what it likes
             prompt = ""
-        if prompt.endswith(THINK):
-            return Beginning.REASONING if prompt.endswith(THINK[0]) else Beginning.LIKELY_ANSWER
-        return Beginning.UNKNOWN if THINK[1] in (self._source or "") else Beginning.LIKELY_ANSWER
+        if prompt.endswith((start, getattr(self.tokenizer, "think_start", None) or start)):
+            return Beginning.REASONING
+        if prompt.endswith(end):
+            return Beginning.LIKELY_ANSWER
+        return Beginning.UNKNOWN if end in (self._source or "") else Beginning.LIKELY_ANSWER
 
     def _call_markers(self) -> tuple[str, str]:
         start, end = getattr(self.tokenizer, "tool_call_start", None), getattr(self.tokenizer, "tool_call_end", None)
@@ -249,9 +262,11 @@ class ChatTemplate:
         return [call_from_entry(entry) for entry in (found if isinstance(found, list) else [found])]
 
     def _find_controls(self) -> dict[int, str]:
-        named = self._markers.exact | REASONING_TAGS
+        """A special token that is no known marker is text: what it stands around must not lose its marks in silence."""
+        says_nothing = [getattr(self.tokenizer, f"{name}_token_id", None) for name in ("bos", "pad", "unk")]
+        named = self.markers.exact | self.markers.tags
         markers = {self._vocabulary[name]: name for name in named if name in self._vocabulary}
-        return {**self._special, **markers}
+        return {**{token: "" for token in says_nothing if token is not None}, **markers}
 
 
 def _template_source(tokenizer: Any) -> str | None:
