@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from voicegen.reading.written import read_written
 from voicegen.records import Answer, Failure, ModelInfo, Question
 
 
@@ -18,7 +19,11 @@ class ReadyAnswers:
         self.info = ModelInfo(id=f"column {column}", backend="ready")
 
     def answer(self, questions: Iterable[Question | None]) -> Iterator[Answer | Failure]:
-        """Yields the answers in order."""
+        """Yields the answers in order; a model may have written them, so that reasoning in them is kept apart."""
         for question in questions:
             if question is not None:
-                yield Answer(question, question.answer or "")
+                written = read_written(question.answer or "")
+                if written.problem:
+                    yield Failure(question.index, "chat", written.problem)
+                else:
+                    yield Answer(question, written.answer, reasoning=written.reasoning)

@@ -23,12 +23,11 @@ from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import SpeechModel
 from voicegen.records import Clip, Failure, FinishReason, Speech, Utterance
 from voicegen.seeds import derived_seed
-from voicegen.text.spoken import to_spoken
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.spec import DEFAULT_MODEL
-from voicegen.tts.speaking import mapped, speak_one
+from voicegen.tts.speaking import mapped, speak_one, words_of
 from voicegen.tts.synth import file_prefix, speak_to_folder
 from voicegen.tts.voices import PromptFiles
 
@@ -263,10 +262,10 @@ def _several(texts: Iterable[str]) -> list[str]:
 def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utterance:
     if not isinstance(text, str):
         raise ModelError(f"text {index} is {text!r}, not a string")
-    spoken = to_spoken(text, config.language)
-    if not spoken:
-        raise ModelError(f"text {index} holds nothing to say aloud: {text[:40]!r}")
-    return Utterance(index, spoken, config.voice, seed)
+    try:
+        return Utterance(index, words_of(text, config.language), config.voice, seed)
+    except ModelError as error:
+        raise ModelError(f"text {index} cannot be spoken ({error}): {text[:40]!r}") from None
 
 
 def _waveform(speech: Speech) -> Waveform:

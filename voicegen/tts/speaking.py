@@ -11,11 +11,25 @@ from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
 from voicegen.protocols import SpeechModel, SpeechStream
+from voicegen.reading.written import read_written
 from voicegen.records import Failure, FinishReason, Speech, Utterance
+from voicegen.text.spoken import to_spoken
 
 T = TypeVar("T")
 
 _SEVERITY: Final[tuple[FinishReason, ...]] = ("stop", "length", "runaway")
+
+
+def words_of(text: str, language: str) -> str:
+    """What is to be said of a text, which a model may have written: the spoken form of its answer, never empty.
+
+    Raises:
+        ModelError: there is nothing to say.
+    """
+    written = read_written(text)
+    if spoken := to_spoken(written.answer, language):
+        return spoken
+    raise ModelError(written.problem or "the text holds nothing to say aloud")
 
 
 def speak_one(model: SpeechModel, utterance: Utterance) -> Speech:

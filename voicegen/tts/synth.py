@@ -8,12 +8,12 @@ from pathlib import Path
 
 from voicegen.audio.wav import peak_dbfs, write_wav
 from voicegen.bounds import Subtype
-from voicegen.errors import ConfigError
+from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
-from voicegen.text.spoken import to_spoken
+from voicegen.tts.speaking import words_of
 
 
 def speak_to_folder(
@@ -82,10 +82,13 @@ def _utterances(
     for index, text in enumerate(texts):
         if isinstance(text, Failure):
             unspeakable.append(text)
-        elif spoken := to_spoken(text, language):
-            yield Utterance(index, spoken, voice(index) if callable(voice) else voice, derived_seed(seed, index))
+            continue
+        try:
+            spoken = words_of(text, language)
+        except ModelError as error:
+            unspeakable.append(Failure(index, "text", str(error)))
         else:
-            unspeakable.append(Failure(index, "text", "the text holds nothing to say aloud"))
+            yield Utterance(index, spoken, voice(index) if callable(voice) else voice, derived_seed(seed, index))
 
 
 def _write(speech: Speech, folder: Path, name: str, subtype: Subtype) -> Clip | Failure:

@@ -30,6 +30,25 @@ def test_a_text_that_cannot_be_spoken_leaves_its_number_free(tmp_path: Path) -> 
     assert failures == {1: "the text holds nothing to say aloud", 2: "the cell is empty"}
 
 
+def test_reasoning_and_markers_in_a_text_are_not_spoken(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    class Voice(ToneSpeech):
+        def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+            for utterance in utterances:
+                if utterance is not None:
+                    heard.append(utterance.text)
+                    yield from super().speak([utterance])
+
+    texts = ["<think>hm</think>It is four.<|im_end|>", "<think>hm", '<tool_call>{"name": "f"}</tool_call>', "</s>Yes."]
+    records = list(speak_to_folder(Voice(8000), texts, tmp_path))
+    assert heard == ["It is four.", "Yes."]
+    assert {record.index: record.error for record in records if isinstance(record, Failure)} == {
+        1: "the text is only reasoning: give what is to be said, too",
+        2: "the text is only a tool call: give what is to be said, too",
+    }
+
+
 def test_failures_are_given_even_when_nothing_is_spoken(tmp_path: Path) -> None:
     records = list(speak_to_folder(ToneSpeech(8000), ["😀", ""], tmp_path))
     assert [record.index for record in records] == [0, 1]
