@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from voicegen import build
 from voicegen.config import JobConfig
 from voicegen.dataset.manifest import MANIFEST, Provenance, manifest_rows, write_manifest
 from voicegen.dataset.questions import QuestionFile
@@ -54,6 +55,8 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
     questions = _question_file(config)
     identity = _identity(config, questions.inspect().sha256)
     files = {"input.sha256": questions.path}
+    if config.overwrite:
+        build.look(config)  # or a run would be moved aside for one that cannot be made
     folder = RunFolder(Store(config.output_dir), identity, files=files, overwrite=config.overwrite)
     with folder, logging_to(folder.store, show=show):
         return _Run(config, folder, questions, show).go_on()

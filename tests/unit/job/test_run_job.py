@@ -158,6 +158,14 @@ def test_a_run_that_was_finished_when_it_was_interrupted_is_no_interrupted_one(r
     assert (summary.exit_code, summary.ok, len(rows)) == (0, 10, 10)
 
 
+def test_a_run_is_not_moved_aside_for_one_whose_model_cannot_be_had(run, tmp_path):
+    run(Reluctant())
+    with pytest.raises(ModelError, match="nowhere"):
+        run(Reluctant(), "tts=piper", "tts.model=nowhere/voice.onnx", "overwrite=true")
+    assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["r"]
+    assert len(manifest_rows(tmp_path / "outputs" / "r")) == 10
+
+
 def test_a_run_of_no_rows_has_the_manifest_that_its_summary_names(run):
     summary, rows = run(Reluctant(), "questions.limit=0")
     assert summary.manifest.is_file()
