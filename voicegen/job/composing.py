@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from hydra._internal.hydra import Hydra
 
-Job = Callable[[JobConfig], int]
+Action = Callable[[JobConfig], int]
+"""What a command does with its settings; gives the exit code."""
 
 # What a sweep leaves besides its runs, and where; it logs nothing.
 _SWEEP = (
@@ -66,8 +67,8 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "conf"
 
 
-def launch(words: ConfigWords, job: Job) -> int:
-    """Runs `job` on the configuration that `words` ask for, or does what else they ask; returns the exit code.
+def launch(words: ConfigWords, action: Action) -> int:
+    """Runs `action` on the configuration that `words` ask for, or does what else they ask; returns the exit code.
 
     Raises:
         ConfigError: for a key, a group's option or a value that cannot be.
@@ -77,13 +78,13 @@ def launch(words: ConfigWords, job: Job) -> int:
     if words.show and words.multirun:
         raise ConfigError("--cfg prints one job's settings and --multirun runs several: leave one of them out")
     if words.multirun:
-        return _sweep(words, job)
+        return _sweep(words, action)
     if words.show:
         from omegaconf import OmegaConf
 
         print(OmegaConf.to_yaml(_composed(words), resolve=words.resolve), end="")
         return 0
-    return job(_validated(_composed(words)))
+    return action(_validated(_composed(words)))
 
 
 def compose(
@@ -219,8 +220,8 @@ def _validated(composed: Any) -> JobConfig:
     return validate(outside.put_in(plain))
 
 
-def _sweep(words: ConfigWords, job: Job) -> int:
-    """Runs one job for each combination of values; returns the largest exit code."""
+def _sweep(words: ConfigWords, action: Action) -> int:
+    """Runs the action for each combination of values; returns the largest exit code."""
     from hydra.core.hydra_config import HydraConfig
 
     overrides = [as_typed(word, sweeping=True) for word in words.overrides]
@@ -229,7 +230,7 @@ def _sweep(words: ConfigWords, job: Job) -> int:
     def run_one(composed: Any) -> None:
         try:
             folder = sweep_folder(HydraConfig.get().overrides.task, overrides)
-            exit_codes.append(job(_validated(_inside(folder, _with(composed, words.settings)))))
+            exit_codes.append(action(_validated(_inside(folder, _with(composed, words.settings)))))
         except VoicegenError as error:  # the other jobs go on
             print(f"voicegen: {error}", file=sys.stderr)
             exit_codes.append(error.exit_code)
