@@ -5,8 +5,11 @@ Nothing is imported of a backend that the settings do not name.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from voicegen.chat.backends import CHAT
 from voicegen.config import JobConfig
+from voicegen.errors import MissingDependency, ModelError
 from voicegen.protocols import AnswerModel, ChatModel, SpeechModel
 from voicegen.tts.backends import SPEECH
 
@@ -18,12 +21,23 @@ def look(config: JobConfig, *, answers: bool = True, speaks: bool = True) -> Non
         ConfigError: no installed package offers a tool.
         InputError: a voice's recording cannot be read.
         MissingDependency: a package is not installed; says the command that installs it.
-        ModelError: a model or a voice cannot be found.
+        ModelError: a model or a voice cannot be found; names both models where both are missing.
     """
+    looks: list[Callable[[], None]] = []
     if answers and config.questions.answer_column is None:
-        CHAT[config.chat.kind].look(config.chat)
+        looks.append(lambda: CHAT[config.chat.kind].look(config.chat))
     if speaks:
-        SPEECH[config.tts.kind].look(config.tts, config.voice)
+        looks.append(lambda: SPEECH[config.tts.kind].look(config.tts, config.voice))
+    missing = []
+    for look_at in looks:
+        try:
+            look_at()
+        except (MissingDependency, ModelError) as error:
+            missing.append(error)
+    if len(missing) > 1:
+        raise ModelError("; ".join(map(str, missing)))
+    for error in missing:
+        raise error
 
 
 def answer_model(config: JobConfig) -> AnswerModel:

@@ -22,6 +22,8 @@ COMMANDS = {
     "doctor": "say what this machine has: devices, models, optional packages",
 }
 
+_VOICE_CHAT = ("chat", "--preset", "marvis", "output_dir=var/voice_chat")
+
 _BROKEN_PIPE = 141  # as a shell reports a command that SIGPIPE ended
 
 _USAGE = """\
@@ -47,6 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout.isatty():  # a terminal that has gone says EIO, and what it is not shown was for it alone
             streams.enter_context(redirect_stdout(cast("IO[str]", _Notices(sys.stdout, errno.EIO))))
         return _guarded(list(sys.argv[1:] if argv is None else argv))
+
+
+def voice_chat_cli(argv: Sequence[str] | None = None) -> int:
+    """The command `voice-chat-cli`: `voicegen chat` with Marvis and gpt-oss, its WAVs in a folder of its own."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if any(word in ("-h", "--help") for word in words):
+        print(f"voice-chat-cli is voicegen {' '.join(_VOICE_CHAT)}, and takes the same flags:\n")  # noqa: T201
+    return main([*_VOICE_CHAT, *words])
 
 
 class _Notices:

@@ -55,7 +55,6 @@ _KEYS = {
     "--chat-model": "chat.model",
     "--tts-model": "tts.model",
     "--system-prompt": "chat.system_prompt",
-    "--max-tokens": "chat.max_tokens",
     "--output-dir": "output_dir",
     "--device": "voicechat.device",
     "--record": "voicechat.record",
@@ -187,6 +186,8 @@ def _settings(line: CommandLine) -> dict[str, Any]:
     settings: dict[str, Any] = {key: line.values[flag] for flag, key in _KEYS.items() if flag in line.values}
     for flag in line.switches:
         settings |= _SWITCH_SETTINGS[flag]
+    if (longest := line.values.get("--max-tokens")) is not None:
+        settings["chat.max_tokens"] = int(longest) if longest.isdecimal() else longest
     if "--device" in line.values:
         settings["voicechat.play"] = True
     if "--voice" in line.values:
