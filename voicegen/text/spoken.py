@@ -14,6 +14,8 @@ from functools import cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from voicegen.text.english import in_words
+
 _URL = re.compile(
     r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)(?:\([^\s<>()]*\)|[^\s<>()])+(?<![.,;:!?\]}'\"”’*_])", re.IGNORECASE
 )
@@ -77,10 +79,14 @@ def to_spoken(text: str, language: str = "en") -> str:
     Returns:
         The spoken form; "" when nothing in `text` can be spoken, which the caller must report as a failed row.
     """
-    stop = _FULL_STOPS.get(re.split("[-_]", language)[0].lower(), ".")
+    family = re.split("[-_]", language)[0].lower()
+    stop = _FULL_STOPS.get(family, ".")
     unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text))))
     source = _PLACEHOLDER.sub(r"\1", _HTML.sub(_tag_as_space, unmarked))
-    blocks = [clean for block in _blocks(_parser().parse(source)) if (clean := _tidy(block, stop))]
+    reads = family == "en"
+    blocks = [clean for block in _blocks(_parser().parse(source), reads) if (clean := _tidy(block, stop, reads))]
+    if reads:
+        blocks = [said for block in blocks if (said := in_words(block))]
     spoken = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
     return spoken if is_speakable(spoken) else ""
 
@@ -121,7 +127,7 @@ def _tag_as_space(tag: re.Match[str]) -> str:
     return "" if (tag["tag"] or "").lower() in _TAGS_WITHIN_WORDS else " "
 
 
-def _blocks(tokens: list[Token]) -> Iterator[str]:
+def _blocks(tokens: list[Token], reads: bool) -> Iterator[str]:
     """Yields the text of each paragraph, heading, list item and table row."""
     number = ""
     cells: list[str] | None = None
@@ -136,7 +142,7 @@ def _blocks(tokens: list[Token]) -> Iterator[str]:
                 yield number
             number = f"{token.info}." if token.info else ""
         elif token.type == "inline":
-            content = _inline(token)
+            content = _inline(token, reads)
             if cells is not None:
                 cells.append(content)
             else:
@@ -147,15 +153,18 @@ def _blocks(tokens: list[Token]) -> Iterator[str]:
             number = ""
 
 
-def _inline(token: Token) -> str:
+def _inline(token: Token, reads: bool) -> str:
     """The words of a line: emphasis unwrapped, links and images as their text, code only where it is words."""
     words = []
     for child in token.children or []:
         if child.type == "code_inline":
             is_words = _CODE_OF_WORDS.fullmatch(child.content) is not None
-            words.append(child.content.replace("_", " ").replace("()", "") if is_words else "")
+            if reads:
+                words.append(child.content)
+            else:
+                words.append(child.content.replace("_", " ").replace("()", "") if is_words else "")
         elif child.type == "image":
-            words.append(_inline(child))
+            words.append(_inline(child, reads))
         elif child.type == "softbreak":
             words.append(_LINE)
         elif child.type == "hardbreak":
@@ -165,9 +174,9 @@ def _inline(token: Token) -> str:
     return "".join(words)
 
 
-def _tidy(block: str, stop: str) -> str:
+def _tidy(block: str, stop: str, reads: bool) -> str:
     """Takes addresses, emoji and markup that was never closed out of `block`, and the holes that they leave."""
-    block = _STRAY_MARKUP.sub("", _EMOJI.sub(" ", _URL.sub(" ", block)))
+    block = _STRAY_MARKUP.sub("", _EMOJI.sub(" ", block if reads else _URL.sub(" ", block)))
     lines = [" ".join(line.split()) for line in _lines_as_sentences(block, stop).split("\n")]
     block = " ".join([line if line.endswith(_TERMINAL) else f"{line}," for line in lines[:-1] if line] + lines[-1:])
     block = _SPACE_BEFORE_MARK.sub("", _EMPTY_BRACKETS.sub("", block))

@@ -1,0 +1,35 @@
+"""English as it is said: numbers, dates, money, measures, addresses, formulas, abbreviations and signs in words."""
+
+from __future__ import annotations
+
+import re
+
+from voicegen.text.english import abbreviations, addresses, calendar, notation, quantities
+from voicegen.text.english.rules import Rule
+
+_RULES: tuple[Rule, ...] = (
+    *notation.KEYS,
+    *calendar.DATES_IN_DIGITS,
+    *addresses.RULES,
+    *quantities.MONEY,
+    *calendar.RULES,
+    *abbreviations.RULES,
+    *notation.CHEMISTRY,
+    *quantities.MEASURES,
+    *notation.MATHEMATICS,
+    *quantities.NUMBERS,
+    *notation.SIGNS,
+)
+_SPACES = re.compile(r"[ \t\u00a0\u202f]{2,}")
+_SPACE_BEFORE_MARK = re.compile(r" +(?=[,;!?.:](?:\s|$))")
+
+
+def in_words(text: str) -> str:
+    """One line of plain text with everything in words that is said in words; words themselves stay as they are."""
+    if not any(not (sign.isalpha() or sign in " ,!?'’-") for sign in text) and not re.search(
+        r"\b[IVX]{1,5}\b|[a-z][A-Z]", text
+    ):
+        return text
+    for reading in _RULES:
+        text = reading.apply(text)
+    return _SPACE_BEFORE_MARK.sub("", _SPACES.sub(" ", text)).strip()

@@ -1,0 +1,192 @@
+"""Abbreviations, titles, and Roman numerals."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from voicegen.text.english.numbers import cardinal, ordinal
+from voicegen.text.english.rules import Rule, alternatives, rule
+
+_BEFORE_NAMES = {
+    "Dr": "Doctor", "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Prof": "Professor", "Rev": "Reverend",
+    "Gen": "General", "Col": "Colonel", "Capt": "Captain", "Lt": "Lieutenant", "Sgt": "Sergeant", "Maj": "Major",
+    "Cmdr": "Commander", "Gov": "Governor", "Sen": "Senator", "Rep": "Representative", "Pres": "President",
+    "Hon": "Honorable", "Mt": "Mount", "St": "Saint", "Ft": "Fort", "Fr": "Father", "Sr": "Sister",
+}  # fmt: skip
+_AFTER_NAMES = {
+    "Jr": "Junior", "Sr": "Senior", "Inc": "Incorporated", "Ltd": "Limited", "Corp": "Corporation", "Co": "Company",
+    "Bros": "Brothers", "Esq": "Esquire",
+}  # fmt: skip
+_STREETS = {
+    "St": "Street", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Dr": "Drive", "Ct": "Court",
+    "Pl": "Place", "Sq": "Square", "Hwy": "Highway", "Pkwy": "Parkway", "Apt": "Apartment",
+}  # fmt: skip
+_BEFORE_NUMBERS = {
+    "p": "page", "pp": "pages", "Fig": "Figure", "fig": "figure", "Figs": "Figures", "Eq": "Equation",
+    "eq": "equation", "Ch": "Chapter", "ch": "chapter", "Sec": "Section", "sec": "section", "Vol": "Volume",
+    "vol": "volume", "Ver": "Version", "ver": "version", "Art": "Article", "art": "article", "Ex": "Example",
+    "Tab": "Table", "Ref": "Reference", "ref": "reference", "Ext": "Extension", "ext": "extension", "Pt": "Part",
+    "pt": "part", "Rm": "Room", "l": "line", "ll": "lines", "Op": "Opus", "op": "opus", "ca": "circa", "c": "circa",
+    "Thm": "Theorem", "Def": "Definition",
+}  # fmt: skip
+_ANYWHERE = {
+    "e.g": "for example", "i.e": "that is", "etc": "et cetera", "vs": "versus", "v.s": "versus",
+    "approx": "approximately", "et al": "and others", "cf": "compare", "viz": "namely", "a.k.a": "also known as",
+    "w.r.t": "with respect to", "resp": "respectively", "dept": "department", "Dept": "Department",
+    "est": "established", "max": "maximum", "min": "minimum", "avg": "average", "Avg": "Average",
+    "misc": "miscellaneous", "temp": "temperature", "incl": "including", "excl": "excluding", "govt": "government",
+    "Govt": "Government", "Univ": "University", "ed": "edition", "eds": "editors", "rev": "revision",
+    "assoc": "associate", "dist": "distance", "mgr": "manager", "asst": "assistant", "intl": "international",
+    "Intl": "International", "N.B": "note well", "P.S": "P S", "esp": "especially", "orig": "originally",
+    "Approx": "Approximately", "E.g": "For example", "I.e": "That is", "Etc": "Et cetera", "Cf": "Compare",
+    "Esp": "Especially", "Max": "Maximum", "Min": "Minimum",
+}  # fmt: skip
+_WITHOUT_POINT = {
+    "vs": "versus", "w/o": "without", "w/": "with ", "b/c": "because", "aka": "also known as",
+    "approx": "approximately", "24/7": "twenty-four seven", "n/a": "not applicable", "N/A": "not applicable",
+    "ASAP": "as soon as possible", "wrt": "with respect to", "mph": "miles per hour", "rpm": "revolutions per minute",
+    "iff": "if and only if", "&c": "et cetera", "et al": "and others",
+}  # fmt: skip
+_REGNAL = (
+    "Henry|Louis|Charles|George|Edward|James|William|Richard|Elizabeth|Mary|Philip|Ferdinand|Frederick|Friedrich"
+    "|Napoleon|"
+    "Peter|Catherine|Nicholas|Alexander|Ivan|Pius|Paul|John|Benedict|Leo|Gregory|Innocent|Clement|Urban|Francis"
+    "|Wilhelm|"
+    "Otto|Ramses|Ramesses|Thutmose|Amenhotep|Ptolemy|Cleopatra|Darius|Xerxes|Mehmed|Murad|Suleiman|Selim|Gustav"
+    "|Christian|"
+    "Alfonso|Juan|Pedro|Carlos|Felipe|Umberto|Leopold|Albert|Haakon|Olav|Harald|Rama|Queen|King|Pope|Robert|David|"
+    "Edgar|Mahmud|Abdul|Joseph|Maximilian|Rudolf|Sigismund|Theodosius|Constantine|Justinian|Julius|Sixtus|Boniface"
+    "|Celestine"
+)
+_COUNTED = (
+    "Chapter|Part|Act|Scene|Book|Volume|Section|Phase|Type|Stage|Level|Class|Grade|Title|Article|Appendix|War|Bowl"
+    "|Figure|"
+    "Table|Mark|Apollo|Gemini|Saturn|Rocky|Episode|Unit|Schedule|Category|Group|Tier|Division|Round|Lesson|Module"
+    "|Canto|"
+    "Fantasy|Version|Step|Quest|Grand Theft Auto|Kombat|Age|Layer|Column|Factor|Generation|Civilization|chapter|part"
+    "|act|"
+    "scene|type|stage|phase|section|volume|level|class|factor"
+)
+_ROMAN = r"(?=[IVXLCDM]+(?:\b|[a-c]\b))M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
+_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+
+
+def _value(roman: str) -> int:
+    values = [_VALUES[letter] for letter in roman]
+    return sum(-value if value < following else value for value, following in pairwise([*values, 0]))
+
+
+def _ends_sentence(place: re.Match[str]) -> bool:
+    return re.match(r"\s*$|\s+[\"“'(]?[A-Z]", place.string[place.end() :]) is not None
+
+
+@rule(
+    rf"\b(?P<street>(?:[A-Z]\w+|\d+(?:st|nd|rd|th)) )(?P<kind>{alternatives(_STREETS)})(?P<point>\.)?(?=[\s,;)]|$)"
+    r"(?!\.? [A-Z][a-z]+ [A-Z])"
+)
+def _street(street: re.Match[str]) -> str | None:
+    before = street.string[max(0, street.start() - 20) : street.start()]
+    in_address = re.search(r"\d+ (?:[A-Z]\w*\.? )*$", before) or street["street"][0].isdigit()
+    if not in_address and not (street["point"] and street["kind"] in ("Ave", "Blvd", "Rd", "St", "Hwy", "Ln")):
+        return None
+    stop = (
+        "."
+        if street["point"]
+        and re.match(
+            r"\s*$|\s+(?:[A-Z][a-z]+ (?:is|was|are|has|will|and|the)\b|The |It |He |She |They |We )",
+            street.string[street.end() :],
+        )
+        else ""
+    )
+    return f"{street['street']}{_STREETS[street['kind']]}{stop}"
+
+
+@rule(rf"\b(?P<title>{alternatives(_BEFORE_NAMES)})\.?(?= ?[A-Z][\w'’.-]?| and (?:Mrs|Ms|Dr|Mr)\b)")
+def _title(title: re.Match[str]) -> str | None:
+    if not title[0].endswith(".") and title["title"] not in ("Dr", "Mr", "Mrs", "Ms", "Prof", "St", "Mt"):
+        return None
+    return _BEFORE_NAMES[title["title"]] + ("" if title.string[title.end() : title.end() + 1] == " " else " ")
+
+
+@rule(rf"(?<=\w)(?P<comma>,?) (?P<kind>{alternatives(_AFTER_NAMES)})(?P<point>\.)(?=[\s,;:)]|$)")
+def _after_name(name: re.Match[str]) -> str:
+    stop = "." if _ends_sentence(name) and not re.match(r"\s+(?:and|of|in|v)\b", name.string[name.end() :]) else ""
+    return f"{name['comma']} {_AFTER_NAMES[name['kind']]}{stop}"
+
+
+@rule(rf"(?<![\w.])(?P<word>{alternatives(_BEFORE_NUMBERS)})\. ?(?=\d|[IVX]+\b|§)")
+def _before_number(word: re.Match[str]) -> str:
+    return f"{_BEFORE_NUMBERS[word['word']]} "
+
+
+@rule(rf"(?<![\w.])(?P<word>{alternatives(_ANYWHERE)})\.(?P<comma>,)?(?!\w)")
+def _anywhere(word: re.Match[str]) -> str | None:
+    written = word["word"]
+    said = _ANYWHERE[written]
+    if written in ("max", "min", "ed", "temp", "est", "rev", "dist") and _ends_sentence(word):
+        return None
+    stop = (
+        "."
+        if not word["comma"] and _ends_sentence(word) and written not in ("e.g", "i.e", "vs", "cf", "approx")
+        else ""
+    )
+    if written[0].isupper() and said[0].islower() and len(said) > 1:
+        said = said[0].upper() + said[1:]
+    return said + (word["comma"] or stop)
+
+
+@rule(rf"(?<![\w./])(?:{alternatives(_WITHOUT_POINT)})(?![\w/]|\.\s[a-z\d])|(?<!\w)w/(?=\w)")
+def _without_point(word: re.Match[str]) -> str:
+    return _WITHOUT_POINT[word[0]].strip() if word[0] != "w/" else "with "
+
+
+@rule(rf"\b(?P<name>{_REGNAL}) (?P<roman>{_ROMAN})\b(?P<own>['’]s)?(?!\.\w)")
+def _regnal(name: re.Match[str]) -> str | None:
+    if name["roman"] == "I" and re.match(
+        r" (?:am|was|have|had|think|will|would|can|do|did|know|could|should|saw|went|want)\b|['’]",
+        name.string[name.end() :],
+    ):
+        return None
+    return f"{name['name']} the {ordinal(_value(name['roman']))}{name['own'] or ''}"
+
+
+@rule(rf"\b(?P<what>{_COUNTED}) (?P<roman>{_ROMAN})(?P<letter>[a-c])?\b(?!['’.]\w)")
+def _counted(part: re.Match[str]) -> str | None:
+    if (
+        part["roman"] == "I"
+        and part["what"][0].islower()
+        and part["what"] not in ("type", "class", "phase", "stage", "part")
+    ):
+        return None
+    said = f"{part['what']} {cardinal(_value(part['roman']))}"
+    return said + (f" {part['letter'].upper()}" if part["letter"] else "")
+
+
+@rule(r"(?<![\w.])(?P<roman>(?:X{1,3}(?:IX|IV|V?I{0,3})|V?I{2,3}|IX|IV|VI))(?P<th>th|st|nd|rd)? (?=[Cc]entur)")
+def _century(number: re.Match[str]) -> str:
+    return f"{ordinal(_value(number['roman']))} "
+
+
+@rule(r"(?<![\w.-])(?P<roman>(?:X{1,3}(?:IX|IV|V?I{1,3})|V?I{2,3}|IX|IV|VI|VII|VIII|XI{1,3}))(?=[.)] [A-Z])")
+def _list_number(number: re.Match[str]) -> str:
+    return cardinal(_value(number["roman"]))
+
+
+@rule(r"(?<![\w.])(?P<initials>(?:[A-Z]\.){2,})(?P<own>['’]s)?(?!\w)")
+def _initials(name: re.Match[str]) -> str:
+    """`U.S.` as "U S"; a point is kept where a sentence ends there."""
+    said = " ".join(name["initials"].replace(".", ""))
+    stop = (
+        "."
+        if not name["own"]
+        and re.match(r"\s*$|\s+(?:The|It|He|She|They|We|In|But|This|That|And|You|I|A)\s", name.string[name.end() :])
+        else ""
+    )
+    return f"{said}{name['own'] or ''}{stop}"
+
+
+RULES: tuple[Rule, ...] = (
+    _without_point, _street, _title, _after_name, _before_number, _anywhere, _regnal, _century, _counted, _list_number,
+    _initials,
+)  # fmt: skip

@@ -1,0 +1,213 @@
+"""Dates, years, decades, centuries, times of day and durations, in American order where the order is open."""
+
+from __future__ import annotations
+
+import re
+
+from voicegen.text.english.numbers import cardinal, digits, ordinal, plural, year
+from voicegen.text.english.rules import Rule, alternatives, rule
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+_SHORT = {month[:3]: month for month in MONTHS} | {"Sept": "September"}
+_MONTH = alternatives([*MONTHS, *(f"{short}." for short in _SHORT), *_SHORT])
+_DAYS = {
+    "Mon": "Monday", "Tue": "Tuesday", "Tues": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Thur": "Thursday",
+    "Thurs": "Thursday", "Fri": "Friday", "Sat": "Saturday", "Sun": "Sunday",
+}  # fmt: skip
+_DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
+_YEAR = r"(?P<year>[1-9]\d{3})"
+_CLOCK_WORDS = {"am": "AM", "pm": "PM"}
+_ZONES = "UTC|GMT|CET|CEST|BST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|IST|JST"
+
+
+def _month(written: str) -> str:
+    name = written.rstrip(".")
+    return _SHORT.get(name, name)
+
+
+def _date(month: str, day: int, written_year: str | None) -> str:
+    return f"{month} {ordinal(day)}" + (f", {year(int(written_year))}" if written_year else "")
+
+
+def _numbered(month: str, day: str, written_year: str) -> str | None:
+    first, second = int(month), int(day)
+    if first > 12 >= second:
+        first, second = second, first
+    if not (1 <= first <= 12 and 1 <= second <= 31):
+        return None
+    full = written_year if len(written_year) == 4 else f"{'19' if int(written_year) > 50 else '20'}{written_year}"
+    return _date(MONTHS[first - 1], second, full)
+
+
+@rule(r"(?<![\w/.-])" + _YEAR + r"([-/.])(?P<month>0[1-9]|1[0-2])\2(?P<day>0[1-9]|[12]\d|3[01])(?![\w/-])(?=T\d|\D|$)")
+def _iso_date(date: re.Match[str]) -> str:
+    return _date(MONTHS[int(date["month"]) - 1], int(date["day"]), date["year"])
+
+
+@rule(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-]|\.\d)")
+def _numeric_date(date: re.Match[str]) -> str | None:
+    if date[2] in ".-" and len(date[4]) == 2:
+        return None  # a version, or three numbers
+    return _numbered(date[3], date[1], date[4]) if date[2] == "." else _numbered(date[1], date[3], date[4])
+
+
+@rule(
+    rf"\b(?P<month>{_MONTH}) {_DAY}(?:st|nd|rd|th)?(?P<to> ?[-–] ?(?P<last>\d\d?)(?:st|nd|rd|th)?)?(?:,? {_YEAR})?"
+    r"(?![\w:%]|[,.]\d)"
+)
+def _month_and_day(date: re.Match[str]) -> str:
+    said = _date(_month(date["month"]), int(date["day"]), None)
+    if date["to"]:
+        said += f" to {ordinal(int(date['last']))}"
+    return said + (f", {year(int(date['year']))}" if date["year"] else "")
+
+
+@rule(
+    rf"(?<![\w.,/-])(?P<the>the )?{_DAY}(?:st|nd|rd|th)?(?P<of> of)? (?P<month>{_MONTH})(?:,? {_YEAR})?(?!\w)",
+    re.IGNORECASE,
+)
+def _day_and_month(date: re.Match[str]) -> str | None:
+    if date["month"].islower() and not date["of"]:
+        return None  # "2 may" is no date
+    month = _month(date["month"][:1].upper() + date["month"][1:])
+    after = f", {year(int(date['year']))}" if date["year"] else ""
+    return f"the {ordinal(int(date['day']))} of {month}{after}"
+
+
+@rule(rf"\b(?P<month>{_MONTH}),? {_YEAR}(?![\w%]|[,.]\d)")
+def _month_and_year(date: re.Match[str]) -> str:
+    return f"{_month(date['month'])} {year(int(date['year']))}"
+
+
+@rule(
+    rf"\b(?P<name>{alternatives(_DAYS)})\.?(?=,? (?:{'|'.join(MONTHS)}|the \w+ of|at \d|\d))|\b"
+    rf"(?P<first>{alternatives(_DAYS)})\.?(?P<to>[-–/])(?P<last>{alternatives(_DAYS)})\b(?:\.(?= [a-z]))?"
+)
+def _weekday(day: re.Match[str]) -> str:
+    if day["name"]:
+        return _DAYS[day["name"]]
+    return f"{_DAYS[day['first']]} {'and' if day['to'] == '/' else 'to'} {_DAYS[day['last']]}"
+
+
+@rule(r"(?<![\w.,])(?:(?P<century>1[1-9]|20)(?P<decade>\d)0|['’]?(?P<bare>[2-9])0)['’]?s\b")
+def _decade(decade: re.Match[str]) -> str:
+    if decade["bare"]:
+        return plural(cardinal(int(decade["bare"]) * 10))
+    century = cardinal(int(decade["century"]))
+    if decade["decade"] == "0":
+        return "two thousands" if decade["century"] == "20" else f"{century} hundreds"
+    return f"{century} {plural(cardinal(int(decade['decade']) * 10))}"
+
+
+@rule(r"(?<![\w.,-])(?P<first>\d{3,4})\s?[-–—]\s?(?P<last>\d{2,4})(?![\w.,-]\w|\w)(?P<era> (?:BC|AD|BCE|CE)\b)?")
+def _years(span: re.Match[str]) -> str | None:
+    first, last = int(span["first"]), span["last"]
+    if not span["era"] and not (
+        1100 <= first <= 2100 and (len(last) == 2 or (len(last) == 4 and 1100 <= int(last) <= 2100))
+    ):
+        return None
+    if len(last) == 2 and first >= 1000:
+        said = f"oh {cardinal(int(last))}" if last[0] == "0" else cardinal(int(last))
+    else:
+        said = year(int(last))
+    return f"{year(first)} to {said}{_era(span['era'])}"
+
+
+@rule(r"\b(?:(?P<before>AD) )?(?<![\d.,])(?P<year>\d{1,4})(?P<after> ?(?:BCE|BC|CE|AD)\b)|\bAD (?P<anno>\d{1,4})\b")
+def _era_year(date: re.Match[str]) -> str:
+    return f"AD {year(int(date['anno']))}" if date["anno"] else f"{year(int(date['year']))}{_era(date['after'])}"
+
+
+def _era(written: str | None) -> str:
+    return f" {written.strip()}" if written else ""
+
+
+@rule(
+    r"(?<![\w.:,-])(?P<hour>[01]?\d|2[0-4])(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)? ?"
+    r"(?P<half>[ap])\.?m\b(?:\.(?=\s+[a-z]|,|\)))?\.?",
+    re.IGNORECASE,
+)
+def _clock_with_half(time: re.Match[str]) -> str | None:
+    if time["half"] + "m" == "am" and time[0].endswith(" am"):
+        return None  # "I 5 am"
+    said = _clock(time["hour"], time["minute"], exact=False) + f" {time['half'].upper()}M"
+    at_end = time[0].endswith(".") and not time[0].lower().endswith(("a.m.", "p.m."))
+    ends = time[0].endswith(".") and re.match(r"\s*(?:$|[A-Z])", time.string[time.end() :])
+    return said + ("." if at_end or ends else "")
+
+
+@rule(
+    r"(?<![\w.:,/-])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?: "
+    rf"(?P<zone>{_ZONES})\b)?(?![\w:]|[-–/]\d)"
+)
+def _clock_alone(time: re.Match[str]) -> str:
+    said = _clock(time["hour"], time["minute"], exact=True)
+    if time["second"]:
+        said += f" and {_counted(int(time['second']), 'second')}"
+    return said + (f" {time['zone']}" if time["zone"] else "")
+
+
+@rule(
+    r"(?<![\w.:,/-])(?P<h1>[01]?\d|2[0-3])(?::(?P<m1>[0-5]\d))?(?: ?(?P<half1>[ap])\.?m\.?)?\s?(?:[-–]|to)\s?"
+    r"(?P<h2>[01]?\d|2[0-4])(?::(?P<m2>[0-5]\d))? ?(?P<half>[ap])\.?m\b(?:\.(?!\s*(?:$|[A-Z])))?",
+    re.IGNORECASE,
+)
+def _clock_span_with_half(span: re.Match[str]) -> str:
+    first = _clock(span["h1"], span["m1"], exact=False) + (f" {span['half1'].upper()}M" if span["half1"] else "")
+    return f"{first} to {_clock(span['h2'], span['m2'], exact=False)} {span['half'].upper()}M"
+
+
+@rule(r"(?<![\w.:,/-])(?P<h1>[01]?\d|2[0-3]):(?P<m1>[0-5]\d)\s?[-–]\s?(?P<h2>[01]?\d|2[0-4]):(?P<m2>[0-5]\d)(?![\w:])")
+def _clock_span(span: re.Match[str]) -> str:
+    return f"{_clock(span['h1'], span['m1'], exact=True)} to {_clock(span['h2'], span['m2'], exact=True)}"
+
+
+def _clock(hour: str, minute: str | None, *, exact: bool) -> str:
+    hours = digits(hour) if hour == "00" else cardinal(int(hour))
+    if minute is None or minute == "00":
+        if not exact:
+            return hours
+        return f"{hours} o'clock" if 1 <= int(hour) <= 12 else f"{hours} hundred"
+    return f"{hours} {'oh ' if minute[0] == '0' else ''}{cardinal(int(minute))}"
+
+
+@rule(
+    r"(?<![\w.,])(?:(?P<h>\d+) ?h(?:rs?)? ?)(?P<m>\d+) ?m(?:in(?:s|utes)?)?(?: ?(?P<s>\d+) ?s(?:ec)?)?\b|(?<![\w.,])"
+    r"(?P<m2>\d+) ?m(?:in)? ?(?P<s2>\d+) ?s(?:ec)?\b"
+)
+def _duration(time: re.Match[str]) -> str:
+    parts = [(time["h"], "hour"), (time["m"] or time["m2"], "minute"), (time["s"] or time["s2"], "second")]
+    return " ".join(_counted(int(value), unit) for value, unit in parts if value)
+
+
+def _counted(value: int, unit: str) -> str:
+    return f"{cardinal(value)} {unit}{'' if value == 1 else 's'}"
+
+
+@rule(
+    r"(?<![\w.,$€£¥#+-])(?:(?P<lead>(?:in|since|by|of|from|until|till|before|after|around|circa|during|year|to|and"
+    r"|early|late|mid|the|spring|summer|autumn|fall|winter|copyright|©) |[(,;] ?|^|[-–—])(?P<year>1[1-9]\d\d|20\d\d))"
+    r"(?![\w%°]|[,.]\d|[-–/:]\d| ?(?:people|percent|per cent|times|dollars|euros|pounds|words|calories|feet|meters"
+    r"|metres|miles|kilometers|students|degrees|years|days|hours|units|copies))",
+    re.IGNORECASE,
+)
+def _year_alone(date: re.Match[str]) -> str:
+    return f"{date['lead']}{year(int(date['year']))}"
+
+
+@rule(r"\b(?P<name>Q|H)(?P<number>[1-4])(?: (?P<year>(?:19|20)\d\d)| ['’]?(?P<short>\d\d)\b)?(?!\w)")
+def _quarter(part: re.Match[str]) -> str:
+    said = f"{part['name']} {cardinal(int(part['number']))}"
+    return (
+        f"{said} {year(int(part['year']))}" if part["year"] else said + (f" {part['short']}" if part["short"] else "")
+    )
+
+
+DATES_IN_DIGITS: tuple[Rule, ...] = (_iso_date, _numeric_date)
+RULES: tuple[Rule, ...] = (
+    _month_and_day, _day_and_month, _month_and_year, _weekday, _duration, _decade, _years, _era_year,
+    _clock_span_with_half, _clock_with_half, _clock_span, _clock_alone, _quarter, _year_alone,
+)  # fmt: skip

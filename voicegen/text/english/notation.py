@@ -1,0 +1,286 @@
+"""Mathematics, chemistry, keys, and signs that stand for words."""
+
+from __future__ import annotations
+
+import re
+
+from voicegen.text.english.numbers import cardinal, number, ordinal
+from voicegen.text.english.quantities import UNIT, units
+from voicegen.text.english.rules import Rule, alternatives, rule
+
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma",
+    "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma",
+    "Δ": "delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi",
+    "Ω": "Omega", "µ": "mu", "ϕ": "phi", "ϵ": "epsilon",
+}  # fmt: skip
+_RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni", strict=True))
+_LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙₓ", "0123456789+-nx", strict=True))
+_OPERATORS = {
+    "≠": "is not equal to", "!=": "is not equal to", "==": "equals", "≤": "is less than or equal to",
+    "≥": "is greater than or equal to", "<=": "is less than or equal to", ">=": "is greater than or equal to",
+    "≈": "is approximately", "≅": "is congruent to", "≡": "is equivalent to", "∝": "is proportional to",
+    "±": "plus or minus", "∓": "minus or plus", "×": "times", "÷": "divided by", "·": "times", "⋅": "times", "→": "to",
+    "->": "to", "⇒": "implies", "=>": "to", "←": "from", "↔": "if and only if", "⇔": "if and only if", "∈": "in",
+    "∉": "not in", "⊂": "is a subset of", "⊆": "is a subset of", "∪": "union", "∩": "intersection", "∧": "and",
+    "∨": "or", "¬": "not", "∀": "for all", "∃": "there exists", "∞": "infinity", "∅": "the empty set", "∂": "partial",
+    "∇": "nabla", "∫": "the integral of", "∑": "the sum of", "∏": "the product of", "√": "the square root of",
+    "∛": "the cube root of", "∴": "therefore", "∵": "because", "∘": "of", "⊕": "x or", "⊗": "tensor",
+    "∥": "is parallel to", "⊥": "is perpendicular to", "∠": "angle", "↑": "up", "↓": "down", "⟶": "to", "−": "minus",
+    "<<": "is much less than", ">>": "is much greater than", "&&": "and", "||": "or",
+}  # fmt: skip
+_SIGNS = {
+    "&": "and", "%": "percent", "§": "section", "§§": "sections", "¶": "paragraph", "©": "copyright",
+    "®": "registered", "™": "trademark", "°": "degrees", "‰": "per mille", "†": "", "‡": "", "@": "at", "+": "plus",
+    "=": "equals", "#": "number", "$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "^": "caret", "|": "",
+    "~": "about", "\\": "backslash", "/": "slash", "<": "less than", ">": "greater than", "*": "",
+}  # fmt: skip
+_KEYS = {
+    "Ctrl": "Control", "Cmd": "Command", "Alt": "Alt", "Shift": "Shift", "Esc": "Escape", "Del": "Delete",
+    "Option": "Option", "Control": "Control", "Command": "Command", "Win": "Windows", "Meta": "Meta", "Super": "Super",
+    "⌘": "Command", "⌥": "Option", "⇧": "Shift", "⌃": "Control",
+}  # fmt: skip
+_ELEMENTS = (
+    "He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ar|Ca|Sc|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga|Ge|As|Se|Br|Kr|Rb|Sr|Zr|Nb|Mo|Ag|Cd|Sn|Sb|Te|Xe|"
+    "Cs|Ba|La|Ce|Pt|Au|Hg|Pb|Bi|Rn|Ra|Th|U|H|B|C|N|O|F|P|S|K|V|I|W|Y"
+)
+_CHARGES = {"+": "plus", "-": "minus", "−": "minus", "⁺": "plus", "⁻": "minus"}
+
+
+_COUNT = r"(?:\d{1,3}|[₀-₉]+)"
+_ATOM = rf"(?:{_ELEMENTS}){_COUNT}?"
+_SALTS = re.compile("NaCl|KCl|HCl|NaOH|KOH|CaO|MgO|FeO|ZnO|CuO|LiCl|NaBr|HBr|HF|CaS|FeS")
+_MOLECULES_OF_ONE_KIND = re.compile("[HNOFCPS][2348]|C60|I2|Cl2|Br2")
+
+
+@rule(
+    rf"(?<![\w.-])(?P<many>\d{{1,2}} ?)?(?P<formula>(?:{_ATOM}|\((?:{_ATOM})+\){_COUNT})+)"
+    r"(?P<charge>[⁰¹²³⁴⁵⁶⁷⁸⁹]*[⁺⁻]|\^?\d?[+−](?!\w))?(?![\w-]*\w)"
+)
+def _formula(formula: re.Match[str]) -> str | None:
+    """A formula letter by letter: only what has counts or a charge can be told from words, or is known."""
+    written = "".join(_LOWERED.get(sign, sign) for sign in formula["formula"])
+    charge = formula["charge"]
+    if not charge and not (_is_molecule(written) or _SALTS.fullmatch(written)):
+        return None
+    parts = re.findall(rf"{_ELEMENTS}|\d+", written)
+    said = [cardinal(int(part)) if part.isdecimal() else " ".join(part.upper()) for part in parts]
+    if formula["many"]:
+        said.insert(0, cardinal(int(formula["many"])))
+    if charge:
+        size = "".join(_RAISED.get(sign, sign) for sign in charge if sign not in "^⁺⁻+−")
+        said.append(f"{cardinal(int(size))} {_CHARGES[charge[-1]]}" if size else _CHARGES[charge[-1]])
+    return " ".join(said)
+
+
+def _is_molecule(written: str) -> bool:
+    """Whether it is no "B12" or "K9": several elements with a count, or a known molecule of one element."""
+    if len(re.findall(_ELEMENTS, written)) == 1:
+        return _MOLECULES_OF_ONE_KIND.fullmatch(written) is not None
+    return any(sign.isdecimal() for sign in written)
+
+
+@rule(r"(?P<after>(?<=[\w)\]])\s?)?(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ]+)")
+def _raised(sign: re.Match[str]) -> str:
+    return "^{" + "".join(_RAISED[mark] for mark in sign["raised"]) + "}"
+
+
+@rule(
+    r"(?<=\d)\s?(?:\^|\*\*)\s?(?P<open>[({])?(?P<power>[-−+]?\d+)(?(open)[)}])"
+    rf"(?P<unit> {UNIT})?|(?<=\d)(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)(?P<of> {UNIT})?"
+)
+def _power_of_a_number(power: re.Match[str]) -> str:
+    unit = power["unit"] or power["of"]
+    said = _to_the(power["power"] or "".join(_RAISED[mark] for mark in power["raised"]))
+    return f"{said} {units(unit.strip())}" if unit else said
+
+
+@rule(r"(?<=\w)(?P<lowered>[₀₁₂₃₄₅₆₇₈₉₊₋ₙₓ]+)")
+def _lowered(sign: re.Match[str]) -> str:
+    written = "".join(_LOWERED[mark] for mark in sign[0])
+    return f" {cardinal(int(written))}" if written.isdecimal() else f" {written}"
+
+
+@rule(
+    r"(?<=[\w)\]])\s?(?:\^|\*\*)\s?(?:\{(?P<braced>[^{}]*)\}|\((?P<bracketed>[^()]*)\)|(?P<power>[-−+]?(?:\d+"
+    r"(?:\.\d+)?|[A-Za-zα-ω])))"
+)
+def _power(power: re.Match[str]) -> str:
+    return _to_the(power["braced"] or power["bracketed"] or power["power"] or "")
+
+
+def _to_the(power: str) -> str:
+    named = {"2": " squared", "3": " cubed", "T": " transposed"}
+    if power in named:
+        return named[power]
+    value = power.lstrip("+").replace("−", "-")
+    if not value.lstrip("-").isdecimal():
+        return f" to the power of {power}"
+    if value.startswith("-") or int(value) > 99:
+        return f" to the power of {number(value)}"
+    return f" to the {ordinal(int(value))}"
+
+
+@rule(r"(?<![\w.])(?P<number>\d+(?:\.\d+)?)[eE](?P<power>[-−+]?\d+)(?!\w)")
+def _scientific(value: re.Match[str]) -> str:
+    return f"{number(value['number'])} times ten to the power of {number(value['power'].lstrip('+'))}"
+
+
+@rule(r"(?P<root>[√∛]) ?(?:\((?P<inside>[^()]*)\)|(?P<one>\w+))|\bsqrt\((?P<code>[^()]*)\)")
+def _root(root: re.Match[str]) -> str:
+    inside = root["inside"] or root["one"] or root["code"]
+    return f"the {'cube' if root['root'] == '∛' else 'square'} root of {inside}"
+
+
+@rule(r"(?<![\w])(?P<name>[fghFGHPp])\((?P<of>[a-zA-Zα-ω](?: ?, ?[a-zA-Z])*)\)")
+def _function(call: re.Match[str]) -> str:
+    return f"{call['name']} of {call['of'].replace(',', ' and')}"
+
+
+@rule(r"(?<=\d)!(?=\s*(?:[=+*/×÷)-]))|(?<=\bn)!(?=\W|$)")
+def _factorial(_sign: re.Match[str]) -> str:
+    return " factorial"
+
+
+@rule(r"(?<=[\w)])\s?(?P<sign>[=<>])\s?(?=[-−+\w(√∞π])(?!=)")
+def _comparison(sign: re.Match[str]) -> str | None:
+    return {"=": " equals ", "<": " is less than ", ">": " is greater than "}[sign["sign"]]
+
+
+@rule(
+    r"(?<=[\d)])\s?(?P<sign>[*/+−-])\s?(?=[\d(]|[a-z]\b)|(?<=[\d)a-z])\s(?P<spaced>[*/+−-])\s(?=[\d(]|[a-zA-Z]\b)|"
+    r"(?<=\b[a-zA-Z])\s?(?P<plus>[+*])\s?(?=[\d(]|[a-zA-Z]\b)|(?<=\b[a-z])(?P<over>/)(?=[a-z]\b)"
+)
+def _arithmetic(sign: re.Match[str]) -> str | None:
+    written = sign["sign"] or sign["spaced"] or sign["plus"] or sign["over"]
+    text = sign.string
+    is_sum = sign["over"] or re.search(
+        r"[=×÷^≈<>*+√]|equals|plus|times|squared|cubed", text[max(0, sign.start() - 40) : sign.end() + 40]
+    )
+    if not is_sum and not (sign["plus"] or written in "*+"):
+        return None
+    return {
+        "*": " times ",
+        "/": " over " if sign["over"] else " divided by ",
+        "+": " plus ",
+        "-": " minus ",
+        "−": " minus ",
+    }[written]
+
+
+@rule(r"(?:(?<=\()|(?<=[=+*/×÷±<>≤≥] )|(?<=equals ))[-−](?=[a-zα-ω]\b)")
+def _minus(_sign: re.Match[str]) -> str:
+    return "minus "
+
+
+@rule(rf"\s?(?P<operator>{alternatives(_OPERATORS)})\s?")
+def _operator(sign: re.Match[str]) -> str:
+    return f" {_OPERATORS[sign['operator']]} "
+
+
+@rule(rf"(?<!\w)(?P<keys>(?:(?:{alternatives(_KEYS)})[+-])+)(?P<last>\w+)|(?<!\w)(?P<macs>[⌘⌥⇧⌃]+)(?P<letter>\w)?")
+def _keys(keys: re.Match[str]) -> str:
+    if keys["macs"]:
+        return " ".join([_KEYS[sign] for sign in keys["macs"]] + [keys["letter"] or ""]).strip()
+    held = [_KEYS[key] for key in re.split(r"[+-]", keys["keys"]) if key]
+    last = _KEYS.get(keys["last"], keys["last"])
+    return " ".join([*held, last])
+
+
+@rule(r"(?<![\w.+])(?P<letter>C|F|J|A|D|G|B|E)(?P<sign>♯|♭|#)(?!\w)")
+def _sharp(name: re.Match[str]) -> str:
+    return f"{name['letter']} {'flat' if name['sign'] == '♭' else 'sharp'}"
+
+
+@rule(
+    r"(?<![\w+])(?P<name>C|Notepad|g)(?P<plus>\+\+)(?P<year>\d\d)?(?!\w)|(?<![\w+])(?P<grade>[A-F]|Google|Disney"
+    r"|LGBTQ?I?A?)\+(?![\w+])"
+)
+def _plus_plus(name: re.Match[str]) -> str:
+    if name["grade"]:
+        return f"{name['grade']} plus"
+    return f"{name['name']} plus plus" + (f" {cardinal(int(name['year']))}" if name["year"] else "")
+
+
+@rule(r"(?<!\w)(?P<grade>[A-F])[-−](?=[\s.,;)]|$)(?! \w)")
+def _minus_grade(grade: re.Match[str]) -> str:
+    return f"{grade['grade']} minus"
+
+
+@rule(r"(?<![\w.])\.(?P<name>NET|Net)\b")
+def _dot_net(_name: re.Match[str]) -> str:
+    return "dot NET"
+
+
+@rule(r"(?P<generic>\b[A-Za-z]\w*)<(?P<inner>\w+(?:, ?\w+)*)>")
+def _generic(kind: re.Match[str]) -> str:
+    return f"{kind['generic']} of {kind['inner'].replace(',', ' and')}"
+
+
+@rule(r"(?<=\w)\[(?P<index>[^\[\]]+)\]")
+def _index(place: re.Match[str]) -> str:
+    return f" {place['index']}"
+
+
+@rule(r"(?<=\w)/(?P<or>or)\b|(?<=[^\W\d])\s?/\s?(?=[^\W\d])")
+def _word_slash(slash: re.Match[str]) -> str | None:
+    if slash["or"]:
+        return " or"
+    left = re.search(r"([\w'’]+)\s?$", slash.string[: slash.start()])
+    right = re.match(r"[\w'’]+", slash.string[slash.end() :])
+    if left and right and left[1].lower() in _EITHER and right[0].lower() in _EITHER:
+        return " or "
+    if left and right and left[1].isupper() and right[0].isupper():
+        return " "  # TCP/IP
+    return " slash "
+
+
+_EITHER = {
+    "he",
+    "she",
+    "him",
+    "her",
+    "his",
+    "hers",
+    "yes",
+    "no",
+    "true",
+    "false",
+    "male",
+    "female",
+    "on",
+    "off",
+    "s",
+    "pass",
+    "fail",
+}
+
+
+@rule(rf"[{''.join(_GREEK)}]")
+def _greek(letter: re.Match[str]) -> str:
+    return _beside(letter, _GREEK[letter[0]])
+
+
+@rule(rf"\s?(?:{alternatives(_SIGNS)})\s?")
+def _sign(sign: re.Match[str]) -> str | None:
+    written = sign[0].strip()
+    said = _SIGNS[written]
+    if written == "*" and re.search(r"\w$", sign.string[: sign.start()]) and re.match(r"\w", sign.string[sign.end() :]):
+        said = "star"
+    return f" {said} " if said else " "
+
+
+def _beside(place: re.Match[str], said: str) -> str:
+    text = place.string
+    before = " " if place.start() and text[place.start() - 1].isalnum() else ""
+    after = " " if place.end() < len(text) and text[place.end()].isalnum() else ""
+    return f"{before}{said}{after}"
+
+
+CHEMISTRY: tuple[Rule, ...] = (_formula, _power_of_a_number)
+KEYS: tuple[Rule, ...] = (_keys, _sharp, _plus_plus, _minus_grade, _dot_net, _generic)
+MATHEMATICS: tuple[Rule, ...] = (
+    _raised, _scientific, _root, _power, _function, _factorial, _comparison, _minus, _arithmetic, _operator, _lowered,
+)  # fmt: skip
+SIGNS: tuple[Rule, ...] = (_index, _word_slash, _greek, _sign)

@@ -1,0 +1,33 @@
+"""A reading rule: a pattern, and what is said for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Says what `pattern` finds in other words; `say` may return None to leave a place as it is."""
+
+    pattern: re.Pattern[str]
+    say: Callable[[re.Match[str]], str | None]
+
+    def apply(self, text: str) -> str:
+        """The text with each place read."""
+        return self.pattern.sub(self._said, text)
+
+    def _said(self, place: re.Match[str]) -> str:
+        said = self.say(place)
+        return place[0] if said is None else said
+
+
+def rule(pattern: str, flags: int = 0) -> Callable[[Callable[[re.Match[str]], str | None]], Rule]:
+    """Makes a rule of the function below it."""
+    return lambda say: Rule(re.compile(pattern, flags), say)
+
+
+def alternatives(written: Iterable[str]) -> str:
+    """A pattern for any of them, the longest first."""
+    return "|".join(map(re.escape, sorted(written, key=len, reverse=True)))
