@@ -49,7 +49,7 @@ def test_the_first_piece_may_be_a_clause_and_later_ones_are_whole_sentences():
 def test_a_first_clause_is_not_cut_short_nor_before_a_number(text):
     speakable = SpeakablePieces()
     assert speakable.add(text) == []
-    assert speakable.finish() == [text]
+    assert speakable.finish() == [to_spoken(text)]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_first_clause_is_not_cut_short_nor_before_a_number(text):
         ("Bees collect nectar from flowers and use it to make honey.", "Bees collect nectar from flowers"),
         ("A boat sails against the wind by using its sails.", "A boat sails against the wind"),
         ("It lies between the river Elbe and the river Oder.", "It lies between the river Elbe and the river Oder."),
-        ("The number that we look for is 15 and 3 more.", "The number that we look for is 15 and 3 more."),
+        ("The number that we look for is 15 and 3 more.", "The number that we look for is fifteen and three more."),
         ("It is **bold and brave, they say, and** it wins.", "It is bold and brave, they say, and it wins."),
     ],
 )
@@ -75,8 +75,8 @@ def test_phrases_are_looked_for_in_english_only():
 def test_abbreviations_decimals_and_times_end_nothing():
     assert pieces(ANSWERS["plain"]) == [
         "Hello there.",
-        "Dr. Smith paid $3.50, e.g. for tea.",
-        "He left at 7:45 p.m. on Jan. 5.",
+        "Doctor Smith paid three dollars and fifty cents, for example for tea.",
+        "He left at seven forty-five PM on January fifth.",
         "Then nothing.",
     ]
 
@@ -93,12 +93,12 @@ def test_headings_items_and_tables_are_pieces_of_their_own():
     assert pieces(ANSWERS["document"]) == [
         "A title",
         "Intro: one, two.",
-        "1. First thing.",
+        "one. First thing.",
         "It is good.",
-        "2. Second",
+        "two. Second",
         "x",
         "y",
-        "a, b. 1. A, 2",
+        "a, b. one. A, two",
         "Done.",
         "OK",
     ]
