@@ -67,13 +67,15 @@ def to_spoken(text: str, language: str = "en") -> str:
     """Gives `text`, which may be Markdown, as one line that a speech model can read aloud.
 
     Headings, list items and table rows become sentences; a table's cells are separated by commas; links and images
-    become their text; short lines are sentences of their own. Code blocks, emoji, known tags of HTML and SSML, escape
-    sequences, control characters and markers of chat formats are left out; other words in angle brackets stay. English has addresses and inline
-    code read; another language has addresses left out, and inline code where it is no words. Letters and digits in another dress (full width, mathematical) become plain ones.
+    become their text; short lines are sentences of their own. Code blocks, emoji, known tags of HTML and SSML, markers
+    such as `<|im_end|>`, escape sequences and control characters are left out; other words in angle brackets stay.
+    English has addresses and inline code read; another language has addresses left out, and inline code where it is no
+    words. Letters and digits in another dress (full width, mathematical) become plain ones.
 
     Args:
         text: the answer as the model wrote it.
-        language: a language code such as `en` or `zh-CN`; it decides what is put in words, and which full stop closes a heading.
+        language: a language code such as `en` or `zh-CN`; it decides what is put in words, and which full stop closes a
+            heading.
 
     Returns:
         The spoken form; "" when nothing in `text` can be spoken, which the caller must report as a failed row.

@@ -20,16 +20,20 @@ _RULES: tuple[Rule, ...] = (
     *quantities.NUMBERS,
     *notation.SIGNS,
 )
+_IS_WORDS = re.compile(r"(?:[a-z]+|[ ,!?'’-]|\b[A-Z](?=[a-z]))*")
 _SPACES = re.compile(r"[ \t\u00a0\u202f]{2,}")
 _SPACE_BEFORE_MARK = re.compile(r" +(?=[,;!?.:](?:\s|$))")
 
 
 def in_words(text: str) -> str:
-    """One line of plain text with everything in words that is said in words; words themselves stay as they are."""
-    if not any(not (sign.isalpha() or sign in " ,!?'’-") for sign in text) and not re.search(
-        r"\b[IVX]{1,5}\b|[a-z][A-Z]", text
-    ):
-        return text
-    for reading in _RULES:
-        text = reading.apply(text)
-    return _SPACE_BEFORE_MARK.sub("", _SPACES.sub(" ", text)).strip()
+    """One line of plain text with everything in words that is said in words; words themselves stay as they are.
+
+    What comes out is read as it stands: to do it again changes nothing.
+    """
+    before = None
+    while text != before and not _IS_WORDS.fullmatch(text):
+        before = text
+        for reading in _RULES:
+            text = reading.apply(text)
+        text = _SPACE_BEFORE_MARK.sub("", _SPACES.sub(" ", text)).strip()
+    return text

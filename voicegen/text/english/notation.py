@@ -259,7 +259,7 @@ _EITHER = {
 
 @rule(rf"[{''.join(_GREEK)}]")
 def _greek(letter: re.Match[str]) -> str:
-    return _beside(letter, _GREEK[letter[0]])
+    return _GREEK[letter[0]]
 
 
 @rule(rf"\s?(?:{alternatives(_SIGNS)})\s?")
@@ -269,13 +269,6 @@ def _sign(sign: re.Match[str]) -> str | None:
     if written == "*" and re.search(r"\w$", sign.string[: sign.start()]) and re.match(r"\w", sign.string[sign.end() :]):
         said = "star"
     return f" {said} " if said else " "
-
-
-def _beside(place: re.Match[str], said: str) -> str:
-    text = place.string
-    before = " " if place.start() and text[place.start() - 1].isalnum() else ""
-    after = " " if place.end() < len(text) and text[place.end()].isalnum() else ""
-    return f"{before}{said}{after}"
 
 
 CHEMISTRY: tuple[Rule, ...] = (_formula, _power_of_a_number)

@@ -371,14 +371,8 @@ def _negative(place: re.Match[str]) -> str:
 
 @rule(rf"(?<![\d.,])(?P<number>{_NUMBER})(?P<plus>\+(?![\w\d]))?(?![,.]?\d)")
 def _number(place: re.Match[str]) -> str:
-    """Any number that no other rule has taken; letters beside it are kept apart from its words."""
-    text, written = place.string, place["number"]
-    said = number(written)
-    if len(written) == 4 and written.isdecimal() and 1100 <= int(written) <= 1999 and written[2:] != "00":
-        pass  # a count: years were taken before
-    before = " " if place.start() and text[place.start() - 1].isalpha() else ""
-    after = " " if place.end() < len(text) and text[place.end()].isalpha() else ""
-    return f"{before}{said}{' plus' if place['plus'] else ''}{after}"
+    """Any number that no other rule has taken."""
+    return number(place["number"]) + (" plus" if place["plus"] else "")
 
 
 @rule(r"\d[\d,.]*\d|\d")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Says what `pattern` finds in other words; `say` may return None to leave a place as it is."""
+    """Says what `pattern` finds in other words, kept apart from words beside it; None leaves a place as it is."""
 
     pattern: re.Pattern[str]
     say: Callable[[re.Match[str]], str | None]
@@ -20,7 +20,12 @@ class Rule:
 
     def _said(self, place: re.Match[str]) -> str:
         said = self.say(place)
-        return place[0] if said is None else said
+        if not said:
+            return place[0] if said is None else said
+        text, start, end = place.string, place.start(), place.end()
+        before = " " if start and text[start - 1].isalnum() and said[0].isalnum() else ""
+        after = " " if end < len(text) and text[end].isalnum() and said[-1].isalnum() else ""
+        return before + said + after
 
 
 def rule(pattern: str, flags: int = 0) -> Callable[[Callable[[re.Match[str]], str | None]], Rule]:
