@@ -119,7 +119,7 @@ def test_plain_words_are_never_changed(words: list[str]) -> None:
         ("The box holds <|begin_of_box|>42<|end_of_box|>.", "The box holds forty-two."),
         ("<|channel>thought<channel|> Yes.", "thought Yes."),
         ("Yes.<｜end▁of▁sentence｜>", "Yes."),
-        ("f <| x |> g", "f <| x |> g"),
+        ("f <| x |> g", "f less than x greater than g"),
     ],
 )
 def test_markers_of_chat_formats_are_never_read_aloud(written: str, spoken: str) -> None:

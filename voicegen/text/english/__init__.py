@@ -20,7 +20,7 @@ _RULES: tuple[Rule, ...] = (
     *quantities.NUMBERS,
     *notation.SIGNS,
 )
-_IS_WORDS = re.compile(r"(?:[a-z]+|[ ,!?'’-]|\b[A-Z](?=[a-z]))*")
+_IS_WORDS = re.compile(r"(?:[a-z]|[ ,!?'’-]|\b[A-Z](?=[a-z]))*")
 _SPACES = re.compile(r"[ \t\u00a0\u202f]{2,}")
 _SPACE_BEFORE_MARK = re.compile(r" +(?=[,;!?.:](?:\s|$))")
 
