@@ -9,7 +9,7 @@ from functools import cache
 from numbers import Number
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from voicegen.errors import ConfigError
@@ -21,11 +21,18 @@ def _language(code: str) -> str:
     return code
 
 
+def _stop_strings(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(string, str) and string for string in value):
+        raise ValueError("it must be a list of strings, none of them empty, such as ['###']")
+    return tuple(value)
+
+
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=0, le=5)]  # 0 is greedy
 Penalty = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # 1 is none
+StopStrings = Annotated[tuple[str, ...], BeforeValidator(_stop_strings)]
 Effort = Literal["low", "medium", "high"]
 Language = Annotated[str, AfterValidator(_language)]
 Speed = Annotated[float, Field(ge=0.25, le=4)]  # times the model's own pace

@@ -99,9 +99,10 @@ class JobConfig(Settings):
 
 def _identity_items(settings: BaseModel, prefix: str) -> Iterable[tuple[str, Any]]:
     for key, field in type(settings).model_fields.items():
-        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("identity") is False:
-            continue
+        mark = field.json_schema_extra.get("identity") if isinstance(field.json_schema_extra, dict) else None
         value = getattr(settings, key)
+        if mark is False or (mark == "if set" and not value):
+            continue
         if isinstance(value, BaseModel):
             yield from _identity_items(value, f"{prefix}{key}.")
         else:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.bounds import Effort, NotNegative, Penalty, Positive, Probability, Temperature
+from voicegen.bounds import Effort, NotNegative, Penalty, Positive, Probability, StopStrings, Temperature
 from voicegen.records import Answer, Failure, FinishReason, Message, ModelInfo, Question, Speech, ToolCall, Utterance
 
 SpeechStream = Generator[NDArray[np.float32], None, FinishReason]
@@ -68,7 +68,10 @@ class SpeechModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """How a chat model generates. `temperature` 0 is greedy; `reasoning_effort` is for models that reason."""
+    """How a chat model generates. `temperature` 0 is greedy; `reasoning_effort` is for models that reason.
+
+    The answer ends before the first of the strings `stop` in it, which the reasoning before it may hold.
+    """
 
     max_tokens: Positive = 256
     temperature: Temperature = 0.0
@@ -78,6 +81,7 @@ class GenerationOptions:
     repetition_penalty: Penalty = 1.0
     seed: int = 0
     reasoning_effort: Effort | None = None
+    stop: StopStrings = ()
 
 
 @dataclass(frozen=True, slots=True)

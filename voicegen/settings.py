@@ -1,7 +1,8 @@
 """What the settings of every backend share, and what a name or a path in them may be.
 
 A field marked `NOT_IDENTITY` may differ between two commands that go on with the same run: where it runs and how
-fast, not what comes out. Defaults live in `conf/`.
+fast, not what comes out. One marked `IDENTITY_IF_SET` came after the first version: runs from before it go on where it
+is empty. Defaults live in `conf/`.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from voicegen.bounds import (
     Probability,
     SampleRate,
     Speed,
+    StopStrings,
     Subtype,
     Temperature,
 )
 from voicegen.protocols import GenerationOptions
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
+IDENTITY_IF_SET: dict[str, Any] = {"identity": "if set"}
 
 
 def _from_home(value: Any) -> Any:
@@ -101,6 +104,7 @@ class GeneratingSettings(AnsweringSettings):
     max_tokens: Positive
     temperature: Temperature
     top_p: Probability
+    stop: StopStrings = Field(json_schema_extra=IDENTITY_IF_SET)
     reasoning_effort: Effort | None
     reasoning_budget: NotNegative
     keep_reasoning: bool

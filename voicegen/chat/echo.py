@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from voicegen.backend import ChatBackend
 from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.reading.stops import before_stop
 from voicegen.records import Answer, Failure, FinishReason, Message, ModelInfo, Question, Role
 from voicegen.settings import AnsweringSettings
 
@@ -59,7 +60,8 @@ class EchoChatModel:
         """Yields the reply's words, up to `options.max_tokens`, and the usage."""
         prompt = self.count_tokens(messages, tools)
         cached, self._cached = min(self._cached, prompt), prompt
-        words = re.findall(r"\s*\S+", self._next_reply(messages))
+        reply, _ = before_stop(self._next_reply(messages), options.stop)
+        words = re.findall(r"\s*\S+", reply)
         finish: FinishReason = "stop" if len(words) <= options.max_tokens else "length"
         for word in words[: options.max_tokens]:
             yield Delta(word)

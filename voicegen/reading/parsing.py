@@ -11,8 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, Self
 
 from voicegen.protocols import Delta
 from voicegen.reading.bare_harmony import BARE_MARKERS, BARE_OPENINGS, BareHarmonyGrammar, bare_opening
@@ -22,6 +22,7 @@ from voicegen.reading.detokenizer import IncrementalDecoder
 from voicegen.reading.harmony import HarmonyGrammar
 from voicegen.reading.known_markers import END, HARMONY_TOKENS, THINK, Markers
 from voicegen.reading.markers import Control, MarkerScanner
+from voicegen.reading.stops import StopStrings
 from voicegen.reading.tagged import ParseCalls, TaggedGrammar
 from voicegen.records import ToolCall
 
@@ -77,6 +78,12 @@ class _Parser:
         self._reasoning: list[str] = []
         self._calls: list[ToolCall] = []
         self.retracted = False  # what was given as answer was reasoning after all; `answer` and `reasoning` are right
+        self._stops = StopStrings()
+
+    def stopping_at(self, strings: Sequence[str]) -> Self:
+        """Ends the answer before the first of these strings in it; reasoning may hold them."""
+        self._stops = StopStrings(strings)
+        return self
 
     @property
     def began(self) -> Beginning:
@@ -116,7 +123,12 @@ class _Parser:
     @property
     def stopped(self) -> bool:
         """Whether the reply has ended. Generation should stop here, also where no stop token came."""
-        return self._grammar.stopped
+        return self._grammar.stopped or self._stops.found
+
+    @property
+    def found_stop(self) -> bool:
+        """Whether one of the strings of `stopping_at` ended the answer."""
+        return self._stops.found
 
     def _read(self, text: str) -> list[Delta]:
         """Takes text, in which markers may be spelled out."""
@@ -133,7 +145,10 @@ class _Parser:
         return self._take([held]) if held else []
 
     def _end(self, cut: bool) -> list[Delta]:
-        return self._flush() + [self._keep(delta) for delta in self._grammar.end(cut)]
+        deltas = self._flush() + [self._keep(delta) for delta in self._grammar.end(cut)]
+        rest = self._stops.flush()
+        self._answer.append(rest)
+        return [*deltas, Delta(rest)] if rest else deltas
 
     def _decide(self, text: str) -> str:
         """Chooses the grammar; gives the text that is still to be read, or nothing while more of it is needed."""
@@ -186,17 +201,22 @@ class _Parser:
     def _retract(self) -> None:
         """A prompt opened the reasoning, against all that was known of the model: what came was not the answer."""
         self._grammar.answer_was_reasoning = False
-        self._reasoning, self._answer = self._answer, []
+        self._reasoning, self._answer = [*self._answer, self._stops.flush()], []
         self.retracted = True
 
     def _keep(self, delta: Delta) -> Delta:
+        if self._stops.found:
+            return Delta()
         if delta.tool_call is not None:
             call = delta.tool_call
             call = call if call.id else ToolCall(call.name, call.arguments, id=f"call_{len(self._calls)}")
             self._calls.append(call)
             return Delta(tool_call=call)
-        (self._answer if delta.channel == "answer" else self._reasoning).append(delta.text)
-        return delta
+        if delta.channel == "reasoning":
+            self._reasoning.append(delta.text)
+            return delta
+        self._answer.append(self._stops.feed(delta.text))
+        return Delta(self._answer[-1])
 
 
 class TokenParser(_Parser):

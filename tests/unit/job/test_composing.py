@@ -267,6 +267,16 @@ def test_where_and_how_fast_is_no_part_of_the_identity():
     assert one.identity() != composed("preset=marvis", "tts.codebooks=8").identity()
 
 
+def test_stop_strings_are_a_list_and_part_of_the_identity():
+    stopping = composed('chat.stop=["###"]')
+    assert stopping.chat.options.stop == ("###",)
+    assert stopping.identity() == {**composed().identity(), "chat.stop": ["###"]}  # runs from before it go on
+    assert composed("chat=openai", "chat.model=m", "chat.stop=[END]").chat.options.stop == ("END",)
+    for wrong in ("chat.stop=END", 'chat.stop=[""]', "chat.stop=[5]"):
+        with pytest.raises(ConfigError, match=r"chat\.stop.*a list of strings, none of them empty"):
+            composed(wrong)
+
+
 def test_ready_answers_leave_the_chat_model_out_of_the_identity():
     ready = "questions.answer_column=answer"
     assert composed(ready).identity() == composed(ready, "chat=echo").identity()

@@ -82,7 +82,7 @@ class MLXChatModel:
                 f"{self.context_length}: clear the history or shorten the message"
             )
         self._turn += 1
-        parser = self._template.parser(self._begins)
+        parser = self._template.parser(self._begins).stopping_at(options.stop)
         sampling = _Sampling(RowStream(options.seed), BatchSampler(options))
         cached = self._keep_common_prefix(prompt)
         finish = yield from self._generate(prompt[cached:], min(options.max_tokens, room), parser, sampling)
@@ -99,7 +99,7 @@ class MLXChatModel:
         """Feeds `tokens` and generates up to `budget` more, to the reply's end or its cut, which it returns."""
         finish = yield from self._written(tokens, budget, parser, sampling)
         yield from parser.finish(cut=finish == "length")
-        return finish
+        return "stop" if parser.stopped else finish
 
     def _written(
         self, tokens: Sequence[int], budget: int, parser: TokenParser, sampling: _Sampling

@@ -78,7 +78,7 @@ class RunningRow:
             self.parser.answer,
             self.parser.reasoning,
             self.parser.tool_calls,
-            "length" if cut else "stop",
+            "length" if cut and not self.parser.stopped else "stop",
             prompt_tokens=0 if self.row.cached else len(self.row.prompt),  # one that goes on was counted before
             completion_tokens=len(self.written),
         )

@@ -48,7 +48,7 @@ class Turns:
 
     def running(self, row: Row) -> RunningRow:
         """A row about to be run. The parser of a reply that goes on reads again what it has said."""
-        parser = self.template.parser(self.begins)
+        parser = self.template.parser(self.begins).stopping_at(self.options.stop)
         if row.written:
             _feed(parser, row.written)
             parser.finish(cut=True)

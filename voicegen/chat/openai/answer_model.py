@@ -119,14 +119,17 @@ class OpenAIAnswerModel:
     ) -> Completion:
         """One reply, judged alone; but where it was cut and may be reasoning, a short question decides."""
         completion = await requests.complete(self._body(messages, options))
-        return completion.settled(await self._beginning(requests)) if completion.in_doubt else completion
+        if completion.in_doubt:
+            completion = completion.settled(await self._beginning(requests))
+        return completion.before(options.stop)
 
     async def _beginning(self, requests: ChatRequests) -> Beginning:
         """How replies begin, as the reply to a short question shows it, which is asked once for all rows."""
         async with self._asking:
             if self._shown is None:
                 self._shown = Beginning.UNKNOWN
-                options = replace(self._options, max_tokens=self._options.max_tokens + self._reasoning_budget)
+                budget = self._options.max_tokens + self._reasoning_budget
+                options = replace(self._options, max_tokens=budget, stop=())
                 with suppress(RequestRefused, TryAgain):
                     body = self._server.request_body(short_question(self._system), options)
                     self._shown = (await requests.complete(body)).began

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from voicegen.chat.openai.completions import IN_DOUBT, StreamedCompletion
+from voicegen.chat.openai.completions import IN_DOUBT, StoppedInReasoning, StreamedCompletion
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.server import COMPLETIONS, Server
 from voicegen.errors import ModelError
@@ -59,7 +59,7 @@ class OpenAIChatModel:
         begun = False
         for attempt in range(self._server.retries + 1):
             try:
-                for event in self._stream_adapted(body):
+                for event in self._stream_adapted(body, options.stop):
                     begun = begun or not _is_empty(event)
                     yield event
                 return
@@ -83,26 +83,28 @@ class OpenAIChatModel:
         """Yields empty deltas while it asks; a server that goes on and on is not waited for."""
         if not self._dialect.wants_to_ask():
             return
-        budget = replace(options, max_tokens=SHORT_ANSWER)
+        budget = replace(options, max_tokens=SHORT_ANSWER, stop=())
         body = self._server.request_body(short_question(messages), budget, stream=True)
-        with suppress(RequestRefused, TryAgain), closing(self._stream_adapted(body)) as reply:
+        with suppress(RequestRefused, TryAgain), closing(self._stream_adapted(body, ())) as reply:
             for event in islice(reply, _ENDLESS):
                 if not _is_empty(event):  # text is given when it is known what it is
                     return
                 yield Delta()
 
-    def _stream_adapted(self, body: Mapping[str, Any]) -> Generator[Delta | ChatUsage, None, None]:
+    def _stream_adapted(
+        self, body: Mapping[str, Any], stops: Sequence[str]
+    ) -> Generator[Delta | ChatUsage, None, None]:
         """One try, without what the server refuses to be told."""
         body = self._dialect.written(body)
         while True:
             try:
-                yield from self._stream_once(body)
+                yield from self._stream_once(body, stops)
                 return
             except ParameterRefused as refusal:
                 body = self._dialect.adapt(refusal, body)
 
-    def _stream_once(self, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
-        reply = StreamedCompletion(self._dialect.streamed)
+    def _stream_once(self, body: Mapping[str, Any], stops: Sequence[str]) -> Iterator[Delta | ChatUsage]:
+        reply = StreamedCompletion(self._dialect.streamed, stops)
         try:
             yield from self._read(reply, body)
         finally:
@@ -112,12 +114,16 @@ class OpenAIChatModel:
         with closing(stream_events(self._server, COMPLETIONS, body)) as events:
             for event in events:
                 yield from reply.feed(event)
-        if reply.finish_reason is None:
+                if reply.found_stop:
+                    break
+        if reply.finish_reason is None and not reply.found_stop:
             raise TryAgain(f"{self._server.address} broke off in the middle of its answer")
         yield from reply.finish()
+        if "stop" in body and reply.ended_in_reasoning:
+            raise StoppedInReasoning
         if reply.in_doubt:
             raise RequestRefused(IN_DOUBT)
-        yield ChatUsage(reply.finish_reason, reply.prompt_tokens, reply.completion_tokens)
+        yield ChatUsage(reply.finish_reason or "stop", reply.prompt_tokens, reply.completion_tokens)
 
     def _ask_context_length(self) -> int | None:
         try:

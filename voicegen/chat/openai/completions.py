@@ -16,8 +16,9 @@ from voicegen.protocols import Delta
 from voicegen.reading.beginning import UNMARKED_REASONING, Beginning
 from voicegen.reading.calls import call_arguments, read_json, well_formed_json
 from voicegen.reading.parsing import TextParser
+from voicegen.reading.stops import before_stop
 from voicegen.records import FinishReason, ToolCall
-from voicegen.servers.failures import RequestRefused, TryAgain
+from voicegen.servers.failures import ParameterRefused, RequestRefused, TryAgain
 
 _MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """What reading a reply of another shape raises."""
@@ -29,6 +30,13 @@ IN_DOUBT = (
 
 
 _PROVED_REASONING = f"{UNMARKED_REASONING} Where it means such a marker as text, set chat.starts_in_reasoning=false."
+
+
+class StoppedInReasoning(ParameterRefused):
+    """The server looks for stop strings in the reasoning too, which they are not meant for."""
+
+    def __init__(self) -> None:
+        super().__init__("a stop string ended the reasoning", "stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,21 @@ class Completion(Reply):
     began: Beginning = Beginning.UNKNOWN
     in_doubt: bool = False
 
+    @property
+    def ended_in_reasoning(self) -> bool:
+        """Whether it ended, not cut, before an answer or a call."""
+        return self.finish_reason == "stop" and bool(self.reasoning) and not self.text and not self.tool_calls
+
     def settled(self, begins: Beginning) -> Completion:
         """The reply that was in doubt, after another has shown how replies begin, if it has."""
         if begins is Beginning.ANSWER:
             return replace(self, text=self.reasoning or "", reasoning=None, in_doubt=False)
         return replace(self, in_doubt=begins is Beginning.UNKNOWN)
+
+    def before(self, stops: Sequence[str]) -> Completion:
+        """The reply up to the first of these strings in its answer."""
+        text, found = before_stop(self.text, stops)
+        return replace(self, text=text.strip(), tool_calls=(), finish_reason="stop") if found else self
 
 
 def parse_completion(text: str, begins: Beginning = Beginning.UNKNOWN) -> Completion:
@@ -93,6 +111,7 @@ class StreamedCompletion:
     """
 
     begins: Beginning
+    stops: Sequence[str] = ()  # strings before which the answer ends
     finish_reason: FinishReason | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -113,6 +132,18 @@ class StreamedCompletion:
         """Whether it was cut before it had shown whether its text, given as reasoning, is the answer."""
         return self._parser is not None and self._parser.in_doubt
 
+    @property
+    def found_stop(self) -> bool:
+        """Whether the answer has come to one of the stop strings: nothing that comes now is part of the reply."""
+        return self._parser is not None and self._parser.found_stop
+
+    @property
+    def ended_in_reasoning(self) -> bool:
+        """Whether it ended, not cut, before an answer or a call."""
+        answered = self._calls or (self._parser is not None and (self._parser.answer or self._parser.tool_calls))
+        reasoned = self._reasons_apart or (self._parser is not None and self._parser.reasoning)
+        return self.finish_reason == "stop" and bool(reasoned) and not answered
+
     def feed(self, event: Any) -> list[Delta]:
         """What one event adds.
 
@@ -128,6 +159,9 @@ class StreamedCompletion:
     def finish(self) -> list[Delta]:
         """The stream is over: what was held, and the tool calls."""
         deltas = self._parser.finish(cut=self.finish_reason == "length") if self._parser else []
+        if self.found_stop:
+            self.finish_reason = "stop"
+            self._calls.clear()
         calls = [_structured_call({"id": call["id"], "function": call}) for _, call in sorted(self._calls.items())]
         if not self.completion_tokens:
             self.completion_tokens = self._events  # a server that tells no usage sends about one token an event
@@ -159,6 +193,7 @@ class StreamedCompletion:
     def _read_content(self, text: str) -> list[Delta]:
         if self._parser is None:
             self._parser = TextParser(Beginning.ANSWER if self._reasons_apart else self.begins)
+            self._parser.stopping_at(self.stops)
         deltas = self._parser.feed(text)
         if self._parser.retracted:
             raise RequestRefused(_PROVED_REASONING)

@@ -38,11 +38,16 @@ class Dialect:
         self._has_asked = False
 
     def written(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The request as this server takes it."""
-        kept = {key: value for key, value in body.items() if key not in self._refused}
-        for key in self._refused & body.keys() & _OTHER_NAMES.keys():
+        """The request as this server takes it.
+
+        A server that may reason in its text is told no stop strings: it would end the reasoning at one, and nothing
+        would show that what it gave is no answer.
+        """
+        left_out = self._refused if self.begins is Beginning.ANSWER else self._refused | {"stop"}
+        kept = {key: value for key, value in body.items() if key not in left_out}
+        for key in left_out & body.keys() & _OTHER_NAMES.keys():
             kept.setdefault(_OTHER_NAMES[key], body[key])
-        return {key: value for key, value in kept.items() if key not in self._refused}
+        return {key: value for key, value in kept.items() if key not in left_out}
 
     def adapt(self, refusal: ParameterRefused, body: Mapping[str, Any]) -> dict[str, Any]:
         """The request `body`, which was refused, as this server takes it.

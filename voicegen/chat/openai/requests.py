@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from voicegen.chat.openai.completions import Completion, parse_completion
+from voicegen.chat.openai.completions import Completion, StoppedInReasoning, parse_completion
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.server import COMPLETIONS, Server
 from voicegen.records import Answer, Failure
@@ -36,7 +36,10 @@ class ChatRequests(Requests[Answer | Failure]):
         while True:
             try:
                 response = await self.post(COMPLETIONS, body)
+                completion = parse_completion(response.text, self._dialect.begins)
+                if "stop" in body and completion.ended_in_reasoning:
+                    raise StoppedInReasoning
             except ParameterRefused as refusal:
                 body = self._dialect.adapt(refusal, body)
             else:
-                return parse_completion(response.text, self._dialect.begins)
+                return completion

@@ -17,6 +17,9 @@ from voicegen.servers.endpoint import Endpoint
 
 COMPLETIONS: Final = "/chat/completions"
 
+MOST_STOPS: Final = 4
+"""Stop strings that every server takes at once; all are looked for in its answers as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Server(Endpoint):
@@ -50,6 +53,8 @@ class Server(Endpoint):
             body["tools"] = [dict(tool) for tool in tools]
         if stream:
             body["stream_options"] = {"include_usage": True}
+        if options.stop:
+            body["stop"] = list(options.stop[:MOST_STOPS])
         if options.reasoning_effort is not None:
             body["reasoning_effort"] = options.reasoning_effort
             if not self.is_openai:  # the others read it from here

@@ -19,6 +19,7 @@ from voicegen.protocols import GenerationOptions
         ("temperature", math.nan), ("temperature", -1), ("temperature", math.inf), ("temperature", None),
         ("top_p", 5), ("top_p", -0.1), ("top_k", -3), ("top_k", 1.5), ("min_p", 2), ("repetition_penalty", 0),
         ("repetition_penalty", math.nan), ("seed", 0.5), ("reasoning_effort", "huge"), ("reasoning_effort", ["low"]),
+        ("stop", "###"), ("stop", [""]), ("stop", [5]), ("stop", None),
     ],
 )  # fmt: skip
 def test_a_value_that_an_option_cannot_have_is_refused_by_name(name: str, value: Any) -> None:

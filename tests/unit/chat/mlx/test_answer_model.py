@@ -9,6 +9,7 @@ from voicegen.chat.mlx.kv import shared_prefix
 from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.errors import ModelError
 from voicegen.protocols import Delta, GenerationOptions
+from voicegen.reading.stops import before_stop
 from voicegen.records import Answer, Failure, Message, Question, Role
 
 SAMPLED = GenerationOptions(max_tokens=12, temperature=1.0, top_p=0.95)
@@ -58,6 +59,25 @@ def test_a_sampled_answer_is_the_same_streamed_and_in_a_batch(tiny):
         deltas = list(MLXChatModel(tiny).stream([Message(Role.USER, question.text)], options))
         streamed = "".join(delta.text for delta in deltas if isinstance(delta, Delta))
         assert streamed.strip() == text
+
+
+@pytest.mark.parametrize("size", [1, 3, 16])
+def test_an_answer_ends_before_a_stop_string_alone_and_in_company(tiny, size):
+    asked = questions(6)
+    whole = texts(model(tiny, batch_size=1, options=SAMPLED), asked)
+    stop = whole[0][4:6]
+    stopping = dataclasses.replace(SAMPLED, stop=(stop,))
+    records = list(model(tiny, batch_size=size, options=stopping).answer(asked))
+    assert {record.question.index: record.text for record in records} == {
+        index: before_stop(text, [stop])[0].strip() for index, text in whole.items()
+    }
+    assert next(record for record in records if record.question.index == 0).finish_reason == "stop"
+    chat = MLXChatModel(tiny)
+    options = dataclasses.replace(stopping, seed=asked[0].seed)
+    events = list(chat.stream([Message(Role.SYSTEM, "Be brief."), Message(Role.USER, asked[0].text)], options))
+    assert "".join(delta.text for delta in events[:-1]).strip() == before_stop(whole[0], [stop])[0].strip()
+    assert events[-1].finish_reason == "stop"
+    assert events[-1].completion_tokens < SAMPLED.max_tokens
 
 
 def test_the_same_question_with_another_seed_is_another_answer(tiny):
