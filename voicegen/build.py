@@ -36,8 +36,8 @@ def look(config: JobConfig, *, answers: bool = True, speaks: bool = True) -> Non
             missing.append(error)
     if len(missing) > 1:
         raise ModelError("; ".join(map(str, missing)))
-    for error in missing:
-        raise error
+    if missing:
+        raise missing[0]
 
 
 def answer_model(config: JobConfig) -> AnswerModel:
