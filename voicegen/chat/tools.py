@@ -9,10 +9,11 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from numbers import Real
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
@@ -28,23 +29,42 @@ from voicegen.records import Message, Role, ToolCall
 
 ENTRY_POINTS = "voicegen.tools"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SAY_A_TYPE: Final = frozenset({"type", "enum", "const", "anyOf", "allOf", "oneOf", "$ref"})
+_TEXT: Final = {"type": "string"}
+_TYPES_OF_DEFAULTS: Final[Mapping[type, Mapping[str, Any]]] = MappingProxyType(
+    {
+        bool: {"type": "boolean"},
+        int: {"type": "integer"},
+        float: {"type": "number"},
+        list: {"type": "array", "items": {}},
+        dict: {"type": "object"},
+    }
+)
 _LONGEST_RESULT = 20_000  # characters: about 5,000 tokens, so that one result can't fill the context
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that a model may call. `parameters` is the JSON schema of its arguments; `timeout` in seconds."""
+    """A function that a model may call.
+
+    Attributes:
+        parameters: the JSON schema that arguments are checked by.
+        timeout: in seconds.
+        shown: the schema as models see it, where it says more than is checked.
+    """
 
     name: str
     description: str
     callback: Callable[..., Any]
     parameters: Mapping[str, Any]
     timeout: float = 30.0
+    shown: Mapping[str, Any] | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
         """The tool in the form of chat completions."""
-        function = {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+        parameters = dict(self.shown or self.parameters)
+        function = {"name": self.name, "description": self.description, "parameters": parameters}
         return {"type": "function", "function": function}
 
 
@@ -86,7 +106,8 @@ class ToolRegistry:
             callback: called with the arguments as keywords, on a thread of its own; may be a coroutine function. Text
                 is given to the model as it is, anything else as JSON.
             parameters: JSON schema of the arguments, an object. By default it is read from the type hints, and
-                the arguments are converted to the hinted types.
+                the arguments are converted to the hinted types. One without a hint takes any value; models are shown
+                the type of its default, or text.
             timeout: seconds after which the model is told that the tool gave no answer.
 
         Raises:
@@ -100,15 +121,18 @@ class ToolRegistry:
             raise ConfigError(f"Tool {name!r}: timeout={timeout!r} must be a number of seconds over 0.")
         if not callable(callback):
             raise ConfigError(f"Tool {name!r}: its callback is a {type(callback).__name__}, not a function.")
+        shown = None
         if parameters is None:
             parameters, callback = _from_hints(name, callback)
-        tool = Tool(name, description, callback, _checked(name, parameters), timeout)
+            shown = _with_types(parameters)
+        tool = Tool(name, description, callback, _checked(name, parameters), timeout, shown)
         self._tools[name] = tool
         return tool
 
     def add(self, tool: Tool) -> None:
         """Adds a tool that was made elsewhere."""
-        self.register(tool.name, tool.description, tool.callback, tool.parameters, tool.timeout)
+        added = self.register(tool.name, tool.description, tool.callback, tool.parameters, tool.timeout)
+        self._tools[tool.name] = replace(added, shown=tool.shown)
 
     def call(self, call: ToolCall) -> Message:
         """Runs one call. Whatever goes wrong is told to the model in the message: no call raises."""
@@ -188,6 +212,17 @@ def _from_hints(name: str, callback: Callable[..., Any]) -> tuple[Mapping[str, A
         raise ConfigError(f"Tool {name!r}: a tool's parameters must be callable by name; give `parameters`.")
     cleaned: Mapping[str, Any] = _without_titles(schema)
     return cleaned, converting
+
+
+def _with_types(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema with a type for each parameter that has none: templates and servers do not expect one without."""
+    properties = {
+        key: {**_TYPES_OF_DEFAULTS.get(type(part.get("default")), _TEXT), **part}
+        if _SAY_A_TYPE.isdisjoint(part)
+        else part
+        for key, part in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": properties}
 
 
 def _is_timeout(value: object) -> bool:

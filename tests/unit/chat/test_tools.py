@@ -50,6 +50,20 @@ def test_the_schema_is_read_from_the_type_hints(registry: ToolRegistry) -> None:
     assert run(registry, "weather", {"city": "Paris", "days": 3}) == "Paris C 3"
 
 
+def test_a_parameter_without_a_hint_is_shown_with_a_type_and_takes_any_value(registry: ToolRegistry) -> None:
+    def find(q, k=5, deep=False, *, near: list[str] | None = None):  # type: ignore[no-untyped-def]
+        return [q, k, deep, near]
+
+    other = ToolRegistry()
+    other.add(registry.register("find", "d", find))
+    for tools in (registry, other):
+        shown = tools.schemas[0]["function"]["parameters"]
+        assert {name: part.get("type") for name, part in shown["properties"].items()} == {
+            "q": "string", "k": "integer", "deep": "boolean", "near": None}  # fmt: skip
+        assert shown["properties"]["k"]["default"] == 5
+        assert run(tools, "find", {"q": 7, "k": "all", "deep": 1}) == '[7, "all", 1, null]'
+
+
 def test_a_function_without_hints_takes_any_value(registry: ToolRegistry) -> None:
     tool = registry.register("search", "Search documentation", lambda q, k=5: [q, k])
     assert tool.parameters["required"] == ["q"]
