@@ -24,7 +24,7 @@ NAIVE_EVERY = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class AnswerTiming:
     """One way of answering: rows, generated tokens, and the seconds and CPU seconds that they took."""
 
     name: str
@@ -134,10 +134,10 @@ def _voicegen(loaded: Any, chat: MLXSettings) -> Callable[[Sequence[Question]], 
     )
 
 
-def _timed(name: str, questions: Sequence[Question], answer: Callable[[Sequence[Question]], int]) -> Timing:
+def _timed(name: str, questions: Sequence[Question], answer: Callable[[Sequence[Question]], int]) -> AnswerTiming:
     begin, cpu = time.perf_counter(), time.process_time()
     tokens = answer(questions)
-    return Timing(name, len(questions), tokens, time.perf_counter() - begin, time.process_time() - cpu)
+    return AnswerTiming(name, len(questions), tokens, time.perf_counter() - begin, time.process_time() - cpu)
 
 
 def _questions(config: JobConfig) -> list[Question]:
@@ -147,7 +147,7 @@ def _questions(config: JobConfig) -> list[Question]:
     return list(islice(asked * (1 if path else REPEATS), config.questions.limit))
 
 
-def _print_table(timings: Sequence[Timing]) -> None:
+def _print_table(timings: Sequence[AnswerTiming]) -> None:
     """Ratios are of answers a second against the first way; CPU seconds count every core."""
     base = timings[0].rows / timings[0].seconds
     print(f"{'answering':<28} {'rows':>5} {'tokens':>7} {'seconds':>8} {'tokens/s':>9} {'CPU s/row':>10} {'ratio':>6}")

@@ -35,7 +35,7 @@ PEER_FRAMES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Measured:
     """One line of the table. `speedup` is seconds of audio a second."""
 
     name: str
@@ -75,7 +75,7 @@ def bench_marvis(options: Any, *, utterances: int = UTTERANCES, peers: bool = Tr
     slots = 1024 if options.slots in (None, "auto") else int(options.slots)
     chip = measure_chip()
     print(f"{torch.cuda.get_device_name()}: {chip.flops / 1e12:.0f} TFLOP/s, {chip.bandwidth / 1e12:.2f} TB/s here")
-    rows: list[Row] = []
+    rows: list[Measured] = []
     engine = _engine(options, device, dtype, slots)
     rows += list(_generation(engine, slots))
     rows.append(_first_audio(engine))
@@ -96,7 +96,7 @@ def _engine(options: Any, device: Any, dtype: Any, slots: int) -> Marvis:
     return random_engine(device, dtype, slots, random_codec(device, dtype))
 
 
-def _generation(engine: Marvis, slots: int) -> Iterator[Row]:
+def _generation(engine: Marvis, slots: int) -> Iterator[Measured]:
     """Codes alone, with as many utterances as keep the slots busy."""
     for size, utterances in ((1, 3), (256, 256 * 8), (slots, slots * 6)):
         engine.slots = size
@@ -105,10 +105,10 @@ def _generation(engine: Marvis, slots: int) -> Iterator[Row]:
         requests = workload(utterances)
         with _peak() as peak:
             seconds = _timed(lambda requests=requests: engine.generate_takes(requests))  # type: ignore[misc]
-        yield Row("codes", size, audio_seconds(requests) / seconds, engine.counts.occupancy, peak[0])
+        yield Measured("codes", size, audio_seconds(requests) / seconds, engine.counts.occupancy, peak[0])
 
 
-def _first_audio(engine: Marvis) -> Row:
+def _first_audio(engine: Marvis) -> Measured:
     """Time to the first piece of a stream, the median of five, and the speed of the stream."""
     firsts, speeds = [], []
     for request in workload(6, seed=3):
@@ -120,10 +120,10 @@ def _first_audio(engine: Marvis) -> Row:
             pass
         speeds.append((request.max_frames or 0) / FRAME_RATE / (time.perf_counter() - start))
     first = statistics.median(firsts[1:]) * 1e3
-    return Row("stream, with codec", 1, statistics.median(speeds[1:]), note=f"first audio after {first:.0f} ms")
+    return Measured("stream, with codec", 1, statistics.median(speeds[1:]), note=f"first audio after {first:.0f} ms")
 
 
-def _stage(engine: Marvis, slots: int, utterances: int) -> Row:
+def _stage(engine: Marvis, slots: int, utterances: int) -> Measured:
     """Text in, WAVs on disk."""
     engine.slots = slots
     for warm in (fading(slots), workload(3 * slots, seed=1)):
@@ -142,10 +142,10 @@ def _stage(engine: Marvis, slots: int, utterances: int) -> Row:
         files = sum(1 for _ in Path(folder).glob("*.wav"))
     audio = audio_seconds(requests)
     note = f"{files} of {utterances} WAVs, {audio / 3600:.1f} h of audio in {seconds:.1f} s"
-    return Row("text to WAV", slots, audio / seconds, engine.counts.occupancy, peak[0], note)
+    return Measured("text to WAV", slots, audio / seconds, engine.counts.occupancy, peak[0], note)
 
 
-def _peers(device: Any, dtype: Any) -> Iterator[Row]:
+def _peers(device: Any, dtype: Any) -> Iterator[Measured]:
     """`CsmForConditionalGeneration.generate` of the same sizes: as is, then with static caches and compile."""
     model = peer_model(device, dtype)
     for size in (1, 256):
@@ -190,7 +190,7 @@ def peer_model(device: Any, dtype: Any) -> Any:
     return model.eval()
 
 
-def _peer_row(name: str, model: Any, size: int) -> Row:
+def _peer_row(name: str, model: Any, size: int) -> Measured:
     import torch
 
     tokens = torch.randint(10, 40_000, (size, 20), device=model.device)
@@ -204,7 +204,7 @@ def _peer_row(name: str, model: Any, size: int) -> Row:
     ready = time.perf_counter() - start
     with _peak() as peak:
         seconds = _timed(generate)
-    return Row(name, size, size * PEER_FRAMES / FRAME_RATE / seconds, None, peak[0], f"ready after {ready:.0f} s")
+    return Measured(name, size, size * PEER_FRAMES / FRAME_RATE / seconds, None, peak[0], f"ready after {ready:.0f} s")
 
 
 def _bench_plain(device: Any) -> None:
@@ -219,7 +219,7 @@ def _bench_plain(device: Any) -> None:
         requests = workload(slots)
         engine.generate_takes(requests, max_frames=1)
         seconds = _timed(lambda requests=requests: engine.generate_takes(requests, max_frames=4))  # type: ignore[misc]
-        rows.append(Row("codes", slots, slots * 4 / FRAME_RATE / seconds, engine.counts.occupancy))
+        rows.append(Measured("codes", slots, slots * 4 / FRAME_RATE / seconds, engine.counts.occupancy))
     print_table(rows, None, 4)
     print(f"eight slots give {rows[1].speedup / rows[0].speedup:.1f} times the throughput of one")
 
@@ -250,7 +250,7 @@ def frame_cost(slots: int, itemsize: int) -> tuple[float, float]:
     return 2.0 * (weights(sizes.backbone) + steps * weights(sizes.depth)), float(read * itemsize)
 
 
-def print_table(rows: list[Row], chip: Chip | None, itemsize: int) -> None:
+def print_table(rows: list[Measured], chip: Chip | None, itemsize: int) -> None:
     """Prints rows with their ratios and their shares of what the chip can do."""
     print(
         f"{'':28}{'slots':>6}{'x real time':>13}{'frames/s':>10}{'occupancy':>11}"

@@ -28,7 +28,7 @@ NAIVE_EVERY = 8  # the plain loop takes minutes: it does every eighth row, and i
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class SpeechTiming:
     """What one way of doing it took, and made."""
 
     name: str
@@ -69,7 +69,7 @@ def bench_run(config: JobConfig) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([["question"], *([question.text] for question in questions)])
         summary = run_job(_job(config, path, Path(folder) / "run"))
-    ours = Timing("voicegen run", summary.session_rows, summary.session_seconds, summary.session_audio_seconds)
+    ours = SpeechTiming("voicegen run", summary.session_rows, summary.session_seconds, summary.session_audio_seconds)
     _print_table("the whole run", [naive, ours])
 
 
@@ -145,13 +145,13 @@ def _job(config: JobConfig, questions: Path, output_dir: Path) -> JobConfig:
     return config.model_copy(update={"questions": plain, "output_dir": output_dir, "overwrite": False})
 
 
-def _timed(name: str, texts: Sequence[str], work: Any) -> Timing:
+def _timed(name: str, texts: Sequence[str], work: Any) -> SpeechTiming:
     began = time.perf_counter()
     audio_seconds = work()
-    return Timing(name, len(texts), time.perf_counter() - began, audio_seconds)
+    return SpeechTiming(name, len(texts), time.perf_counter() - began, audio_seconds)
 
 
-def _print_table(title: str, timings: Sequence[Timing]) -> None:
+def _print_table(title: str, timings: Sequence[SpeechTiming]) -> None:
     """A line a way of doing it; the last column is the ratio to the first."""
     print(f"\n{title:<28} {'rows':>6} {'seconds':>9} {'audio s':>9} {'x real time':>12} {'ratio':>7}")
     for timing in timings:
