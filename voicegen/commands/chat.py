@@ -101,7 +101,7 @@ def _chat(config: JobConfig, single: str | None) -> int:
         keep_reasoning = getattr(config.chat, "keep_reasoning", False)
         terminal = ChatTerminal(pipeline, page, recorder, stays=interactive, keep_reasoning=keep_reasoning)
         if question is not None:
-            return _exit_code(terminal.ask(question), spoken=settings.speaks)
+            return _exit_code(terminal.ask(question))
         if interactive:
             model = pipeline.session.model.info.id
             page.note(f"{model}: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves")
@@ -170,9 +170,8 @@ def _question(single: str | None) -> str | None:
     return question
 
 
-def _exit_code(reply: Reply, *, spoken: bool) -> int:
-    spoken_whole = not reply.failures and reply.finish_reason == "stop" and len(reply.samples) > 0
-    return 0 if reply.text and (spoken_whole or not spoken) else 3
+def _exit_code(reply: Reply) -> int:
+    return 0 if reply.text and reply.verdict.status == "ok" else 3
 
 
 def _history_file() -> Path:

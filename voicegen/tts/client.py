@@ -21,7 +21,8 @@ from voicegen.audio.waveform import Waveform
 from voicegen.bounds import Language, SampleRate, Speed, Subtype, checked
 from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import SpeechModel
-from voicegen.records import Clip, Failure, FinishReason, Speech, Utterance
+from voicegen.quality.verdict import judge
+from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import open_speech_model
@@ -134,8 +135,15 @@ class MarvisTTSClient:
         model = self._configured(config)
         utterance = _utterance(text, config, seed)
         pieces = model.stream(utterance)
-        reason = yield from mapped(lambda piece: Waveform(piece, model.sample_rate), pieces)
-        _warn_of_a_cut(utterance.text, reason)
+        given: list[NDArray[np.float32]] = []
+
+        def passed_on(piece: NDArray[np.float32]) -> Waveform:
+            given.append(piece)
+            return Waveform(piece, model.sample_rate)
+
+        reason = yield from mapped(passed_on, pieces)
+        whole = np.concatenate(given) if given else np.zeros(0, np.float32)
+        _check(Speech(utterance, whole, model.sample_rate, reason))
 
     def save_wav(
         self,
@@ -269,10 +277,19 @@ def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utter
 
 
 def _waveform(speech: Speech) -> Waveform:
-    _warn_of_a_cut(speech.utterance.text, speech.finish_reason)
+    _check(speech)
     return Waveform(speech.samples, speech.sampling_rate)
 
 
-def _warn_of_a_cut(text: str, reason: FinishReason) -> None:
-    if reason != "stop":
-        warnings.warn(f"the speech of {text[:40]!r} was cut or ran on; try another seed", stacklevel=4)
+def _check(speech: Speech) -> None:
+    """Warns of a take that may not say its text.
+
+    Raises:
+        ModelError: it is no audio.
+    """
+    verdict = judge(speech)
+    said = f"the speech of {speech.utterance.text[:40]!r}: {verdict.reason}"
+    if verdict.status == "failed":
+        raise ModelError(said)
+    if verdict.status != "ok":
+        warnings.warn(f"{said}; try another seed", stacklevel=4)

@@ -60,15 +60,16 @@ class Page:
         """Shows what an answer took, where its audio is, and what could not be spoken."""
         if reply.interrupted:
             self.note("(interrupted)")
-        elif reply.sampling_rate is not None and not len(reply.samples) and not reply.failures:
-            self.note("(nothing in the answer can be said aloud)")
+        elif reply.failure is not None and not reply.failures:
+            self.note(f"({reply.failure[1]})")
         self.note(timings_line(reply))
         if reply.audio_path is not None:
             self.note(str(reply.audio_path))
         for failure in reply.failures:
             self.error(f"a piece could not be spoken: {failure}")
-        if reply.finish_reason != "stop" and not reply.interrupted:
-            self.error("the speech was cut, or ran on past its text: ask again; tts.max_frames bounds a take")
+        verdict = reply.verdict
+        if verdict.status != "ok" and reply.failure is None and not reply.interrupted:
+            self.error(f"{verdict.reason}: ask again")
 
 
 def timings_line(reply: Reply) -> str:

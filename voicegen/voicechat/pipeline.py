@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.conversation.turn import TOOL_ROUNDS
 from voicegen.files import output_error
 from voicegen.protocols import ChatModel, SpeechModel
+from voicegen.quality.verdict import judge
 from voicegen.seeds import derived_seed
 from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
@@ -199,7 +201,8 @@ class VoiceChatPipeline:
 
     def keep(self, turn: SpokenTurn) -> Reply:
         """The second half of `reply`, which is not: the WAV is written."""
-        return turn.reply(self._saved(turn))
+        reply = turn.reply()
+        return replace(reply, audio_path=self._saved(reply))
 
     def _write(
         self, turn: SpokenTurn, text: str, on_text: Callable[[str], None], should_stop: Callable[[], bool]
@@ -233,13 +236,13 @@ class VoiceChatPipeline:
                 return
             time.sleep(_POLL)
 
-    def _saved(self, turn: SpokenTurn) -> Path | None:
-        """The WAV of the answer; what was interrupted is not saved."""
-        speech = turn.speech
-        if not self._save_audio or speech is None or turn.interrupted or not speech.chunks:
+    def _saved(self, reply: Reply) -> Path | None:
+        """The WAV of the answer; what was interrupted, or is no audio, is not saved."""
+        take = reply.take
+        if not self._save_audio or take is None or reply.interrupted or judge(take).status == "failed":
             return None
         path = _free_name(self._output_dir)
-        write_wav(path, speech.samples, speech.sampling_rate, self._subtype)
+        write_wav(path, take.samples, take.sampling_rate, self._subtype)
         return path
 
 

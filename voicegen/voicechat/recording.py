@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +20,7 @@ from voicegen.pipeline.plan import audio_path
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.pipeline.writer import Writer
 from voicegen.quality.verdict import judge
-from voicegen.records import Answer, Failure, ModelInfo, Question, Speech, Utterance
+from voicegen.records import Answer, Failure, ModelInfo, Question
 from voicegen.store import Store
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.turn import Reply
@@ -168,24 +168,8 @@ def _outcome(question: Question, reply: Reply) -> Outcome:
         completion_tokens=usage.completion_tokens if usage else 0,
         seconds=reply.timings.last_token,
     )
-    if failure := _failure(question.index, reply):
-        return Outcome(question.index, question, answer, failure=failure)
-    assert reply.sampling_rate is not None
-    speech = Speech(
-        Utterance(question.index, reply.spoken, question.voice, question.seed),
-        reply.samples,
-        reply.sampling_rate,
-        finish_reason=reply.finish_reason,
-        seconds=reply.timings.speaking,
-    )
+    if reply.failure is not None:
+        return Outcome(question.index, question, answer, failure=Failure(question.index, *reply.failure))
+    assert reply.take is not None
+    speech = replace(reply.take, utterance=replace(reply.take.utterance, index=question.index))
     return Outcome.of_take(answer, speech.utterance, speech, judge(speech))
-
-
-def _failure(index: int, reply: Reply) -> Failure | None:
-    if reply.failures:
-        return Failure(index, "tts", reply.failures[0])
-    if len(reply.samples):
-        return None
-    if reply.interrupted:
-        return Failure(index, "tts", "interrupted before a word of it was spoken")
-    return Failure(index, "text", "the answer holds nothing to say aloud")

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.protocols import ChatUsage
-from voicegen.records import FinishReason
+from voicegen.quality.verdict import Verdict, judge
+from voicegen.records import FinishReason, Speech, Stage, Utterance
 from voicegen.voicechat.sentences import SpeakablePieces
 from voicegen.voicechat.speaking import SpeechWorker, SpokenAnswer
 
@@ -71,6 +72,32 @@ class Reply:
     usage: ChatUsage | None
     voice: str | None
     seed: int
+
+    @property
+    def take(self) -> Speech | None:
+        """What was spoken as one take; None for an answer in writing only."""
+        if self.sampling_rate is None:
+            return None
+        utterance = Utterance(0, self.spoken, self.voice, self.seed)
+        return Speech(utterance, self.samples, self.sampling_rate, self.finish_reason, self.timings.speaking)
+
+    @property
+    def failure(self) -> tuple[Stage, str] | None:
+        """Where and why there is no take of the whole answer that could be judged."""
+        if self.failures:
+            return "tts", self.failures[0]
+        if len(self.samples) or self.sampling_rate is None:
+            return None
+        if self.interrupted:
+            return "tts", "interrupted before a word of it was spoken"
+        return None if self.spoken else ("text", "the answer holds nothing to say aloud")
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the sound of the answer is worth, as a run would say; in writing only it is ok."""
+        if self.failure is not None:
+            return Verdict("failed", self.failure[1])
+        return Verdict() if self.take is None else judge(self.take)
 
 
 class SpokenTurn:
@@ -142,7 +169,7 @@ class SpokenTurn:
         if self._worker is not None:
             self._worker.interrupt()
 
-    def reply(self, audio_path: Path | None) -> Reply:
+    def reply(self) -> Reply:
         """What has become of the turn."""
         speech = self.speech
         return Reply(
@@ -150,7 +177,7 @@ class SpokenTurn:
             spoken=" ".join(speech.texts) if speech else "",
             samples=speech.samples if speech else np.zeros(0, dtype=np.float32),
             sampling_rate=speech.sampling_rate if speech else None,
-            audio_path=audio_path,
+            audio_path=None,
             interrupted=self.interrupted,
             failures=tuple(dict.fromkeys(speech.failures)) if speech else (),
             finish_reason=self._finish_reason(),

@@ -220,6 +220,6 @@ def test_a_cut_take_is_told_of_and_rejected(chat, tmp_path):
     voice = ("tts=marvis", f"tts.model={write_checkpoint(tmp_path / 'small')}", "tts.device=cpu", "tts.slots=1")
     code, out, err = chat(*voice, "tts.codebooks=8", "tts.max_frames=3", "--single", "Hello there.", "--record", "talk")
     assert (code, out) == (3, "Hello there.\n")
-    assert "the speech was cut" in err
+    assert "the take was cut before the text was over: ask again" in err
     (row,) = pq.read_table(tmp_path / "talk" / "manifest.parquet").to_pylist()
     assert (row["status"], row["finish_reason"]) == ("rejected", "length")

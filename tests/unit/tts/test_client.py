@@ -126,10 +126,30 @@ def test_a_cut_take_is_warned_of_however_it_is_spoken(tmp_path: Path) -> None:
             return "length"
 
     tts = MarvisTTSClient(model=Cut(8000))
-    with pytest.warns(UserWarning, match="'Hello.' was cut"):
+    with pytest.warns(UserWarning, match=r"'Hello\.': the take was cut"):
         list(tts.stream("Hello."))
-    with pytest.warns(UserWarning, match="'Hello.' was cut"):
+    with pytest.warns(UserWarning, match=r"'Hello\.': the take was cut"):
         tts.stream_to_file("Hello.", tmp_path / "hello.wav")
+
+
+@pytest.mark.parametrize("samples", [[], [0.1, float("nan")]])
+def test_a_take_that_is_no_audio_is_refused_however_it_is_spoken(tmp_path: Path, samples: list[float]) -> None:
+    class Bad(ToneSpeech):
+        def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+            for record in super().speak(utterances):
+                assert isinstance(record, Speech)
+                yield dataclasses.replace(record, samples=np.array(samples, np.float32))
+
+        def stream(self, utterance: Utterance) -> SpeechStream:
+            yield np.array(samples, np.float32)
+            return "stop"
+
+    tts = MarvisTTSClient(model=Bad(8000))
+    with pytest.raises(ModelError, match=r"'Hello\.': the take holds"):
+        list(tts.stream("Hello."))
+    with pytest.raises(ModelError, match=r"'Hello\.': the take holds"):
+        tts.stream_to_file("Hello.", tmp_path / "hello.wav")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_in_one_call(tts: MarvisTTSClient, tmp_path: Path) -> None:

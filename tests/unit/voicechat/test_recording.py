@@ -1,5 +1,7 @@
+import io
 import json
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -8,6 +10,7 @@ from voicegen.audio.wav import read_wav
 from voicegen.dataset.torch_dataset import load_manifest
 from voicegen.errors import OutputError
 from voicegen.tts.tone import ToneSpeech
+from voicegen.voicechat.page import Page
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.recording import ChatRecorder
 
@@ -88,19 +91,34 @@ def test_an_interrupted_answer_is_kept_as_rejected_without_a_clip(tmp_path, pipe
     assert row["answer"] == "Two. Thr"
 
 
-def test_an_answer_whose_take_was_cut_is_kept_as_rejected_without_a_clip(tmp_path):
-    class Cut(ToneSpeech):
-        def stream(self, utterance):
-            yield from super().stream(utterance)
-            return "length"
+@pytest.mark.parametrize(
+    ("samples", "reason", "status", "error"),
+    [
+        ([0.1], "length", "rejected", "the take was cut before the text was over"),
+        ([0.1], "runaway", "rejected", "the take did not stop where the text was over"),
+        ([], "stop", "failed", "the take holds no audio"),
+        ([0.1, float("nan")], "stop", "failed", "the take holds NaN or infinity"),
+    ],
+)
+def test_a_take_that_a_run_would_not_call_good_is_not_good_in_a_chat(tmp_path, samples, reason, status, error):
+    class Bad(ToneSpeech):
+        def stream(self, _utterance):
+            yield np.array(samples, np.float32)
+            return reason
 
     with (
-        VoiceChatPipeline(PlainChatModel("One."), Cut(8000), save_audio=False) as pipeline,
+        VoiceChatPipeline(PlainChatModel("One."), Bad(8000), output_dir=tmp_path / "wavs") as pipeline,
         recorder(tmp_path / "talk", pipeline) as recording,
     ):
-        assert ask(recording, pipeline, "A?").finish_reason == "length"
+        reply = ask(recording, pipeline, "A?")
     (row,) = rows(tmp_path / "talk")
-    assert (row["status"], row["finish_reason"], row["audio_path"]) == ("rejected", "length", None)
+    assert (reply.verdict.status, reply.verdict.reason) == (status, error)
+    assert (row["status"], row["audio_path"]) == (status, None)
+    assert error in row["error"]
+    assert (reply.audio_path is None) is (status == "failed")
+    shown = io.StringIO()
+    Page(shown, shown).outcome(reply)
+    assert f"voicegen: {error}: ask again" in shown.getvalue()
 
 
 def test_an_answer_with_nothing_to_say_stays_in_the_manifest_as_failed(tmp_path, pipeline):

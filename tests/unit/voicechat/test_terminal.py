@@ -155,7 +155,7 @@ def test_what_a_model_writes_cannot_steer_the_terminal(chat_of):
 def test_an_answer_with_nothing_to_say_aloud_is_said_to_be_one(chat_of):
     chat = chat_of(PlainChatModel("```\ncode\n```"))
     chat.talk("?")
-    assert "(nothing in the answer can be said aloud)" in chat.err.getvalue()
+    assert "(the answer holds nothing to say aloud)" in chat.err.getvalue()
 
 
 def test_an_empty_answer_is_an_error_that_is_not_recorded(chat_of):
