@@ -15,7 +15,7 @@ from voicegen.pipeline.plan import take_seed
 from voicegen.protocols import AnswerModel, SpeechModel
 from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import Answer, Failure, Question, Speech, Utterance
-from voicegen.text.spoken import to_spoken
+from voicegen.text.spoken import to_spoken, too_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,11 @@ def ask(
 def to_script(answer: Answer, language: str, attempt: int = 1) -> Script | Outcome:
     """Rewrites an answer so that it can be spoken."""
     question = answer.question
-    text = to_spoken(answer.text, language)
+    excess = too_long(answer.text)
+    text = "" if excess else to_spoken(answer.text, language)
     if not text:
-        reason = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
+        nothing = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
+        reason = f"the answer has {excess}" if excess else nothing
         return Outcome(question.index, question, answer, failure=Failure(question.index, "text", reason))
     return Script(answer, Utterance(question.index, text, question.voice)).at(attempt)
 

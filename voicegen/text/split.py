@@ -13,6 +13,7 @@ _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _CLAUSE = re.compile(r"(?:[,;:—–][\"'”’»)\]]*|\s[-—–]|[.!?…][\"'”’»)\]]*)\s+|(?<=[，、；：])")
 _WORD = re.compile(r"\s+")
 _LAST_WORD = re.compile(r"[^\s\"'“‘(\[]+$")
+_LOOK_BACK = 100  # characters: no abbreviation, initial or number of a list is as long
 _FIRST_WORD = re.compile(r"[\"'“‘(\[]*([^\W\d_]+)")
 
 
@@ -75,16 +76,15 @@ def _sentence_ends(text: str) -> list[int]:
     ends = []
     start = 0
     for match in _MARK.finditer(text):
-        if _ends_sentence(
-            text[start : match.start()], match["mark"], match["closing"], text[match.end() : match.end() + 40]
-        ):
+        before = text[max(start, match.start() - _LOOK_BACK) : match.start()]  # not all: a sentence may be a book
+        if _ends_sentence(before, match["mark"], match["closing"], text[match.end() : match.end() + 40]):
             ends.append(match.end())
             start = match.end()
     return ends
 
 
 def _ends_sentence(before: str, mark: str, closing: str, after: str) -> bool:
-    """Whether `mark`, between `before` (the sentence so far) and `after`, ends a sentence rather than a word."""
+    """Whether `mark`, between `before` (the last of the sentence) and `after`, ends a sentence rather than a word."""
     if not after:
         return True
     if mark[0] in "。！？।؟":
@@ -128,13 +128,13 @@ def _split_long_sentence(sentence: str, max_chars: int) -> list[str]:
 def _split_word(word: str, max_chars: int) -> list[str]:
     """Cuts a word longer than `max_chars`, keeping accents with their letters where there is room."""
     pieces = []
-    while len(word) > max_chars:
-        end = max_chars
-        while end > 1 and unicodedata.combining(word[end]):
-            end -= 1
-        pieces.append(word[:end])
-        word = word[end:]
-    return [*pieces, word] if word else pieces
+    start = 0
+    while len(word) - start > max_chars:
+        ends = (end for end in range(start + max_chars, start, -1) if not unicodedata.combining(word[end]))
+        end = next(ends, start + max_chars)
+        pieces.append(word[start:end])
+        start = end
+    return [*pieces, word[start:]] if word else pieces
 
 
 def _cut(text: str, ends: list[int]) -> list[str]:

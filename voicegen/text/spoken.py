@@ -32,11 +32,12 @@ _TAG_NAMES = (
 _ATTRIBUTE = (
     r"""\s+(?:[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=]+)|controls|disabled|checked|hidden|open|selected)"""
 )
-_HTML = re.compile(
-    rf"<!--.*?-->|<(?P<unread>script|style)(?:{_ATTRIBUTE})*\s*>.*?</(?P=unread)\s*>"
-    rf"|</?(?P<tag>{_TAG_NAMES})(?:{_ATTRIBUTE})*\s*/?>",
-    re.IGNORECASE | re.DOTALL,
-)
+_UNREAD = re.compile(rf"<!--|<(script|style)(?:{_ATTRIBUTE})*\s*>", re.IGNORECASE)
+_END_OF_UNREAD = {
+    name: re.compile(end, re.IGNORECASE)
+    for name, end in (("", "-->"), ("script", r"</script\s*>"), ("style", r"</style\s*>"))
+}
+_TAG = re.compile(rf"</?({_TAG_NAMES})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
 _CHAT_MARKER = re.compile(r"<[|｜][^\s<>|｜]{1,40}[|｜]?>|<[^\s<>|｜]{1,40}[|｜]>")
 _PLACEHOLDER = re.compile(r"(?<!\w)<([^\W\d][\w-]*)>")
 _ESCAPES = re.compile(
@@ -60,6 +61,7 @@ _SPACE_BEFORE_MARK = re.compile(r"\s+(?=[,;!?](?:\s|$)|[.:](?:\s|$))")
 _JOINERS = "\u200c\u200d"  # letters of some scripts need them
 _TERMINAL = (".", "!", "?", ":", ";", ",", "…", "。", "！", "？", "：", "；", "、", "।", "؟", "—", "–")
 _CLOSING = "\"'”’»)]"
+LONGEST_TEXT = 100_000  # characters: some two hours of speech
 _FULL_STOPS = {"zh": "。", "ja": "。", "hi": "।"}
 
 
@@ -83,7 +85,7 @@ def to_spoken(text: str, language: str = "en") -> str:
     family = re.split("[-_]", language)[0].lower()
     stop = _FULL_STOPS.get(family, ".")
     unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text))))
-    source = _PLACEHOLDER.sub(r"\1", _HTML.sub(_tag_as_space, unmarked))
+    source = _PLACEHOLDER.sub(r"\1", _TAG.sub(_tag_as_space, _without_unread(unmarked)))
     reads = family == "en"
     blocks = [clean for block in _blocks(_parser().parse(source), reads) if (clean := _tidy(block, stop, reads))]
     if reads:
@@ -95,6 +97,13 @@ def to_spoken(text: str, language: str = "en") -> str:
 def is_speakable(text: str) -> bool:
     """Whether `text` holds a letter or a digit of any script."""
     return any(character.isalnum() for character in text)
+
+
+def too_long(text: str) -> str | None:
+    """Why `text` cannot be spoken in one piece, if it is that long: it would hold up a run, and fill its memory."""
+    if len(text) <= LONGEST_TEXT:
+        return None
+    return f"{len(text):,} characters, more than the {LONGEST_TEXT:,} (some two hours) that one row may hold: split it"
 
 
 @cache
@@ -124,8 +133,26 @@ def _plain(character: str) -> str:
     return unicodedata.normalize("NFKC", character) if folds else character
 
 
+def _without_unread(text: str) -> str:
+    """Takes out comments, scripts and style sheets that end; the search for an end that is not there is made once."""
+    pieces: list[str] = []
+    place = 0
+    endless: set[str] = set()
+    for opening in _UNREAD.finditer(text):
+        name = (opening[1] or "").lower()
+        if opening.start() < place or name in endless:
+            continue
+        end = _END_OF_UNREAD[name].search(text, opening.end())
+        if end is None:
+            endless.add(name)
+            continue
+        pieces += [text[place : opening.start()], " "]
+        place = end.end()
+    return "".join([*pieces, text[place:]])
+
+
 def _tag_as_space(tag: re.Match[str]) -> str:
-    return "" if (tag["tag"] or "").lower() in _TAGS_WITHIN_WORDS else " "
+    return "" if tag[1].lower() in _TAGS_WITHIN_WORDS else " "
 
 
 def _blocks(tokens: list[Token], reads: bool) -> Iterator[str]:
@@ -186,12 +213,15 @@ def _tidy(block: str, stop: str, reads: bool) -> str:
 
 def _lines_as_sentences(block: str, stop: str) -> str:
     """Ends short lines as sentences; a long one, or one before a small letter, goes on in the next."""
-    lines = [line.strip(" \t") for line in block.split(_LINE)]
-    joined = lines[-1]
-    for line in reversed(lines[:-1]):
-        goes_on = len(line) >= _WRAPPED_AT or joined.lstrip("\"'“‘(")[:1].islower() or not is_speakable(joined)
-        joined = f"{line if goes_on or not is_speakable(line) else _closed(line, stop)} {joined}"
-    return joined
+    *lines, last = [line.strip(" \t") for line in block.split(_LINE)]
+    parts = [last]  # from the last to the first
+    words_follow = is_speakable(last)
+    for line in reversed(lines):
+        goes_on = len(line) >= _WRAPPED_AT or parts[-1].lstrip("\"'“‘(")[:1].islower() or not words_follow
+        has_words = is_speakable(line)
+        parts.append(line if goes_on or not has_words else _closed(line, stop))
+        words_follow = words_follow or has_words
+    return " ".join(reversed(parts))
 
 
 def _closed(block: str, stop: str) -> str:

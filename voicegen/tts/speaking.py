@@ -13,7 +13,7 @@ from voicegen.errors import ModelError
 from voicegen.protocols import SpeechModel, SpeechStream
 from voicegen.reading.written import read_written
 from voicegen.records import Failure, FinishReason, Speech, Utterance
-from voicegen.text.spoken import to_spoken
+from voicegen.text.spoken import to_spoken, too_long
 
 T = TypeVar("T")
 
@@ -24,8 +24,10 @@ def words_of(text: str, language: str) -> str:
     """What is to be said of a text, which a model may have written: the spoken form of its answer, never empty.
 
     Raises:
-        ModelError: there is nothing to say.
+        ModelError: there is nothing to say, or far too much.
     """
+    if excess := too_long(text):
+        raise ModelError(f"the text has {excess}")
     written = read_written(text)
     if spoken := to_spoken(written.answer, language):
         return spoken

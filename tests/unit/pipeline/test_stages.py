@@ -91,3 +91,8 @@ def test_a_row_that_is_resumed_at_a_later_attempt_is_drawn_as_that_attempt_is():
     assert later.utterance.seed != script.utterance.seed
     takes = [next(iter(ToneSpeech().speak([s.utterance]))).samples for s in (script, later)]
     assert not np.array_equal(*takes)
+
+
+def test_an_answer_of_many_hours_fails_its_row_at_once():
+    outcome = to_script(Answer(Question(3, "a", "Why?"), "No end of words. " * 10_000), "en")
+    assert outcome.failure.error.startswith("the answer has 170,000 characters, more than the 100,000")

@@ -78,3 +78,13 @@ def test_parts_hold_every_character_in_order_within_the_limit(text: str, max_cha
     parts = split_for_speech(text, max_chars)
     assert solid("".join(parts)) == solid(text)
     assert all(0 < len(part) <= max_chars for part in parts)
+
+
+# Each of these took minutes while the time grew with the square of the length.
+@pytest.mark.parametrize("piece", ["Mr. Smith ", "A. B ", "x.Y. Z "])
+def test_a_sentence_may_be_as_long_as_a_book(piece):
+    assert split_sentences(piece * 50_000) == [(piece * 50_000).strip()]
+
+
+def test_a_letter_with_more_accents_than_a_part_may_hold_is_cut_into_whole_parts():
+    assert [len(part) for part in split_for_speech("a" + "\u0301" * 1000, 100)] == [100] * 10 + [1]

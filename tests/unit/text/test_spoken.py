@@ -171,3 +171,17 @@ def test_escape_sequences_go_whole(written: str) -> None:
 )
 def test_short_lines_are_sentences_and_wrapped_prose_goes_on(written: str, spoken: str) -> None:
     assert to_spoken(written) == spoken.replace("\n", " ")
+
+
+# Each of these took minutes while the time grew with the square of the length.
+@pytest.mark.parametrize("opening", ["<!-- ", "<script> ", "<STYLE type='x'> "])
+def test_any_number_of_openings_without_an_end_is_text(opening):
+    assert to_spoken(opening * 20_000 + "Then words.").endswith("Then words.")
+
+
+def test_what_is_between_an_opening_and_its_end_is_not_read():
+    assert to_spoken("A <!-- b <script> --> c <style>d</style> e <script>f </style> g</SCRIPT > h.") == "A c e h."
+
+
+def test_a_list_of_very_many_short_lines_is_read_whole():
+    assert to_spoken("Sugar\n" * 50_000).count("Sugar.") == 49_999

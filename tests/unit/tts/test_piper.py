@@ -102,6 +102,11 @@ def test_an_unknown_voice_fails_with_the_names_there_are(joe: PiperSpeech) -> No
         joe.check_voices(["jo"])
 
 
+def test_speech_names_the_voice_that_spoke_where_none_was_asked_for(joe: PiperSpeech) -> None:
+    (spoken,) = joe.speak([Utterance(0, "Hello.")])
+    assert spoken.utterance == Utterance(0, "Hello.", voice="en_US-joe-medium")
+
+
 class Recorder:
     """Stands in for an onnxruntime session: notes its inputs and gives a second of silence."""
 

@@ -117,3 +117,8 @@ def test_samples_keep_the_subtype_asked_for(tmp_path: Path) -> None:
     samples, _ = read_wav(tmp_path / "000000.wav")
     assert samples.dtype == np.float32
     assert len(samples) == len(expected.samples)
+
+
+def test_a_text_of_many_hours_fails_at_once(tmp_path: Path) -> None:
+    (failure,) = speak_to_folder(ToneSpeech(), ["No end of words. " * 10_000], tmp_path)
+    assert "170,000 characters, more than the 100,000 (some two hours)" in failure.error

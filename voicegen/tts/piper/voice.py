@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -167,7 +168,8 @@ class PiperSpeech:
             return Failure(utterance.index, "tts", str(error), utterance.part)
         if not np.isfinite(samples).all():
             return Failure(utterance.index, "tts", "the voice's model produced NaN or infinity", utterance.part)
-        return Speech(utterance, samples, self.sample_rate, seconds=time.thread_time() - started)
+        spoken = replace(utterance, voice=utterance.voice or self.voices[0])
+        return Speech(spoken, samples, self.sample_rate, seconds=time.thread_time() - started)
 
     def _phoneme_ids(self, text: str) -> list[list[int]]:
         """Phoneme ids of each sentence that has a sound; `[[...]]`, Piper's raw phonemes, is taken for plain text."""
