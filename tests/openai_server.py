@@ -33,12 +33,13 @@ class Exchange:
     def question(self) -> str:
         return str(self.request.body["messages"][-1]["content"])
 
-    def send(self, status: int, body: str, **headers: str) -> None:
-        data = body.encode()
+    def send(self, status: int, body: str | bytes, **headers: str) -> None:
+        data = body.encode() if isinstance(body, str) else body
         self.handler.send_response(status)
         for name, value in headers.items():
             self.handler.send_header(name.replace("_", "-"), value)
         self.handler.send_header("Content-Length", str(len(data)))
+        self.handler.send_header("Connection", "close")
         self.handler.end_headers()
         self.handler.wfile.write(data)
 
@@ -72,6 +73,7 @@ class ScriptedServer:
     requests: list[Request] = field(default_factory=list)
     most_at_once: int = 0
     models: list[dict[str, Any]] = field(default_factory=list)
+    voices: list[Any] | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     _under_way: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -96,7 +98,13 @@ def serving(*behaviours: Behaviour) -> Iterator[ScriptedServer]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            Exchange(Request(self.path, {}, dict(self.headers)), self).send(200, json.dumps({"data": script.models}))
+            exchange = Exchange(Request(self.path, {}, dict(self.headers)), self)
+            if self.path != "/v1/audio/voices":
+                exchange.send(200, json.dumps({"data": script.models}))
+            elif script.voices is None:
+                exchange.send(404, json.dumps({"detail": "Not Found"}))
+            else:
+                exchange.send(200, json.dumps({"voices": script.voices}))
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

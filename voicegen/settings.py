@@ -111,6 +111,22 @@ class GeneratingSettings(AnsweringSettings):
     tools: tuple[str, ...]
 
 
+class ServerSettings(Settings):
+    """What every backend is told whose model is behind an OpenAI-compatible server."""
+
+    model: str
+    base_url: Annotated[str, Field(pattern=r"^https?://")] = Field(json_schema_extra=NOT_IDENTITY)
+    api_key_env: str | None = Field(json_schema_extra=NOT_IDENTITY)
+    concurrency: Positive = Field(json_schema_extra=NOT_IDENTITY)
+    timeout: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    retries: NotNegative = Field(json_schema_extra=NOT_IDENTITY)
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The server, by the names that `voicegen.servers.endpoint.Endpoint` has for it."""
+        return self.model_dump(include={"model", "base_url", "api_key_env", "timeout", "retries"})
+
+
 class SpeakingSettings(Settings):
     """What every speech backend is told."""
 

@@ -39,7 +39,13 @@ def test_a_chat_models_name_says_which_backend_it_is_of(name: str, kind: str) ->
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("joe", "piper"), ("voices/de.onnx", "piper"), ("Marvis-AI/marvis-tts-100m-v0.2", "marvis"), ("tone", "tone")],
+    [
+        ("joe", "piper"),
+        ("voices/de.onnx", "piper"),
+        ("Marvis-AI/marvis-tts-100m-v0.2", "marvis"),
+        ("tone", "tone"),
+        ("http://127.0.0.1:8880/v1#kokoro", "openai"),
+    ],
 )
 def test_a_speech_models_name_says_which_backend_it_is_of(name: str, kind: str) -> None:
     assert SPEECH.owner(name).kind == kind
@@ -76,7 +82,19 @@ def test_a_backend_whose_package_is_not_installed_says_how_to_install_it() -> No
 
 
 def test_the_tables_and_the_settings_load_no_package_that_a_model_runs_on(tmp_path: Path) -> None:
-    heavy = {"torch", "mlx", "mlx_lm", "transformers", "onnx", "onnxruntime", "piper", "httpx", "pandas", "hydra"}
+    heavy = {
+        "torch",
+        "mlx",
+        "mlx_lm",
+        "transformers",
+        "onnx",
+        "onnxruntime",
+        "piper",
+        "httpx",
+        "openai",
+        "pandas",
+        "hydra",
+    }
     script = f"import sys, voicegen.config; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

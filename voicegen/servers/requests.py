@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -13,6 +13,7 @@ import httpx
 import openai
 
 from voicegen.errors import ModelError
+from voicegen.records import Failure
 from voicegen.servers.client import failure_of, open_client, request_options
 from voicegen.servers.endpoint import Endpoint
 from voicegen.servers.failures import ServerUnreachable, TryAgain
@@ -20,6 +21,10 @@ from voicegen.servers.failures import ServerUnreachable, TryAgain
 _NOTHING_BUT_ERRORS: Final = 20  # failed tries without a reply between them: the server is at fault
 _TRIES_OF_A_STRANGER: Final = 3  # tries that one request makes of a server that has never replied, once it is at fault
 
+_POLL: Final = 0.05  # seconds between looks at a source that has nothing ready
+_FAILURES_IN_A_ROW: Final = 20  # so many rows without one good one between them: not the rows are at fault
+
+Row = TypeVar("Row")
 Record = TypeVar("Record")
 Reply = TypeVar("Reply")
 
@@ -55,18 +60,36 @@ class Requests(Generic[Record]):
         """Rows whose record has not been taken yet."""
         return len(self._under_way)
 
-    def start(self, row: Coroutine[Any, Any, Record]) -> None:
-        """Begins a row."""
-        future = asyncio.run_coroutine_threadsafe(row, self._loop)
-        self._under_way.add(future)
-        future.add_done_callback(self._results.put)
-
-    def finished(self, timeout: float | None) -> Iterator[Record]:
-        """Waits for a row to finish, at most `timeout` seconds, and yields all that have.
+    def run(
+        self, rows: Iterable[Row | None], ask: Callable[[Row], Coroutine[Any, Any, Record]], at_once: int
+    ) -> Iterator[Record]:
+        """Yields what `ask` makes of each row, in completion order; None among `rows` says that none is ready.
 
         Raises:
             ModelError: a row met an error that every row would meet.
         """
+        source, is_open = iter(rows), True
+        while is_open or self._under_way:
+            while is_open and len(self._under_way) < at_once:
+                try:
+                    row = next(source)
+                except StopIteration:
+                    is_open = False
+                    break
+                if row is None:
+                    break
+                self._start(ask(row))
+            if self._under_way:
+                has_room = is_open and len(self._under_way) < at_once
+                yield from self._finished(_POLL if has_room else None)
+
+    def _start(self, row: Coroutine[Any, Any, Record]) -> None:
+        future = asyncio.run_coroutine_threadsafe(row, self._loop)
+        self._under_way.add(future)
+        future.add_done_callback(self._results.put)
+
+    def _finished(self, timeout: float | None) -> Iterator[Record]:
+        """Waits for a row to finish, at most `timeout` seconds, and yields all that have."""
         try:
             future = self._results.get(timeout=timeout)
         except queue.Empty:
@@ -148,3 +171,17 @@ class Requests(Generic[Record]):
             task.cancel()
         await asyncio.gather(*rows, return_exceptions=True)
         await self._client.close()
+
+
+def while_some_succeed(records: Iterable[Record | Failure]) -> Iterator[Record | Failure]:
+    """Passes records on, until so many in a row are failures that the server must be at fault.
+
+    Raises:
+        ModelError: with the last of the failures.
+    """
+    failures = 0
+    for record in records:
+        failures = failures + 1 if isinstance(record, Failure) else 0
+        if isinstance(record, Failure) and failures >= _FAILURES_IN_A_ROW:
+            raise ModelError(f"{failures} rows in a row failed, the last with: {record.error}")
+        yield record

@@ -11,6 +11,7 @@ CONFIGS = sorted(path.relative_to(config_folder()) for path in config_folder().g
 NEEDED = {
     "chat/mlx.yaml": ["chat.model=some-model"],
     "chat/openai.yaml": ["chat.model=some-model"],
+    "tts/openai.yaml": ["tts.model=some-model"],
 }
 
 

@@ -15,14 +15,11 @@ from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import ChatRequests
 from voicegen.chat.openai.server import Server
 from voicegen.chat.tools import ToolRegistry
-from voicegen.errors import ModelError
 from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import Beginning, short_question
 from voicegen.records import Answer, Failure, Message, ModelInfo, Question, Role
 from voicegen.servers.failures import RequestRefused, TryAgain
-
-_POLL = 0.05  # seconds between looks at a source that has nothing ready
-_FAILURES_IN_A_ROW = 20  # so many rows without one answer between them: the server is at fault, not the rows
+from voicegen.servers.requests import while_some_succeed
 
 
 class OpenAIAnswerModel:
@@ -66,29 +63,10 @@ class OpenAIAnswerModel:
             ModelError: no row can be answered: a wrong key, an unknown model, a server that can't be reached or that
                 fails row after row.
         """
-        source, open_source, failures = iter(questions), True, 0
         self._asking = asyncio.Lock()
         with ChatRequests(self._server, self._dialect) as requests:
-            while True:
-                while open_source and requests.in_flight < self._concurrency:
-                    try:
-                        question = next(source)
-                    except StopIteration:
-                        open_source = False
-                        break
-                    if question is None:
-                        break
-                    requests.start(self._row(requests, question))
-                if requests.in_flight == 0:
-                    if not open_source:
-                        return
-                    continue
-                room = open_source and requests.in_flight < self._concurrency
-                for record in requests.finished(_POLL if room else None):
-                    failures = failures + 1 if isinstance(record, Failure) else 0
-                    if isinstance(record, Failure) and failures >= _FAILURES_IN_A_ROW:
-                        raise ModelError(f"{failures} rows in a row failed, the last with: {record.error}")
-                    yield record
+            rows = requests.run(questions, lambda question: self._row(requests, question), self._concurrency)
+            yield from while_some_succeed(rows)
 
     async def _row(self, requests: ChatRequests, question: Question) -> Answer | Failure:
         started = time.perf_counter()

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
 from voicegen.backend import ChatBackend
-from voicegen.bounds import NotNegative, Positive
 from voicegen.errors import ConfigError
 from voicegen.protocols import AnswerModel, ChatModel
-from voicegen.settings import NOT_IDENTITY, GeneratingSettings
+from voicegen.settings import NOT_IDENTITY, GeneratingSettings, ServerSettings
 
 if TYPE_CHECKING:
     from voicegen.chat.openai.server import Server
 
 
-class OpenAISettings(GeneratingSettings):
+class OpenAISettings(GeneratingSettings, ServerSettings):
     """A chat model behind an OpenAI-compatible server."""
 
     kind: Literal["openai"]
-    base_url: Annotated[str, Field(pattern=r"^https?://")] = Field(json_schema_extra=NOT_IDENTITY)
-    api_key_env: str | None = Field(json_schema_extra=NOT_IDENTITY)
-    concurrency: Positive = Field(json_schema_extra=NOT_IDENTITY)
-    timeout: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
-    retries: NotNegative = Field(json_schema_extra=NOT_IDENTITY)
     starts_in_reasoning: bool | None = Field(json_schema_extra=NOT_IDENTITY)
 
 
@@ -58,14 +52,7 @@ def _look(settings: OpenAISettings) -> None:
 def _server(settings: OpenAISettings) -> Server:
     from voicegen.chat.openai.server import Server
 
-    return Server(
-        settings.model,
-        settings.base_url,
-        settings.api_key_env,
-        settings.timeout,
-        settings.retries,
-        starts_in_reasoning=settings.starts_in_reasoning,
-    )
+    return Server(**settings.where, starts_in_reasoning=settings.starts_in_reasoning)
 
 
 def _open(name: str) -> ChatModel:
@@ -82,6 +69,8 @@ def _open(name: str) -> ChatModel:
 SPEC: Final = ChatBackend(
     settings=OpenAISettings,
     owns=lambda name: name.startswith(("http://", "https://")),
+    needs=("openai",),
+    install="`uv sync`, or `pip install openai`",
     look=_look,
     answer_model=_answer_model,
     chat_model=_chat_model,

@@ -1,0 +1,73 @@
+"""Servers with `/v1/audio/speech` as a speech backend: vLLM-Omni, SGLang-Omni, Kokoro-FastAPI, LocalAI, OpenAI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from voicegen.backend import SpeechBackend
+from voicegen.bounds import Positive, SampleRate
+from voicegen.errors import ConfigError
+from voicegen.protocols import SpeechModel
+from voicegen.settings import NOT_IDENTITY, ServerSettings, SpeakingSettings, VoiceConfig
+
+
+class OpenAISpeechSettings(SpeakingSettings, ServerSettings):
+    """A speech model behind an OpenAI-compatible server."""
+
+    kind: Literal["openai"]
+    response_format: Literal["wav", "pcm"]
+    pcm_rate: SampleRate
+    max_tokens: Positive | None
+    batch_size: Positive = Field(json_schema_extra=NOT_IDENTITY)
+    extra: Annotated[Mapping[str, Any], BeforeValidator(lambda extra: extra or {})]
+
+
+def _look(settings: OpenAISpeechSettings, voices: VoiceConfig) -> None:
+    from voicegen.servers.endpoint import Endpoint
+    from voicegen.tts.openai.speech import look
+
+    if voices.prompts:
+        raise ConfigError("voice.prompts is for models that copy voices here: a server's are named by voice.names")
+    look(Endpoint(**settings.where, group="tts"), voices.names)
+
+
+def _speech_model(settings: OpenAISpeechSettings, voices: VoiceConfig) -> SpeechModel:
+    from voicegen.servers.endpoint import Endpoint
+    from voicegen.tts.openai.speech import OpenAISpeech
+
+    return OpenAISpeech.open(
+        Endpoint(**settings.where, group="tts"),
+        voice=next(iter(voices.names), None),
+        response_format=settings.response_format,
+        pcm_rate=settings.pcm_rate,
+        max_tokens=settings.max_tokens,
+        batch_size=settings.batch_size,
+        concurrency=settings.concurrency,
+        speed=settings.speed,
+        extra=settings.extra,
+    )
+
+
+def _open(name: str, _device: str, _prompts: Mapping[str, Any]) -> SpeechModel:
+    """The model that `URL#MODEL` names, with the key in OPENAI_API_KEY if the server wants one."""
+    from voicegen.servers.endpoint import Endpoint
+    from voicegen.tts.openai.speech import OpenAISpeech
+
+    base_url, _, model = name.partition("#")
+    if not model:
+        raise ConfigError(f"{name} is a server: say which of its models as well, {base_url}#MODEL")
+    return OpenAISpeech.open(Endpoint(model, base_url, group="tts"))
+
+
+SPEC: Final = SpeechBackend(
+    settings=OpenAISpeechSettings,
+    owns=lambda name: name.startswith(("http://", "https://")),
+    needs=("openai",),
+    install="`uv sync`, or `pip install openai`",
+    look=_look,
+    speech_model=_speech_model,
+    open=_open,
+)
