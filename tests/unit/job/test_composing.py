@@ -85,7 +85,7 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["hydra.run.dir=x"], "hydra.run.dir has no effect: output_dir=FOLDER says where a run goes"),
         (["hydra.verbose=true"], "hydra.verbose has an effect with --multirun alone"),
         (["name=a/b"], "name: 'a/b' cannot name a run's folder"),
-        (["tts.kind=os.system"], "tts.kind must be one of piper, tone, marvis"),
+        (["tts.kind=os.system"], "tts.kind must be one of piper, tone, openai, marvis"),
         (["chat=mlx", "chat.model=x", "chat.num_answers=3"], "num_answers over 1 needs a temperature over 0"),
     ],
 )
