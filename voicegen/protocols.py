@@ -86,9 +86,12 @@ class GenerationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one step of generation added to a message: text of the answer or of the reasoning, or a whole tool call.
+    """What one step of generation added to a message. An empty one only shows that the model is at work.
 
-    One without any says that the model is at work, on text of which it has yet to be seen what it is.
+    Attributes:
+        text: was added to the answer or to the reasoning.
+        channel: which of the two it was added to.
+        tool_call: a call, when it is whole; such a delta has no text.
     """
 
     text: str = ""

@@ -1,7 +1,7 @@
-"""What a model's replies begin with: a prompt may end inside a reasoning, whose opening marker then is no part of them.
+"""How the replies of a model begin: with the answer, or with a reasoning whose start was not written.
 
-Source: the templates of DeepSeek-R1, Qwen3-Thinking and others, which end the prompt with `<think>`. Their replies hold
-the end of a reasoning, but not its beginning.
+The templates of DeepSeek-R1, Qwen3-Thinking and others end the prompt with `<think>`. The model then writes its
+reasoning, `</think>` and the answer: the reply holds the end marker of the reasoning, but no start marker.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from voicegen.records import Message, Role
 
 SHORT_ANSWER: Final = 32
-"""Tokens within which a model that doesn't reason has answered the short question."""
+"""Tokens; a model that doesn't reason has answered the short question within so many."""
 
 UNMARKED_REASONING: Final = (
     "The model marked the end of a reasoning whose beginning it had not marked: what it said so far is no answer. "
@@ -22,21 +22,17 @@ UNMARKED_REASONING: Final = (
 
 
 class Beginning(Enum):
-    """What the text is with which a reply begins, while no marker has said so.
+    """What the text of a reply is that comes before any marker."""
 
-    With `ANSWER`, an end marker alone is text too. With `LIKELY_ANSWER` it shows that what came before was reasoning
-    after all. With `UNKNOWN`, text is held until its reply has shown what it is.
-    """
-
-    ANSWER = "answer"
-    LIKELY_ANSWER = "likely answer"
-    REASONING = "reasoning"
-    UNKNOWN = "unknown"
+    ANSWER = "answer"  # for certain: an end marker without a start is part of the answer
+    LIKELY_ANSWER = "likely answer"  # given at once; an end marker without a start shows that it was reasoning
+    REASONING = "reasoning"  # up to the end marker
+    UNKNOWN = "unknown"  # held until an end marker, or the end of the reply, shows what it is
 
 
 def short_question(messages: Sequence[Message] = ()) -> list[Message]:
-    """What to ask to see how replies begin; the instructions among `messages` stay, as they may matter.
+    """A question whose reply shows how replies begin, below the system prompts of `messages`.
 
-    SmolLM2-135M does as it says; asked for "one word" it rambles on.
+    These words were chosen by trying: SmolLM2-135M does as they say; asked for "one word" it rambles on.
     """
     return [*(message for message in messages if message.role is Role.SYSTEM), Message(Role.USER, "Say only: yes")]

@@ -14,6 +14,9 @@ class IncrementalDecoder:
     A character whose bytes are spread over tokens is held until it is whole. Each piece is the difference
     between two decodings that start one piece earlier, so that tokenizers which treat the start of a text in a special
     way (SentencePiece drops its leading space) see no start in the middle.
+
+    The package tokenizers has a `DecodeStream`, but it stops with an error where a byte token changes what the bytes
+    before it were, and it knows no tokenizer that a model brings as Python code.
     """
 
     def __init__(self, tokenizer: Any) -> None:

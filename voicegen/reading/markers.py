@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+
+_BLANKS: Final = " \t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,58 +29,78 @@ class MarkerScanner:
 
     def __init__(self, markers: Iterable[str], tags: Iterable[str] = ()) -> None:
         """`markers` are found as they are; `tags` in upper and lower case, and with blanks before their last sign."""
-        self._markers = [(marker, False) for marker in markers] + [(tag, True) for tag in tags]
-        self._firsts = frozenset(marker[0] for marker, _ in self._markers)
+        self._wanted = _wanted(frozenset(markers), frozenset(tags))
         self._held = ""
 
     def feed(self, text: str) -> Iterator[str | Control]:
         """Yields what `text` completes, in order."""
-        self._held += text
+        text, self._held = self._held + text, ""
         place = 0
-        while place < len(self._held):
-            marker, end = self._marker_at(place) if self._held[place] in self._firsts else ("", place)
-            if end > len(self._held):
+        while True:
+            unsure = self._wanted.unsure_from(text, place)
+            found = self._wanted.whole.search(text, place)
+            end = found.start() if found and found.start() <= unsure else unsure
+            if end > place:
+                yield text[place:end]
+            if found is None or found.start() > unsure:
                 break
-            if marker:
-                if place:
-                    yield self._held[:place]
-                spelled, self._held, place = self._held[place:end], self._held[end:], 0
-                yield Control(marker, spelled)
-            else:
-                place += 1
-        ready, self._held = self._held[:place], self._held[place:]
-        if ready:
-            yield ready
+            place = found.end()
+            yield self._wanted.control(found[0])
+        self._held = text[unsure:]
 
     def keep(self, markers: Container[str]) -> None:
         """Finds only these of its markers from here on."""
-        self._markers = [(marker, loose) for marker, loose in self._markers if marker in markers]
+        exact, tags = ((word for word in words if word in markers) for words in (self._wanted.exact, self._wanted.tags))
+        self._wanted = _wanted(frozenset(exact), frozenset(tags))
 
     def flush(self) -> str:
         """What was held back for a marker that never came."""
         held, self._held = self._held, ""
         return held
 
-    def _marker_at(self, place: int) -> tuple[str, int]:
-        """The longest marker at `place` and where it ends, which is past the text where one is still to be completed.
 
-        Without a marker there: an empty name.
-        """
-        ends = [(_end(marker, self._held, place, loose), marker) for marker, loose in self._markers]
-        whole = [(end, marker) for end, marker in ends if place < end <= len(self._held)]
-        end, marker = max(whole or ends)
-        return (marker, end) if end > place else ("", place)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The markers of a scanner, `tags` by their spelling in small letters; `whole` matches any of them."""
+
+    exact: frozenset[str]
+    tags: Mapping[str, str]
+    whole: re.Pattern[str]
+    firsts: frozenset[str]
+    longest: int
+
+    def control(self, spelled: str) -> Control:
+        """The marker that is spelled so."""
+        if spelled in self.exact:
+            return Control(spelled, spelled)
+        return Control(self.tags[spelled[:-1].rstrip(_BLANKS).lower() + spelled[-1].lower()], spelled)
+
+    def unsure_from(self, text: str, place: int) -> int:
+        """Where, from `place` on, what may yet become a marker begins; the end of the text where nothing may."""
+        last = len(text.rstrip(_BLANKS))
+        for start in range(max(place, last - self.longest), len(text)):
+            if text[start] in self.firsts and self._may_become_one(text[start:]):
+                return start
+        return len(text)
+
+    def _may_become_one(self, tail: str) -> bool:
+        small = tail.lower()
+        unspaced = small.rstrip(_BLANKS)
+        return any(marker.startswith(tail) for marker in self.exact) or any(
+            tag.startswith(small) or tag[:-1] == unspaced for tag in self.tags
+        )
 
 
-def _end(marker: str, text: str, place: int, loose: bool) -> int:
-    """Where `marker` ends in `text`: past the text where it may yet be completed, at `place` where it is not there."""
-    end = place
-    for sign in marker[:-1]:
-        if end == len(text):
-            return end + 1
-        if text[end] != sign and not (loose and text[end].lower() == sign.lower()):
-            return place
-        end += 1
-    while loose and text[end : end + 1] in (" ", "\t"):
-        end += 1
-    return end + 1 if text[end : end + 1] in ("", marker[-1]) else place
+@cache
+def _wanted(exact: frozenset[str], tags: frozenset[str]) -> _Wanted:
+    """Compiled once for all replies of a model; the longer of two markers at one place wins."""
+    patterns = {tag: f"(?ai:{re.escape(tag[:-1])}[{_BLANKS}]*{re.escape(tag[-1])})" for tag in tags}
+    patterns |= {marker: re.escape(marker) for marker in exact}
+    longest_first = sorted(patterns, key=len, reverse=True)
+    whole = "|".join(patterns[marker] for marker in longest_first) or r"(?!)"
+    firsts = frozenset(
+        {marker[0] for marker in exact} | {case for tag in tags for case in tag[0].lower() + tag[0].upper()}
+    )
+    ahead = f"(?=[{re.escape(''.join(sorted(firsts)))}])" if firsts else ""
+    pattern = re.compile(f"{ahead}(?:{whole})")
+    return _Wanted(exact, {tag.lower(): tag for tag in tags}, pattern, firsts, max(map(len, patterns), default=0))

@@ -155,11 +155,11 @@ class _Parser:
         start = text.lstrip()
         self._opening = None
         if opening := bare_opening(start):
-            self._grammar, self._scanner = BareHarmonyGrammar(opening), MarkerScanner(BARE_MARKERS)
+            self._use(BareHarmonyGrammar(opening))
+            self._scanner = MarkerScanner(BARE_MARKERS)
             return start.removeprefix(opening)
         if start.startswith(_RECIPIENT):
-            self._grammar, self._expects_harmony = HarmonyGrammar(self._markers.stops), False
-            self._scanner.keep(self._markers.harmonys)
+            self._use(HarmonyGrammar(self._markers.stops), self._markers.harmonys)
         elif any(opening.startswith(start) for opening in (*BARE_OPENINGS, _RECIPIENT)):
             self._opening = text
             return ""
@@ -181,22 +181,24 @@ class _Parser:
         """A marker of harmony changes the grammar wherever it stands, but in a reasoning or a call between tags."""
         marker = event.name if isinstance(event, Control) and event.name in HARMONY_TOKENS else None
         if self._expects_harmony and (isinstance(event, Control) or event.strip()):
-            self._expects_harmony = False
-            if marker is None:
-                self._grammar = self._tagged
-            else:
-                self._scanner.keep(self._markers.harmonys)
+            self._use(self._grammar if marker else self._tagged, self._markers.harmonys if marker else None)
         if marker is None or marker in self._markers.stops or self._grammar is not self._tagged:
             return []
         return self._turn_to_harmony(marker) if self._tagged.outside_reasoning else []
 
     def _turn_to_harmony(self, marker: str) -> list[Delta]:
-        self._scanner.keep(self._markers.harmonys)
         held = self._tagged.take_held()
         unmarked = held if marker == END else ""  # a message that ends here may have been one of reasoning
         said = [self._keep(Delta(text=held))] if held and not unmarked else []
-        self._grammar = HarmonyGrammar(self._markers.stops, self._tagged.answer_begun or bool(said), unmarked)
+        begun = self._tagged.answer_begun or bool(said)
+        self._use(HarmonyGrammar(self._markers.stops, begun, unmarked), self._markers.harmonys)
         return said
+
+    def _use(self, grammar: Grammar, markers: frozenset[str] | None = None) -> None:
+        """Goes on in `grammar`, with only these markers to be looked for."""
+        self._grammar, self._expects_harmony = grammar, False
+        if markers is not None:
+            self._scanner.keep(markers)
 
     def _retract(self) -> None:
         """A prompt opened the reasoning, against all that was known of the model: what came was not the answer."""
