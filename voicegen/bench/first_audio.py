@@ -16,7 +16,7 @@ from voicegen.text.split import split_sentences
 from voicegen.text.spoken import to_spoken
 from voicegen.tts.speaking import speak_one
 from voicegen.voicechat.pipeline import VoiceChatPipeline
-from voicegen.voicechat.turn import Reply
+from voicegen.voicechat.turn import SpokenReply
 
 _SYSTEM_PROMPT = "You are a helpful assistant. Answer in exactly four plain sentences."
 _QUESTIONS = (
@@ -49,7 +49,7 @@ def bench_first_audio(config: JobConfig) -> list[FirstAudio]:
     options = config.chat.generation | {"max_tokens": 200}
     with VoiceChatPipeline(model, voice, system_prompt=_SYSTEM_PROMPT, save_audio=False, **options) as pipeline:
         pipeline.process_message("Good morning!")  # what is slow only once is no part of it
-        replies: dict[str, Reply] = {}
+        replies: dict[str, SpokenReply] = {}
         seconds: dict[str, float] = {}
         # No question follows itself, so that neither way finds it in the model's cache.
         for first, second in zip(_QUESTIONS, (*_QUESTIONS[1:], _QUESTIONS[0]), strict=True):
@@ -67,7 +67,7 @@ def _whole(question: str, session: ChatSession, voice: SpeechModel) -> float:
     return time.monotonic() - started
 
 
-def _result(reply: Reply, whole: float) -> FirstAudio:
+def _result(reply: SpokenReply, whole: float) -> FirstAudio:
     assert reply.timings.first_audio is not None
     return FirstAudio(len(split_sentences(reply.spoken)), reply.timings.first_audio, whole)
 

@@ -18,7 +18,7 @@ from voicegen.tts.backends import SPEECH
 if TYPE_CHECKING:
     from voicegen.voicechat.pipeline import VoiceChatPipeline
     from voicegen.voicechat.recording import ChatRecorder
-    from voicegen.voicechat.turn import Reply
+    from voicegen.voicechat.turn import SpokenReply
 
 USAGE = f"""\
 usage: voicegen chat [KEY=VALUE ...] [flags]
@@ -170,7 +170,7 @@ def _question(single: str | None) -> str | None:
     return question
 
 
-def _exit_code(reply: Reply) -> int:
+def _exit_code(reply: SpokenReply) -> int:
     return 0 if reply.text and reply.verdict.status == "ok" else 3
 
 

@@ -26,7 +26,7 @@ _FAILURES_IN_A_ROW: Final = 20  # so many rows without one good one between them
 
 Row = TypeVar("Row")
 Record = TypeVar("Record")
-Reply = TypeVar("Reply")
+Result = TypeVar("Result")
 
 
 class Requests(Generic[Record]):
@@ -102,7 +102,7 @@ class Requests(Generic[Record]):
             except queue.Empty:
                 return
 
-    async def tried(self, once: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def tried(self, once: Callable[[], Awaitable[Result]]) -> Result:
         """What `once` gives, tried again while the server may still give a reply.
 
         Raises:

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from voicegen.voicechat.turn import Reply
+from voicegen.voicechat.turn import SpokenReply
 
 
 class Page:
@@ -56,7 +56,7 @@ class Page:
         """Shows what went wrong, in one line."""
         self._err.print(f"voicegen: {_harmless(text)}", style="red", soft_wrap=True)
 
-    def outcome(self, reply: Reply) -> None:
+    def outcome(self, reply: SpokenReply) -> None:
         """Shows what an answer took, where its audio is, and what could not be spoken."""
         if reply.interrupted:
             self.note("(interrupted)")
@@ -72,7 +72,7 @@ class Page:
             self.error(f"{verdict.reason}: ask again")
 
 
-def timings_line(reply: Reply) -> str:
+def timings_line(reply: SpokenReply) -> str:
     """Time to first token, time to first audio and speedup, in one line."""
     timings = reply.timings
     parts = []

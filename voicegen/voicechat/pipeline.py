@@ -30,7 +30,7 @@ from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.spec import DEFAULT_MODEL
 from voicegen.voicechat.playback import Player, SilentPlayer
 from voicegen.voicechat.speaking import SpeechWorker
-from voicegen.voicechat.turn import Reply, SpokenTurn
+from voicegen.voicechat.turn import SpokenReply, SpokenTurn
 
 _POLL: Final = 0.03  # seconds between looks at whether the user wants silence
 
@@ -158,7 +158,7 @@ class VoiceChatPipeline:
         text: str,
         on_text: Callable[[str], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> Reply:
+    ) -> SpokenReply:
         """Asks, speaks the answer, and returns when it is written, spoken and, where there is a player, heard.
 
         Args:
@@ -199,7 +199,7 @@ class VoiceChatPipeline:
             raise
         return turn
 
-    def keep(self, turn: SpokenTurn) -> Reply:
+    def keep(self, turn: SpokenTurn) -> SpokenReply:
         """The second half of `reply`, which is not: the WAV is written."""
         reply = turn.reply()
         return replace(reply, audio_path=self._saved(reply))
@@ -236,7 +236,7 @@ class VoiceChatPipeline:
                 return
             time.sleep(_POLL)
 
-    def _saved(self, reply: Reply) -> Path | None:
+    def _saved(self, reply: SpokenReply) -> Path | None:
         """The WAV of the answer; what was interrupted, or is no audio, is not saved."""
         take = reply.take
         if not self._save_audio or take is None or reply.interrupted or judge(take).status == "failed":

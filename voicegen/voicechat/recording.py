@@ -23,7 +23,7 @@ from voicegen.quality.verdict import judge
 from voicegen.records import Answer, Failure, ModelInfo, Question
 from voicegen.store import Store
 from voicegen.voicechat.pipeline import VoiceChatPipeline
-from voicegen.voicechat.turn import Reply
+from voicegen.voicechat.turn import SpokenReply
 
 QUESTIONS = "questions.jsonl"
 """The file in the folder that keeps what was asked: the input that the manifest is made from."""
@@ -100,7 +100,7 @@ class ChatRecorder:
     ) -> None:
         self._exit.close()
 
-    def add(self, question: str, reply: Reply) -> None:
+    def add(self, question: str, reply: SpokenReply) -> None:
         """Takes the turn that has just ended: its WAV, its row, and a new manifest.
 
         Raises:
@@ -157,7 +157,7 @@ def _read_questions(store: Store) -> list[dict[str, Any]]:
         ) from error
 
 
-def _outcome(question: Question, reply: Reply) -> Outcome:
+def _outcome(question: Question, reply: SpokenReply) -> Outcome:
     """The turn as a row's outcome. An answer that was interrupted counts as a take that was cut."""
     usage = reply.usage
     answer = Answer(

@@ -17,7 +17,7 @@ from voicegen.reading.calls import well_formed
 from voicegen.voicechat.commands import Room, is_command, run_command
 from voicegen.voicechat.page import Page
 from voicegen.voicechat.pipeline import VoiceChatPipeline
-from voicegen.voicechat.turn import Reply
+from voicegen.voicechat.turn import SpokenReply
 
 _PATIENCE: Final = 0.25  # seconds that a model has to come to the end of its step
 
@@ -25,7 +25,7 @@ _PATIENCE: Final = 0.25  # seconds that a model has to come to the end of its st
 class Recorder(Protocol):
     """What keeps the turns of a chat."""
 
-    def add(self, question: str, reply: Reply) -> None:
+    def add(self, question: str, reply: SpokenReply) -> None:
         """Takes the turn that has just ended."""
         ...
 
@@ -74,7 +74,7 @@ class ChatTerminal:
                         raise
                     self._page.note("(interrupted)")
 
-    def ask(self, question: str) -> Reply:
+    def ask(self, question: str) -> SpokenReply:
         """Shows and speaks the answer to one question; Ctrl-C stops it. Lone surrogates in it become U+FFFD.
 
         Raises:

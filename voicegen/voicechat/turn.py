@@ -44,7 +44,7 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SpokenReply:
     """An answer as written and as spoken.
 
     Attributes:
@@ -169,10 +169,10 @@ class SpokenTurn:
         if self._worker is not None:
             self._worker.interrupt()
 
-    def reply(self) -> Reply:
+    def reply(self) -> SpokenReply:
         """What has become of the turn."""
         speech = self.speech
-        return Reply(
+        return SpokenReply(
             text=self.text.strip(),
             spoken=" ".join(speech.texts) if speech else "",
             samples=speech.samples if speech else np.zeros(0, dtype=np.float32),
