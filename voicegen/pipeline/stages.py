@@ -25,8 +25,9 @@ class Script:
     answer: Answer
     utterance: Utterance
 
-    def at(self, attempt: int) -> Script:
-        """The same text, for a take that is drawn as this attempt at it is."""
+    def again(self) -> Script:
+        """The same text, for a take at the next attempt."""
+        attempt = self.utterance.attempt + 1
         seed = take_seed(self.answer.question.seed, attempt)
         return replace(self, utterance=replace(self.utterance, seed=seed, attempt=attempt))
 
@@ -55,7 +56,8 @@ def to_script(answer: Answer, language: str, attempt: int = 1) -> Script | Outco
         nothing = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
         reason = f"the answer has {excess}" if excess else nothing
         return Outcome(question.index, question, answer, failure=Failure(question.index, "text", reason))
-    return Script(answer, Utterance(question.index, text, question.voice)).at(attempt)
+    seed = take_seed(question.seed, attempt)
+    return Script(answer, Utterance(question.index, text, question.voice, seed, attempt=attempt))
 
 
 class SpeechFeed:
@@ -104,7 +106,7 @@ class SpeechFeed:
             script = self._in_flight.pop(record.utterance.index)
             verdict = self._judge(record)
             if verdict.status == "retry":
-                self._again.append(script.at(script.utterance.attempt + 1))
+                self._again.append(script.again())
             else:
                 yield Outcome.of_take(script.answer, script.utterance, record, verdict)
 

@@ -87,7 +87,7 @@ def test_no_take_is_made_again_unless_the_judge_asks_for_it():
 def test_a_row_that_is_resumed_at_a_later_attempt_is_drawn_as_that_attempt_is():
     (script, *_) = scripts()
     later = to_script(script.answer, "en", attempt=2)
-    assert later.utterance == script.at(2).utterance
+    assert later.utterance == script.again().utterance
     assert later.utterance.seed != script.utterance.seed
     takes = [next(iter(ToneSpeech().speak([s.utterance]))).samples for s in (script, later)]
     assert not np.array_equal(*takes)
