@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -74,6 +74,7 @@ class ScriptedServer:
     most_at_once: int = 0
     models: list[dict[str, Any]] = field(default_factory=list)
     voices: list[Any] | None = None
+    shows: Behaviour | None = None  # in answer to each GET, in place of models and voices
     stopping: threading.Event = field(default_factory=threading.Event)
     _under_way: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -99,7 +100,10 @@ def serving(*behaviours: Behaviour) -> Iterator[ScriptedServer]:
 
         def do_GET(self) -> None:
             exchange = Exchange(Request(self.path, {}, dict(self.headers)), self)
-            if self.path != "/v1/audio/voices":
+            if script.shows is not None:
+                with suppress(OSError):  # the client went away
+                    script.shows(exchange)
+            elif self.path != "/v1/audio/voices":
                 exchange.send(200, json.dumps({"data": script.models}))
             elif script.voices is None:
                 exchange.send(404, json.dumps({"detail": "Not Found"}))

@@ -49,7 +49,7 @@ def get_text(endpoint: Endpoint, path: str) -> str:
         TryAgain, RequestRefused, ModelError: as `failure_of` tells.
     """
     try:
-        with openai.OpenAI(http_client=httpx.Client(**_http_settings(endpoint)), **_settings(endpoint)) as client:
+        with _open_watched(endpoint, _Watch(endpoint.timeout)) as client:
             return client.get(path, cast_to=httpx.Response, options=request_options(endpoint)).text
     except (openai.OpenAIError, httpx.HTTPError) as error:
         raise failure_of(endpoint, error) from error
@@ -62,12 +62,11 @@ def stream_events(endpoint: Endpoint, path: str, body: Mapping[str, Any]) -> Gen
         TryAgain, RequestRefused, ModelError: as `failure_of` tells, or the reply is no stream of events.
     """
     watch = _Watch(endpoint.timeout)
-    http = httpx.Client(event_hooks={"response": [watch.over]}, **_http_settings(endpoint))
     options = request_options(endpoint)
     options["headers"]["Accept-Encoding"] = "identity"
     try:
         with (
-            openai.OpenAI(http_client=http, **_settings(endpoint)) as client,
+            _open_watched(endpoint, watch) as client,
             client.post(
                 path, cast_to=object, body=body, stream=True, stream_cls=openai.Stream[object], options=options
             ) as events,
@@ -80,6 +79,12 @@ def stream_events(endpoint: Endpoint, path: str, body: Mapping[str, Any]) -> Gen
     if watch.opening.strip() and not watch.opening.lstrip().startswith(_EVENT_FIELDS):
         page = endpoint.told(repr(said_in(watch.opening.decode(errors="replace").strip())))
         raise RequestRefused(f"{endpoint.address} sent no stream of answers. Check {endpoint.group}.base_url: {page}")
+
+
+def _open_watched(endpoint: Endpoint, watch: _Watch) -> openai.OpenAI:
+    """A client for one request."""
+    http = httpx.Client(event_hooks={"response": [watch.over]}, **_http_settings(endpoint))
+    return openai.OpenAI(http_client=http, **_settings(endpoint))
 
 
 class _Watch:

@@ -45,6 +45,12 @@ def test_a_stream_that_never_ends_is_given_up_at_the_deadline(drop: bytes) -> No
         list(OpenAIChatModel(to(script, timeout=0.2, retries=0)).stream([Message(Role.USER, "Hi")], OPTIONS))
 
 
+def test_a_list_of_models_that_drips_is_given_up_at_the_deadline() -> None:
+    with serving(echoes) as script:
+        script.shows = drips(drop=b" ")
+        assert OpenAIChatModel(to(script, timeout=0.2)).context_length == 8192
+
+
 @pytest.mark.parametrize("concurrency", [1, 4, 32])
 @pytest.mark.parametrize(
     ("misbehaves", "reason"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from voicegen.backend import SpeechBackend
 from voicegen.bounds import Positive, SampleRate
 from voicegen.errors import ConfigError
 from voicegen.protocols import SpeechModel
-from voicegen.settings import NOT_IDENTITY, ServerSettings, SpeakingSettings, VoiceConfig
+from voicegen.settings import ServerSettings, SpeakingSettings, VoiceConfig
 
 
 class OpenAISpeechSettings(SpeakingSettings, ServerSettings):
@@ -21,7 +21,7 @@ class OpenAISpeechSettings(SpeakingSettings, ServerSettings):
     response_format: Literal["wav", "pcm"]
     pcm_rate: SampleRate
     max_tokens: Positive | None
-    batch_size: Positive = Field(json_schema_extra=NOT_IDENTITY)
+    batch_size: Positive  # decides whether seeds are heeded
     extra: Annotated[Mapping[str, Any], BeforeValidator(lambda extra: extra or {})]
 
 
