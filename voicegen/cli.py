@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 
 from voicegen import __version__
 from voicegen.errors import VoicegenError
+from voicegen.text.shown import shown
 
 COMMANDS = {
     "run": "answer a file of questions, speak the answers, write a speech dataset",
@@ -168,5 +169,5 @@ def _unknown_command(word: str) -> str:
 
 
 def _fail(message: str, exit_code: int = 2) -> int:
-    print(f"voicegen: {message}", file=sys.stderr)  # noqa: T201
+    print(f"voicegen: {shown(message)}", file=sys.stderr)  # noqa: T201
     return exit_code

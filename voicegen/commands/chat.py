@@ -16,6 +16,9 @@ from voicegen.job.composing import launch
 from voicegen.tts.backends import SPEECH
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from voicegen.voicechat.page import Page
     from voicegen.voicechat.pipeline import VoiceChatPipeline
     from voicegen.voicechat.recording import ChatRecorder
     from voicegen.voicechat.turn import SpokenReply
@@ -96,15 +99,14 @@ def _chat(config: JobConfig, single: str | None) -> int:
     question = _question(single)
     page = Page()
     with ExitStack() as stack:
-        pipeline, recorder = _open(config, settings, stack)
+        pipeline, recorder = _open(config, settings, page, stack)
         interactive = question is None and is_interactive()
         keep_reasoning = getattr(config.chat, "keep_reasoning", False)
         terminal = ChatTerminal(pipeline, page, recorder, stays=interactive, keep_reasoning=keep_reasoning)
         if question is not None:
             return _exit_code(terminal.ask(question))
         if interactive:
-            model = pipeline.session.model.info.id
-            page.note(f"{model}: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves")
+            page.note("/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves")
         lines = typed_lines(_history_file()) if interactive else piped_lines(sys.stdin)
         with closing(lines):
             terminal.talk(lines)
@@ -112,7 +114,7 @@ def _chat(config: JobConfig, single: str | None) -> int:
 
 
 def _open(
-    config: JobConfig, settings: VoiceChatConfig, stack: ExitStack
+    config: JobConfig, settings: VoiceChatConfig, page: Page, stack: ExitStack
 ) -> tuple[VoiceChatPipeline, ChatRecorder | None]:
     """Loads the models and opens what the chat needs; `stack` closes it."""
     from voicegen import build
@@ -126,6 +128,7 @@ def _open(
     build.look(config, speaks=settings.speaks)
     if settings.save_audio:
         prepare_folder(config.output_dir)
+    page.note(f"loading {' and '.join(_names(config.chat, *([config.tts] if settings.speaks else [])))}")
     voice = build.speech_model(config) if settings.speaks else None
     model = build.chat_model(config)
     pipeline = stack.enter_context(
@@ -157,6 +160,12 @@ def _open(
         overwrite=config.overwrite,
     )
     return pipeline, stack.enter_context(recorder)
+
+
+def _names(*backends: BaseModel) -> Iterator[str]:
+    """Of the models; of a backend that has none, its kind."""
+    for settings in (backend.model_dump() for backend in backends):
+        yield settings.get("model", settings["kind"])
 
 
 def _question(single: str | None) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicegen.text.shown import shown
+
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
@@ -66,7 +68,7 @@ def print_summary(summary: RunSummary) -> None:
         when = " in this session" if resumed else ""
         print(f"  {answers} cut at chat.max_tokens{when}: finish_reason is `length`")
     for reason, count in summary.errors[:5]:
-        print(f"  {count} x {reason}")
+        print(f"  {count} x {shown(reason)}")
     if summary.failed or summary.rejected:
         print("The manifest's column `error` says why each row failed; retry_failed=true tries them again.")
     if summary.rejected:

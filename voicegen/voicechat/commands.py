@@ -170,7 +170,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand(("/help",), "", "this list", _help),
     SlashCommand(("/history",), "", "the conversation so far", _history),
     SlashCommand(("/clear",), "", "forget the conversation", _clear),
-    SlashCommand(("/retry",), "", "ask the last question again; at temperature 0 the answer stays the same", _retry),
+    SlashCommand(("/retry",), "", "ask the last question again; greedy answers stay the same", _retry),
     SlashCommand(("/voice",), "NAME", "speak with another voice", _voice),
     SlashCommand(("/system",), "TEXT", "give other instructions; the conversation goes on", _system),
     SlashCommand(("/save",), "FILE", "write the conversation as JSON lines", _save),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 from typing import TextIO
 
 from rich.console import Console
 
+from voicegen.text.shown import shown
 from voicegen.voicechat.turn import SpokenReply
 
 
@@ -36,10 +36,10 @@ class Page:
 
     def answer(self, text: str) -> None:
         """Shows more of an answer at once."""
-        text = self._held + _harmless(text)
-        shown = text.rstrip()
-        self._held = text[len(shown) :]
-        self._out.file.write(shown)
+        text = self._held + shown(text)
+        words = text.rstrip()
+        self._held = text[len(words) :]
+        self._out.file.write(words)
         self._out.file.flush()
 
     def answer_ends(self) -> None:
@@ -50,11 +50,11 @@ class Page:
 
     def note(self, text: str) -> None:
         """Shows a line beside the conversation."""
-        self._err.print(_harmless(text), style="dim", soft_wrap=True)
+        self._err.print(shown(text), style="dim", soft_wrap=True)
 
     def error(self, text: str) -> None:
         """Shows what went wrong, in one line."""
-        self._err.print(f"voicegen: {_harmless(text)}", style="red", soft_wrap=True)
+        self._err.print(f"voicegen: {' '.join(shown(text).splitlines())}", style="red", soft_wrap=True)
 
     def outcome(self, reply: SpokenReply) -> None:
         """Shows what an answer took, where its audio is, and what could not be spoken."""
@@ -88,8 +88,3 @@ def timings_line(reply: SpokenReply) -> str:
 
 def _console(file: TextIO) -> Console:
     return Console(file=file, highlight=False, markup=False, emoji=False)
-
-
-def _harmless(text: str) -> str:
-    """`text` without the control characters by which a model could steer the terminal."""
-    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")

@@ -5,8 +5,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from voicegen import cli
 from voicegen.commands.chat import main
-from voicegen.errors import ConfigError, InputError, MissingDependency, OutputError
+from voicegen.errors import ConfigError, InputError, MissingDependency, ModelError, OutputError
 
 FAKE = ("--preset", "fake")
 
@@ -147,6 +148,21 @@ def no_models(monkeypatch):
     """Fails a test in which a model is loaded."""
     for name in ("chat_model", "speech_model"):
         monkeypatch.setattr(f"voicegen.build.{name}", lambda _config: pytest.fail("a model was loaded"))
+
+
+def test_the_models_that_are_loaded_are_named_before_they_are(chat, monkeypatch, capsys):
+    def refused(_config):
+        raise ModelError("\x1b[2Jit cannot\nbe loaded")
+
+    monkeypatch.setattr("voicegen.build.speech_model", refused)
+    with pytest.raises(ModelError):
+        chat("chat=smollm2", "tts=piper", "--single", "Hi.")
+    assert capsys.readouterr().err == "loading smollm2-135m-instruct and en_US-joe-medium\n"
+    with pytest.raises(ModelError):
+        chat("tts=tone", "--single", "Hi.")
+    assert capsys.readouterr().err == "loading echo and tone\n"
+    assert cli.main(["chat", *FAKE, "--single", "Hi."]) == 2
+    assert capsys.readouterr().err.endswith("voicegen: [2Jit cannot\nbe loaded\n")
 
 
 @pytest.mark.usefixtures("no_models")

@@ -152,6 +152,15 @@ def test_what_a_model_writes_cannot_steer_the_terminal(chat_of):
     assert chat_of(PlainChatModel("Be \x1b]0;evil\x07\x1b[2Jcalm.\r\n")).talk("?") == "Be ]0;evil[2Jcalm.\n"
 
 
+def test_what_a_server_says_of_an_error_cannot_steer_it_either_and_takes_one_line(chat_of):
+    def fail(_number):
+        raise ModelError("the server says: \x1b[2Jno\nmore \u202eevil")
+
+    chat = chat_of(PlainChatModel("Never.", on_delta=fail))
+    chat.talk("?")
+    assert "voicegen: the server says: [2Jno more evil\n" in chat.err.getvalue()
+
+
 def test_an_answer_with_nothing_to_say_aloud_is_said_to_be_one(chat_of):
     chat = chat_of(PlainChatModel("```\ncode\n```"))
     chat.talk("?")
