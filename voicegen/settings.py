@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from voicegen.bounds import (
     Effort,
@@ -55,6 +55,12 @@ def local_path(value: str | Path) -> Path:
 
 def _local(value: Any) -> Any:
     return local_path(value) if isinstance(value, str | Path) else value
+
+
+def _web_address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):  # not shown: it may hold a password
+        raise ValueError("the address of a server begins with http:// or https://, as http://127.0.0.1:8000/v1 does")
+    return url
 
 
 LocalPath = Annotated[Path, BeforeValidator(_local)]
@@ -115,7 +121,7 @@ class ServerSettings(Settings):
     """What every backend is told whose model is behind an OpenAI-compatible server."""
 
     model: str
-    base_url: Annotated[str, Field(pattern=r"^https?://")] = Field(json_schema_extra=NOT_IDENTITY)
+    base_url: Annotated[str, AfterValidator(_web_address)] = Field(json_schema_extra=NOT_IDENTITY)
     api_key_env: str | None = Field(json_schema_extra=NOT_IDENTITY)
     concurrency: Positive = Field(json_schema_extra=NOT_IDENTITY)
     timeout: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)

@@ -54,7 +54,7 @@ class Endpoint:
         """
         if not _is_address(self.base_url):
             raise ConfigError(
-                f"{self.group}.base_url={self.base_url!r} is no address of a server: "
+                f"{self.group}.base_url={self.base_url.rpartition('@')[2]!r} is no address of a server: "
                 "give one such as http://127.0.0.1:8000/v1"
             )
         if not (self.key.isascii() and self.key.isprintable()):

@@ -13,6 +13,7 @@ from voicegen.chat.openai.answer_model import OpenAIAnswerModel
 from voicegen.chat.openai.chat_model import OpenAIChatModel
 from voicegen.chat.openai.server import Server
 from voicegen.errors import ConfigError, ModelError
+from voicegen.job.composing import compose
 from voicegen.records import Message, Role
 
 KEY = "sk-geheim'0/1"
@@ -88,9 +89,17 @@ def test_a_name_and_password_in_the_address_go_to_the_server_and_into_no_message
     assert not [text for text in told for secret in ("pass-word", "pass%2Dword", token) if secret in text]
 
 
-def test_an_address_that_is_none_is_refused_without_its_password() -> None:
+@pytest.mark.parametrize("address", ["http://name:pass-word@host:port/v1", "name:pass-word@host/v1"])
+def test_an_address_that_is_none_is_refused_without_its_password(address: str) -> None:
     with pytest.raises(ConfigError, match="is no address of a server") as raised:
-        Server("m", base_url="http://name:pass-word@host:port/v1")
+        Server("m", base_url=address)
+    assert "pass-word" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["name:pass-word@host/v1", "ftp://name:pass-word@host/v1"])
+def test_an_address_in_the_settings_is_refused_without_its_password(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"tts\.base_url: the address of a server begins with http://") as raised:
+        compose(["tts=openai", "tts.model=m", f"tts.base_url={address}"])
     assert "pass-word" not in str(raised.value)
 
 
