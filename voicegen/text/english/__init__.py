@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 
 from voicegen.text.english import abbreviations, addresses, calendar, notation, quantities
-from voicegen.text.english.rules import Rule
+from voicegen.text.english.rules import Kind
 
-_RULES: tuple[Rule, ...] = (
-    *notation.KEYS,
-    *calendar.DATES_IN_DIGITS,
-    *addresses.RULES,
-    *quantities.MONEY,
-    *calendar.RULES,
-    *abbreviations.RULES,
-    *notation.CHEMISTRY,
-    *quantities.MEASURES,
-    *notation.MATHEMATICS,
-    *quantities.NUMBERS,
-    *notation.SIGNS,
+_KINDS: tuple[Kind, ...] = (
+    notation.KEYS,
+    calendar.DATES_IN_DIGITS,
+    addresses.ADDRESSES,
+    quantities.MONEY,
+    calendar.CALENDAR,
+    abbreviations.ABBREVIATIONS,
+    notation.CHEMISTRY,
+    quantities.MEASURES,
+    notation.MATHEMATICS,
+    quantities.NUMBERS,
+    notation.SIGNS,
 )
 _IS_WORDS = re.compile(r"(?:[a-z]|[ ,!?'’-]|\b[A-Z](?=[a-z]))*")
 _SPACES = re.compile(r"[ \t\u00a0\u202f]{2,}")
@@ -33,7 +33,7 @@ def in_words(text: str) -> str:
     before = None
     while text != before and not _IS_WORDS.fullmatch(text):
         before = text
-        for reading in _RULES:
-            text = reading.apply(text)
+        for kind in _KINDS:
+            text = kind.apply(text)
         text = _SPACE_BEFORE_MARK.sub("", _SPACES.sub(" ", text)).strip()
     return text

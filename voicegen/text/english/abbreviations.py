@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from voicegen.text.english.numbers import cardinal, ordinal
-from voicegen.text.english.rules import Rule, alternatives, rule
+from voicegen.text.english.rules import alternatives, kind, rule
 
 _BEFORE_NAMES = {
     "Dr": "Doctor", "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Prof": "Professor", "Rev": "Reverend",
@@ -69,6 +69,7 @@ _COUNTED = (
     "scene|type|stage|phase|section|volume|level|class|factor"
 )
 _ROMAN = r"(?=[IVXLCDM]+(?:\b|[a-c]\b))M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
+_ABBREVIATED = alternatives({*_BEFORE_NAMES, *_AFTER_NAMES, *_STREETS, *_BEFORE_NUMBERS, *_ANYWHERE, *_WITHOUT_POINT})
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
@@ -186,7 +187,8 @@ def _initials(name: re.Match[str]) -> str:
     return f"{said}{name['own'] or ''}{stop}"
 
 
-RULES: tuple[Rule, ...] = (
+ABBREVIATIONS = kind(
+    rf"\b(?:{_ABBREVIATED})(?=\W|$)|\b[IVXLCDM]+[a-c]?\b|w/|[A-Z]\.[A-Z]",
     _without_point, _street, _title, _after_name, _before_number, _anywhere, _regnal, _century, _counted, _list_number,
     _initials,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicegen.text.english.numbers import cardinal, digits
-from voicegen.text.english.rules import Rule, rule
+from voicegen.text.english.rules import kind, rule
 
 _MARKS = {
     ".": "dot", "/": "slash", "\\": "backslash", "-": "dash", "_": "underscore", ":": "colon", "@": "at",
@@ -226,7 +226,8 @@ def _hexadecimal(code: re.Match[str]) -> str:
     return "zero x " + " ".join(digits(sign) if sign.isdecimal() else sign.upper() for sign in code["hex"])
 
 
-RULES: tuple[Rule, ...] = (
+ADDRESSES = kind(
+    r"[/\\@#_\d]|[.:](?=[\w/])|[a-z][A-Z]",
     _url, _mail, _ip_address, _domain, _path, _version, _dotted_numbers, _file, _social_security, _code, _zip,
     _telephone, _international, _colour, _hexadecimal, _handle, _snake_case, _camel_case,
 )  # fmt: skip

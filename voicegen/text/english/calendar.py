@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicegen.text.english.numbers import cardinal, digits, ordinal, plural, year
-from voicegen.text.english.rules import Rule, alternatives, rule
+from voicegen.text.english.rules import alternatives, kind, rule
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -206,8 +206,12 @@ def _quarter(part: re.Match[str]) -> str:
     )
 
 
-DATES_IN_DIGITS: tuple[Rule, ...] = (_iso_date, _numeric_date)
-RULES: tuple[Rule, ...] = (
+DATES_IN_DIGITS = kind(
+    r"\d",
+    _iso_date, _numeric_date,
+)  # fmt: skip
+CALENDAR = kind(
+    r"\d|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)",
     _month_and_day, _day_and_month, _month_and_year, _weekday, _duration, _decade, _years, _era_year,
     _clock_span_with_half, _clock_with_half, _clock_span, _clock_alone, _quarter, _year_alone,
 )  # fmt: skip

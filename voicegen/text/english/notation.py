@@ -6,7 +6,7 @@ import re
 
 from voicegen.text.english.numbers import cardinal, number, ordinal
 from voicegen.text.english.quantities import UNIT, units
-from voicegen.text.english.rules import Rule, alternatives, rule
+from voicegen.text.english.rules import alternatives, kind, rule
 
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
@@ -45,6 +45,7 @@ _ELEMENTS = (
     "He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ar|Ca|Sc|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga|Ge|As|Se|Br|Kr|Rb|Sr|Zr|Nb|Mo|Ag|Cd|Sn|Sb|Te|Xe|"
     "Cs|Ba|La|Ce|Pt|Au|Hg|Pb|Bi|Rn|Ra|Th|U|H|B|C|N|O|F|P|S|K|V|I|W|Y"
 )
+_UNUSUAL = rf"[^\w\s.,;:!?'\"’“”‘()…—–-]|[{''.join(_GREEK)}]|[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿⁱ₀-₉ₙₓ]|\w\["
 _CHARGES = {"+": "plus", "-": "minus", "−": "minus", "⁺": "plus", "⁻": "minus"}
 
 
@@ -271,9 +272,19 @@ def _sign(sign: re.Match[str]) -> str | None:
     return f" {said} " if said else " "
 
 
-CHEMISTRY: tuple[Rule, ...] = (_formula, _power_of_a_number)
-KEYS: tuple[Rule, ...] = (_keys, _sharp, _plus_plus, _minus_grade, _dot_net, _generic)
-MATHEMATICS: tuple[Rule, ...] = (
+CHEMISTRY = kind(
+    rf"[\d₀-₉⁺⁻+−]|{_SALTS.pattern}",
+    _formula, _power_of_a_number,
+)  # fmt: skip
+KEYS = kind(
+    rf"[+#♯♭<⌘⌥⇧⌃]|\.N|\b[A-F][-−]|(?:{alternatives(_KEYS)})[+-]",
+    _keys, _sharp, _plus_plus, _minus_grade, _dot_net, _generic,
+)  # fmt: skip
+MATHEMATICS = kind(
+    _UNUSUAL + r"|\d|\w\(|n!",
     _raised, _scientific, _root, _power, _function, _factorial, _comparison, _minus, _arithmetic, _operator, _lowered,
 )  # fmt: skip
-SIGNS: tuple[Rule, ...] = (_index, _word_slash, _greek, _sign)
+SIGNS = kind(
+    _UNUSUAL,
+    _index, _word_slash, _greek, _sign,
+)  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicegen.text.english.numbers import cardinal, digits, number, ordinal, plural
-from voicegen.text.english.rules import Rule, alternatives, rule
+from voicegen.text.english.rules import alternatives, kind, rule
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 _DASH = r"\s?[-–—]\s?"
@@ -382,11 +382,16 @@ def _any_digits(place: re.Match[str]) -> str:
     return " ".join({".": "point", ",": ""}.get(piece, digits(piece)) for piece in pieces if piece).replace("  ", " ")
 
 
-MONEY: tuple[Rule, ...] = (
+MONEY = kind(
+    r"\d",
     _money_range, _money_as_adjective, _money_with_sign, _money_before_sign, _money_with_code, _cents,
 )  # fmt: skip
-MEASURES: tuple[Rule, ...] = (
+MEASURES = kind(
+    rf"[\d{''.join(_FRACTION_SIGNS)}]",
     _percent, _dimensions, _feet_and_inches, _inches, _measure, _fraction_sign, _fraction, _large, _ordinal, _ratio,
     _times, _numbered,
 )  # fmt: skip
-NUMBERS: tuple[Rule, ...] = (_range, _several_of, _negative, _number, _any_digits)
+NUMBERS = kind(
+    r"\d",
+    _range, _several_of, _negative, _number, _any_digits,
+)  # fmt: skip

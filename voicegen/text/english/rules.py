@@ -28,6 +28,26 @@ class Rule:
         return before + said + after
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Rules of one kind, in order, for texts in which `needs` finds something: most sentences need few kinds."""
+
+    needs: re.Pattern[str]
+    rules: tuple[Rule, ...]
+
+    def apply(self, text: str) -> str:
+        """The text with each place read."""
+        if self.needs.search(text):
+            for reading in self.rules:
+                text = reading.apply(text)
+        return text
+
+
+def kind(needs: str, *rules: Rule) -> Kind:
+    """Rules of one kind, for texts in which the pattern `needs` finds something."""
+    return Kind(re.compile(needs), rules)
+
+
 def rule(pattern: str, flags: int = 0) -> Callable[[Callable[[re.Match[str]], str | None]], Rule]:
     """Makes a rule of the function below it."""
     return lambda say: Rule(re.compile(pattern, flags), say)
