@@ -1,4 +1,5 @@
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,11 @@ def test_a_damaged_voice_is_named(tmp_path: Path) -> None:
     (tmp_path / "voices").mkdir()
     (tmp_path / "voices" / "af_heart.bin").write_bytes(b"\0" * 100)
     with pytest.raises(ModelError, match=r"af_heart\.bin holds no voices of Kokoro"):
+        find_kokoro(str(tmp_path))
+    (tmp_path / "voices" / "af_heart.bin").unlink()
+    with zipfile.ZipFile(tmp_path / "voices-v1.0.bin", "w") as archive:
+        archive.writestr("notes.txt", "no voice")
+    with pytest.raises(ModelError, match=r"voices-v1\.0\.bin holds no voices of Kokoro"):
         find_kokoro(str(tmp_path))
 
 

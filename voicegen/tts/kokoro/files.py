@@ -163,7 +163,7 @@ def _read_voices(path: Path) -> dict[str, NDArray[np.float32]]:
             with np.load(path, allow_pickle=False) as archive:
                 return {name: _style(archive[name]) for name in archive.files}
         return {path.stem: _style(np.fromfile(path, dtype="<f4"))}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} holds no voices of Kokoro ({error}): download it again") from None
 
 
