@@ -61,6 +61,24 @@ def test_while_the_models_load_ctrl_c_ends_the_command_in_one_line(tmp_path):
     assert terminal.ended() == 130
 
 
+def test_while_the_chat_closes_ctrl_c_loses_nothing_that_was_kept(tmp_path):
+    flags = (*FAKE, "--record", "recorded")
+    # once, when the recording's lock is given back
+    pressing = "event == 'fcntl.flock' and os.path.exists('leaving') and not os.unlink('leaving')"
+    terminal = Terminal(tmp_path, flags=flags, pressing=pressing).ready()
+    assert "assistant: One." in terminal.say("One.")
+    (tmp_path / "leaving").touch()
+    terminal.type("/exit\r")
+    terminal.screen("voicegen: interrupted")
+    assert terminal.ended() == 130
+
+    again = Terminal(tmp_path, flags=flags).ready()
+    assert "assistant: Two." in again.say("Two.")
+    assert again.leave() == 0
+    rows = pq.read_table(tmp_path / "recorded" / "manifest.parquet").to_pylist()
+    assert [(row["question"], row["status"]) for row in rows] == [("One.", "ok"), ("Two.", "ok")]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_the_other_signals_end_a_chat_at_the_prompt_and_in_an_answer(tmp_path, number):
     talker = Talker()
