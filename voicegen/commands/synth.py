@@ -14,6 +14,7 @@ from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, InputError
 from voicegen.job.composing import launch
 from voicegen.settings import local_path
+from voicegen.text.shown import shown
 
 if TYPE_CHECKING:
     from voicegen.records import Failure
@@ -114,7 +115,7 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
         return 130
     finally:
         folder.write_metadata()
-    print(folder.summary())
+    print(shown(folder.summary()))
     return 3 if folder.failures else 0
 
 

@@ -16,6 +16,7 @@ from voicegen.job.environment import held_back
 from voicegen.job.mistakes import groups, one_line
 from voicegen.job.overrides import as_typed, sweep_folder
 from voicegen.settings import local_path
+from voicegen.text.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,7 +233,7 @@ def _sweep(words: ConfigWords, action: Action) -> int:
             folder = sweep_folder(HydraConfig.get().overrides.task, overrides)
             exit_codes.append(action(_validated(_inside(folder, _with(composed, words.settings)))))
         except VoicegenError as error:  # the other jobs go on
-            print(f"voicegen: {error}", file=sys.stderr)
+            print(f"voicegen: {shown(str(error))}", file=sys.stderr)
             exit_codes.append(error.exit_code)
 
     with _hydra(words) as (hydra, folders), _in_one_line(words, folders):

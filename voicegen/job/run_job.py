@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -20,13 +21,15 @@ from voicegen.executors.job import Job
 from voicegen.job.progress import ProgressDisplay, Tally
 from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
-from voicegen.job.summary import RunSummary
+from voicegen.job.summary import SAMPLES, RunSummary, Sample
 from voicegen.job.watching import RunWatch
 from voicegen.pipeline.clips import forget_missing
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.run_folder import RunFolder, config_hash
+from voicegen.records import Question
 from voicegen.store import Store
+from voicegen.text.shown import shown
 
 _log = logging.getLogger("voicegen.run")
 
@@ -108,7 +111,9 @@ class _Run:
         display = ProgressDisplay(self._rows, self._rows - left, show=self._show)
         watch = RunWatch(self._folder, self._ledger, display, ManifestRefresher(self._write_manifest))
         job = Job(self._config, self._questions, self._plan, self._store, self._ledger)
-        self._say("loading the models")
+        models = (None if self._config.questions.answer_column else self._config.chat, self._config.tts)
+        names = [getattr(model, "model", None) or model.kind for model in models if model is not None]
+        self._say(f"loading {' and '.join(names)}")
         try:
             with watch:
                 make_executor(self._config.executor).run(job, watch)
@@ -149,9 +154,20 @@ class _Run:
             session_audio_seconds=tally.audio_seconds if tally else 0.0,
             cut_answers=cut_answers,
             errors=tuple(self._errors().most_common()),
+            samples=tuple(self._samples()),
         )
         _log.info("%s", summary)
         return summary
+
+    def _samples(self) -> Iterator[Sample]:
+        """The first rows that are ok, to look at and to listen to."""
+        good = [index for index in range(min(self._rows, _BLOCK)) if self._ledger.status(index) == "ok"][:SAMPLES]
+        rows = self._ledger.get(good)
+        for index in good:
+            asked = next(self._questions.questions(index // self._plan.answers_per_question))
+            answer, clip = rows[index].answer, rows[index].clip
+            if isinstance(asked, Question) and answer is not None and clip is not None:
+                yield Sample(asked.text[:200], answer[:200], clip.path)
 
     def _errors(self) -> Counter[str]:
         """Why rows failed or were rejected, and how many did, in all sessions."""
@@ -171,7 +187,7 @@ class _Run:
     def _say(self, text: str) -> None:
         _log.info(text)
         if self._show:
-            print(text, file=sys.stderr)
+            print(shown(text), file=sys.stderr)
 
 
 def _question_file(config: JobConfig) -> QuestionFile:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from voicegen.errors import OutputError, VoicegenError
 from voicegen.store import Journal, Store
+from voicegen.text.shown import shown
 
 LOG = "logs/run.log"
 """The log's name in a run's store."""
@@ -22,16 +23,17 @@ def logging_to(store: Store, *, show: bool) -> Iterator[None]:
     level = logger.level
     with ExitStack() as undo:
         handler = _JournalHandler(store.log(LOG))
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(_Shown("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         undo.callback(handler.close)
         logger.addHandler(handler)
         undo.callback(logger.removeHandler, handler)
         if show:
-            shown = logging.StreamHandler()
-            shown.setLevel(logging.WARNING)
+            warnings = logging.StreamHandler()
+            warnings.setFormatter(_Shown())
+            warnings.setLevel(logging.WARNING)
             for models in map(logging.getLogger, ("voicegen.chat", "voicegen.tts", "voicegen.servers")):
-                models.addHandler(shown)
-                undo.callback(models.removeHandler, shown)
+                models.addHandler(warnings)
+                undo.callback(models.removeHandler, warnings)
         logger.setLevel(logging.INFO)
         undo.callback(logger.setLevel, level)
         try:
@@ -42,6 +44,11 @@ def logging_to(store: Store, *, show: bool) -> Iterator[None]:
         except Exception:
             _log.exception("an unexpected error")
             raise
+
+
+class _Shown(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record))
 
 
 class _JournalHandler(logging.Handler):

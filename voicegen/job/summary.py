@@ -7,6 +7,20 @@ from pathlib import Path
 
 from voicegen.text.shown import shown
 
+SAMPLES = 3
+"""How many rows a summary shows."""
+
+_WIDTH = 80  # of a terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A row that is ok, to look at: the beginnings of its texts; the path is relative to the run's folder."""
+
+    question: str
+    answer: str
+    audio_path: str
+
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
@@ -20,6 +34,7 @@ class RunSummary:
         session_audio_seconds: of audio made in this session.
         cut_answers: rows of this session that are ok, but whose answer was cut at `chat.max_tokens`.
         errors: each reason that rows of the run failed or were rejected, with how many did.
+        samples: the first rows of the run that are ok.
     """
 
     output_dir: Path
@@ -34,6 +49,7 @@ class RunSummary:
     session_audio_seconds: float
     cut_answers: int = 0
     errors: tuple[tuple[str, int], ...] = ()
+    samples: tuple[Sample, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -54,12 +70,15 @@ def print_summary(summary: RunSummary) -> None:
     if summary.session_rows:
         print(
             f"speed     {summary.session_rows / summary.session_seconds:.2f} rows a second, "
-            f"{summary.speedup:.1f} times real time, {_length(summary.session_seconds)} after loading the models"
+            f"{summary.speedup:.1f} times real time, {_length(summary.session_seconds)} after loading"
         )
     elif summary.ok + summary.rejected + summary.failed < summary.rows:
         print("speed     no row was finished")
     else:
         print("speed     nothing was left to do")
+    for sample in summary.samples:
+        print(_fitted(f"  {sample.audio_path}  {sample.question}"))
+        print(_fitted(f"      {sample.answer}"))
     print(f"audio in  {summary.output_dir / 'audio'}")
     print(f"manifest  {summary.manifest}")
     if summary.cut_answers:
@@ -73,6 +92,16 @@ def print_summary(summary: RunSummary) -> None:
         print("The manifest's column `error` says why each row failed; retry_failed=true tries them again.")
     if summary.rejected:
         print("A rejected take is then drawn anew, with another seed.")
+
+
+def _fitted(line: str) -> str:
+    """A line of a terminal, cut where it is too long."""
+    from rich.text import Text
+
+    indent = line[: len(line) - len(line.lstrip())]
+    text = Text(indent + " ".join(shown(line).split()))
+    text.truncate(_WIDTH, overflow="ellipsis")
+    return text.plain
 
 
 def _length(seconds: float) -> str:
