@@ -33,7 +33,7 @@ def test_typing_streaming_interrupting_and_every_command(tmp_path, server, talke
 
     shown = terminal.say("hello")
     assert "assistant: You said hello. That is all." in shown
-    assert re.search(r"first token \d+\.\d+ s, first audio \d+\.\d+ s, .* times real time", shown)
+    assert re.search(r"first token \d+\.\d+ s, first audio \d+\.\d+ s, .*\naudio .* times real time: outputs/", shown)
     saved = re.search(r"outputs/chat/response_\d{8}_\d{6}\.wav", shown)
     assert len(read_wav(tmp_path / saved[0])[0])
     body = server.requests[-1].body

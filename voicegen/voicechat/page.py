@@ -62,9 +62,9 @@ class Page:
             self.note("(interrupted)")
         elif reply.failure is not None and not reply.failures:
             self.note(f"({reply.failure[1]})")
-        self.note(timings_line(reply))
-        if reply.audio_path is not None:
-            self.note(str(reply.audio_path))
+        self.note(_written(reply))
+        if heard := _spoken(reply):
+            self.note(heard)
         for failure in reply.failures:
             self.error(f"a piece could not be spoken: {failure}")
         verdict = reply.verdict
@@ -72,18 +72,22 @@ class Page:
             self.error(f"{verdict.reason}: ask again")
 
 
-def timings_line(reply: SpokenReply) -> str:
-    """Time to first token, time to first audio and speedup, in one line."""
+def _written(reply: SpokenReply) -> str:
+    """How soon the answer came. Each of the two lines fits a terminal of 80 columns."""
+    timings = reply.timings
+    parts = [("first token", timings.first_token), ("first audio", timings.first_audio), ("answer", timings.last_token)]
+    return ", ".join(f"{what} {seconds:.2f} s" for what, seconds in parts if seconds is not None)
+
+
+def _spoken(reply: SpokenReply) -> str:
+    """How much there is to hear, how fast it was made, and where it is; "" where there is nothing."""
     timings = reply.timings
     parts = []
-    if timings.first_token is not None:
-        parts.append(f"first token {timings.first_token:.2f} s")
-    if timings.first_audio is not None:
-        parts.append(f"first audio {timings.first_audio:.2f} s")
-    parts.append(f"answer {timings.last_token:.2f} s")
     if timings.speedup is not None:
-        parts.append(f"{timings.audio:.1f} s of audio at {timings.speedup:.1f} times real time")
-    return ", ".join(parts)
+        parts.append(f"audio {timings.audio:.1f} s, {timings.speedup:.1f} times real time")
+    if reply.audio_path is not None:
+        parts.append(str(reply.audio_path))
+    return ": ".join(parts)
 
 
 def _console(file: TextIO) -> Console:

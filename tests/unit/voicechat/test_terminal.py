@@ -57,6 +57,17 @@ def test_on_a_pipe_answers_alone_go_to_standard_output(chat_of):
     assert "\x1b" not in notes
 
 
+def test_what_is_told_beside_an_answer_fits_a_terminal_of_80_columns(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out, err = io.StringIO(), io.StringIO()
+    model = PlainChatModel("This is an answer of some length. " * 20)
+    with VoiceChatPipeline(model, ToneSpeech(8000, duration=None)) as pipeline:
+        ChatTerminal(pipeline, Page(out, err)).talk(["hello?", "/help"])
+    lines = err.getvalue().splitlines()
+    assert any(line.startswith("audio ") and line.endswith(".wav") for line in lines)
+    assert [line for line in lines if len(line) > 80] == []
+
+
 def test_the_turns_are_given_to_the_recorder(chat_of):
     chat = chat_of(PlainChatModel("One.", "Two."))
     chat.talk("first?", "/retry", "/exit", "never asked")
