@@ -9,7 +9,8 @@ A reply is a chain of messages, each a header and content:
 The generation prompt ends with `<|start|>assistant`, so a reply begins inside the first header. Only `final` without a
 recipient is the answer. A recipient may stand before or after the channel, in any channel. Everything else that the
 assistant writes in messages (`analysis`, a preamble in `commentary`, a message without a channel) counts as reasoning:
-it is never shown as the answer. Text that stands in no message is the answer, as llama.cpp's server gives it behind
+it is never shown as the answer. Muse's dialect has recipients in place of channels: `to=self` is reasoning, `to=user`
+the answer. Text that stands in no message is the answer, as llama.cpp's server gives it behind
 `<|end|>`. A message by another role ends the reply for good: what the model makes up after it is never read.
 
 Source: the harmony format guide and the parser of github.com/openai/harmony (openai-harmony 0.0.8), which is the judge
@@ -34,6 +35,7 @@ from voicegen.reading.known_markers import (
     HARMONY_STOPS,
     HARMONY_TOKENS,
     MESSAGE,
+    MESSAGE_END,
     START,
     TURN_MARKS,
 )
@@ -41,7 +43,7 @@ from voicegen.reading.markers import Control
 from voicegen.records import ToolCall
 
 _FORCE_ANSWER = f"{CHANNEL}final{MESSAGE}"
-_PEOPLE = frozenset({"user", "assistant", "system", "developer", "all"})
+_PEOPLE = frozenset({"user", "assistant", "system", "developer", "all", "self"})
 
 
 class _State(Enum):
@@ -77,6 +79,7 @@ class HarmonyGrammar:
 
     def control(self, marker: Control) -> Iterator[Delta]:
         """Takes a marker; one without a meaning inside content is part of the text, as for the judge."""
+        marker = Control(END, marker.text) if marker.name == MESSAGE_END else marker
         name = marker.name
         if self._state is _State.CONTENT and not (self._is_answer and name == START):
             yield from self._control_in_content(marker)
@@ -174,7 +177,7 @@ class HarmonyGrammar:
             return
         yield from self._settle(Beginning.REASONING)
         self._tool = recipient if recipient is not None and recipient not in _PEOPLE else None
-        self._is_answer = channel[:1] == ["final"] and recipient is None
+        self._is_answer = (channel[:1], recipient) in ((["final"], None), ([], "user"))
         self._call_text = ""
         self._state = _State.CONTENT
         if self._tool is None:

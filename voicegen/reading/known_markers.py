@@ -15,7 +15,9 @@ START, END, MESSAGE, CHANNEL = "<|start|>", "<|end|>", "<|message|>", "<|channel
 RETURN, CALL_END, CONSTRAIN, END_OF_TEXT = "<|return|>", "<|call|>", "<|constrain|>", "<|endoftext|>"
 
 HARMONY_TOKENS: Final = (START, END, MESSAGE, CHANNEL, RETURN, CALL_END, CONSTRAIN)
-HARMONY_STOPS: Final = (RETURN, CALL_END, END_OF_TEXT)  # `<|end|>` only ends a message: the answer may come after it
+MESSAGE_END, TURN_END = "<|eom|>", "<|eot|>"  # Muse's `<|end|>` and `<|return|>`
+HARMONY_STOPS: Final = (RETURN, CALL_END, END_OF_TEXT, TURN_END)
+"""`<|end|>` is none: it only ends a message, and the answer may come after it."""
 
 THINK: Final[Pair] = ("<think>", "</think>")
 
@@ -101,7 +103,7 @@ class Markers:
     @property
     def harmonys(self) -> frozenset[str]:
         """The markers of a reply in harmony."""
-        return self.stops | frozenset(HARMONY_TOKENS)
+        return self.stops | frozenset({*HARMONY_TOKENS, MESSAGE_END})
 
     @property
     def tags(self) -> frozenset[str]:

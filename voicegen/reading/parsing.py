@@ -255,7 +255,8 @@ class TokenParser(_Parser):
 
         Feed them to the model and, one by one, to this parser, then go on generating with the same cache.
         """
-        text = self._grammar.force_answer()
+        knows_format = self._markers.harmony or self._grammar is self._tagged
+        text = self._grammar.force_answer() if knows_format else ""
         return self._encode(text) if text else []
 
     def _flushed(self) -> list[Delta]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.tool_parsers import json_tools
 
-from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, real_harmony, think_tokenizer
+from tests.chat_tokenizers import byte_tokenizer, chatml_tokenizer, real_harmony, think_tokenizer, trl_template
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import call_arguments, malformed_text
@@ -559,6 +559,18 @@ def test_words_that_only_look_like_a_header_are_the_answer(text: str) -> None:
         parser = TextParser(begins)
         pieces_of(parser, *text)
         assert (parser.answer, parser.reasoning) == (text, None)
+
+
+def test_a_dialect_of_harmony_without_channels_is_told_by_its_recipients() -> None:
+    text = " to=self<|message|>hm<|eom|><|start|>assistant to=user<|message|>Yes.<|eot|><|start|>user<|message|>Next?"
+    special = ["<|start|>", "<|message|>", "<|eom|>", "<|eot|>"]
+    muse = ChatTemplate(byte_tokenizer(trl_template("muse_glimmer"), special, eos="<|eot|>"))
+    assert muse.stop_tokens == set(muse.encode("<|eot|>"))
+    parser = TextParser()
+    pieces_of(parser, *text)
+    for reading in (parser, read(muse, text)):
+        assert (reading.answer, reading.reasoning, reading.stopped) == ("Yes.", "hm", True)
+    assert read(muse, " to=self<|message|>hm", finish=False).force_answer_tokens() == []
 
 
 def test_a_turn_that_the_model_makes_up_is_not_read() -> None:

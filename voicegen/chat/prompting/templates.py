@@ -19,8 +19,10 @@ from voicegen.reading.detokenizer import IncrementalDecoder
 from voicegen.reading.known_markers import (
     HARMONY_STOPS,
     HARMONY_TOKENS,
+    MESSAGE,
     PHRASES,
     REASONING,
+    START,
     THINK,
     TURN_MARKS,
     Markers,
@@ -195,7 +197,8 @@ class ChatTemplate:
         stops = _ids(getattr(self.tokenizer, "eos_token_ids", None)) | _ids(self.tokenizer.eos_token_id)
         known = {name: token for token, name in self._special.items()}
         stops |= {known[name] for name in (*TURN_MARKS, "</s>") if name in known}
-        stops |= {token for token in self.encode(self._between_turns) if token in self._special}
+        between = self.encode(self._between_turns)  # a message's start and header may begin the answer too
+        stops |= {token for token in between if self._special.get(token) not in (None, START, MESSAGE)}
         return frozenset(stops)
 
     @cached_property
