@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 
 import pytest
 
@@ -9,11 +10,6 @@ from tests.product import ROOT, cold_voicegen, manifest_rows, voicegen, warm_voi
 
 README = (ROOT / "README.md").read_text("utf-8")
 FEWER = ("questions.limit=3", "chat.max_tokens=8")
-FILES = {
-    "questions.csv": "id,Question\na,What is one plus one?\nb,Who wrote Hamlet?\nc,Why?\n",
-    "qa.csv": "question,answer\nWho?,Nobody at all.\nWhere?,Over there.\n",
-    "talks.csv": "talk,question\nA,My name is Ada.\nA,What is my name?\n",
-}
 
 
 def blocks(language):
@@ -43,8 +39,7 @@ RUNS = [command for command in OURS if words_of(command)[0] == "run" and command
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("readme")
-    for name, text in FILES.items():
-        (place / name).write_text(text, "utf-8")
+    shutil.copytree(ROOT / "data", place / "data")  # what a clone has, and nothing else
     return place
 
 
