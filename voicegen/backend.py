@@ -30,6 +30,7 @@ class Backend(Generic[S]):
     Attributes:
         settings: their type; its `kind` is the backend's name and that of its file in `conf/`.
         owns: whether a name that is given for a model is one of this backend's models.
+        settings_of: the settings that such a name stands for.
         models: names or repositories that it is mostly used with, for `doctor` to look for.
         needs: modules that must be importable.
         install: the command that installs them.
@@ -37,6 +38,7 @@ class Backend(Generic[S]):
 
     settings: type[S]
     owns: Callable[[str], bool]
+    settings_of: Callable[[str], Mapping[str, str]] = lambda name: {"model": name}
     models: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     install: str = ""
@@ -123,6 +125,11 @@ class Backends(Generic[B]):
     def owner(self, name: str) -> B:
         """The backend whose model `name` is."""
         return next(row for row in self._rows if row.owns(name))
+
+    @property
+    def usual(self) -> B:
+        """The one that takes any name."""
+        return self._rows[-1]
 
     @property
     def settings(self) -> Any:

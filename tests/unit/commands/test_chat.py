@@ -55,6 +55,15 @@ def test_the_wavs_go_where_they_are_asked_to(chat, tmp_path):
     assert len(wavs(tmp_path / "outputs" / "other")) == 1
 
 
+def test_a_model_of_any_backend_is_named_by_one_flag(chat):
+    assert chat("--chat-model", "echo", "--tts-model", "tone", "--single", "Hi there.")[:2] == (0, "Hi there.\n")
+    with pytest.raises(ConfigError, match=r"http://127\.0\.0\.1:9/v1#MODEL"):
+        chat("--chat-model", "http://127.0.0.1:9/v1", "--single", "Hi.")
+    server = ("--chat-model", "http://127.0.0.1:9/v1#m", "chat.retries=0", "--no-save-audio")
+    with pytest.raises(ModelError, match=r"http://127\.0\.0\.1:9/v1 can't be reached"):
+        chat(*server, "--single", "Hi.")
+
+
 @pytest.mark.parametrize("words", [("--no-save-audio",), ("voicechat.save_audio=false",)])
 def test_without_audio_an_answer_is_in_writing_only(chat, tmp_path, words):
     assert chat(*words, "--single", "Hi there.")[:2] == (0, "Hi there.\n")

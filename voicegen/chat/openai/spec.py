@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import Field
 
 from voicegen.backend import ChatBackend
-from voicegen.errors import ConfigError
 from voicegen.protocols import AnswerModel, ChatModel
+from voicegen.servers.name import is_server, server_settings
 from voicegen.settings import NOT_IDENTITY, GeneratingSettings, ServerSettings
 
 if TYPE_CHECKING:
@@ -60,15 +60,14 @@ def _open(name: str) -> ChatModel:
     from voicegen.chat.openai.chat_model import OpenAIChatModel
     from voicegen.chat.openai.server import Server
 
-    base_url, _, model = name.partition("#")
-    if not model:
-        raise ConfigError(f"{name} is a server: say which of its models as well, {base_url}#MODEL")
-    return OpenAIChatModel(Server(model, base_url))
+    named = server_settings(name)
+    return OpenAIChatModel(Server(named["model"], named["base_url"]))
 
 
 SPEC: Final = ChatBackend(
     settings=OpenAISettings,
-    owns=lambda name: name.startswith(("http://", "https://")),
+    owns=is_server,
+    settings_of=server_settings,
     needs=("openai",),
     install="`uv sync`, or `pip install openai`",
     look=_look,

@@ -11,6 +11,7 @@ from voicegen.backend import SpeechBackend
 from voicegen.bounds import Positive, SampleRate
 from voicegen.errors import ConfigError
 from voicegen.protocols import SpeechModel
+from voicegen.servers.name import is_server, server_settings
 from voicegen.settings import ServerSettings, SpeakingSettings, VoiceConfig
 
 
@@ -56,15 +57,14 @@ def _open(name: str, _device: str, _prompts: Mapping[str, Any]) -> SpeechModel:
     from voicegen.servers.endpoint import Endpoint
     from voicegen.tts.openai.speech import OpenAISpeech
 
-    base_url, _, model = name.partition("#")
-    if not model:
-        raise ConfigError(f"{name} is a server: say which of its models as well, {base_url}#MODEL")
-    return OpenAISpeech.open(Endpoint(model, base_url, group="tts"))
+    named = server_settings(name)
+    return OpenAISpeech.open(Endpoint(named["model"], named["base_url"], group="tts"))
 
 
 SPEC: Final = SpeechBackend(
     settings=OpenAISpeechSettings,
-    owns=lambda name: name.startswith(("http://", "https://")),
+    owns=is_server,
+    settings_of=server_settings,
     needs=("openai",),
     install="`uv sync`, or `pip install openai`",
     look=_look,
