@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from voicegen.text.english import in_words
+from voicegen.text.languages import family
 
 _URL = re.compile(
     r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)(?:\([^\s<>()]*\)|[^\s<>()])+(?<![.,;:!?\]}'\"”’*_])", re.IGNORECASE
@@ -82,11 +83,11 @@ def to_spoken(text: str, language: str = "en") -> str:
     Returns:
         The spoken form; "" when nothing in `text` can be spoken, which the caller must report as a failed row.
     """
-    family = re.split("[-_]", language)[0].lower()
-    stop = _FULL_STOPS.get(family, ".")
+    spoken_language = family(language)
+    stop = _FULL_STOPS.get(spoken_language, ".")
     unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text))))
     source = _PLACEHOLDER.sub(r"\1", _TAG.sub(_tag_as_space, _without_unread(unmarked)))
-    reads = family == "en"
+    reads = spoken_language == "en"
     blocks = [clean for block in _blocks(_parser().parse(source), reads) if (clean := _tidy(block, stop, reads))]
     if reads:
         blocks = [said for block in blocks if (said := in_words(block))]

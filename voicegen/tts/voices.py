@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from voicegen.audio.wav import read_wav
 from voicegen.errors import ModelError
+from voicegen.text.languages import family
 from voicegen.text.spoken import is_speakable
 
 Mode = Literal["match", "context"]
@@ -159,7 +160,7 @@ class VoiceCatalog:
             prompt = VoicePrompt.from_files(
                 prompt.audio, prompt.transcript, prompt.mode, language=prompt.language, name=name
             )
-        if self.language and prompt.language and _family(prompt.language) != _family(self.language):
+        if self.language and prompt.language and family(prompt.language) != family(self.language):
             raise ModelError(
                 f"voice prompt {name!r} is in {prompt.language}, and {self.language} is to be spoken: "
                 "use a recording in that language, or set the language to the recording's"
@@ -245,7 +246,3 @@ def _transcript(transcript: Path | str, audio: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
         raise ModelError(f"the transcript {path} of the voice prompt {audio} cannot be read: {reason}") from error
-
-
-def _family(language: str) -> str:
-    return language.replace("_", "-").split("-")[0].lower()

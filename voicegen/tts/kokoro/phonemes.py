@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from voicegen.errors import ModelError
+from voicegen.text.languages import family
 
 _LANGUAGE_OF: Final[Mapping[str, str]] = MappingProxyType(
     {"a": "en", "b": "en", "e": "es", "f": "fr", "h": "hi", "i": "it", "j": "ja", "p": "pt", "z": "zh"}
@@ -35,11 +36,6 @@ _AMERICAN: Final = (*_ENGLISH, ("ɚ", "əɹ"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜ�
 _OF_BRITAIN: Final = (*_ENGLISH, ("eə", "ɛː"), ("iə", "ɪə"), ("ᵻ", "ɪ"), ("ɚ", "ə"))
 
 _SPEAKING: Final = threading.Lock()  # espeak-ng keeps its voice for the whole process, between two calls
-
-
-def family(language: str) -> str:
-    """The language of a code with or without a country."""
-    return re.split("[-_]", language)[0].lower()
 
 
 def speaks(voice: str, language: str) -> bool:

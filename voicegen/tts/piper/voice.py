@@ -16,6 +16,7 @@ from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
+from voicegen.text.languages import family
 from voicegen.tts.piper.spec import STARTER_VOICE
 from voicegen.tts.threads import open_session, spoken_by_threads, usual_threads
 from voicegen.tts.voices import check_voice_name
@@ -237,7 +238,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 def _check_language(settings: dict[str, Any], language: str, path: Path) -> None:
     spoken = _language(settings)
-    if spoken and _family(language) != _family(spoken):
+    if spoken and family(language) != family(spoken):
         raise ModelError(f"the voice {path.stem} speaks {spoken}, not {language}; choose another voice or language")
 
 
@@ -257,10 +258,6 @@ def length_scale(speed: float) -> float:
 def _check_speed(speed: float) -> None:
     if not 0.25 <= speed <= 4.0:
         raise ModelError(f"speed must be between 0.25 and 4, not {speed}")
-
-
-def _family(language: str) -> str:
-    return language.replace("_", "-").split("-")[0].lower()
 
 
 def _speakers(count: int, ids: Mapping[str, int]) -> dict[str, int]:
