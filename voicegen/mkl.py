@@ -1,8 +1,10 @@
 """The branch of MKL, by which torch and MLX multiply on an x86-64 CPU.
 
-Left alone, MKL chooses its code by the processor and by a product's shape, so that a row's bits can change with the
-rows beside it; on AMD's processors it chooses slow code as well. One branch for the whole process ends both (Intel's
-"conditional numerical reproducibility"). The function that sets it is exported by torch's `libtorch_cpu.so`.
+Left alone, MKL chooses its code by the processor, slow code on AMD's, so that bits differ from one call to the next
+where the choice does. One branch for the whole process ends that (Intel's "conditional numerical reproducibility").
+Within a branch a row's bits still hang on how many rows a product has: Marvis computes its rows in blocks of one size,
+and answers are drawn so that rounding next to never changes one. (MKL's STRICT mode gives a product's rows the same
+bits whatever their number; `MKL_CBWR=AVX512,STRICT` asks for it.) `libtorch_cpu.so` exports the function that is used.
 """
 
 from __future__ import annotations

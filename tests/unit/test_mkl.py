@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +26,17 @@ def test_a_fresh_process_gets_one_branch_on_any_processor() -> None:
 @pytest.mark.parametrize(("asked", "branch"), [("COMPATIBLE", "COMPATIBLE"), ("AVX2", "AVX2"), ("AVX2,STRICT", "AVX2")])
 def test_a_branch_that_the_user_set_stays(asked: str, branch: str) -> None:
     assert _said(MKL_CBWR=asked) == branch
+
+
+@pytest.mark.skipif(settle_mkl() is None, reason="this torch has no MKL")
+@pytest.mark.parametrize("branch", ["COMPATIBLE", "AVX2", "AUTO"])
+def test_marvis_says_the_same_to_the_bit_in_company_on_any_branch(branch: str) -> None:
+    promise = "tests/unit/tts/marvis/test_frames.py::test_on_the_cpu_company_does_not_change_a_bit"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", promise],
+        env=os.environ | {"MKL_CBWR": branch},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout

@@ -104,5 +104,11 @@ def speakable(text: str) -> str:
 
 
 def spoken_length(text: str) -> int:
-    """Characters that take time to say; a wide one (Chinese, Japanese, Korean) counts as three."""
-    return sum(3 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text if not c.isspace())
+    """Letters that a text takes the time of: a wide character counts as three, a digit or a symbol as a word."""
+    return sum(_letters(character) for character in text if not character.isspace())
+
+
+def _letters(character: str) -> int:
+    if unicodedata.category(character)[0] in "NS" or character in "%&@#*/":
+        return 6  # "seven", and its part of "hundred" and "thousand"; "equals", "percent"
+    return 3 if unicodedata.east_asian_width(character) in "WF" else 1  # Chinese, Japanese, Korean

@@ -7,6 +7,7 @@ import pytest
 
 from tests.marvis_checkpoints import write_tokenizer
 from voicegen.errors import ModelError
+from voicegen.tts.marvis.requests import FRAME_RATE, frames_allowed, frames_needed
 from voicegen.tts.marvis.tokenizer import TextTokenizer, speakable, spoken_length
 
 
@@ -74,3 +75,11 @@ def test_white_space_becomes_single_spaces() -> None:
 
 def test_wide_characters_take_longer_to_say() -> None:
     assert (spoken_length("ab c"), spoken_length("日本")) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1999999999.", 5.96), ("2^64 = 18446744073709551616", 11.5), ("50% of $3", 2.2)]
+)
+def test_digits_and_symbols_have_the_time_of_the_words_that_they_are_read_as(text, seconds):
+    assert seconds <= frames_needed(text) / FRAME_RATE <= 2 * seconds
+    assert frames_allowed(text) / FRAME_RATE >= 2 * seconds
