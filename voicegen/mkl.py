@@ -3,8 +3,9 @@
 Left alone, MKL chooses its code by the processor, slow code on AMD's, so that bits differ from one call to the next
 where the choice does. One branch for the whole process ends that (Intel's "conditional numerical reproducibility").
 Within a branch a row's bits still hang on how many rows a product has: Marvis computes its rows in blocks of one size,
-and answers are drawn so that rounding next to never changes one. (MKL's STRICT mode gives a product's rows the same
-bits whatever their number; `MKL_CBWR=AVX512,STRICT` asks for it.) `libtorch_cpu.so` exports the function that is used.
+and answers are drawn so that rounding next to never changes one. AVX2 needs MKL's strict mode even for blocks of one
+size (a test of Marvis on one thread fails without it); on AVX-512 that mode, `MKL_CBWR=AVX512,STRICT`, gives the rows
+of every product the same bits, and makes a product of one row slower. torch's `libtorch_cpu.so` exports the function.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def settle_mkl() -> str | None:
     if library is None or not hasattr(library, "mkl_serv_cbwr_set"):
         return None
     if library.mkl_serv_cbwr_get(_BRANCH_ONLY) in _UNSET:
-        wanted = (AVX512, AVX2, COMPATIBLE) if _is_intel() else (AVX2, COMPATIBLE)
+        wanted = (AVX512, AVX2 | _STRICT, COMPATIBLE) if _is_intel() else (AVX2 | _STRICT, COMPATIBLE)
         any(library.mkl_serv_cbwr_set(branch) == 0 for branch in wanted)
     branch = library.mkl_serv_cbwr_get(_BRANCH_ONLY) & ~_STRICT
     return None if branch in _UNSET else BRANCHES.get(branch, str(branch))
