@@ -112,7 +112,7 @@ class Marvis:
         found = find_model(str(path_or_repo), revision=revision, patterns=(*HUB_PATTERNS, "prompts/*"))
         config = read_config(found.path)
         _checked_codebooks(codebooks, config)
-        tokenizer = TextTokenizer.load(found.path, config.text_tokenizer)
+        tokenizer = TextTokenizer.load(found.path, config.text_tokenizer, config.text_vocab)
         model = MarvisModel(config, load_weights(found.path, config), chosen, choose_dtype(dtype, chosen))
         precision = str(model.dtype).removeprefix("torch.")
         own = found.path / "mimi"

@@ -1,7 +1,7 @@
 """Text to tokens, as the checkpoint was trained: `[speaker]text` between the tokenizer's begin and end tokens.
 
 The tokenizer is the one in the checkpoint's folder; else the one that its config's `text_tokenizer` names; else
-SmolLM2's, wrapped in `<|im_start|>` and `<|im_end|>`.
+the one that has as many tokens as the model: SmolLM2's, wrapped in `<|im_start|>` and `<|im_end|>`, or Llama 3.2's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 from voicegen.tts.marvis.config import read_object
 
-DEFAULT_TOKENIZER = "HuggingFaceTB/SmolLM2-135M-Instruct"
+SMOLLM2, LLAMA = "HuggingFaceTB/SmolLM2-135M-Instruct", "meta-llama/Llama-3.2-1B"
+TOKENIZERS = {49_152: SMOLLM2, 128_256: LLAMA}
+"""By `text_vocab_size`, what CSM's descendants were trained with."""
+
 DEFAULT_WRAP = ("<|im_start|>", "<|im_end|>")
 FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -29,22 +32,27 @@ class TextTokenizer:
         self._end = end
 
     @classmethod
-    def load(cls, folder: Path, text_tokenizer: str | None = None) -> TextTokenizer:
-        """Finds and reads the tokenizer of a checkpoint.
+    def load(cls, folder: Path, text_tokenizer: str | None = None, text_vocab: int = 49_152) -> TextTokenizer:
+        """Finds and reads the tokenizer of a checkpoint whose model knows `text_vocab` tokens.
 
         Raises:
             ModelError: There is none here or on the hub, or it cannot be read.
         """
         if (folder / "tokenizer.json").is_file():
             return cls._read(folder)
-        name = text_tokenizer or DEFAULT_TOKENIZER
+        name = text_tokenizer or TOKENIZERS.get(text_vocab)
+        if name is None:
+            raise ModelError(
+                f"{folder} has no tokenizer.json, and no known tokenizer has the {text_vocab} tokens of its model: "
+                "put the tokenizer.json that it was trained with there"
+            )
         try:
             found = find_model(name, patterns=FILES).path
         except ModelError as error:
             raise ModelError(
                 f"{folder} has no tokenizer.json, and {name} cannot be had ({error}): put a tokenizer.json there"
             ) from None
-        return cls._read(found, wrap=DEFAULT_WRAP if text_tokenizer is None else None)
+        return cls._read(found, wrap=DEFAULT_WRAP if text_tokenizer is None and name == SMOLLM2 else None)
 
     @classmethod
     def _read(cls, folder: Path, wrap: tuple[str, str] | None = None) -> TextTokenizer:

@@ -83,3 +83,19 @@ def test_wide_characters_take_longer_to_say() -> None:
 def test_digits_and_symbols_have_the_time_of_the_words_that_they_are_read_as(text, seconds):
     assert seconds <= frames_needed(text) / FRAME_RATE <= 2 * seconds
     assert frames_allowed(text) / FRAME_RATE >= 2 * seconds
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (128_256, "no tokenizer.json, and meta-llama/Llama-3.2-1B cannot be had"),
+        (777, "has the 777 tokens of its model"),
+    ],
+)
+def test_a_folder_without_a_tokenizer_is_not_given_one_of_another_size(tmp_path, monkeypatch, size, message):
+    def absent(name, **_):
+        raise ModelError(f"{name} is not here")
+
+    monkeypatch.setattr("voicegen.tts.marvis.tokenizer.find_model", absent)
+    with pytest.raises(ModelError, match=message):
+        TextTokenizer.load(tmp_path, None, size)
