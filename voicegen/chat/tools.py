@@ -24,8 +24,9 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from voicegen.errors import ConfigError
-from voicegen.reading.calls import malformed_text, well_formed
+from voicegen.reading.calls import malformed_text
 from voicegen.records import Message, Role, ToolCall
+from voicegen.text.well_formed import well_formed
 
 ENTRY_POINTS = "voicegen.tools"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

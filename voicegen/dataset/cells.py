@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from voicegen.dataset.readers.block import well_formed
+from voicegen.text.well_formed import well_formed
 
 
 class CellError(ValueError):

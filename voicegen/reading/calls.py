@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from voicegen.records import ToolCall
+from voicegen.text.well_formed import well_formed
 
 CALL: Final = ("<tool_call>", "</tool_call>")
 """What stands around a call in the form of Hermes and Qwen."""
 
 _MALFORMED = "_malformed_arguments"
 _DEEPEST = 100  # levels of JSON: beyond any schema, and within what every writer of JSON can take again
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def well_formed(text: str) -> str:
-    """`text` with U+FFFD for every lone surrogate, which stands for a byte that was no UTF-8 and cannot be encoded."""
-    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def read_json(text: str) -> Any:

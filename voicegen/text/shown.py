@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from voicegen.text.well_formed import well_formed
+
 _STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
 def shown(text: str) -> str:
@@ -14,4 +15,4 @@ def shown(text: str) -> str:
 
     Half a character, which no terminal can be sent, becomes U+FFFD. Takes pieces of a text as well as the whole.
     """
-    return _HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", _STEERING.sub("", text))
+    return well_formed(_STEERING.sub("", text))

@@ -13,7 +13,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final, Protocol, Self, TextIO
 
 from voicegen.errors import VoicegenError
-from voicegen.reading.calls import well_formed
+from voicegen.text.well_formed import well_formed
 from voicegen.voicechat.commands import Room, is_command, run_command
 from voicegen.voicechat.page import Page
 from voicegen.voicechat.pipeline import VoiceChatPipeline

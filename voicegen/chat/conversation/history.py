@@ -13,8 +13,9 @@ from pathlib import Path
 from voicegen.chat.messages import message_from_dict, message_to_dict
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
-from voicegen.reading.calls import read_json, well_formed
+from voicegen.reading.calls import read_json
 from voicegen.records import Message, Role
+from voicegen.text.well_formed import well_formed
 
 _KEPT_WHEN_FULL = 0.75  # trimming below the limit leaves room for several turns that reuse the KV cache
 

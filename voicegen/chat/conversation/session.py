@@ -23,8 +23,8 @@ from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
 from voicegen.chat.tools import Tool, ToolRegistry, cut_text
 from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import ChatModel, ChatUsage
-from voicegen.reading.calls import well_formed
 from voicegen.records import Message, Role
+from voicegen.text.well_formed import well_formed
 
 
 class ChatSession:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from voicegen.text.well_formed import well_formed
+
 BLOCK_ROWS = 2048
 JSON_ENCODED = {b"encoding": b"json"}  # field metadata: each cell is the JSON text of what the input held
 
@@ -109,10 +111,3 @@ def arrow_array(values: Sequence[Any], type: pa.DataType) -> pa.Array:
         return pa.array(values, type)
     except UnicodeEncodeError:
         return pa.array([value if value is None else well_formed(value) for value in values], type)
-
-
-def well_formed(text: str) -> str:
-    """`text` with U+FFFD for each half of a surrogate pair, which JSON can name and UTF-8 cannot hold."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
