@@ -45,9 +45,11 @@ class AdjustedSpeech:
     def around(cls, model: SpeechModel, settings: RateAndSpeed) -> SpeechModel:
         """`model` with the rate and speed of `settings`; `model` itself when it has them already.
 
-        A model that sets its own speed was given the speed when it was made, and is not stretched.
+        A model that sets its own speed does so, and is not stretched.
         """
-        speed = settings.speed if model.traits.at_speed is None else 1.0
+        speed, at_speed = settings.speed, model.traits.at_speed
+        if speed != 1.0 and at_speed is not None:
+            model, speed = at_speed(speed), 1.0
         if speed == 1.0 and settings.sample_rate in (None, model.sample_rate):
             return model
         return cls(model, settings.sample_rate, speed)

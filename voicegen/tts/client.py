@@ -24,11 +24,12 @@ from voicegen.protocols import SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
+from voicegen.text.languages import family
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.spec import DEFAULT_MODEL
-from voicegen.tts.speaking import mapped, speak_one, words_of
+from voicegen.tts.speaking import mapped, speak_one, stream_one, words_of
 from voicegen.tts.synth import file_prefix, speak_to_folder
 from voicegen.tts.voices import PromptFiles
 
@@ -134,14 +135,13 @@ class MarvisTTSClient:
         config = config or TTSConfig()
         model = self._configured(config)
         utterance = _utterance(text, config, seed)
-        pieces = model.stream(utterance)
         given: list[NDArray[np.float32]] = []
 
         def passed_on(piece: NDArray[np.float32]) -> Waveform:
             given.append(piece)
             return Waveform(piece, model.sample_rate)
 
-        reason = yield from mapped(passed_on, pieces)
+        reason = yield from mapped(passed_on, stream_one(model, utterance))
         whole = np.concatenate(given) if given else np.zeros(0, np.float32)
         _check(Speech(utterance, whole, model.sample_rate, reason))
 
@@ -189,16 +189,12 @@ class MarvisTTSClient:
         config = config or TTSConfig()
         return self.save_wav(self.synthesize(text, config, seed=seed), path, subtype=config.subtype)
 
-    def _configured(self, config: TTSConfig) -> AdjustedSpeech:
+    def _configured(self, config: TTSConfig) -> SpeechModel:
         """The model at the speed and rate of `config`."""
         spoken = self.model.traits.language
-        if spoken and config.language[:2] != spoken[:2]:
+        if spoken and family(config.language) != family(spoken):
             raise ModelError(f"the voice {self.model.info.id} speaks {spoken}, not {config.language}")
-        model, speed = self.model, config.speed
-        at_speed = model.traits.at_speed
-        if speed != 1.0 and at_speed is not None:
-            model, speed = at_speed(speed), 1.0
-        return AdjustedSpeech(LongTextSpeech(model), config.sample_rate, speed)
+        return AdjustedSpeech.around(LongTextSpeech(self.model), config)
 
 
 def batch_synthesize(

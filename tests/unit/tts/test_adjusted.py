@@ -66,7 +66,9 @@ def test_a_model_that_is_right_already_is_given_back_itself() -> None:
 
 def test_a_model_that_controls_its_speed_is_not_stretched_again(joe: PiperSpeech) -> None:
     long = LongTextSpeech(joe, 100)
-    assert AdjustedSpeech.around(long, Settings(speed=2.0)) is long
+    faster = AdjustedSpeech.around(long, Settings(speed=2.0))
+    assert isinstance(faster, LongTextSpeech)
+    assert speak(faster).duration == speak(joe.at_speed(2.0)).duration
     assert AdjustedSpeech.around(long, Settings(sample_rate=8000, speed=2.0)).sample_rate == 8000
 
 

@@ -39,7 +39,6 @@ def _speech_model(settings: KokoroSettings, voices: VoiceConfig) -> SpeechModel:
         settings.model,
         revision=settings.revision,
         language=settings.language,
-        speed=settings.speed,
         threads=settings.workers,
     )
     model.check_voices(voices.speaking)

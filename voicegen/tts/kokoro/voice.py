@@ -50,7 +50,6 @@ class KokoroSpeech:
         *,
         revision: str | None = None,
         language: str = "en",
-        speed: float = 1.0,
         threads: int | None = None,
     ) -> KokoroSpeech:
         """Loads a model with all of its voices.
@@ -59,7 +58,6 @@ class KokoroSpeech:
             model: `kokoro-82m`, whose parts are in wheels; a folder or its .onnx file; or `org/repository` on the hub.
             revision: branch, tag or commit on the hub.
             language: of the texts: en, es, fr, hi, it or pt.
-            speed: how many times as fast as a voice's own pace, between 0.25 and 4.
             threads: utterances spoken at once; by default one for each processor, at most 8.
 
         Raises:
@@ -68,7 +66,7 @@ class KokoroSpeech:
         """
         check_language(language)
         files = find_kokoro(model, revision)
-        return cls(_session(files), files, language, speed, threads or usual_threads())
+        return cls(_session(files), files, language, 1.0, threads or usual_threads())
 
     @property
     def traits(self) -> Traits:
@@ -124,8 +122,6 @@ class KokoroSpeech:
             "speed": np.array([self._speed], dtype=np.float32),
         }
         samples = np.asarray(self._session.run(None, inputs)[0], dtype=np.float32).reshape(-1)
-        if not np.isfinite(samples).all():
-            raise ModelError("the voice's model produced NaN or infinity")
         return np.clip(samples, -1.0, 1.0)
 
 

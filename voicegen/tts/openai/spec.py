@@ -47,7 +47,6 @@ def _speech_model(settings: OpenAISpeechSettings, voices: VoiceConfig) -> Speech
         max_tokens=settings.max_tokens,
         batch_size=settings.batch_size,
         concurrency=settings.concurrency,
-        speed=settings.speed,
         extra=settings.extra,
     )
 

@@ -52,7 +52,6 @@ class OpenAISpeech:
         max_tokens: int | None = 2048,
         batch_size: int = 1,
         concurrency: int = 16,
-        speed: float = 1.0,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Asks nothing yet; the arguments are those of `open`, and `voices` the names that the server lists."""
@@ -65,7 +64,7 @@ class OpenAISpeech:
         self._max_tokens = max_tokens
         self._batch_size = batch_size
         self._concurrency = concurrency
-        self._speed = speed
+        self._speed = 1.0
         self._extra = dict(extra or {})
 
     @classmethod
@@ -77,7 +76,7 @@ class OpenAISpeech:
             voice: of that take; the server's default if None.
             settings: `response_format` `wav` or `pcm`; `pcm_rate`, in Hz, of bare samples; `max_tokens` of a take;
                 `batch_size` of utterances a request, for a server with a batch endpoint; `concurrency` of requests;
-                `speed`; `extra` fields of each request.
+                `extra` fields of each request.
 
         Raises:
             ModelError: the server can't be reached, or does not speak.

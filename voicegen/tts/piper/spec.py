@@ -33,7 +33,6 @@ def _speech_model(settings: PiperSettings, voices: VoiceConfig) -> SpeechModel:
         settings.model,
         revision=settings.revision,
         language=settings.language,
-        speed=settings.speed,
         threads=settings.workers,
     )
     model.check_voices(voices.speaking)
