@@ -21,7 +21,9 @@ from voicegen.settings import (
     Settings,
     SpeakingSettings,
     VoiceConfig,
+    identity_unless,
 )
+from voicegen.text.wording import Reading, Wording
 from voicegen.tts.backends import SPEECH
 
 
@@ -51,6 +53,13 @@ class VoiceChatConfig(Settings):
     def speaks(self) -> bool:
         """Whether answers are spoken at all."""
         return self.save_audio or self.play or self.record is not None
+
+
+class TextConfig(Settings):
+    """What the spoken form is to do with what is no plain words."""
+
+    code: Reading = Field(json_schema_extra=identity_unless("read"))
+    url: Reading = Field(json_schema_extra=identity_unless("read"))
 
 
 class LocalExecutorConfig(Settings):
@@ -85,9 +94,15 @@ class JobConfig(Settings):
     questions: QuestionsConfig
     chat: ChatConfig
     tts: SpeechConfig
+    text: TextConfig
     voice: VoiceConfig
     executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
+
+    @property
+    def wording(self) -> Wording:
+        """How an answer is put in words."""
+        return Wording(self.tts.language, self.text.code, self.text.url)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a flat mapping of dotted keys to JSON values."""
@@ -99,9 +114,9 @@ class JobConfig(Settings):
 
 def _identity_items(settings: BaseModel, prefix: str) -> Iterable[tuple[str, Any]]:
     for key, field in type(settings).model_fields.items():
-        mark = field.json_schema_extra.get("identity") if isinstance(field.json_schema_extra, dict) else None
+        mark = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         value = getattr(settings, key)
-        if mark is False or (mark == "if set" and not value):
+        if mark.get("identity") is False or ("identity unless" in mark and value == mark["identity unless"]):
             continue
         if isinstance(value, BaseModel):
             yield from _identity_items(value, f"{prefix}{key}.")

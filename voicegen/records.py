@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -97,6 +97,7 @@ class Utterance:
     """One piece of text to be spoken, in one take that `seed` draws.
 
     `part` counts the pieces of a text that was split, from 0; `attempt` the takes of the text, this one included.
+    `left_out` is what of the text as written is not said.
     """
 
     index: int
@@ -105,6 +106,7 @@ class Utterance:
     seed: int = 0
     part: int = 0
     attempt: int = 1
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ class ManifestRow:
     seed: int
     answer: str | None = None
     answer_spoken: str | None = None
+    left_out: Sequence[str] = ()
     reasoning: str | None = None
     voice: str | None = None
     clip: Clip | None = None

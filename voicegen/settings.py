@@ -1,8 +1,8 @@
 """What the settings of every backend share, and what a name or a path in them may be.
 
 A field marked `NOT_IDENTITY` may differ between two commands that go on with the same run: where it runs and how
-fast, not what comes out. One marked `IDENTITY_IF_SET` came after the first version: runs from before it go on where it
-is empty. Defaults live in `conf/`.
+fast, not what comes out. One marked `identity_unless` came after the first version: runs from before it go on where it
+does as they did. Defaults live in `conf/`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ from voicegen.bounds import (
 from voicegen.protocols import GenerationOptions
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
-IDENTITY_IF_SET: dict[str, Any] = {"identity": "if set"}
+
+
+def identity_unless(former: Any) -> dict[str, Any]:
+    """Marks a setting that came after the first version, which did as the value `former` does."""
+    return {"identity unless": former}
 
 
 def _from_home(value: Any) -> Any:
@@ -110,7 +114,7 @@ class GeneratingSettings(AnsweringSettings):
     max_tokens: Positive
     temperature: Temperature
     top_p: Probability
-    stop: StopStrings = Field(json_schema_extra=IDENTITY_IF_SET)
+    stop: StopStrings = Field(json_schema_extra=identity_unless(()))
     reasoning_effort: Effort | None
     reasoning_budget: NotNegative
     keep_reasoning: bool

@@ -150,7 +150,7 @@ def _open(
             save_audio=settings.save_audio,
             stream=settings.stream,
             voice=next(iter(config.voice.names), None),
-            language=config.tts.language,
+            wording=config.wording,
             subtype=config.tts.subtype,
             player=StreamPlayer(voice.sample_rate, open_stream) if voice and open_stream else None,
             seed=config.seed,

@@ -27,6 +27,7 @@ Speaks texts into outputs/synth/000000.wav, 000001.wav ... with metadata.csv, wh
   FILE                        a text file: each line is spoken; or CSV, TSV, Parquet or JSONL: a column is spoken;
                               - or nothing: the lines of standard input
   tts=piper|marvis  tts.*     the speech model: tts.speed=1.1 tts.sample_rate=16000 ...
+  text.*                      how it is put in words: text.url=skip ...
   voice.names=[a,b]  voice.*  who speaks
   name=NAME  output_dir=FOLDER  seed=N  questions.limit=N
   overwrite=true              moves what is in the folder aside first
@@ -103,7 +104,7 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
         folder.path,
         prefix=prefix,
         subtype=config.tts.subtype,
-        language=config.tts.language,
+        wording=config.wording,
         voice=plan.voice,
         seed=config.seed,
     )

@@ -16,7 +16,7 @@ from voicegen.records import ManifestRow
 
 DEFAULT_SPLIT = "train"
 FROM_ROW = (
-    "index", "reasoning", "answer_spoken", "voice", "status", "error", "finish_reason", "attempts", "seed",
+    "index", "reasoning", "answer_spoken", "left_out", "voice", "status", "error", "finish_reason", "attempts", "seed",
     "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 )  # fmt: skip
 FROM_CLIP = {

@@ -106,7 +106,7 @@ class _LocalRun:
     def _ask(self) -> None:
         job = self._job
         feed = job.feed(lambda question, failure: self._asked(unasked(question, failure)))
-        for record in ask(feed, self._answer_model, job.config.tts.language, job.ledger.attempt):
+        for record in ask(feed, self._answer_model, job.config.wording, job.ledger.attempt):
             self._asked(record)
 
     def _asked(self, record: Script | Outcome) -> None:

@@ -217,7 +217,7 @@ _REMEDY = "restore the file, or start anew with overwrite=true"
 
 
 def _to_line(row: ManifestRow) -> bytes:
-    fields = {name: value for name in _ROW_FIELDS if (value := getattr(row, name)) is not None and value != {}}
+    fields = {name: value for name in _ROW_FIELDS if (value := getattr(row, name)) not in (None, {}, ())}
     if row.clip is not None:
         fields["clip"] = {name: getattr(row.clip, name) for name in _CLIP_FIELDS}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"

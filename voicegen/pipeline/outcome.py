@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voicegen.quality.verdict import Verdict
-from voicegen.records import Answer, Clip, Failure, FinishReason, ManifestRow, Question, Speech, Utterance
+from voicegen.records import Answer, Clip, Failure, FinishReason, ManifestRow, Question, Speech, Status, Utterance
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A row after its last stage: a `speech` and its `verdict`, or the `failure` that ended it, and what was before."""
+    """A row after its last stage: a `speech` and its `verdict`, or the `failure` that ended it, and what was before.
+
+    A text that may not be spoken has a verdict without a speech.
+    """
 
     index: int
     question: Question | None = None
@@ -39,10 +42,11 @@ class Outcome:
         answer, speech = self.answer, self.speech
         return ManifestRow(
             index=self.index,
-            status="failed" if speech is None else "ok" if clip is not None else "rejected",
+            status=self._status(clip),
             seed=self.question.seed if self.question else 0,
             answer=answer.text if answer else None,
             answer_spoken=self.utterance.text if self.utterance else None,
+            left_out=self.utterance.left_out if self.utterance else (),
             reasoning=answer.reasoning if answer and keep_reasoning else None,
             voice=self._voice(),
             clip=clip,
@@ -54,6 +58,11 @@ class Outcome:
             chat_seconds=round(answer.seconds, 4) if answer else None,
             tts_seconds=round(speech.seconds, 4) if speech else None,
         )
+
+    def _status(self, clip: Clip | None) -> Status:
+        if clip is not None:
+            return "ok"
+        return "failed" if self.failure is not None or self.verdict is None else "rejected"
 
     def _voice(self) -> str | None:
         """The one that spoke, which may be the model's default; of a row without a take, the one that was planned."""

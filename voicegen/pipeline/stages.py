@@ -15,7 +15,8 @@ from voicegen.pipeline.plan import take_seed
 from voicegen.protocols import AnswerModel, SpeechModel
 from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import Answer, Failure, Question, Speech, Utterance
-from voicegen.text.spoken import to_spoken, too_long
+from voicegen.text.spoken import SpokenForm, spoken_form, too_long
+from voicegen.text.wording import Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Script:
 
 
 def ask(
-    feed: QuestionFeed, model: AnswerModel, language: str, attempt: Callable[[int], int]
+    feed: QuestionFeed, model: AnswerModel, wording: Wording, attempt: Callable[[int], int]
 ) -> Iterator[Script | Outcome]:
     """Has the feed's questions answered; yields what to speak, or how the row ended, in completion order.
 
@@ -44,20 +45,24 @@ def ask(
         if isinstance(record, Failure):
             yield Outcome(question.index, question=question, failure=record)
         else:
-            yield to_script(record, language, attempt(question.index))
+            yield to_script(record, wording, attempt(question.index))
 
 
-def to_script(answer: Answer, language: str, attempt: int = 1) -> Script | Outcome:
-    """Rewrites an answer so that it can be spoken."""
+def to_script(answer: Answer, wording: Wording, attempt: int = 1) -> Script | Outcome:
+    """Rewrites an answer so that it can be spoken; one that would lose a part of a sentence is rejected unspoken."""
     question = answer.question
     excess = too_long(answer.text)
-    text = "" if excess else to_spoken(answer.text, language)
-    if not text:
+    form = SpokenForm("") if excess else spoken_form(answer.text, wording)
+    if not form.text:
         nothing = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
         reason = f"the answer has {excess}" if excess else nothing
         return Outcome(question.index, question, answer, failure=Failure(question.index, "text", reason))
     seed = take_seed(question.seed, attempt)
-    return Script(answer, Utterance(question.index, text, question.voice, seed, attempt=attempt))
+    left_out = tuple(piece.text for piece in form.left_out)
+    utterance = Utterance(question.index, form.text, question.voice, seed, attempt=attempt, left_out=left_out)
+    if form.problem is not None:
+        return Outcome(question.index, question, answer, utterance, verdict=Verdict("rejected", form.problem))
+    return Script(answer, utterance)
 
 
 class SpeechFeed:

@@ -1,21 +1,27 @@
-"""Turns a written answer into text that can be spoken: what only the eye reads goes, every word stays.
+"""Turns a written answer into text that can be spoken: formatting goes, every word is said or listed as left out.
 
 English then has all in words that is said in words (`voicegen.text.english`); in another language numbers, symbols and
 abbreviations are left to the voice.
+
+Formatting is what a page does not show as words: marks of Markdown, tags, comments, scripts, the address behind a
+link's text, footnote marks, rules, bullets, markers of chats, control characters. It is no part of what was left out.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from voicegen.text.english import in_words
-from voicegen.text.languages import family
+from voicegen.text.shown import shown
+from voicegen.text.wording import Wording
 
 _URL = re.compile(
     r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)(?:\([^\s<>()]*\)|[^\s<>()])+(?<![.,;:!?\]}'\"”’*_])", re.IGNORECASE
@@ -46,15 +52,23 @@ _ESCAPES = re.compile(
 )
 _LETTERS_IN_DISGUISE = ("<font>", "<wide>", "<narrow>", "<circle>", "<initial>", "<medial>", "<final>", "<isolated>")
 _LIGATURES_AND_NUMERALS = re.compile("[\ufb00-\ufb06\u2160-\u217f]")
+_NUMBERS_IN_DISCS = "".join(map(chr, range(0x2776, 0x2794)))  # which Unicode decomposes to nothing
 _HALF_WIDTH_JAMO = re.compile("[\uffa0-\uffdc]")  # their full forms would no longer join to syllables
 _LINE = "\x1f"  # stands for a line break of the source, whose own control characters are gone
 _WRAPPED_AT = 50  # characters: a line as long as this may be prose that goes on in the next
 _TAGS_WITHIN_WORDS = {"a", "b", "em", "i", "mark", "s", "span", "strong", "u"}
 _EMOJI = re.compile(
-    "[\N{WATCH}-\N{BLACK SQUARE FOR STOP}\u2600-\u27bf\u2b05-\u2b55\U0001f000-\U0001faff]"
+    "[\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa\u2600-\u266c\u2670-\u27bf\u2b05-\u2b07\u2b1b-\u2b55"
+    "\U0001f000-\U0001faff]"
     "[\ufe0e\ufe0f\u200d\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
     "|(?<=[0-9#*])\ufe0f?\u20e3|[\ufe0e\ufe0f\ufffd]"
 )
+_SELECTORS = "\u20e3\ufe0e\ufe0f\ufffd "  # what is left of an emoji whose digit is read, and what was no character
+_MARKS_OF_A_CELL = (
+    dict.fromkeys("✓✔✅☑", "yes") | {"✔️": "yes", "☑️": "yes"} | dict.fromkeys("✗✘❌☒✖", "no") | {"✖️": "no"}
+)
+_NAMES = {"code": "code", "url": "an address"}
+_ITEM_NUMBER = re.compile(r"^\d+\.")
 _STRAY_MARKUP = re.compile(r"\*{2,}|`+|(?<!\w)_{2,}|_{2,}(?!\w)|~{2,}")
 _CODE_OF_WORDS = re.compile(r"[\w .'-]*\w[\w .'-]*(?:\(\))?")
 _EMPTY_BRACKETS = re.compile(r"\(\s*[,;:.]?\s*\)|\[\s*\]|\{\s*\}|<\s*>")
@@ -66,33 +80,65 @@ LONGEST_TEXT = 100_000  # characters: some two hours of speech
 _FULL_STOPS = {"zh": "。", "ja": "。", "hi": "।"}
 
 
-def to_spoken(text: str, language: str = "en") -> str:
-    """Gives `text`, which may be Markdown, as one line that a speech model can read aloud.
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A piece of the text that is not said.
+
+    Attributes:
+        kind: what it is; an emoji and a picture without words are no part of a sentence, wherever they stand.
+        text: as written.
+        inside: whether it is missing from a sentence whose other words are said.
+    """
+
+    kind: Literal["code", "url", "emoji", "image"]
+    text: str
+    inside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenForm:
+    """What is said of a text, "" where nothing can be.
+
+    Attributes:
+        left_out: what is not said of it, in order.
+        problem: why the text may not be taken as said, where a sentence of it would lose what was not to be left out.
+    """
+
+    text: str
+    left_out: tuple[LeftOut, ...] = ()
+    problem: str | None = None
+
+
+def spoken_form(text: str, wording: Wording) -> SpokenForm:
+    """Gives `text`, which may be Markdown, as one line that a speech model can read aloud, and what is left out of it.
 
     Headings, list items and table rows become sentences; a table's cells are separated by commas; links and images
-    become their text; short lines are sentences of their own. Code blocks, emoji, known tags of HTML and SSML, markers
-    such as `<|im_end|>`, escape sequences and control characters are left out; other words in angle brackets stay.
-    English has addresses and inline code read; another language has addresses left out, and inline code where it is no
-    words. Letters and digits in another dress (full width, mathematical) become plain ones.
+    become their text; short lines are sentences of their own. Letters and digits in another dress (full width,
+    mathematical) become plain ones.
+
+    Code blocks, emoji and images without words are left out. English has addresses and inline code read; in another
+    language addresses are left out, and inline code where it is no words. `wording` may have them left out in English.
 
     Args:
         text: the answer as the model wrote it.
-        language: a language code such as `en` or `zh-CN`; it decides what is put in words, and which full stop closes a
-            heading.
-
-    Returns:
-        The spoken form; "" when nothing in `text` can be spoken, which the caller must report as a failed row.
+        wording: its language, which decides what is put in words and which full stop closes a heading; and more.
     """
-    spoken_language = family(language)
-    stop = _FULL_STOPS.get(spoken_language, ".")
     unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text))))
     source = _PLACEHOLDER.sub(r"\1", _TAG.sub(_tag_as_space, _without_unread(unmarked)))
-    reads = spoken_language == "en"
-    blocks = [clean for block in _blocks(_parser().parse(source), reads) if (clean := _tidy(block, stop, reads))]
-    if reads:
+    english = wording.family == "en"
+    stop = _FULL_STOPS.get(wording.family, ".")
+    reader = _Reader(code=english and wording.code == "read", url=english and wording.url == "read", english=english)
+    blocks = [clean for block in reader.blocks(_parser().parse(source)) if (clean := reader.tidied(block, stop))]
+    if english:
         blocks = [said for block in blocks if (said := in_words(block))]
     spoken = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
-    return spoken if is_speakable(spoken) else ""
+    left_out = tuple(reader.left_out)
+    return SpokenForm(spoken if is_speakable(spoken) else "", left_out, _problem(left_out, wording))
+
+
+def to_spoken(text: str, language: str = "en") -> str:
+    """What is said of `text`, in a language such as `en` or `zh-CN`; "" when nothing in it can be spoken."""
+    return spoken_form(text, Wording(language)).text
 
 
 def is_speakable(text: str) -> bool:
@@ -127,6 +173,8 @@ def _printable(text: str) -> str:
 
 def _plain(character: str) -> str:
     """A letter or digit without its dress; raised and lowered ones and fractions stay, as they mean something else."""
+    if character in _NUMBERS_IN_DISCS:
+        return f"{unicodedata.numeric(character):.0f}"
     if not character.isalnum() or _HALF_WIDTH_JAMO.match(character):
         return character
     dressed = unicodedata.decomposition(character).startswith(_LETTERS_IN_DISGUISE)
@@ -156,60 +204,100 @@ def _tag_as_space(tag: re.Match[str]) -> str:
     return "" if tag[1].lower() in _TAGS_WITHIN_WORDS else " "
 
 
-def _blocks(tokens: list[Token], reads: bool) -> Iterator[str]:
-    """Yields the text of each paragraph, heading, list item and table row."""
-    number = ""
-    cells: list[str] | None = None
-    for token in tokens:
-        if token.type == "tr_open":
-            cells = []
-        elif token.type == "tr_close":
-            yield ", ".join(cell for cell in cells or [] if cell.strip())
-            cells = None
-        elif token.type == "list_item_open":
-            if number:
-                yield number
-            number = f"{token.info}." if token.info else ""
-        elif token.type == "inline":
-            content = _inline(token, reads)
-            if cells is not None:
-                cells.append(content)
-            else:
-                yield f"{number} {content}"
+def _problem(left_out: Iterable[LeftOut], wording: Wording) -> str | None:
+    for piece in left_out:
+        if piece.inside and wording.wants(piece.kind):
+            what = shown(piece.text if len(piece.text) <= 60 else f"{piece.text[:57]}...")
+            return (
+                f"a sentence would lose {_NAMES[piece.kind]} that is not read in {wording.language}: {what}; "
+                f"text.{piece.kind}=skip leaves it out"
+            )
+    return None
+
+
+class _Reader:
+    """Reads the blocks of one text, and keeps what it leaves out.
+
+    Args:
+        code: read inline code; else only what of it is words.
+        url: read addresses.
+        english: whether the words of English may be put in.
+    """
+
+    def __init__(self, *, code: bool, url: bool, english: bool) -> None:
+        self._code = code
+        self._url = url
+        self._english = english
+        self._of_block: list[LeftOut] = []
+        self.left_out: list[LeftOut] = []
+
+    def blocks(self, tokens: list[Token]) -> Iterator[str]:
+        """Yields the text of each paragraph, heading, list item and table row."""
+        number = ""
+        cells: list[str] | None = None
+        for token in tokens:
+            if token.type == "tr_open":
+                cells = []
+            elif token.type == "tr_close":
+                yield ", ".join(cell for cell in cells or [] if cell.strip())
+                cells = None
+            elif token.type == "list_item_open":
+                if number:
+                    yield number
+                number = f"{token.info}." if token.info else ""
+            elif token.type == "inline":
+                content = self._inline(token)
+                if cells is not None:
+                    cells.append(_MARKS_OF_A_CELL.get(content.strip(), content) if self._english else content)
+                else:
+                    yield f"{number} {content}"
+                    number = ""
+            elif token.type in ("fence", "list_item_close") and number:
+                yield number  # "42." alone is a list item without text for Markdown, and an answer for us
                 number = ""
-        elif token.type in ("fence", "list_item_close") and number:
-            yield number  # "42." alone is a list item without text for Markdown, and an answer for us
-            number = ""
+            if token.type == "fence":
+                self.left_out.append(LeftOut("code", token.content.strip()))
 
+    def tidied(self, block: str, stop: str) -> str:
+        """Takes addresses, emoji and markup that was never closed out of `block`, and the holes that they leave."""
+        block = block if self._url else _URL.sub(lambda url: self._without("url", url[0], inside=True), block)
+        block = _STRAY_MARKUP.sub("", _EMOJI.sub(lambda emoji: self._without("emoji", emoji[0]), block))
+        lines = [" ".join(line.split()) for line in _lines_as_sentences(block, stop).split("\n")]
+        block = " ".join([line if line.endswith(_TERMINAL) else f"{line}," for line in lines[:-1] if line] + lines[-1:])
+        block = " ".join(_SPACE_BEFORE_MARK.sub("", _EMPTY_BRACKETS.sub("", block)).split())
+        is_sentence = is_speakable(_ITEM_NUMBER.sub("", block))
+        self.left_out += [replace(piece, inside=piece.inside and is_sentence) for piece in self._of_block]
+        self._of_block.clear()
+        return block
 
-def _inline(token: Token, reads: bool) -> str:
-    """The words of a line: emphasis unwrapped, links and images as their text, code only where it is words."""
-    words = []
-    for child in token.children or []:
-        if child.type == "code_inline":
-            is_words = _CODE_OF_WORDS.fullmatch(child.content) is not None
-            if reads:
-                words.append(child.content)
+    def _inline(self, token: Token) -> str:
+        """The words of a line: emphasis unwrapped, links and images as their text."""
+        words = []
+        for child in token.children or []:
+            if child.type == "code_inline":
+                words.append(self._inline_code(child.content))
+            elif child.type == "image":
+                words.append(self._inline(child) or self._without("image", str(child.attrs.get("src", ""))))
+            elif child.type == "softbreak":
+                words.append(_LINE)
+            elif child.type == "hardbreak":
+                words.append("\n")
             else:
-                words.append(child.content.replace("_", " ").replace("()", "") if is_words else "")
-        elif child.type == "image":
-            words.append(_inline(child, reads))
-        elif child.type == "softbreak":
-            words.append(_LINE)
-        elif child.type == "hardbreak":
-            words.append("\n")
-        else:
-            words.append(_printable(child.content))  # an entity may stand for a control character
-    return "".join(words)
+                words.append(_printable(child.content))  # an entity may stand for a control character
+        return "".join(words)
 
+    def _inline_code(self, code: str) -> str:
+        if self._code:
+            return code
+        if not self._english and _CODE_OF_WORDS.fullmatch(code):
+            return code.replace("_", " ").replace("()", "")
+        return self._without("code", code, inside=True)
 
-def _tidy(block: str, stop: str, reads: bool) -> str:
-    """Takes addresses, emoji and markup that was never closed out of `block`, and the holes that they leave."""
-    block = _STRAY_MARKUP.sub("", _EMOJI.sub(" ", block if reads else _URL.sub(" ", block)))
-    lines = [" ".join(line.split()) for line in _lines_as_sentences(block, stop).split("\n")]
-    block = " ".join([line if line.endswith(_TERMINAL) else f"{line}," for line in lines[:-1] if line] + lines[-1:])
-    block = _SPACE_BEFORE_MARK.sub("", _EMPTY_BRACKETS.sub("", block))
-    return " ".join(block.split())
+    def _without(self, kind: Literal["code", "url", "emoji", "image"], text: str, *, inside: bool = False) -> str:
+        """What stands in the place of a piece that is left out."""
+        if text.strip(_SELECTORS):
+            self._of_block.append(LeftOut(kind, text, inside))
+        return " "
 
 
 def _lines_as_sentences(block: str, stop: str) -> str:

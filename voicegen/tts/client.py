@@ -25,6 +25,7 @@ from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.languages import family
+from voicegen.text.wording import Reading, Wording
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
@@ -44,6 +45,8 @@ class TTSConfig:
         sample_rate: Hz; None for the model's own.
         speed: how many times as fast as the model's own pace, 0.25 to 4; the pitch stays.
         subtype: the sample format of files: PCM_16, PCM_24 or FLOAT.
+        code: `read` or `skip` code inside a sentence; a text whose code has no reading cannot be spoken unless skipped.
+        url: the same of addresses.
 
     Raises:
         ConfigError: a value that cannot be.
@@ -54,6 +57,13 @@ class TTSConfig:
     sample_rate: SampleRate | None = None
     speed: Speed = 1.0
     subtype: Subtype = "PCM_16"
+    code: Reading = "read"
+    url: Reading = "read"
+
+    @property
+    def wording(self) -> Wording:
+        """How a text is put in words."""
+        return Wording(self.language, self.code, self.url)
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -242,7 +252,7 @@ def batch_synthesize(
         prefix=beginning,
         digits=max(3, len(str(len(listed) - 1))),
         subtype=config.subtype,
-        language=config.language,
+        wording=config.wording,
         voice=config.voice,
         seed=seed,
     )
@@ -267,7 +277,7 @@ def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utter
     if not isinstance(text, str):
         raise ModelError(f"text {index} is {text!r}, not a string")
     try:
-        return Utterance(index, words_of(text, config.language), config.voice, seed)
+        return Utterance(index, words_of(text, config.wording), config.voice, seed)
     except ModelError as error:
         raise ModelError(f"text {index} cannot be spoken ({error}): {text[:40]!r}") from None
 

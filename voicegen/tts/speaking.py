@@ -13,24 +13,28 @@ from voicegen.errors import ModelError
 from voicegen.protocols import SpeechModel, SpeechStream
 from voicegen.reading.written import read_written
 from voicegen.records import Failure, FinishReason, Speech, Utterance
-from voicegen.text.spoken import to_spoken, too_long
+from voicegen.text.spoken import spoken_form, too_long
+from voicegen.text.wording import Wording
 
 T = TypeVar("T")
 
 _SEVERITY: Final[tuple[FinishReason, ...]] = ("stop", "length", "runaway")
 
 
-def words_of(text: str, language: str) -> str:
+def words_of(text: str, wording: Wording) -> str:
     """What is to be said of a text, which a model may have written: the spoken form of its answer, never empty.
 
     Raises:
-        ModelError: there is nothing to say, or far too much.
+        ModelError: there is nothing to say, or far too much, or a sentence would lose a part of it.
     """
     if excess := too_long(text):
         raise ModelError(f"the text has {excess}")
     written = read_written(text)
-    if spoken := to_spoken(written.answer, language):
-        return spoken
+    form = spoken_form(written.answer, wording)
+    if form.text and form.problem is not None:
+        raise ModelError(form.problem)
+    if form.text:
+        return form.text
     raise ModelError(written.problem or "the text holds nothing to say aloud")
 
 

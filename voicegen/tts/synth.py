@@ -13,6 +13,7 @@ from voicegen.protocols import SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
+from voicegen.text.wording import IN_ENGLISH, Wording
 from voicegen.tts.speaking import words_of
 
 
@@ -24,7 +25,7 @@ def speak_to_folder(
     prefix: str = "",
     digits: int = 6,
     subtype: Subtype = "PCM_16",
-    language: str = "en",
+    wording: Wording = IN_ENGLISH,
     voice: str | Callable[[int], str | None] | None = None,
     seed: int = 0,
 ) -> Iterator[Clip | Failure]:
@@ -40,7 +41,7 @@ def speak_to_folder(
         prefix: what the names begin with.
         digits: at least so many in each number.
         subtype: of the WAVs.
-        language: of the texts, a code such as `en`.
+        wording: how the texts are put in words.
         voice: of all texts, or what gives it by a text's place; the model's default if None.
         seed: a text's own seed comes from this and its place.
 
@@ -52,7 +53,7 @@ def speak_to_folder(
     """
     folder = Path(folder)
     unspeakable: list[Failure] = []
-    for record in model.speak(_utterances(texts, language, voice, seed, unspeakable)):
+    for record in model.speak(_utterances(texts, wording, voice, seed, unspeakable)):
         yield from _taken_out(unspeakable)
         if isinstance(record, Failure):
             yield record
@@ -74,7 +75,7 @@ def file_prefix(name: str) -> str:
 
 def _utterances(
     texts: Iterable[str | Failure],
-    language: str,
+    wording: Wording,
     voice: str | Callable[[int], str | None] | None,
     seed: int,
     unspeakable: list[Failure],
@@ -84,7 +85,7 @@ def _utterances(
             unspeakable.append(text)
             continue
         try:
-            spoken = words_of(text, language)
+            spoken = words_of(text, wording)
         except ModelError as error:
             unspeakable.append(Failure(index, "text", str(error)))
         else:

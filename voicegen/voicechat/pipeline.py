@@ -25,6 +25,7 @@ from voicegen.files import output_error
 from voicegen.protocols import ChatModel, SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.seeds import derived_seed
+from voicegen.text.wording import Wording
 from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.spec import DEFAULT_MODEL
@@ -56,6 +57,7 @@ class VoiceChatPipeline:
         stream: bool = True,
         voice: str | None = None,
         language: str = "en",
+        wording: Wording | None = None,
         subtype: Subtype = "PCM_16",
         player: Player | None = None,
         seed: int = 0,
@@ -72,6 +74,7 @@ class VoiceChatPipeline:
             stream: whether to speak while the answer is still being written.
             voice: a name that the speech model knows; None for its default voice.
             language: of the answers.
+            wording: how the answers are put in words, and their language, where that is more.
             subtype: sample format of the WAVs.
             player: what plays the answers; None to play nothing.
             seed: of the model and of the voice; each answer is spoken with a seed made from it.
@@ -87,7 +90,7 @@ class VoiceChatPipeline:
         self._output_dir = Path(output_dir)
         self._save_audio = save_audio
         self._stream = stream
-        self._language = language
+        self._wording = wording or Wording(language)
         self._subtype: Subtype = subtype
         self._seed = seed
         self._asked = 0
@@ -181,7 +184,7 @@ class VoiceChatPipeline:
         should_stop: Callable[[], bool] | None = None,
     ) -> SpokenTurn:
         """The first half of `reply`, which may be stopped: until the answer is written, spoken and heard."""
-        turn = SpokenTurn(self._worker, self.voice, self._language, derived_seed(self._seed, self._asked))
+        turn = SpokenTurn(self._worker, self.voice, self._wording, derived_seed(self._seed, self._asked))
         self._asked += 1
         self._last = text, len(self.session.turns)
         stopped = should_stop or _never

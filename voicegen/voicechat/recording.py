@@ -19,7 +19,6 @@ from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import audio_path
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.pipeline.writer import Writer
-from voicegen.quality.verdict import judge
 from voicegen.records import Answer, Failure, ModelInfo, Question
 from voicegen.store import Store
 from voicegen.voicechat.pipeline import VoiceChatPipeline
@@ -172,4 +171,4 @@ def _outcome(question: Question, reply: SpokenReply) -> Outcome:
         return Outcome(question.index, question, answer, failure=Failure(question.index, *reply.failure))
     assert reply.take is not None
     speech = replace(reply.take, utterance=replace(reply.take.utterance, index=question.index))
-    return Outcome.of_take(answer, speech.utterance, speech, judge(speech))
+    return Outcome.of_take(answer, speech.utterance, speech, reply.verdict)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from voicegen.text.split import split_sentences
-from voicegen.text.spoken import to_spoken
+from voicegen.text.spoken import spoken_form
+from voicegen.text.wording import IN_ENGLISH, Wording
 
 SHORTEST_CLAUSE: Final = 20
 """Characters of a first clause: less would be over before the next piece is ready."""
@@ -47,11 +48,17 @@ class SpeakablePieces:
     The pieces say every word of the answer once, whatever the deltas are.
 
     Args:
-        language: of the answer, for `voicegen.text.spoken.to_spoken`.
+        wording: how the answer is put in words.
+
+    Attributes:
+        left_out: what the pieces so far do not say.
+        problem: why that is too much, as `voicegen.text.spoken.SpokenForm` has it.
     """
 
-    def __init__(self, language: str = "en") -> None:
-        self._language = language
+    def __init__(self, wording: Wording = IN_ENGLISH) -> None:
+        self._wording = wording
+        self.left_out: list[str] = []
+        self.problem: str | None = None
         self._text = ""  # what no piece has taken yet; it begins a block or goes on with one
         self._started = False
 
@@ -66,9 +73,15 @@ class SpeakablePieces:
         return self._spoken(_pieces(rest))
 
     def _spoken(self, raw: Iterator[str]) -> list[str]:
-        pieces = [spoken for piece in raw if (spoken := to_spoken(piece, self._language))]
+        pieces = [spoken for piece in raw if (spoken := self._said(piece))]
         self._started = self._started or bool(pieces)
         return pieces
+
+    def _said(self, piece: str) -> str:
+        form = spoken_form(piece, self._wording)
+        self.left_out += [left.text for left in form.left_out]
+        self.problem = self.problem or form.problem
+        return form.text
 
     def _complete(self) -> Iterator[str]:
         while (end := _block_end(self._text)) is not None:
@@ -84,7 +97,7 @@ class SpeakablePieces:
             return None
         ends = [end for end in _sentence_ends(self._text) if _WHOLE_WORD.match(self._text, end)]
         if not self._started:
-            ends += _first_ends(self._text, self._language)
+            ends += _first_ends(self._text, self._wording.family == "en")
         return min(ends, default=None)
 
 
@@ -141,9 +154,9 @@ def _sentence_ends(text: str) -> Iterator[int]:
             yield position
 
 
-def _first_ends(text: str, language: str) -> list[int]:
+def _first_ends(text: str, english: bool) -> list[int]:
     """Where the first clause ends, and the first phrase where the words that begin one are known."""
-    ends = [_first_clause_end(text), _first_phrase_end(text) if language.startswith("en") else None]
+    ends = [_first_clause_end(text), _first_phrase_end(text) if english else None]
     return [end for end in ends if end is not None]
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from voicegen.protocols import ChatUsage
 from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import FinishReason, Speech, Stage, Utterance
+from voicegen.text.wording import Wording
 from voicegen.voicechat.sentences import SpeakablePieces
 from voicegen.voicechat.speaking import SpeechWorker, SpokenAnswer
 
@@ -58,6 +59,8 @@ class SpokenReply:
         usage: tokens; None where the answer was interrupted while it was written.
         voice: that spoke; None for the model's default.
         seed: of the voice.
+        left_out: what of the text was not said.
+        problem: why that is too much.
     """
 
     text: str
@@ -72,13 +75,15 @@ class SpokenReply:
     usage: ChatUsage | None
     voice: str | None
     seed: int
+    left_out: tuple[str, ...] = ()
+    problem: str | None = None
 
     @property
     def take(self) -> Speech | None:
         """What was spoken as one take; None for an answer in writing only."""
         if self.sampling_rate is None:
             return None
-        utterance = Utterance(0, self.spoken, self.voice, self.seed)
+        utterance = Utterance(0, self.spoken, self.voice, self.seed, left_out=self.left_out)
         return Speech(utterance, self.samples, self.sampling_rate, self.finish_reason, self.timings.speaking)
 
     @property
@@ -97,7 +102,12 @@ class SpokenReply:
         """What the sound of the answer is worth, as a run would say; in writing only it is ok."""
         if self.failure is not None:
             return Verdict("failed", self.failure[1])
-        return Verdict() if self.take is None else judge(self.take)
+        if self.take is None:
+            return Verdict()
+        verdict = judge(self.take)
+        if verdict.status == "ok" and self.problem is not None:
+            return Verdict("rejected", self.problem)
+        return verdict
 
 
 class SpokenTurn:
@@ -106,16 +116,16 @@ class SpokenTurn:
     Args:
         worker: what speaks it; None for an answer in writing only.
         voice: that says it.
-        language: of the answer.
+        wording: how the answer is put in words.
         seed: of the voice.
     """
 
-    def __init__(self, worker: SpeechWorker | None, voice: str | None, language: str, seed: int) -> None:
+    def __init__(self, worker: SpeechWorker | None, voice: str | None, wording: Wording, seed: int) -> None:
         self._asked_at = time.monotonic()
         self._first_token_at: float | None = None
         self._last_token_at = self._asked_at
         self._worker = worker
-        self._pieces = SpeakablePieces(language)
+        self._pieces = SpeakablePieces(wording)
         self.speech: SpokenAnswer | None = worker.begin(voice, seed) if worker else None
         self._voice = voice
         self._seed = seed
@@ -185,6 +195,8 @@ class SpokenTurn:
             usage=self.usage,
             voice=self._voice,
             seed=self._seed,
+            left_out=tuple(self._pieces.left_out),
+            problem=self._pieces.problem,
         )
 
     def _finish_reason(self) -> FinishReason:

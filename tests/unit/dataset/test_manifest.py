@@ -18,7 +18,7 @@ PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc")
 
 DESIGN_COLUMNS = [
     "id", "index", "split", "conversation_id", "turn",
-    "question", "answer", "answer_spoken",
+    "question", "answer", "answer_spoken", "left_out",
     "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "voice", "language",
     "status", "error", "finish_reason", "attempts",
     "loudness", "peak", "silence", "wer", "asr_text", "mos",
@@ -55,7 +55,7 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
     [row] = written(tmp_path, file, [spoken_row(0, scores={"wer": 0.1, "asr_text": "answer"})]).to_pylist()
     assert row == {
         "id": "q0", "index": 0, "split": "train", "conversation_id": "x", "turn": 4,
-        "question": "Who?", "answer": "Answer **0**.", "reasoning": None, "answer_spoken": "Answer 0.",
+        "question": "Who?", "answer": "Answer **0**.", "reasoning": None, "answer_spoken": "Answer 0.", "left_out": [],
         "audio_path": "audio/000000.wav", "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,
         "audio_sha256": "0" * 64, "voice": "joe", "language": "en",
         "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1,

@@ -279,6 +279,13 @@ def test_stop_strings_are_a_list_and_part_of_the_identity():
             composed(wrong)
 
 
+def test_what_is_skipped_is_part_of_the_identity_and_runs_from_before_it_go_on():
+    assert composed("text.url=skip").identity() == {**composed().identity(), "text.url": "skip"}
+    assert not any(key.startswith("text.") for key in composed().identity())
+    with pytest.raises(ConfigError, match=r"text\.code='no': it must be 'read' or 'skip'"):
+        composed("text.code=no")
+
+
 def test_ready_answers_leave_the_chat_model_out_of_the_identity():
     ready = "questions.answer_column=answer"
     assert composed(ready).identity() == composed(ready, "chat=echo").identity()

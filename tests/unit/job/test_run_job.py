@@ -6,8 +6,9 @@ import pytest
 
 import voicegen
 from tests.product import manifest_rows, questions_csv
+from tests.question_files import jsonl_file
 from voicegen.chat.echo import EchoAnswerModel
-from voicegen.errors import ModelError
+from voicegen.errors import ModelError, OutputError
 from voicegen.job.summary import print_summary
 from voicegen.pipeline.plan import take_seed
 from voicegen.records import Failure
@@ -170,3 +171,22 @@ def test_a_run_of_no_rows_has_the_manifest_that_its_summary_names(run):
     summary, rows = run(Reluctant(), "questions.limit=0")
     assert summary.manifest.is_file()
     assert rows == []
+
+
+def test_a_row_whose_sentence_would_lose_an_address_is_rejected_unspoken_unless_that_is_wanted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answers = ("Siehe https://a.org/x 😀.", "Ja.\n\n```\nx = 1\n```\n")
+    rows = [{"question": "Wo?", "answer": answer} for answer in answers]
+    jsonl_file(tmp_path / "q.jsonl", rows)
+    words = ("preset=fake", "questions.path=q.jsonl", "questions.answer_column=answer", "tts.language=de")
+    summary = voicegen.run(*words, "name=a")
+    lost, said = manifest_rows(tmp_path / "outputs" / "a")
+    assert (summary.ok, summary.rejected, summary.failed) == (1, 1, 0)
+    assert (lost["status"], lost["answer_spoken"], lost["audio_path"]) == ("rejected", "Siehe.", None)
+    assert lost["left_out"] == ["https://a.org/x", "😀"]
+    assert lost["error"].startswith("a sentence would lose an address that is not read in de: https://a.org/x; ")
+    assert (said["status"], said["left_out"]) == ("ok", ["x = 1"])
+    assert voicegen.run(*words, "name=a", "retry_failed=true").rejected == 1
+    assert voicegen.run(*words, "name=b", "text.url=skip").ok == 2
+    with pytest.raises(OutputError, match=r"text\.url"):
+        voicegen.run(*words, "name=a", "text.url=skip")

@@ -10,6 +10,7 @@ from voicegen.pipeline.stages import SpeechFeed, to_script
 from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import Answer, Question
 from voicegen.seeds import derived_seed
+from voicegen.text.wording import IN_ENGLISH
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.backend import MarvisSpeech
 from voicegen.tts.piper.voice import PiperSpeech
@@ -33,7 +34,7 @@ def model(request, tmp_path):
 def scripts():
     """One script a word, each at its first attempt."""
     for index, word in enumerate(WORDS):
-        yield to_script(Answer(Question(index, str(index), "say it", seed=derived_seed(0, index)), word), "en")
+        yield to_script(Answer(Question(index, str(index), "say it", seed=derived_seed(0, index)), word), IN_ENGLISH)
 
 
 def spoken(model, judge):
@@ -86,7 +87,7 @@ def test_no_take_is_made_again_unless_the_judge_asks_for_it():
 
 def test_a_row_that_is_resumed_at_a_later_attempt_is_drawn_as_that_attempt_is():
     (script, *_) = scripts()
-    later = to_script(script.answer, "en", attempt=2)
+    later = to_script(script.answer, IN_ENGLISH, attempt=2)
     assert later.utterance == script.again().utterance
     assert later.utterance.seed != script.utterance.seed
     takes = [next(iter(ToneSpeech().speak([s.utterance]))).samples for s in (script, later)]
@@ -94,5 +95,5 @@ def test_a_row_that_is_resumed_at_a_later_attempt_is_drawn_as_that_attempt_is():
 
 
 def test_an_answer_of_many_hours_fails_its_row_at_once():
-    outcome = to_script(Answer(Question(3, "a", "Why?"), "No end of words. " * 10_000), "en")
+    outcome = to_script(Answer(Question(3, "a", "Why?"), "No end of words. " * 10_000), IN_ENGLISH)
     assert outcome.failure.error.startswith("the answer has 170,000 characters, more than the 100,000")

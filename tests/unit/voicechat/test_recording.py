@@ -161,3 +161,16 @@ def test_a_question_may_hold_any_separator_of_lines(tmp_path, pipeline):
         with recorder(tmp_path / "talk", pipeline) as recording:
             ask(recording, pipeline, "a\u2028b\u2029c\u0085d")
     assert [row["question"] for row in rows(tmp_path / "talk")] == ["a\u2028b\u2029c\u0085d"] * 2
+
+
+def test_a_chat_records_what_it_did_not_say_and_rejects_a_sentence_that_lost_a_part(tmp_path):
+    model = PlainChatModel("Siehe https://a.org jetzt. Danke 😀.")
+    with (
+        VoiceChatPipeline(model, ToneSpeech(8000), output_dir=tmp_path / "wavs", language="de") as pipeline,
+        recorder(tmp_path / "talk", pipeline) as recording,
+    ):
+        reply = ask(recording, pipeline, "Wo?")
+    (row,) = rows(tmp_path / "talk")
+    assert row["left_out"] == list(reply.left_out) == ["https://a.org", "😀"]
+    assert (row["status"], row["error"]) == ("rejected", reply.problem)
+    assert reply.problem.startswith("a sentence would lose an address")

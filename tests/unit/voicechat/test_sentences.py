@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicegen.text.spoken import to_spoken
+from voicegen.text.wording import IN_ENGLISH, Wording
 from voicegen.voicechat.sentences import SpeakablePieces
 
 ANSWERS = {
@@ -68,8 +69,8 @@ def test_a_long_first_sentence_begins_with_a_phrase(text, first):
 
 def test_phrases_are_looked_for_in_english_only():
     text = "Die Bienen sammeln den Nektar or so."
-    assert SpeakablePieces("de").add(text) == []
-    assert SpeakablePieces("en").add(text) == ["Die Bienen sammeln den Nektar"]
+    assert SpeakablePieces(Wording("de")).add(text) == []
+    assert SpeakablePieces(IN_ENGLISH).add(text) == ["Die Bienen sammeln den Nektar"]
 
 
 def test_abbreviations_decimals_and_times_end_nothing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from voicegen.text.english.numbers import cardinal, number, ordinal
 from voicegen.text.english.quantities import UNIT, units
@@ -272,6 +273,14 @@ def _sign(sign: re.Match[str]) -> str | None:
     return f" {said} " if said else " "
 
 
+@rule(r"[^\w\s\u2500-\u25ff\u2800-\u28ff]")
+def _by_its_name(sign: re.Match[str]) -> str | None:
+    """A sign that no other rule has; bullets, blocks and lines of a drawing are formatting."""
+    if unicodedata.category(sign[0]) not in ("Sm", "Sc", "So"):
+        return None
+    return f" {unicodedata.name(sign[0], '').lower()} "
+
+
 CHEMISTRY = kind(
     rf"[\d₀-₉⁺⁻+−]|{_SALTS.pattern}",
     _formula, _power_of_a_number,
@@ -286,5 +295,5 @@ MATHEMATICS = kind(
 )  # fmt: skip
 SIGNS = kind(
     _UNUSUAL,
-    _index, _word_slash, _greek, _sign,
+    _index, _word_slash, _greek, _sign, _by_its_name,
 )  # fmt: skip
