@@ -3,8 +3,9 @@
 The names below are loaded when they are first used; importing the package loads the standard library alone.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from voicegen.lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -14,20 +15,6 @@ if TYPE_CHECKING:
     from voicegen.dataset.torch_dataset import SpeechDataset, collate, load_manifest
     from voicegen.tts.client import MarvisTTSClient, TTSConfig, batch_synthesize
     from voicegen.voicechat.pipeline import VoiceChatPipeline
-
-_MODULES = {
-    "ChatSession": "voicegen.chat",
-    "MarvisTTSClient": "voicegen.tts.client",
-    "Message": "voicegen.chat",
-    "Role": "voicegen.chat",
-    "SpeechDataset": "voicegen.dataset.torch_dataset",
-    "TTSConfig": "voicegen.tts.client",
-    "VoiceChatPipeline": "voicegen.voicechat.pipeline",
-    "batch_synthesize": "voicegen.tts.client",
-    "collate": "voicegen.dataset.torch_dataset",
-    "load_manifest": "voicegen.dataset.torch_dataset",
-    "run": "voicegen.commands.run",
-}
 
 __all__ = [
     "ChatSession",
@@ -45,10 +32,22 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'voicegen' has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "ChatSession": "voicegen.chat",
+        "MarvisTTSClient": "voicegen.tts.client",
+        "Message": "voicegen.chat",
+        "Role": "voicegen.chat",
+        "SpeechDataset": "voicegen.dataset.torch_dataset",
+        "TTSConfig": "voicegen.tts.client",
+        "VoiceChatPipeline": "voicegen.voicechat.pipeline",
+        "batch_synthesize": "voicegen.tts.client",
+        "collate": "voicegen.dataset.torch_dataset",
+        "load_manifest": "voicegen.dataset.torch_dataset",
+        "run": "voicegen.commands.run",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -121,6 +121,13 @@ def replacing(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
 
 
+def shipped(*parts: str) -> Path:
+    """A file or folder that comes with voicegen: inside an installed wheel, else at the top of the checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package.joinpath(*parts)
+    return installed if installed.exists() else package.parent.joinpath(*parts)
+
+
 def move_aside(folder: Path) -> Path:
     """Renames a folder to `NAME.old-TIME`, or to a name like it that is free, and returns where it is now.
 

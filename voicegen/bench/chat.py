@@ -5,22 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
+from voicegen.bench.questions import NAIVE_EVERY, questions_of
 from voicegen.chat.mlx.spec import MLXSettings
 from voicegen.config import JobConfig
-from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
-from voicegen.job.run_job import bundled_questions
-from voicegen.protocols import GenerationOptions
 from voicegen.records import Answer, Question
-
-REPEATS = 4
-"""How often the bundled questions are asked, so that a batch is filled more than once."""
-
-NAIVE_EVERY = 8
-"""One at a time is slow: one question in eight shows its rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +38,7 @@ def bench_chat(config: JobConfig) -> None:
     from voicegen.model_files import find_model
 
     loaded = load(find_model(config.chat.model, revision=config.chat.revision), config.chat.dtype)
-    questions = _questions(config)
+    questions = questions_of(config)
     peer, ours = _Peer(loaded, config.chat), _voicegen(loaded, config.chat)
     peer.one_at_a_time(questions[:1])  # the first call compiles
     timings = [
@@ -112,19 +103,10 @@ class _Peer:
 def _voicegen(loaded: Any, chat: MLXSettings) -> Callable[[Sequence[Question]], int]:
     from voicegen.chat.mlx.answer_model import MLXAnswerModel
 
-    options = GenerationOptions(
-        chat.max_tokens,
-        chat.temperature,
-        chat.top_p,
-        chat.top_k,
-        chat.min_p,
-        chat.repetition_penalty,
-        reasoning_effort=chat.reasoning_effort,
-    )
     model = MLXAnswerModel(
         loaded,
         system_prompt=chat.system_prompt,
-        options=options,
+        options=chat.options,
         reasoning_budget=chat.reasoning_budget,
         batch_size=chat.batch_size,
         kv_budget=chat.kv_budget,
@@ -138,13 +120,6 @@ def _timed(name: str, questions: Sequence[Question], answer: Callable[[Sequence[
     begin, cpu = time.perf_counter(), time.process_time()
     tokens = answer(questions)
     return AnswerTiming(name, len(questions), tokens, time.perf_counter() - begin, time.process_time() - cpu)
-
-
-def _questions(config: JobConfig) -> list[Question]:
-    path = config.questions.path
-    source = QuestionFile(path or bundled_questions(), text_column=config.questions.text_column)
-    asked = [row for row in source.questions() if isinstance(row, Question)]
-    return list(islice(asked * (1 if path else REPEATS), config.questions.limit))
 
 
 def _print_table(timings: Sequence[AnswerTiming]) -> None:

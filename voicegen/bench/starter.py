@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,13 @@ import numpy as np
 import soundfile
 
 from voicegen import build
+from voicegen.bench.questions import NAIVE_EVERY, questions_of
 from voicegen.chat.mlx.spec import MLXSettings
 from voicegen.config import JobConfig
-from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
-from voicegen.job.run_job import bundled_questions, run_job
-from voicegen.records import Failure, Question, Utterance
+from voicegen.job.run_job import run_job
+from voicegen.records import Failure, Utterance
 from voicegen.tts.piper.spec import PiperSettings
-
-REPEATS = 4
-NAIVE_EVERY = 8  # the plain loop takes minutes: it does every eighth row, and its rate is compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class SpeechTiming:
 
 def bench_speech(config: JobConfig) -> None:
     """Times speaking one utterance after another with Piper's own package against the batched backend."""
-    texts = [question.text for question in _questions(config)]
+    texts = [question.text for question in questions_of(config)]
     model = build.speech_model(config)
     utterances = [Utterance(index, text, seed=index) for index, text in enumerate(texts)]
     plain = PlainLoop(config)
@@ -59,7 +55,7 @@ def bench_speech(config: JobConfig) -> None:
 
 def bench_run(config: JobConfig) -> None:
     """Times the whole job against the plain loop over the same questions; loading the models is left out of both."""
-    questions = _questions(config)
+    questions = questions_of(config)
     plain = PlainLoop(config)
     plain.answer_and_speak(questions[0].text)  # the first call compiles
     chosen = [question.text for question in questions[::NAIVE_EVERY]]
@@ -124,18 +120,6 @@ class PlainLoop:
             logits_processors=make_logits_processors(repetition_penalty=self._chat.repetition_penalty),
         )
         return str(answer)
-
-
-def _questions(config: JobConfig) -> list[Question]:
-    path = config.questions.path
-    source = QuestionFile(path or bundled_questions(), text_column=config.questions.text_column)
-    asked = [row for row in source.questions() if isinstance(row, Question)]
-    return list(islice(_repeated(asked, 1 if path else REPEATS), config.questions.limit))
-
-
-def _repeated(questions: Sequence[Question], times: int) -> Iterator[Question]:
-    for _ in range(times):
-        yield from questions
 
 
 def _job(config: JobConfig, questions: Path, output_dir: Path) -> JobConfig:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -16,6 +14,7 @@ from typing import Any, Final
 from voicegen import __version__
 from voicegen.backend import Backends
 from voicegen.chat.backends import CHAT
+from voicegen.cores import usable_cores
 from voicegen.errors import ConfigError
 from voicegen.tts.backends import SPEECH
 
@@ -46,7 +45,7 @@ def _machine() -> Iterator[Finding]:
     import psutil
 
     yield "voicegen", f"{__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
-    yield "processor", f"{platform.machine()}, {_usable_cores()} cores"
+    yield "processor", f"{platform.machine()}, {usable_cores()} cores"
     memory = psutil.virtual_memory()
     yield "memory", f"{_gigabytes(memory.available)} free of {_gigabytes(memory.total)}"
     yield "disk", f"{_gigabytes(shutil.disk_usage(Path.cwd()).free)} free in this folder"
@@ -146,10 +145,6 @@ def _attempt(look: Callable[[], str]) -> str:
 
 def _version(package: str) -> str:
     return importlib.metadata.version(package)
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _gigabytes(size: int) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicegen.config import JobConfig, dotted_keys, validate
 from voicegen.errors import ConfigError, VoicegenError
+from voicegen.files import shipped
 from voicegen.job.environment import held_back
 from voicegen.job.mistakes import groups, one_line
 from voicegen.job.overrides import as_typed, sweep_folder
@@ -62,10 +63,8 @@ class ConfigWords:
 
 
 def config_folder() -> Path:
-    """The `conf/` of a checkout, or the copy inside an installed wheel."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parent / "conf"
+    """The folder of the configs that come with voicegen."""
+    return shipped("conf")
 
 
 def launch(words: ConfigWords, action: Action) -> int:

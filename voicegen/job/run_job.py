@@ -18,6 +18,7 @@ from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Job
+from voicegen.files import shipped
 from voicegen.job.progress import ProgressDisplay, Tally
 from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
@@ -207,10 +208,8 @@ def _question_file(config: JobConfig) -> QuestionFile:
 
 
 def bundled_questions() -> Path:
-    """The 24 questions that come with voicegen: in a checkout's `data/`, or inside an installed wheel."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "data" / "questions.csv"
-    return installed if installed.is_file() else package.parent / "data" / "questions.csv"
+    """The 24 questions that come with voicegen."""
+    return shipped("data", "questions.csv")
 
 
 def _identity(config: JobConfig, input_sha256: str) -> dict[str, Any]:

@@ -7,11 +7,11 @@ in any company.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Final
 
+from voicegen.cores import usable_cores
 from voicegen.records import Failure, Speech, Utterance
 
 _POLL: Final = 0.02  # seconds between looks at a source that had nothing ready
@@ -60,6 +60,5 @@ def open_session(model: str | bytes) -> Any:
 
 
 def usual_threads() -> int:
-    """One for each processor that this process may use, which in a container can be fewer than there are; at most 8."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(processors, 8)
+    """One for each core that this process may use, at most 8."""
+    return min(usable_cores(), 8)

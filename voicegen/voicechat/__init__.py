@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from voicegen.lazy import lazily
 
 if TYPE_CHECKING:
     from voicegen.voicechat.pipeline import VoiceChatPipeline
 
 __all__ = ["VoiceChatPipeline"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from voicegen.voicechat.pipeline import VoiceChatPipeline
-
-    return VoiceChatPipeline
+__getattr__ = lazily(__name__, {"VoiceChatPipeline": "voicegen.voicechat.pipeline"})

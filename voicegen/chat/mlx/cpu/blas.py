@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from voicegen.chat.mlx.cpu.elf import ImportSlot, import_slot, library_at, loaded_library
+from voicegen.cores import usable_cores
 from voicegen.mkl import settle_mkl
 
 Interface = Literal["sgemm_", "cblas_sgemm"]
@@ -88,7 +89,7 @@ def blas_in_use() -> BlasReport:
 
 def default_threads() -> int:
     """Half of the usable cores: the products of a batch are short, and speech runs beside them."""
-    return max(1, len(os.sched_getaffinity(0)) // 2)
+    return max(1, usable_cores() // 2)
 
 
 def _slot(interface: Interface) -> ImportSlot | None:
