@@ -24,7 +24,7 @@ def text_cell(value: Any) -> str:
         return _checked(value)
     if value is None:
         raise CellError("is empty")
-    raise CellError(f"holds {type_name(value)} ({shown(value)}), not text")
+    raise CellError(f"holds {type_name(value)} ({excerpt(value)}), not text")
 
 
 def _checked(text: str) -> str:
@@ -70,7 +70,7 @@ def turn_cell(value: Any) -> int:
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**31:
-        raise CellError(f"is {shown(value)}, not a whole number of 0 or more")
+        raise CellError(f"is {excerpt(value)}, not a whole number of 0 or more")
     return number
 
 
@@ -84,7 +84,7 @@ def type_name(value: Any) -> str:
     return names.get(type(value), f"a {type(value).__name__}")
 
 
-def shown(value: Any) -> str:
+def excerpt(value: Any) -> str:
     """The start of a value, on one line."""
     text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 40 else f"{text[:37]}..."

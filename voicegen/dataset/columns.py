@@ -40,7 +40,7 @@ def find_column(path: Path, columns: Sequence[str], wanted: str, key: str) -> st
     if len(same) == 1:
         return same[0]
     if same:
-        raise InputError(f"{path}: {key}={wanted} could be any of {quoted(same)}: spell it as one of them.")
+        raise InputError(f"{path}: {key}={wanted} could be any of {listed(same)}: spell it as one of them.")
     raise InputError(f"{path}: there is no column {wanted!r}: {_remedy(columns, wanted, key)}")
 
 
@@ -54,7 +54,7 @@ def folded(name: str) -> str:
     return name.strip().casefold()
 
 
-def quoted(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Names for an error message."""
     return ", ".join(repr(name) for name in names)
 
@@ -68,4 +68,4 @@ def _remedy(columns: Sequence[str], wanted: str, key: str) -> str:
     if near:
         seen = f"set {key}='{near[0]}' if that is the one"
         remedy = seen if near[0].isprintable() else f"rename {near[0]!r}, which holds an invisible character"
-    return f"the columns are {quoted(columns)}: {remedy}." if columns else "no row has any column."
+    return f"the columns are {listed(columns)}: {remedy}." if columns else "no row has any column."

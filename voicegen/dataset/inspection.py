@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from voicegen.dataset.cells import CellError, id_cell, shown, turn_cell, type_name
+from voicegen.dataset.cells import CellError, excerpt, id_cell, turn_cell, type_name
 from voicegen.dataset.columns import ColumnNames
 from voicegen.dataset.readers import Reader
 from voicegen.dataset.readers.block import Block
@@ -91,7 +91,7 @@ def check_some_text(path: Path, reader: Reader, names: ColumnNames) -> None:
         else:
             if other is not None:
                 raise InputError(
-                    f"{path}: column {name!r} holds {type_name(other)} ({shown(other)}) and in no row text: "
+                    f"{path}: column {name!r} holds {type_name(other)} ({excerpt(other)}) and in no row text: "
                     "write it as strings, or choose another."
                 )
 

@@ -22,7 +22,7 @@ from voicegen.reading.detokenizer import IncrementalDecoder
 from voicegen.reading.harmony import HarmonyGrammar
 from voicegen.reading.known_markers import END, HARMONY_TOKENS, THINK, Markers
 from voicegen.reading.markers import Control, MarkerScanner
-from voicegen.reading.stops import StopStrings
+from voicegen.reading.stops import StopFinder
 from voicegen.reading.tagged import ParseCalls, TaggedGrammar
 from voicegen.records import ToolCall
 
@@ -78,11 +78,11 @@ class _Parser:
         self._reasoning: list[str] = []
         self._calls: list[ToolCall] = []
         self.retracted = False  # what was given as answer was reasoning after all; `answer` and `reasoning` are right
-        self._stops = StopStrings()
+        self._stops = StopFinder()
 
     def stopping_at(self, strings: Sequence[str]) -> Self:
         """Ends the answer before the first of these strings in it; reasoning may hold them."""
-        self._stops = StopStrings(strings)
+        self._stops = StopFinder(strings)
         return self
 
     @property

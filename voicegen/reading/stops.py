@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class StopStrings:
+class StopFinder:
     """Passes an answer on up to the first of `strings` in it, and holds back only what may yet become one.
 
     The first is the one that is whole first, whatever the pieces: what follows has no part in the answer.
@@ -43,5 +43,5 @@ class StopStrings:
 
 def before_stop(text: str, strings: Sequence[str]) -> tuple[str, bool]:
     """A whole answer up to the first of `strings` in it, and whether there is one."""
-    stops = StopStrings(strings)
+    stops = StopFinder(strings)
     return stops.feed(text) + stops.flush(), stops.found

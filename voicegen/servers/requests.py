@@ -24,7 +24,7 @@ _TRIES_OF_A_STRANGER: Final = 3  # tries that one request makes of a server that
 _POLL: Final = 0.05  # seconds between looks at a source that has nothing ready
 _FAILURES_IN_A_ROW: Final = 20  # so many rows without one good one between them: not the rows are at fault
 
-Row = TypeVar("Row")
+Asked = TypeVar("Asked")
 Record = TypeVar("Record")
 Result = TypeVar("Result")
 
@@ -61,7 +61,7 @@ class Requests(Generic[Record]):
         return len(self._under_way)
 
     def run(
-        self, rows: Iterable[Row | None], ask: Callable[[Row], Coroutine[Any, Any, Record]], at_once: int
+        self, rows: Iterable[Asked | None], ask: Callable[[Asked], Coroutine[Any, Any, Record]], at_once: int
     ) -> Iterator[Record]:
         """Yields what `ask` makes of each row, in completion order; None among `rows` says that none is ready.
 

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from tests.chat_tokenizers import harmony_tokenizer, think_tokenizer
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.reading.parsing import TextParser
-from voicegen.reading.stops import StopStrings, before_stop
+from voicegen.reading.stops import StopFinder, before_stop
 
 
 def given_on(strings: list[str], pieces: list[str]) -> list[str]:
-    stops = StopStrings(strings)
+    stops = StopFinder(strings)
     return [*(stops.feed(piece) for piece in pieces), stops.flush()]
 
 

@@ -23,9 +23,8 @@ from safetensors import safe_open
 
 from voicegen.errors import ModelError
 from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, read_object
-from voicegen.tts.marvis.quantization import dequantize
+from voicegen.tts.marvis.quantization import Tensors, dequantize
 
-Tensors = dict[str, torch.Tensor]
 Format = Literal["native", "transformers"]
 
 

@@ -36,8 +36,6 @@ _SHORT_TEXT: Final = "Yes."
 _TOKENS: Final = "x-vllm-omni-output-tokens"
 _REASON: Final = "x-finish-reason"
 
-Take = Speech | Failure
-
 
 class OpenAISpeech:
     """A `SpeechModel` behind a server; make it with `OpenAISpeech.open`."""
@@ -104,14 +102,14 @@ class OpenAISpeech:
         """
         _check_voices(self._voices or (), names)
 
-    def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Take]:
+    def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order.
 
         Raises:
             ModelError: no utterance can be spoken: a wrong key, an unknown model, a server that can't be reached or
                 that fails take after take.
         """
-        with Requests[list[Take]](self._endpoint) as requests:
+        with Requests[list[Speech | Failure]](self._endpoint) as requests:
             groups = requests.run(
                 self._grouped(utterances), lambda group: self._group(requests, group), self._concurrency
             )
@@ -131,10 +129,12 @@ class OpenAISpeech:
         if group:
             yield group
 
-    async def _group(self, requests: Requests[list[Take]], group: list[Utterance]) -> list[Take]:
+    async def _group(
+        self, requests: Requests[list[Speech | Failure]], group: list[Utterance]
+    ) -> list[Speech | Failure]:
         started = time.perf_counter()
 
-        async def once() -> list[Take]:
+        async def once() -> list[Speech | Failure]:
             if self._batch_size > 1:
                 reply = await requests.post(_BATCH, self._batch_body(group))
                 takes = self._batch_takes(group, reply)
@@ -170,7 +170,7 @@ class OpenAISpeech:
     def _batch_body(self, group: Sequence[Utterance]) -> dict[str, Any]:
         return {**self._common(), "items": [self._body(utterance, {}) for utterance in group]}
 
-    def _batch_takes(self, group: Sequence[Utterance], reply: httpx.Response) -> list[Take]:
+    def _batch_takes(self, group: Sequence[Utterance], reply: httpx.Response) -> list[Speech | Failure]:
         """What a batch came to, one by one.
 
         Raises:
@@ -182,7 +182,7 @@ class OpenAISpeech:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise TryAgain(f"the server's reply is none to a batch: {reply.text!r}") from error
 
-    def _batch_take(self, utterance: Utterance, result: Mapping[str, Any]) -> Take:
+    def _batch_take(self, utterance: Utterance, result: Mapping[str, Any]) -> Speech | Failure:
         if result["status"] != "success":
             said = self._endpoint.told(str(result.get("error") or "no reason given"))
             return Failure(utterance.index, "tts", f"the server could not speak it: {said}", utterance.part)
