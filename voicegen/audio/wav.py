@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from voicegen.bounds import Subtype
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
+from voicegen.records import Clip, Speech
 
 SUBTYPES: Final[tuple[str, ...]] = get_args(Subtype)
 SILENCE_DBFS: Final = -120.0  # what the peak of digital silence is called: JSON and Parquet readers dislike -inf
@@ -41,19 +43,25 @@ def encode_wav(samples: NDArray[np.floating[Any]], rate: int, subtype: Subtype =
     return buffer.getvalue()
 
 
-def write_wav(path: Path | str, samples: NDArray[np.floating[Any]], rate: int, subtype: Subtype = "PCM_16") -> bytes:
-    """Encodes `samples` as `encode_wav` does and writes them atomically.
+def encode_clip(speech: Speech, index: int, path: str, subtype: Subtype = "PCM_16") -> tuple[Clip, bytes]:
+    """The WAV of a take that is to lie at `path`, as datasets know it, and its bytes.
 
-    Returns:
-        The bytes written, for a checksum.
+    Raises:
+        ValueError: as `encode_wav`.
+    """
+    data = encode_wav(speech.samples, speech.sampling_rate, subtype)
+    digest, peak = sha256(data).hexdigest(), round(peak_dbfs(speech.samples), 2)
+    return Clip(index, path, speech.sampling_rate, len(speech.samples), digest, peak, len(data)), data
+
+
+def write_wav(path: Path | str, samples: NDArray[np.floating[Any]], rate: int, subtype: Subtype = "PCM_16") -> None:
+    """Encodes `samples` as `encode_wav` does and writes them atomically.
 
     Raises:
         OutputError: the folder cannot be written or the disk is full.
         ValueError: as `encode_wav`.
     """
-    data = encode_wav(samples, rate, subtype)
-    write_atomic(path, data)
-    return data
+    write_atomic(path, encode_wav(samples, rate, subtype))
 
 
 def read_wav(path: Path | str, mono: bool = True) -> tuple[NDArray[np.float32], int]:

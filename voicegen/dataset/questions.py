@@ -7,7 +7,7 @@ header is not counted. `Question.index` and the id of a row without one count fr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,7 @@ class InputSummary:
     """What one look at the whole file found.
 
     Attributes:
-        rows: to be read, `limit` applied.
-        total_rows: in the file, `limit` aside.
+        rows: in the file.
         sha256: of the file's bytes, in hex.
         format: as read.
         names: the columns in use, as the file spells them.
@@ -48,7 +47,6 @@ class InputSummary:
     """
 
     rows: int
-    total_rows: int
     sha256: str
     format: InputFormat
     names: ColumnNames
@@ -70,7 +68,6 @@ class QuestionFile:
         conversation_column: rows with the same value, one after another, are turns of one conversation; a row with
             none stands alone.
         turn_column: the turn's number, ascending within a conversation; `None`: the order in the file, from 1.
-        limit: read only the first so many rows.
     """
 
     path: Path
@@ -80,7 +77,6 @@ class QuestionFile:
     answer_column: str | None = None
     conversation_column: str | None = None
     turn_column: str | None = None
-    limit: int | None = None
     text_key: str = "questions.text_column"
 
     def inspect(self) -> InputSummary:
@@ -90,13 +86,6 @@ class QuestionFile:
             InputError: The file, a column, an id or a turn is wrong; says in which row and what to do.
         """
         return self._summary
-
-    def without_limit(self) -> QuestionFile:
-        """The same file with all its rows; if this one was inspected, the other need not be."""
-        whole = replace(self, limit=None)
-        if "_summary" in self.__dict__:
-            whole.__dict__["_summary"] = replace(self._summary, rows=self._summary.total_rows)
-        return whole
 
     def questions(self, start: int = 0) -> Iterator[Question | Failure]:
         """Yields one record a row from index `start` on, in order; a row without usable text is a `Failure`.
@@ -149,8 +138,7 @@ class QuestionFile:
             inspection.check_some_text(path, self._reader, names)
         inspection.check_rows(path, self._reader, names)
         return InputSummary(
-            rows=table.rows if self.limit is None else min(self.limit, table.rows),
-            total_rows=table.rows,
+            rows=table.rows,
             sha256=inspection.file_sha256(path),
             format=format,
             names=names,
@@ -183,7 +171,7 @@ class QuestionFile:
         """The blocks from row `start` on, each given only if the file is still as inspected once it is read."""
         summary = self._summary
         stamp = self._checked(summary.stamp)
-        for block in self._reader.blocks(columns, start, summary.rows):
+        for block in self._reader.blocks(columns, start):
             stamp = self._checked(stamp)
             yield block
 

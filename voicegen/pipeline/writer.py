@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 
-from voicegen.audio.wav import encode_wav, peak_dbfs
+from voicegen.audio.wav import encode_clip
 from voicegen.bounds import Subtype
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
@@ -64,14 +63,4 @@ class Writer:
         speech, verdict = outcome.speech, outcome.verdict
         if speech is None or verdict is None or verdict.status != "ok":
             return outcome, None, b""
-        wav = encode_wav(speech.samples, speech.sampling_rate, self._subtype)
-        clip = Clip(
-            index=outcome.index,
-            path=self._audio_path(outcome.index),
-            sampling_rate=speech.sampling_rate,
-            num_samples=len(speech.samples),
-            sha256=sha256(wav).hexdigest(),
-            peak=round(peak_dbfs(speech.samples), 2),
-            num_bytes=len(wav),
-        )
-        return outcome, clip, wav
+        return outcome, *encode_clip(speech, outcome.index, self._audio_path(outcome.index), self._subtype)

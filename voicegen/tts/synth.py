@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import sha256
 from pathlib import Path
 
-from voicegen.audio.wav import peak_dbfs, write_wav
+from voicegen.audio.wav import encode_clip
 from voicegen.bounds import Subtype
 from voicegen.errors import ConfigError, ModelError
+from voicegen.files import write_atomic
 from voicegen.protocols import SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
@@ -99,15 +99,9 @@ def _write(speech: Speech, folder: Path, name: str, subtype: Subtype) -> Clip | 
         return Failure(index, "tts", f"{verdict.reason}; try another seed, or a shorter text")
     if verdict.reason is not None:
         return Failure(index, "write", verdict.reason)
-    data = write_wav(folder / name, speech.samples, speech.sampling_rate, subtype)
-    return Clip(
-        index=index,
-        path=name,
-        sampling_rate=speech.sampling_rate,
-        num_samples=len(speech.samples),
-        sha256=sha256(data).hexdigest(),
-        peak=round(peak_dbfs(speech.samples), 2),
-    )
+    clip, wav = encode_clip(speech, index, name, subtype)
+    write_atomic(folder / name, wav)
+    return clip
 
 
 def _taken_out(records: list[Failure]) -> Iterator[Failure]:

@@ -10,9 +10,10 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,7 +22,7 @@ from voicegen.audio.wav import write_wav
 from voicegen.bounds import Subtype
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.conversation.turn import TOOL_ROUNDS
-from voicegen.files import output_error
+from voicegen.files import telling
 from voicegen.protocols import ChatModel, SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.seeds import derived_seed
@@ -255,12 +256,10 @@ def prepare_folder(folder: Path) -> None:
     Raises:
         OutputError: it cannot be made or written.
     """
-    try:
+    with telling(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise output_error(folder, error) from error
 
 
 def _free_name(folder: Path) -> Path:
@@ -270,19 +269,14 @@ def _free_name(folder: Path) -> Path:
         OutputError: the folder cannot be written.
     """
     stem = f"response_{datetime.now():%Y%m%d_%H%M%S}"
-    number = 1
     prepare_folder(folder)
-    try:
-        while True:
-            path = folder / (f"{stem}.wav" if number == 1 else f"{stem}_{number}.wav")
-            try:
+    with telling(folder):
+        for ending in chain([""], (f"_{number}" for number in count(2))):
+            with suppress(FileExistsError):
+                path = folder / f"{stem}{ending}.wav"
                 path.touch(exist_ok=False)
-            except FileExistsError:
-                number += 1
-            else:
                 return path
-    except OSError as error:
-        raise output_error(folder, error) from error
+    raise AssertionError("unreachable: some name is free")
 
 
 def _opened(model: str | Path | SpeechModel | None) -> SpeechModel | None:

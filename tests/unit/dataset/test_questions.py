@@ -164,16 +164,6 @@ def test_turns_of_a_conversation_count_by_their_order_in_the_file(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_file_without_its_limit_need_not_be_inspected_again(tmp_path):
-    path = text_file(tmp_path / "q.csv", "question\nWho?\nWhy?\n")
-    file = QuestionFile(path, limit=1)
-    limited = file.inspect()
-    whole = file.without_limit()
-    assert (limited.rows, whole.inspect().rows) == (1, 2)
-    assert whole.inspect().columns is limited.columns
-    assert len(list(whole.questions())) == 2
-
-
 def test_turns_can_be_given_in_any_spelling_of_a_whole_number(tmp_path):
     csv = text_file(tmp_path / "q.csv", "c,t,question\na,0,1\na,2.0,2\n,,3\na, 7 ,4\n")
     parquet = parquet_file(
@@ -183,14 +173,6 @@ def test_turns_can_be_given_in_any_spelling_of_a_whole_number(tmp_path):
     for path in (csv, parquet):
         rows = read(path, conversation_column="c", turn_column="t")
         assert [row.turn for row in rows] == [0, 2, None, 7]
-
-
-def test_a_limit_reads_the_first_rows_and_still_counts_all(tmp_path):
-    path = text_file(tmp_path / "q.csv", "question\n" + "Who?\n" * 5000)
-    file = QuestionFile(path, limit=3000)
-    assert (file.inspect().rows, file.inspect().total_rows) == (3000, 5000)
-    assert sum(1 for _ in file.questions()) == 3000
-    assert sum(batch.num_rows for batch in file.batches()) == 3000
 
 
 @pytest.mark.parametrize("start", [0, 1, 2047, 2048, 4999, 5000, 6000])

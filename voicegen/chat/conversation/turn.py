@@ -63,6 +63,12 @@ class OpenTurn:
     completion_tokens: int = 0
     _rounds_used: int = 0
 
+    @classmethod
+    def begun(cls, question: Question, system: Sequence[Message], has_tools: bool) -> OpenTurn:
+        """The turn of a row, under what stands above every question and after what was said before."""
+        messages = (*system, *question.history, Message(Role.USER, question.text))
+        return cls(messages, TOOL_ROUNDS if has_tools else 0)
+
     @property
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls of the last reply."""

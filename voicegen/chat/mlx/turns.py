@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
+from voicegen.chat.conversation.turn import Next, OpenTurn
 from voicegen.chat.mlx.forcing import Forcing, forcing
 from voicegen.chat.mlx.rows import Row, RunningRow
 from voicegen.chat.prompting.templates import ChatTemplate
@@ -42,8 +42,7 @@ class Turns:
 
     def begin(self, question: Question) -> Row | Failure:
         """A question ready to be answered, or why it cannot be."""
-        messages = (*self.system, *question.history, Message(Role.USER, question.text))
-        turn = OpenTurn(messages, TOOL_ROUNDS if len(self.tools) else 0)
+        turn = OpenTurn.begun(question, self.system, len(self.tools) > 0)
         return self._asked(Row(question, turn, (), self.options.max_tokens))
 
     def running(self, row: Row) -> RunningRow:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
+from voicegen.chat.conversation.turn import Next, OpenTurn
 from voicegen.chat.openai.completions import IN_DOUBT, Completion
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.requests import ChatRequests
@@ -70,8 +70,7 @@ class OpenAIAnswerModel:
 
     async def _row(self, requests: ChatRequests, question: Question) -> Answer | Failure:
         started = time.perf_counter()
-        messages = (*self._system, *question.history, Message(Role.USER, question.text))
-        turn = OpenTurn(messages, TOOL_ROUNDS if len(self._tools) else 0)
+        turn = OpenTurn.begun(question, self._system, len(self._tools) > 0)
         options = replace(self._options, seed=question.seed)
         try:
             while turn.next not in (Next.DONE, Next.FAIL):

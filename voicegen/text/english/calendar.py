@@ -19,7 +19,6 @@ _DAYS = {
 }  # fmt: skip
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(?P<year>[1-9]\d{3})"
-_CLOCK_WORDS = {"am": "AM", "pm": "PM"}
 _ZONES = "UTC|GMT|CET|CEST|BST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|IST|JST"
 
 

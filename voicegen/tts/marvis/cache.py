@@ -75,11 +75,6 @@ class SlotState:
         return self.counters[:, 1]
 
     @property
-    def limits(self) -> torch.Tensor:
-        """(S,) int64: the frames that a take may have."""
-        return self.counters[:, 2]
-
-    @property
     def seeds(self) -> torch.Tensor:
         """(S, 2) int64."""
         return self.counters[:, 3:]
