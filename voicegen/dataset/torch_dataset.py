@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from voicegen.audio.wav import read_wav
+from voicegen.dataset.manifest import MANIFEST
 from voicegen.errors import InputError
 from voicegen.records import Status
 
@@ -99,7 +100,7 @@ def load_manifest(
         InputError: There is no manifest, or it is not voicegen's.
     """
     path = Path(path)
-    manifest = path / "manifest.parquet" if path.is_dir() else path
+    manifest = path / MANIFEST if path.is_dir() else path
     if not manifest.is_file():
         raise InputError(f"{manifest}: there is no manifest: give the folder of a run, such as outputs/NAME")
     try:

@@ -134,7 +134,7 @@ def failure_of(endpoint: Endpoint, error: Exception) -> Exception:
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
     reason = endpoint.told(str(cause) or type(cause).__name__)
     if isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
-        return ServerUnreachable(f"{where} can't be reached: {reason}")
+        return ServerUnreachable(f"{where} can't be reached: {reason}. Is the server running? Check {group}.base_url")
     if isinstance(cause, httpx.TimeoutException | TimeoutError):
         return TryAgain(f"{where} gave no whole answer within {endpoint.timeout:g} s ({group}.timeout)")
     return TryAgain(f"{where} broke off: {reason}")

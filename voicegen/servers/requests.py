@@ -121,7 +121,7 @@ class Requests(Generic[Record]):
                     continue
                 said = endpoint.told(str(error))
                 if isinstance(error, ServerUnreachable):
-                    raise ModelError(f"{said}. Is the server running? Check {endpoint.group}.base_url.") from error
+                    raise ModelError(f"{said}.") from error
                 raise TryAgain(f"{said} (after {attempt + 1} tries)") from error
             self._has_replied, self._failed = True, 0
             return reply

@@ -19,7 +19,7 @@ from voicegen.reading.beginning import SHORT_ANSWER, short_question
 from voicegen.reading.calls import read_json
 from voicegen.records import Message, ModelInfo
 from voicegen.servers.client import get_text, stream_events
-from voicegen.servers.failures import ParameterRefused, RequestRefused, ServerUnreachable, TryAgain
+from voicegen.servers.failures import ParameterRefused, RequestRefused, TryAgain
 
 _ENDLESS: Final = 4 * SHORT_ANSWER  # pieces of a server that heeds no limit
 
@@ -67,10 +67,7 @@ class OpenAIChatModel:
                 raise ModelError(str(error)) from error
             except TryAgain as error:
                 if begun or attempt == self._server.retries:
-                    is_away = isinstance(error, ServerUnreachable)
-                    hint = ". Is the server running? Check chat.base_url." if is_away else ""
-                    said = self._server.told(str(error))
-                    raise ModelError(f"{said} (at try {attempt + 1}){hint}") from error
+                    raise ModelError(f"{self._server.told(str(error))} (at try {attempt + 1})") from error
                 time.sleep(self._server.wait_before(attempt, error))
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:

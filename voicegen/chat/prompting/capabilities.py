@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from voicegen.chat.prompting.prompt import Conversation, plain_conversation
+from voicegen.chat.prompting.prompt import Conversation, one_call_a_message, plain_conversation
 from voicegen.errors import ModelError
 from voicegen.records import Message, Role, ToolCall
 
@@ -118,7 +118,7 @@ class Capabilities:
             messages = _calls_as_text(messages, self._markers)
         else:
             messages = _with_short_ids(messages) if shape.short_ids else messages
-            messages = _one_at_a_time(messages) if shape.one_at_a_time else messages
+            messages = one_call_a_message(messages) if shape.one_at_a_time else messages
         entries = plain_conversation(messages, takes_system)
         for entry in entries:
             if shape is not None and shape.string_arguments and entry.get("tool_calls"):
@@ -149,25 +149,6 @@ def _with_short_ids(messages: Sequence[Message]) -> list[Message]:
         )
         for message in messages
     ]
-
-
-def _one_at_a_time(messages: Sequence[Message]) -> list[Message]:
-    """Each call in a message of its own, its result after it."""
-    parted: list[Message] = []
-    rest = list(messages)
-    while rest:
-        message = rest.pop(0)
-        results: list[Message] = []
-        while message.tool_calls and rest and rest[0].role is Role.TOOL:
-            results.append(rest.pop(0))
-        for place, call in enumerate(message.tool_calls):
-            parted.append(replace(message if place == 0 else Message(message.role, ""), tool_calls=(call,)))
-            result = next((found for found in results if found.tool_call_id in (call.id, None)), None)
-            if result is not None:
-                results.remove(result)
-                parted.append(result)
-        parted += results if message.tool_calls else [message]
-    return parted
 
 
 def _calls_as_text(messages: Sequence[Message], markers: tuple[str, str]) -> list[Message]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from voicegen.records import Message
 
@@ -18,9 +19,7 @@ def _with_content(message: Message, stand_ins: Mapping[str, str]) -> Message:
     content = message.content
     for stand_in, name in stand_ins.items():
         content = content.replace(name, stand_in)
-    if content == message.content:
-        return message
-    return Message(message.role, content, message.reasoning, message.tool_calls, message.tool_call_id, message.name)
+    return message if content == message.content else replace(message, content=content)
 
 
 def split_at(text: str, literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:

@@ -24,19 +24,26 @@ def harmony_conversation(messages: Sequence[Message]) -> Conversation:
     system = "\n\n".join(message.content for message in messages if message.role is Role.SYSTEM)
     entries: Conversation = [{"role": "system", "content": system}] if system else []
     rest = [message for message in messages if message.role is not Role.SYSTEM]
-    place = 0
-    while place < len(rest):
-        message = rest[place]
-        place += 1
-        if not message.tool_calls:
-            entries.append({"role": message.role.value, "content": message.content})
-            continue
+    return entries + [_harmony_entry(message) for message in one_call_a_message(rest)]
+
+
+def one_call_a_message(messages: Sequence[Message]) -> list[Message]:
+    """Each call in a message of its own, its result after it."""
+    parted: list[Message] = []
+    rest = list(messages)
+    while rest:
+        message = rest.pop(0)
         results: list[Message] = []
-        while place < len(rest) and rest[place].role is Role.TOOL:
-            results.append(rest[place])
-            place += 1
-        entries += _calls_with_results(message, results)
-    return entries
+        while message.tool_calls and rest and rest[0].role is Role.TOOL:
+            results.append(rest.pop(0))
+        for place, call in enumerate(message.tool_calls):
+            parted.append(replace(message if place == 0 else Message(message.role, ""), tool_calls=(call,)))
+            result = next((found for found in results if found.tool_call_id in (call.id, None)), None)
+            if result is not None:
+                results.remove(result)
+                parted.append(result)
+        parted += results if message.tool_calls else [message]
+    return parted
 
 
 def with_tools_in_system(
@@ -66,6 +73,15 @@ def _plain_entry(message: Message) -> dict[str, Any]:
     return entry
 
 
+def _harmony_entry(message: Message) -> dict[str, Any]:
+    """What is said with a call is part of the reasoning before it."""
+    if not message.tool_calls:
+        return {"role": message.role.value, "content": message.content}
+    calls = [_call_entry(call) for call in message.tool_calls]
+    thinking = "\n".join(part for part in (message.reasoning, message.content) if part)
+    return {"role": "assistant", "content": "", "tool_calls": calls} | ({"thinking": thinking} if thinking else {})
+
+
 def _call_entry(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": dict(call.arguments)}}
 
@@ -78,20 +94,3 @@ def _system_into_user(messages: Sequence[Message]) -> list[Message]:
         return rest
     rest[first] = replace(rest[first], content=f"{system}\n\n{rest[first].content}")
     return rest
-
-
-def _calls_with_results(message: Message, results: list[Message]) -> Conversation:
-    """The template names a result after the call before it, so that each result must follow its own call."""
-    entries: Conversation = []
-    thinking = "\n".join(part for part in (message.reasoning, message.content) if part)
-    waiting = list(results)
-    for call in message.tool_calls:
-        entry: dict[str, Any] = {"role": "assistant", "content": "", "tool_calls": [_call_entry(call)]}
-        if thinking:
-            entry["thinking"], thinking = thinking, ""
-        entries.append(entry)
-        result = next((found for found in waiting if found.tool_call_id in (call.id, None)), None)
-        if result is not None:
-            waiting.remove(result)
-            entries.append({"role": "tool", "content": result.content})
-    return entries

@@ -15,6 +15,7 @@ import pyarrow as pa
 from voicegen.dataset.readers.block import BLOCK_ROWS, JSON_ENCODED, PythonBlock, Table
 from voicegen.dataset.readers.text import open_text, refuse_encoding, refuse_nul
 from voicegen.errors import InputError
+from voicegen.text.well_formed import well_formed
 
 EXACT_FLOAT = 2**53  # integers up to here are exact in float64
 INT64 = 2**63
@@ -41,7 +42,7 @@ class JsonLinesReader:
             for name, known in kinds.items():
                 known |= value_kinds([row.get(name) for row in block])
         for name in kinds:
-            if "\0" in name or not is_utf8(name):
+            if "\0" in name or well_formed(name) != name:
                 raise InputError(f"{self.path}: the key {name!r} is not valid text: rename it.")
         return Table(rows, pa.schema([column_field(name, found) for name, found in kinds.items()]))
 
@@ -157,8 +158,3 @@ def column_field(name: str, kinds: set[str]) -> pa.Field:
     if kinds <= {"an integer", "a number"}:
         return pa.field(name, pa.float64())
     return pa.field(name, pa.string(), metadata=JSON_ENCODED)
-
-
-def is_utf8(text: str) -> bool:
-    """Whether `text` has no half of a surrogate pair."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)

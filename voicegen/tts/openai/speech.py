@@ -222,7 +222,7 @@ def listed_voices(endpoint: Endpoint) -> tuple[str, ...] | None:
     try:
         text = get_text(endpoint, _VOICES)
     except ServerUnreachable as error:
-        raise ModelError(f"{error}. Is the server running? Check tts.base_url.") from error
+        raise ModelError(f"{error}.") from error
     except (TryAgain, RequestRefused, ModelError):
         return None
     with suppress(AttributeError, KeyError, TypeError, ValueError):
