@@ -23,7 +23,7 @@ from voicegen.settings import (
     VoiceConfig,
     identity_unless,
 )
-from voicegen.text.wording import Reading, Wording
+from voicegen.text.wording import Foreign, Reading, Wording
 from voicegen.tts.backends import SPEECH
 
 
@@ -60,6 +60,7 @@ class TextConfig(Settings):
 
     code: Reading = Field(json_schema_extra=identity_unless("read"))
     url: Reading = Field(json_schema_extra=identity_unless("read"))
+    foreign: Foreign = Field(json_schema_extra=identity_unless("reject"))
 
 
 class LocalExecutorConfig(Settings):
@@ -102,7 +103,7 @@ class JobConfig(Settings):
     @property
     def wording(self) -> Wording:
         """How an answer is put in words."""
-        return Wording(self.tts.language, self.text.code, self.text.url)
+        return Wording(self.tts.language, self.text.code, self.text.url, self.text.foreign)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a flat mapping of dotted keys to JSON values."""

@@ -45,7 +45,7 @@ class Outcome:
             status=self._status(clip),
             seed=self.question.seed if self.question else 0,
             answer=answer.text if answer else None,
-            answer_spoken=self.utterance.text if self.utterance else None,
+            answer_spoken=(self.utterance.text or None) if self.utterance else None,
             left_out=self.utterance.left_out if self.utterance else (),
             reasoning=answer.reasoning if answer and keep_reasoning else None,
             voice=self._voice(),

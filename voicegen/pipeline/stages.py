@@ -53,7 +53,7 @@ def to_script(answer: Answer, wording: Wording, attempt: int = 1) -> Script | Ou
     question = answer.question
     excess = too_long(answer.text)
     form = SpokenForm("") if excess else spoken_form(answer.text, wording)
-    if not form.text:
+    if not form.text and form.problem is None:
         nothing = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
         reason = f"the answer has {excess}" if excess else nothing
         return Outcome(question.index, question, answer, failure=Failure(question.index, "text", reason))

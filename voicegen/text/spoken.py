@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from voicegen.text.english import in_words
+from voicegen.text.foreign import in_latin, without_foreign
 from voicegen.text.shown import shown
 from voicegen.text.wording import Wording
 
@@ -67,7 +68,12 @@ _SELECTORS = "\u20e3\ufe0e\ufe0f\ufffd "  # what is left of an emoji whose digit
 _MARKS_OF_A_CELL = (
     dict.fromkeys("✓✔✅☑", "yes") | {"✔️": "yes", "☑️": "yes"} | dict.fromkeys("✗✘❌☒✖", "no") | {"✖️": "no"}
 )
-_NAMES = {"code": "code", "url": "an address"}
+_PROBLEMS = {
+    "code": "a sentence would lose code that is not read in {language}: {what}; text.code=skip leaves it out",
+    "url": "a sentence would lose an address that is not read in {language}: {what}; text.url=skip leaves it out",
+    "foreign": "these letters are not read in {language}: {what}; set tts.language to what is written, or "
+    "text.foreign=romanize to have it in Latin letters",
+}
 _ITEM_NUMBER = re.compile(r"^\d+\.")
 _STRAY_MARKUP = re.compile(r"\*{2,}|`+|(?<!\w)_{2,}|_{2,}(?!\w)|~{2,}")
 _CODE_OF_WORDS = re.compile(r"[\w .'-]*\w[\w .'-]*(?:\(\))?")
@@ -87,10 +93,10 @@ class LeftOut:
     Attributes:
         kind: what it is; an emoji and a picture without words are no part of a sentence, wherever they stand.
         text: as written.
-        inside: whether it is missing from a sentence whose other words are said.
+        inside: whether it is missing from a sentence whose other words are said, or is itself words.
     """
 
-    kind: Literal["code", "url", "emoji", "image"]
+    kind: Literal["code", "url", "foreign", "emoji", "image"]
     text: str
     inside: bool = False
 
@@ -118,6 +124,7 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
 
     Code blocks, emoji and images without words are left out. English has addresses and inline code read; in another
     language addresses are left out, and inline code where it is no words. `wording` may have them left out in English.
+    Words in a script that the language does not have are left out or, if `wording` says so, in Latin letters.
 
     Args:
         text: the answer as the model wrote it.
@@ -127,7 +134,7 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
     source = _PLACEHOLDER.sub(r"\1", _TAG.sub(_tag_as_space, _without_unread(unmarked)))
     english = wording.family == "en"
     stop = _FULL_STOPS.get(wording.family, ".")
-    reader = _Reader(code=english and wording.code == "read", url=english and wording.url == "read", english=english)
+    reader = _Reader(wording)
     blocks = [clean for block in reader.blocks(_parser().parse(source)) if (clean := reader.tidied(block, stop))]
     if english:
         blocks = [said for block in blocks if (said := in_words(block))]
@@ -208,10 +215,7 @@ def _problem(left_out: Iterable[LeftOut], wording: Wording) -> str | None:
     for piece in left_out:
         if piece.inside and wording.wants(piece.kind):
             what = shown(piece.text if len(piece.text) <= 60 else f"{piece.text[:57]}...")
-            return (
-                f"a sentence would lose {_NAMES[piece.kind]} that is not read in {wording.language}: {what}; "
-                f"text.{piece.kind}=skip leaves it out"
-            )
+            return _PROBLEMS[piece.kind].format(what=what, language=wording.language)
     return None
 
 
@@ -219,15 +223,14 @@ class _Reader:
     """Reads the blocks of one text, and keeps what it leaves out.
 
     Args:
-        code: read inline code; else only what of it is words.
-        url: read addresses.
-        english: whether the words of English may be put in.
+        wording: what is to be read, where it can be.
     """
 
-    def __init__(self, *, code: bool, url: bool, english: bool) -> None:
-        self._code = code
-        self._url = url
-        self._english = english
+    def __init__(self, wording: Wording) -> None:
+        self._wording = wording
+        self._english = wording.family == "en"
+        self._code = self._english and wording.code == "read"  # else only what of it is words
+        self._url = self._english and wording.url == "read"
         self._of_block: list[LeftOut] = []
         self.left_out: list[LeftOut] = []
 
@@ -261,12 +264,15 @@ class _Reader:
     def tidied(self, block: str, stop: str) -> str:
         """Takes addresses, emoji and markup that was never closed out of `block`, and the holes that they leave."""
         block = block if self._url else _URL.sub(lambda url: self._without("url", url[0], inside=True), block)
+        block = without_foreign(block, self._wording.family, self._foreign)
         block = _STRAY_MARKUP.sub("", _EMOJI.sub(lambda emoji: self._without("emoji", emoji[0]), block))
         lines = [" ".join(line.split()) for line in _lines_as_sentences(block, stop).split("\n")]
         block = " ".join([line if line.endswith(_TERMINAL) else f"{line}," for line in lines[:-1] if line] + lines[-1:])
         block = " ".join(_SPACE_BEFORE_MARK.sub("", _EMPTY_BRACKETS.sub("", block)).split())
         is_sentence = is_speakable(_ITEM_NUMBER.sub("", block))
-        self.left_out += [replace(piece, inside=piece.inside and is_sentence) for piece in self._of_block]
+        self.left_out += [
+            replace(piece, inside=piece.inside and (is_sentence or piece.kind == "foreign")) for piece in self._of_block
+        ]
         self._of_block.clear()
         return block
 
@@ -293,7 +299,14 @@ class _Reader:
             return code.replace("_", " ").replace("()", "")
         return self._without("code", code, inside=True)
 
-    def _without(self, kind: Literal["code", "url", "emoji", "image"], text: str, *, inside: bool = False) -> str:
+    def _foreign(self, words: str) -> str:
+        if self._wording.foreign == "romanize":
+            return in_latin(words)
+        return self._without("foreign", words, inside=True)
+
+    def _without(
+        self, kind: Literal["code", "url", "foreign", "emoji", "image"], text: str, *, inside: bool = False
+    ) -> str:
         """What stands in the place of a piece that is left out."""
         if text.strip(_SELECTORS):
             self._of_block.append(LeftOut(kind, text, inside))

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from voicegen.text.languages import family
 
 Reading = Literal["read", "skip"]
+Foreign = Literal["reject", "romanize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,13 @@ class Wording:
         language: a code such as `en` or `zh-CN`.
         code: whether code inside a sentence is to be read, or left out.
         url: the same of addresses.
+        foreign: whether words in a script that the language does not have are refused, or written in Latin letters.
     """
 
     language: str = "en"
     code: Reading = "read"
     url: Reading = "read"
+    foreign: Foreign = "reject"
 
     @property
     def family(self) -> str:
@@ -31,7 +34,7 @@ class Wording:
 
     def wants(self, kind: str) -> bool:
         """Whether a sentence is to be said with what it holds of `kind`, or not at all."""
-        return {"code": self.code, "url": self.url}.get(kind) == "read"
+        return kind == "foreign" or {"code": self.code, "url": self.url}.get(kind) == "read"
 
 
 IN_ENGLISH: Final = Wording()

@@ -25,7 +25,7 @@ from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.languages import family
-from voicegen.text.wording import Reading, Wording
+from voicegen.text.wording import Foreign, Reading, Wording
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
@@ -47,6 +47,7 @@ class TTSConfig:
         subtype: the sample format of files: PCM_16, PCM_24 or FLOAT.
         code: `read` or `skip` code inside a sentence; a text whose code has no reading cannot be spoken unless skipped.
         url: the same of addresses.
+        foreign: `reject` or `romanize` words in a script that the language does not have.
 
     Raises:
         ConfigError: a value that cannot be.
@@ -59,11 +60,12 @@ class TTSConfig:
     subtype: Subtype = "PCM_16"
     code: Reading = "read"
     url: Reading = "read"
+    foreign: Foreign = "reject"
 
     @property
     def wording(self) -> Wording:
         """How a text is put in words."""
-        return Wording(self.language, self.code, self.url)
+        return Wording(self.language, self.code, self.url, self.foreign)
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -31,7 +31,7 @@ def words_of(text: str, wording: Wording) -> str:
         raise ModelError(f"the text has {excess}")
     written = read_written(text)
     form = spoken_form(written.answer, wording)
-    if form.text and form.problem is not None:
+    if form.problem is not None:
         raise ModelError(form.problem)
     if form.text:
         return form.text

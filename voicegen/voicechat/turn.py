@@ -95,7 +95,7 @@ class SpokenReply:
             return None
         if self.interrupted:
             return "tts", "interrupted before a word of it was spoken"
-        return None if self.spoken else ("text", "the answer holds nothing to say aloud")
+        return None if self.spoken else ("text", self.problem or "the answer holds nothing to say aloud")
 
     @property
     def verdict(self) -> Verdict:

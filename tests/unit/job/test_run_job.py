@@ -190,3 +190,16 @@ def test_a_row_whose_sentence_would_lose_an_address_is_rejected_unspoken_unless_
     assert voicegen.run(*words, "name=b", "text.url=skip").ok == 2
     with pytest.raises(OutputError, match=r"text\.url"):
         voicegen.run(*words, "name=a", "text.url=skip")
+
+
+def test_a_text_that_the_voice_cannot_read_is_rejected_or_romanized(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jsonl_file(tmp_path / "q.jsonl", [{"question": "What?", "answer": "你好世界。"}])
+    words = ("preset=fake", "questions.path=q.jsonl", "questions.answer_column=answer")
+    assert voicegen.run(*words, "name=a").rejected == 1
+    (row,) = manifest_rows(tmp_path / "outputs" / "a")
+    assert (row["status"], row["answer_spoken"], row["left_out"]) == ("rejected", None, ["你好世界。"])
+    assert row["error"].startswith("these letters are not read in en: 你好世界。; ")
+    assert voicegen.run(*words, "name=b", "text.foreign=romanize").ok == 1
+    (row,) = manifest_rows(tmp_path / "outputs" / "b")
+    assert row["answer_spoken"] == "Ni Hao Shi Jie."
