@@ -23,6 +23,7 @@ from voicegen.settings import (
     VoiceConfig,
     identity_unless,
 )
+from voicegen.text.lexicon import read_lexicon
 from voicegen.text.wording import Foreign, Reading, Wording
 from voicegen.tts.backends import SPEECH
 
@@ -61,6 +62,7 @@ class TextConfig(Settings):
     code: Reading = Field(json_schema_extra=identity_unless("read"))
     url: Reading = Field(json_schema_extra=identity_unless("read"))
     foreign: Foreign = Field(json_schema_extra=identity_unless("reject"))
+    pronounce: LocalPath | None = Field(json_schema_extra=NOT_IDENTITY)  # what is in the file is, instead
 
 
 class LocalExecutorConfig(Settings):
@@ -102,14 +104,26 @@ class JobConfig(Settings):
 
     @property
     def wording(self) -> Wording:
-        """How an answer is put in words."""
-        return Wording(self.tts.language, self.text.code, self.text.url, self.text.foreign)
+        """How an answer is put in words.
+
+        Raises:
+            InputError: the lexicon cannot be read.
+        """
+        settings = self.text
+        lexicon = None if settings.pronounce is None else read_lexicon(settings.pronounce)
+        return Wording(self.tts.language, settings.code, settings.url, settings.foreign, lexicon)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what comes out, as a flat mapping of dotted keys to JSON values."""
+        """The settings that decide what comes out, as a flat mapping of dotted keys to JSON values.
+
+        Raises:
+            InputError: the lexicon cannot be read.
+        """
         flat = dict(_identity_items(self, ""))
         if self.questions.answer_column is not None:  # the chat stage is skipped
             flat = {key: value for key, value in flat.items() if not key.startswith("chat.")}
+        if (lexicon := self.wording.pronounce) is not None:
+            flat["text.pronounce"] = lexicon.sha256
         return flat
 
 

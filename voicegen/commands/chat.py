@@ -133,6 +133,7 @@ def _open(
     from voicegen.voicechat.playback import StreamPlayer, sound_card
     from voicegen.voicechat.recording import ChatRecorder
 
+    wording = config.wording
     open_stream = sound_card(settings.device) if settings.play else None
     tools = load_tools(getattr(config.chat, "tools", ()))
     build.look(config, speaks=settings.speaks)
@@ -150,7 +151,7 @@ def _open(
             save_audio=settings.save_audio,
             stream=settings.stream,
             voice=next(iter(config.voice.names), None),
-            wording=config.wording,
+            wording=wording,
             subtype=config.tts.subtype,
             player=StreamPlayer(voice.sample_rate, open_stream) if voice and open_stream else None,
             seed=config.seed,

@@ -96,6 +96,7 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
     texts = _at_least_one(_texts(config, source, line), _place(config, source, line))
     plan = Plan(config.seed, total_rows=0, voices=config.voice.speaking, assign=config.voice.assign)
     folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
+    wording = config.wording
     print("loading the model", file=sys.stderr)
     model = build.speech_model(config)
     records = speak_to_folder(
@@ -104,7 +105,7 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
         folder.path,
         prefix=prefix,
         subtype=config.tts.subtype,
-        wording=config.wording,
+        wording=wording,
         voice=plan.voice,
         seed=config.seed,
     )

@@ -139,6 +139,8 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
     if english:
         blocks = [said for block in blocks if (said := in_words(block))]
     spoken = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
+    if wording.pronounce is not None:
+        spoken = wording.pronounce.apply(spoken)
     left_out = tuple(reader.left_out)
     return SpokenForm(spoken if is_speakable(spoken) else "", left_out, _problem(left_out, wording))
 

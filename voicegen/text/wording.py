@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from voicegen.text.languages import family
+from voicegen.text.lexicon import Lexicon
 
 Reading = Literal["read", "skip"]
 Foreign = Literal["reject", "romanize"]
@@ -20,12 +21,14 @@ class Wording:
         code: whether code inside a sentence is to be read, or left out.
         url: the same of addresses.
         foreign: whether words in a script that the language does not have are refused, or written in Latin letters.
+        pronounce: what is respelled when all is in words.
     """
 
     language: str = "en"
     code: Reading = "read"
     url: Reading = "read"
     foreign: Foreign = "reject"
+    pronounce: Lexicon | None = None
 
     @property
     def family(self) -> str:

@@ -8,7 +8,7 @@ import voicegen
 from tests.product import manifest_rows, questions_csv
 from tests.question_files import jsonl_file
 from voicegen.chat.echo import EchoAnswerModel
-from voicegen.errors import ModelError, OutputError
+from voicegen.errors import InputError, ModelError, OutputError
 from voicegen.job.summary import print_summary
 from voicegen.pipeline.plan import take_seed
 from voicegen.records import Failure
@@ -203,3 +203,20 @@ def test_a_text_that_the_voice_cannot_read_is_rejected_or_romanized(tmp_path, mo
     assert voicegen.run(*words, "name=b", "text.foreign=romanize").ok == 1
     (row,) = manifest_rows(tmp_path / "outputs" / "b")
     assert row["answer_spoken"] == "Ni Hao Shi Jie."
+
+
+def test_a_lexicon_respells_words_and_its_content_is_part_of_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jsonl_file(tmp_path / "q.jsonl", [{"question": "What?", "answer": "Start nginx."}])
+    (tmp_path / "own.yaml").write_text("nginx: engine x\n")
+    words = ("preset=fake", "questions.path=q.jsonl", "questions.answer_column=answer", "name=a")
+    assert voicegen.run(*words, "text.pronounce=own.yaml").ok == 1
+    (row,) = manifest_rows(tmp_path / "outputs" / "a")
+    assert (row["answer"], row["answer_spoken"]) == ("Start nginx.", "Start engine x.")
+    (tmp_path / "own.yaml").rename(tmp_path / "moved.yaml")
+    assert voicegen.run(*words, "text.pronounce=moved.yaml").ok == 1
+    (tmp_path / "moved.yaml").write_text("nginx: en jinx\n")
+    with pytest.raises(OutputError, match=r"text\.pronounce"):
+        voicegen.run(*words, "text.pronounce=moved.yaml")
+    with pytest.raises(InputError, match=r"gone\.yaml: the lexicon cannot be read"):
+        voicegen.run(*words, "text.pronounce=gone.yaml")
