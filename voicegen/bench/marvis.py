@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicegen.bench.marvis_workload import (
-    FRAME_RATE,
     audio_seconds,
     fading,
     random_codec,
@@ -26,6 +25,7 @@ from voicegen.bench.marvis_workload import (
     workload,
     write_wavs,
 )
+from voicegen.tts.marvis.requests import FRAME_RATE
 
 if TYPE_CHECKING:
     from voicegen.tts.marvis.engine import Marvis
@@ -54,13 +54,11 @@ class Chip:
     bandwidth: float
 
 
-def bench_marvis(options: Any, *, utterances: int = UTTERANCES, peers: bool = True) -> None:
+def bench_marvis(options: Any) -> None:
     """Times the engine and its peers and prints a table.
 
     Args:
         options: The `tts` settings; `device`, `dtype`, `slots` and, if it is a folder, `model` are used.
-        utterances: Of the whole stage.
-        peers: Whether transformers is timed too.
     """
     import torch
 
@@ -79,11 +77,10 @@ def bench_marvis(options: Any, *, utterances: int = UTTERANCES, peers: bool = Tr
     engine = _engine(options, device, dtype, slots)
     rows += list(_generation(engine, slots))
     rows.append(_first_audio(engine))
-    rows.append(_stage(engine, slots, utterances))
+    rows.append(_stage(engine, slots))
     del engine
     torch.cuda.empty_cache()
-    if peers:
-        rows += list(_peers(device, dtype))
+    rows += list(_peers(device, dtype))
     print_table(rows, chip, dtype.itemsize)
 
 
@@ -123,13 +120,13 @@ def _first_audio(engine: Marvis) -> Measured:
     return Measured("stream, with codec", 1, statistics.median(speeds[1:]), note=f"first audio after {first:.0f} ms")
 
 
-def _stage(engine: Marvis, slots: int, utterances: int) -> Measured:
+def _stage(engine: Marvis, slots: int) -> Measured:
     """Text in, WAVs on disk."""
     engine.slots = slots
     for warm in (fading(slots), workload(3 * slots, seed=1)):
         for _ in engine.speak(warm):
             pass
-    requests = workload(utterances)
+    requests = workload(UTTERANCES)
     with tempfile.TemporaryDirectory() as folder, _peak() as peak:
         writer = write_wavs(Path(folder))
 
@@ -141,7 +138,7 @@ def _stage(engine: Marvis, slots: int, utterances: int) -> Measured:
         seconds = _timed(stage)
         files = sum(1 for _ in Path(folder).glob("*.wav"))
     audio = audio_seconds(requests)
-    note = f"{files} of {utterances} WAVs, {audio / 3600:.1f} h of audio in {seconds:.1f} s"
+    note = f"{files} of {UTTERANCES} WAVs, {audio / 3600:.1f} h of audio in {seconds:.1f} s"
     return Measured("text to WAV", slots, audio / seconds, engine.counts.occupancy, peak[0], note)
 
 

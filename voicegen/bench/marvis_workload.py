@@ -11,15 +11,15 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voicegen.tts.marvis.requests import FRAME_RATE, SpeechRequest
+
 if TYPE_CHECKING:
     import torch
 
     from voicegen.tts.marvis.codec import Codec
     from voicegen.tts.marvis.config import MarvisConfig
     from voicegen.tts.marvis.engine import Marvis
-    from voicegen.tts.marvis.requests import SpeechRequest
 
-FRAME_RATE = 12.5
 WORDS = (  # noqa: SIM905 - easier to read
     "the of and to a in is that it was for on are with as his they be at one have this from or had by but some what "
     "there we can out other were all your when up use word how said an each she which do their time if will way about"
@@ -38,14 +38,14 @@ def true_sizes() -> MarvisConfig:
     return MarvisConfig(part(8192, 2048), part(4096, 33), 49_152, 2051, 32, 0)
 
 
-def random_model(config: MarvisConfig, device: torch.device, dtype: torch.dtype, seed: int = 0) -> Any:
+def random_model(config: MarvisConfig, device: torch.device, dtype: torch.dtype) -> Any:
     """A `MarvisModel` of these sizes, its weights drawn on the device."""
     import torch
 
     from voicegen.tts.marvis.model import MarvisModel
     from voicegen.tts.marvis.weights import LayerWeights, MarvisWeights
 
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(0)
 
     def normal(*shape: int, gain: float = 1.0) -> torch.Tensor:
         values = torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
@@ -119,8 +119,6 @@ def random_engine(device: torch.device, dtype: torch.dtype, slots: int, codec: C
 
 def workload(utterances: int, seed: int = 0) -> list[SpeechRequest]:
     """Requests whose takes last 2 to 20 s with a long tail (log-normal, median 5 s), with text to match."""
-    from voicegen.tts.marvis.requests import SpeechRequest
-
     rng = random.Random(seed)
     requests = []
     for index in range(utterances):
@@ -132,8 +130,6 @@ def workload(utterances: int, seed: int = 0) -> list[SpeechRequest]:
 
 def fading(slots: int) -> list[SpeechRequest]:
     """Short requests of which half end at a time, so that every smaller batch comes by and its kernels are compiled."""
-    from voicegen.tts.marvis.requests import SpeechRequest
-
     return [
         SpeechRequest(
             "some words to warm up with", seed=index, max_frames=3 + 3 * (slots.bit_length() - index.bit_length())

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Never, Self, TextIO
+from typing import Never, Self
 
 from tqdm import tqdm
 
@@ -48,16 +48,15 @@ class ProgressDisplay:
     Args:
         total: rows of the run.
         done: rows that earlier sessions finished.
-        show: whether to show anything; the tally is kept either way.
-        stream: where to show it; standard error by default, so that a pipe gets nothing it does not want.
+        show: whether to show anything, on standard error; the tally is kept either way.
     """
 
-    def __init__(self, total: int, done: int, *, show: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(self, total: int, done: int, *, show: bool) -> None:
         self.tally = Tally()
         self._visible = show
         self._total = total
         self._done = done
-        self._stream = stream or sys.stderr
+        self._stream = sys.stderr
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._show, name="voicegen-progress", daemon=True)
 

@@ -43,7 +43,7 @@ class SlashCommand:
     names: tuple[str, ...]
     argument: str
     what: str
-    run: Callable[[Room, str], NextStep]
+    run: Callable[[Room, str], NextStep | None]
 
     @property
     def takes_file(self) -> bool:
@@ -69,7 +69,7 @@ def run_command(room: Room, line: str) -> NextStep:
     argument = argument.strip()
     if argument and not command.argument:
         raise InputError(f"{word} takes nothing after it")
-    return command.run(room, argument)
+    return command.run(room, argument) or NextStep()
 
 
 def command_names() -> list[str]:
@@ -89,17 +89,15 @@ def _leave(_room: Room, _argument: str) -> NextStep:
     return NextStep(leave=True)
 
 
-def _clear(room: Room, _argument: str) -> NextStep:
+def _clear(room: Room, _argument: str) -> None:
     room.pipeline.clear_history()
     room.page.note("the conversation is forgotten")
-    return NextStep()
 
 
-def _history(room: Room, _argument: str) -> NextStep:
+def _history(room: Room, _argument: str) -> None:
     lines = list(_history_lines(room))
     for line in lines or ["nothing was said yet"]:
         room.page.note(line)
-    return NextStep()
 
 
 def _history_lines(room: Room) -> Iterator[str]:
@@ -114,7 +112,7 @@ def _history_lines(room: Room) -> Iterator[str]:
             yield "(interrupted)"
 
 
-def _save(room: Room, argument: str) -> NextStep:
+def _save(room: Room, argument: str) -> None:
     if not argument:
         raise InputError("/save needs a file name: /save chat.jsonl")
     path = Path(argument).expanduser()
@@ -126,22 +124,19 @@ def _save(room: Room, argument: str) -> NextStep:
     room.saved.add(path.resolve())
     turns = len(room.pipeline.session.turns)
     room.page.note(f"saved {turns} {'turn' if turns == 1 else 'turns'} to {path}")
-    return NextStep()
 
 
-def _voice(room: Room, argument: str) -> NextStep:
+def _voice(room: Room, argument: str) -> None:
     if argument:
         room.pipeline.voice = argument
     room.page.note(f"voice: {room.pipeline.voice or 'the default'}")
-    return NextStep()
 
 
-def _system(room: Room, argument: str) -> NextStep:
+def _system(room: Room, argument: str) -> None:
     session = room.pipeline.session
     if argument:
         session.system_prompt = argument
     room.page.note(f"system prompt: {session.system_prompt or 'none'}")
-    return NextStep()
 
 
 def _retry(room: Room, _argument: str) -> NextStep:
@@ -153,10 +148,9 @@ def _retry(room: Room, _argument: str) -> NextStep:
     return NextStep(ask=question)
 
 
-def _help(room: Room, _argument: str) -> NextStep:
+def _help(room: Room, _argument: str) -> None:
     for line in help_lines(COMMANDS):
         room.page.note(line)
-    return NextStep()
 
 
 def help_lines(commands: Sequence[SlashCommand]) -> list[str]:

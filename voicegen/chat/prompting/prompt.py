@@ -21,9 +21,8 @@ def plain_conversation(messages: Sequence[Message], takes_system: bool) -> Conve
 
 def harmony_conversation(messages: Sequence[Message]) -> Conversation:
     """The dicts of gpt-oss' template: one system message, one call a message with its result after it, `thinking`."""
-    system = "\n\n".join(message.content for message in messages if message.role is Role.SYSTEM)
+    system, rest = _system_and_rest(messages)
     entries: Conversation = [{"role": "system", "content": system}] if system else []
-    rest = [message for message in messages if message.role is not Role.SYSTEM]
     return entries + [_harmony_entry(message) for message in one_call_a_message(rest)]
 
 
@@ -86,9 +85,14 @@ def _call_entry(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": dict(call.arguments)}}
 
 
-def _system_into_user(messages: Sequence[Message]) -> list[Message]:
+def _system_and_rest(messages: Sequence[Message]) -> tuple[str, list[Message]]:
     system = "\n\n".join(message.content for message in messages if message.role is Role.SYSTEM)
     rest = [message for message in messages if message.role is not Role.SYSTEM]
+    return system, rest
+
+
+def _system_into_user(messages: Sequence[Message]) -> list[Message]:
+    system, rest = _system_and_rest(messages)
     first = next((place for place, message in enumerate(rest) if message.role is Role.USER), None)
     if not system or first is None:
         return rest

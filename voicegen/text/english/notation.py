@@ -239,24 +239,9 @@ def _word_slash(slash: re.Match[str]) -> str | None:
 
 
 _EITHER = {
-    "he",
-    "she",
-    "him",
-    "her",
-    "his",
-    "hers",
-    "yes",
-    "no",
-    "true",
-    "false",
-    "male",
-    "female",
-    "on",
-    "off",
-    "s",
-    "pass",
-    "fail",
-}
+    "he", "she", "him", "her", "his", "hers", "yes", "no", "true", "false", "male", "female",
+    "on", "off", "s", "pass", "fail",
+}  # fmt: skip
 
 
 @rule(rf"[{''.join(_GREEK)}]")

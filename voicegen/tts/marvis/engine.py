@@ -141,13 +141,13 @@ class Marvis:
         """Of the speech, in Hz."""
         return int(self.codec.sample_rate)
 
-    def check(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> None:
+    def check(self, request: SpeechRequest) -> None:
         """Makes the voice of a request ready, and refuses the request if it cannot be spoken.
 
         Raises:
             ModelError: The text cannot be spoken, the voice not used, or the two leave no room in the model's context.
         """
-        self._orders.order(request, max_frames)
+        self._orders.order(request, MAX_FRAMES)
 
     def fits(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> bool:
         """Whether text and voice leave room in the model's context for what the text may need."""

@@ -74,7 +74,7 @@ class OrderMaker:
         self._codes: OrderedDict[int, tuple[VoicePrompt, NDArray[np.int64]]] = OrderedDict()
         self._prefixes: OrderedDict[tuple[int, int], tuple[VoicePrompt, Prefix]] = OrderedDict()
 
-    def order(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> Order:
+    def order(self, request: SpeechRequest, max_frames: int) -> Order:
         """The order of a request.
 
         Raises:

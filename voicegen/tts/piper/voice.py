@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
-from voicegen.model_files import find_model
+from voicegen.model_files import ModelFiles, find_model
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.text.languages import family
@@ -80,11 +80,7 @@ class PiperSpeech:
             MissingDependency: the wheel of a starter voice is not installed.
             ModelError: the voice cannot be found, is no Piper voice or speaks another language.
         """
-        files = find_model(model, revision=revision)
-        path = _only_voice(files.path)
-        settings = _read_settings(path)
-        if language is not None:
-            _check_language(settings, language, path)
+        files, path, settings = _found(model, revision, language)
         frontend, session, noise_inputs = _open(path, settings)
         info = ModelInfo(id=files.id, backend="piper", revision=files.revision, licence=files.licence)
         return cls(session, frontend, noise_inputs, info, 1.0, threads or usual_threads(), _language(settings))
@@ -176,24 +172,31 @@ def look(model: str, revision: str | None, language: str | None, voices: Iterabl
         MissingDependency: the wheel of a starter voice is not installed.
         ModelError: the voice cannot be found, is no Piper voice, speaks another language, or has no such speaker.
     """
-    files = find_model(model, revision=revision)
-    path = _only_voice(files.path)
-    settings = _read_settings(path)
-    if language is not None:
-        _check_language(settings, language, path)
+    files, _, settings = _found(model, revision, language)
     speakers = _speakers(settings.get("num_speakers", 1), settings.get("speaker_id_map", {}))
     for name in voices:
         check_voice_name(name, tuple(speakers) or (Path(files.id).stem,))
 
 
-def voice_file(model: str, revision: str | None = None) -> Path:
+def voice_file(model: str) -> Path:
     """The .onnx file of a voice, named as for `PiperSpeech.load`; its settings lie beside it.
 
     Raises:
         MissingDependency: the wheel of a starter voice is not installed.
         ModelError: the voice cannot be found.
     """
-    return _only_voice(find_model(model, revision=revision).path)
+    return _only_voice(find_model(model).path)
+
+
+def _found(model: str, revision: str | None, language: str | None) -> tuple[ModelFiles, Path, dict[str, Any]]:
+    """The model's files, the voice among them, and its settings, which are those of a voice of the language."""
+    files = find_model(model, revision=revision)
+    path = _only_voice(files.path)
+    settings = _read_settings(path)
+    spoken = _language(settings)
+    if language and spoken and family(language) != family(spoken):
+        raise ModelError(f"the voice {path.stem} speaks {spoken}, not {language}; choose another voice or language")
+    return files, path, settings
 
 
 def _open(path: Path, settings: dict[str, Any]) -> tuple[Any, Any, list[str]]:
@@ -230,12 +233,6 @@ def _read_settings(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{settings_path} is not the settings file of a Piper voice") from error
     return dict(settings)
-
-
-def _check_language(settings: dict[str, Any], language: str, path: Path) -> None:
-    spoken = _language(settings)
-    if spoken and family(language) != family(spoken):
-        raise ModelError(f"the voice {path.stem} speaks {spoken}, not {language}; choose another voice or language")
 
 
 def _language(settings: dict[str, Any]) -> str | None:

@@ -49,20 +49,17 @@ class Candidate:
     interface: Interface
 
 
-def use_fast_blas(threads: int | None = None) -> BlasReport:
+def use_fast_blas() -> BlasReport:
     """Gives MLX a fast BLAS if it runs on a Linux CPU and has a slow one; otherwise changes nothing.
 
     Never fails: where no fast library serves, MLX goes on with the slow one, and the report says so.
-
-    Args:
-        threads: Threads of one product. By default as many as leaves half of the cores to speech.
     """
     report = blas_in_use()
     if report.fast is not False:
         return report
     settle_mkl()
     for candidate in _candidates():
-        if _bind(candidate, threads or default_threads()):
+        if _bind(candidate, default_threads()):
             return blas_in_use()
     return report
 
