@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Final, TypeVar
 
@@ -73,6 +73,12 @@ def mapped(function: Callable[[NDArray[np.float32]], T], stream: SpeechStream) -
                 reason: FinishReason = end.value
                 return reason
             yield function(piece)
+
+
+def taken_out(records: list[T]) -> Iterator[T]:
+    """Empties a list, from its beginning: of what came up while a model pulled its source."""
+    while records:
+        yield records.pop(0)
 
 
 def worst(*reasons: FinishReason) -> FinishReason:

@@ -14,7 +14,7 @@ from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.wording import IN_ENGLISH, Wording
-from voicegen.tts.speaking import words_of
+from voicegen.tts.speaking import taken_out, words_of
 
 
 def speak_to_folder(
@@ -54,12 +54,12 @@ def speak_to_folder(
     folder = Path(folder)
     unspeakable: list[Failure] = []
     for record in model.speak(_utterances(texts, wording, voice, seed, unspeakable)):
-        yield from _taken_out(unspeakable)
+        yield from taken_out(unspeakable)
         if isinstance(record, Failure):
             yield record
         else:
             yield _write(record, folder, f"{prefix}{record.utterance.index:0{digits}d}.wav", subtype)
-    yield from _taken_out(unspeakable)
+    yield from taken_out(unspeakable)
 
 
 def file_prefix(name: str) -> str:
@@ -102,8 +102,3 @@ def _write(speech: Speech, folder: Path, name: str, subtype: Subtype) -> Clip | 
     clip, wav = encode_clip(speech, index, name, subtype)
     write_atomic(folder / name, wav)
     return clip
-
-
-def _taken_out(records: list[Failure]) -> Iterator[Failure]:
-    while records:
-        yield records.pop(0)

@@ -17,6 +17,7 @@ from voicegen.tts.marvis.config import read_config
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.requests import MAX_FRAMES, SpeechRequest
 from voicegen.tts.marvis.spec import DEFAULT_MODEL, MarvisSettings
+from voicegen.tts.speaking import taken_out
 from voicegen.tts.voices import PromptFiles, VoiceCatalog, VoicePrompt, discover_prompts
 
 logger = logging.getLogger(__name__)
@@ -146,8 +147,7 @@ class MarvisSpeech:
         refused: list[Failure] = []
         for record in self._engine.speak(self._requests(utterances, refused), **self._sampling):
             yield record
-            while refused:
-                yield refused.pop(0)
+            yield from taken_out(refused)
         yield from refused
 
     def stream(self, utterance: Utterance) -> SpeechStream:

@@ -31,6 +31,7 @@ from voicegen.tts.marvis.sampler import Sampling
 from voicegen.tts.marvis.scheduler import Counts, Order, Scheduler, Take
 from voicegen.tts.marvis.tokenizer import TextTokenizer
 from voicegen.tts.marvis.weights import load_weights
+from voicegen.tts.speaking import taken_out
 
 if TYPE_CHECKING:
     from voicegen.tts.marvis.codec import Codec
@@ -208,12 +209,12 @@ class Marvis:
         orders = self._orders_of(requests, max_frames, failures)
         with Decoding(self.codec, self._batch_decoder()) as decoding:
             for take in self._run(orders, Sampling(temperature, top_k)):
-                yield from _emptied(failures)
+                yield from taken_out(failures)
                 if take is None:
                     yield from decoding.flush()
                 else:
                     yield from decoding.add(take)
-            yield from _emptied(failures)
+            yield from taken_out(failures)
             yield from decoding.flush()
 
     def stream(
@@ -329,8 +330,3 @@ def _checked_codebooks(codebooks: int | None, config: MarvisConfig) -> int:
     if not 2 <= codebooks <= config.codebooks:
         raise ModelError(f"codebooks is {codebooks}; this model has {config.codebooks}, and 2 are the least")
     return codebooks
-
-
-def _emptied(failures: list[Failure]) -> Iterator[Failure]:
-    while failures:
-        yield failures.pop(0)
