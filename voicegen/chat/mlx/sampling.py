@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 import numpy as np
 
+from voicegen.chat.mlx.cpu.vectorized import exponentials, largest
 from voicegen.protocols import GenerationOptions
 
 PENALTY_WINDOW = 20
@@ -116,23 +117,28 @@ def penalized(logits: mx.array, recent: mx.array, penalty: float) -> mx.array:
 def candidate_weights(logits: mx.array, options: GenerationOptions) -> mx.array:
     """Unnormalized probabilities (B, V), zero for tokens that top-k, min-p or top-p leave out, in that order."""
     scaled = logits.astype(mx.float32) / options.temperature
-    weights = mx.exp(scaled - mx.max(scaled, axis=-1, keepdims=True))
-    if 0 < options.top_k < weights.shape[-1]:
-        weights = _at_least(weights, mx.min(mx.topk(weights, options.top_k, axis=-1), axis=-1, keepdims=True))
+    weights = exponentials(scaled - mx.max(scaled, axis=-1, keepdims=True))
+    best: mx.array | None = None
+    if options.top_k > 0:
+        best = largest(weights, min(options.top_k, weights.shape[-1]))
+        weights = _at_least(weights, best[:, -1:])
     if options.min_p > 0:
         weights = _at_least(weights, mx.array(options.min_p))  # the likeliest token weighs 1
     if options.top_p < 1:
-        weights = _at_least(weights, _nucleus_threshold(weights, options.top_p))
+        best = largest(weights, min(NUCLEUS, weights.shape[-1])) if best is None else best
+        weights = _at_least(weights, _nucleus_threshold(weights, best, options.top_p))
     return weights
 
 
-def _nucleus_threshold(weights: mx.array, top_p: float) -> mx.array:
-    """The least weight of the smallest set that holds `top_p` of the probability; (B, 1) (Holtzman et al. 2020)."""
+def _nucleus_threshold(weights: mx.array, best: mx.array, top_p: float) -> mx.array:
+    """The least weight of the smallest set that holds `top_p` of the probability; (B, 1) (Holtzman et al. 2020).
+
+    `best` are the largest of `weights` (B, V) in falling order, (B, N); where they hold too little, all are sorted.
+    Those that min-p left out may be among them: the set is full before they come.
+    """
     wanted = top_p * mx.sum(weights, axis=-1, keepdims=True)
-    size = min(NUCLEUS, weights.shape[-1])
-    best = mx.sort(mx.topk(weights, size, axis=-1), axis=-1)[:, ::-1]
-    if size < weights.shape[-1] and mx.any(mx.sum(best, axis=-1, keepdims=True) < wanted).item():
-        best = mx.sort(weights, axis=-1)[:, ::-1]
+    if best.shape[-1] < weights.shape[-1] and mx.any(mx.sum(best, axis=-1, keepdims=True) < wanted).item():
+        best = largest(weights, weights.shape[-1])
     before = mx.cumsum(best, axis=-1) - best
     inside = mx.sum(before < wanted, axis=-1, keepdims=True)
     return mx.take_along_axis(best, mx.maximum(inside - 1, 0), axis=-1)

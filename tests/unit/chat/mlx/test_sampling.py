@@ -37,6 +37,39 @@ def test_each_cut_keeps_the_tokens_that_it_should(options, first):
     assert kept(**options) == [first, {3 - token for token in first}]
 
 
+def naive_weights(logits: np.ndarray, top_k: int, top_p: float, min_p: float) -> np.ndarray:
+    """The weights of one row (V,), by sorting all of it."""
+    weights = np.exp(logits - logits.max())
+    if top_k:
+        weights[weights < np.sort(weights)[-top_k]] = 0
+    weights[weights < min_p] = 0
+    if top_p < 1:
+        falling = np.sort(weights)[::-1]
+        before = np.cumsum(falling, dtype=np.float64) - falling
+        weights[weights < falling[before < top_p * weights.sum(dtype=np.float64)][-1]] = 0
+    return weights
+
+
+@pytest.mark.parametrize("top_k", [0, 1, 40])
+@pytest.mark.parametrize("top_p", [0.5, 0.9, 1.0])
+@pytest.mark.parametrize("min_p", [0.0, 0.01])
+def test_the_candidates_are_those_of_a_whole_sort(top_k, top_p, min_p):
+    spread = np.array([[0.5], [2.0], [6.0]])  # a nucleus of thousands, of hundreds and of a few
+    logits = (spread * np.random.default_rng(1).standard_normal((3, 5003))).astype(np.float32)
+    options = GenerationOptions(temperature=1.0, top_k=top_k, top_p=top_p, min_p=min_p)
+    together = np.array(candidate_weights(mx.array(logits), options))
+    for row, weights in zip(logits, together, strict=True):
+        np.testing.assert_allclose(weights, naive_weights(row, top_k, top_p, min_p), rtol=1e-5)
+        np.testing.assert_array_equal(weights, np.array(candidate_weights(mx.array(row[None]), options))[0])
+
+
+def test_candidates_of_equal_weight_stay_or_go_together():
+    logits = mx.array([[2.0, 1.0, 1.0, 1.0, 0.0]])
+    for options in ({"top_k": 2}, {"top_p": 0.6}):
+        weights = np.array(candidate_weights(logits, GenerationOptions(temperature=1.0, **options)))
+        assert set(np.flatnonzero(weights[0])) == {0, 1, 2, 3}
+
+
 def test_temperature_sharpens_and_flattens():
     weights = np.array(candidate_weights(LOGITS, GenerationOptions(temperature=0.5)))[0]
     np.testing.assert_allclose(weights / weights[0], (np.array([0.5, 0.3, 0.15, 0.05]) / 0.5) ** 2, rtol=1e-4)

@@ -6,9 +6,11 @@ single-precision product (`sgemm`) at it, by rewriting the one import slot throu
 
     libmlx.so: cblas_sgemm -> mlx_cpu.libs/libblas: sgemm_ -> [slot] -> the fast library
 
-That works before and after `mlx` is imported, loads no Python package, and keeps the fast library's symbols out of the
-process's global namespace, which preloading it with RTLD_GLOBAL would not. (Import slots: the System V ABI's global
+That works before and after `mlx` is imported, and loads no Python package. (Import slots: the System V ABI's global
 offset table, `DT_JMPREL` and `DT_RELA` relocations.)
+
+Loading `libtorch_cpu.so` with RTLD_GLOBAL instead is shorter and as fast, but does nothing once `mlx` is imported, and
+gives MLX and pyarrow torch's copies of C++ library code, which may crash where builds differ (as torch warns).
 """
 
 from __future__ import annotations
