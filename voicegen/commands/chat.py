@@ -134,6 +134,8 @@ def _open(
     from voicegen.voicechat.recording import ChatRecorder
 
     wording = config.wording
+    if settings.speaks and wording.remark is not None:
+        page.note(wording.remark)
     open_stream = sound_card(settings.device) if settings.play else None
     tools = load_tools(getattr(config.chat, "tools", ()))
     build.look(config, speaks=settings.speaks)

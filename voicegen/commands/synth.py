@@ -97,6 +97,8 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
     plan = Plan(config.seed, total_rows=0, voices=config.voice.speaking, assign=config.voice.assign)
     folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
     wording = config.wording
+    if wording.remark is not None:
+        print(wording.remark, file=sys.stderr)
     print("loading the model", file=sys.stderr)
     model = build.speech_model(config)
     records = speak_to_folder(

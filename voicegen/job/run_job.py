@@ -183,6 +183,8 @@ class _Run:
             self._say(f"the run that was there is now in {self._folder.moved_to}")
         done = self._rows - left
         going_on = f", going on after {done} finished" if done else ""
+        if left and (remark := self._config.wording.remark) is not None:
+            self._say(remark)
         self._say(f"{self._rows} rows of {self._questions.path} into {self._store}{going_on}")
 
     def _say(self, text: str) -> None:

@@ -1,7 +1,7 @@
 """Turns a written answer into text that can be spoken: formatting goes, every word is said or listed as left out.
 
-English then has all in words that is said in words (`voicegen.text.english`); in another language numbers, symbols and
-abbreviations are left to the voice.
+English then has all in words that is said in words (`voicegen.text.english`); another language has its sentences with
+numbers in words where a library knows how (`voicegen.text.other_languages`), and all else is left to the voice.
 
 Formatting is what a page does not show as words: marks of Markdown, tags, comments, scripts, the address behind a
 link's text, footnote marks, rules, bullets, markers of chats, control characters. It is no part of what was left out.
@@ -19,6 +19,7 @@ from typing import Literal
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from voicegen.text import other_languages
 from voicegen.text.english import in_words
 from voicegen.text.foreign import in_latin, without_foreign
 from voicegen.text.shown import shown
@@ -138,6 +139,8 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
     blocks = [clean for block in reader.blocks(_parser().parse(source)) if (clean := reader.tidied(block, stop))]
     if english:
         blocks = [said for block in blocks if (said := in_words(block))]
+    else:
+        blocks = [other_languages.in_words(block, wording.language) for block in blocks]
     spoken = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
     if wording.pronounce is not None:
         spoken = wording.pronounce.apply(spoken)

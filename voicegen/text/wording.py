@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from voicegen.text.languages import family
 from voicegen.text.lexicon import Lexicon
+from voicegen.text.other_languages import knows_numbers
 
 Reading = Literal["read", "skip"]
 Foreign = Literal["reject", "romanize"]
@@ -34,6 +35,13 @@ class Wording:
     def family(self) -> str:
         """The language without its country."""
         return family(self.language)
+
+    @property
+    def remark(self) -> str | None:
+        """What is to be known of the language before anything is spoken."""
+        if self.family == "en" or knows_numbers(self.language):
+            return None
+        return f"numbers are left to the voice, as their words are not known in {self.language}"
 
     def wants(self, kind: str) -> bool:
         """Whether a sentence is to be said with what it holds of `kind`, or not at all."""

@@ -76,11 +76,9 @@ def test_answers_that_only_look_like_markup_are_kept(written: str, spoken: str) 
 
 
 @pytest.mark.parametrize(
-    ("written", "spoken"), [("5 * 3 = 15", "5 * 3 = 15"), ("Siehe https://example.org.", "Siehe.")]
+    ("written", "spoken"), [("5 * 3 = 15", "fünf mal drei gleich fünfzehn"), ("Siehe https://example.org.", "Siehe.")]
 )
-def test_another_language_has_its_numbers_left_to_the_voice_and_its_addresses_left_out(
-    written: str, spoken: str
-) -> None:
+def test_another_language_has_its_numbers_in_words_and_its_addresses_left_out(written: str, spoken: str) -> None:
     assert to_spoken(written, "de") == spoken
 
 
