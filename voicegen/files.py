@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
 
@@ -126,6 +127,13 @@ def shipped(*parts: str) -> Path:
     package = Path(__file__).resolve().parent
     installed = package.joinpath(*parts)
     return installed if installed.exists() else package.parent.joinpath(*parts)
+
+
+def package_folder(package: str) -> Path | None:
+    """The folder of an installed package; None where it is not. Imports nothing of it."""
+    spec = find_spec(package)
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places))) if places else None
 
 
 def move_aside(folder: Path) -> Path:

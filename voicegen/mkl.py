@@ -11,9 +11,10 @@ of every product the same bits, and makes a product of one row slower. torch's `
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 from pathlib import Path
+
+from voicegen.files import package_folder
 
 BRANCHES = {3: "COMPATIBLE", 4: "SSE2", 6: "SSSE3", 7: "SSE4_1", 8: "SSE4_2", 9: "AVX", 10: "AVX2", 12: "AVX512"}
 """MKL's numbers of its branches (mkl_types.h)."""
@@ -41,12 +42,11 @@ def settle_mkl() -> str | None:
 
 
 def _torch_library() -> ctypes.CDLL | None:
-    spec = importlib.util.find_spec("torch")
-    places = spec.submodule_search_locations if spec else None
-    if not places:
+    torch = package_folder("torch")
+    if torch is None:
         return None
     try:
-        return ctypes.CDLL(str(Path(next(iter(places))) / "lib" / "libtorch_cpu.so"), mode=os.RTLD_NOW)
+        return ctypes.CDLL(str(torch / "lib" / "libtorch_cpu.so"), mode=os.RTLD_NOW)
     except OSError:
         return None
 

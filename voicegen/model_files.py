@@ -7,7 +7,6 @@ never a pickle and never a repository's own Python.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from voicegen.errors import MissingDependency, ModelError
+from voicegen.files import package_folder
 
 Source = Literal["folder", "wheel", "hub"]
 
@@ -138,11 +138,9 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
 
 def wheel_path(wheel: StarterWheel) -> Path | None:
     """The file inside an installed wheel, or None. Imports nothing of the package."""
-    spec = importlib.util.find_spec(wheel.module)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    path = Path(next(iter(spec.submodule_search_locations))) / wheel.file
-    return path if path.is_file() else None
+    folder = package_folder(wheel.module)
+    path = folder / wheel.file if folder else None
+    return path if path and path.is_file() else None
 
 
 def _in_folder(path: Path, name: str) -> ModelFiles:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from voicegen.chat.conversation.turn import Next, OpenTurn
 from voicegen.chat.openai.completions import IN_DOUBT, Completion
@@ -95,7 +94,8 @@ class OpenAIAnswerModel:
         self, requests: ChatRequests, messages: Sequence[Message], options: GenerationOptions
     ) -> Completion:
         """One reply, judged alone; but where it was cut and may be reasoning, a short question decides."""
-        completion = await requests.complete(self._body(messages, options))
+        body = self._server.request_body(messages, options, self._tools.schemas)
+        completion = await requests.complete(body)
         if completion.in_doubt:
             completion = completion.settled(await self._beginning(requests))
         return completion.before(options.stop)
@@ -111,6 +111,3 @@ class OpenAIAnswerModel:
                     body = self._server.request_body(short_question(self._system), options)
                     self._shown = (await requests.complete(body)).began
             return self._shown
-
-    def _body(self, messages: Sequence[Message], options: GenerationOptions) -> dict[str, Any]:
-        return self._server.request_body(messages, options, self._tools.schemas)

@@ -14,7 +14,7 @@ from voicegen.model_files import ALIASES
 from voicegen.protocols import SpeechModel
 from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
 
-DEFAULT_MODEL: Final = "kokoro-82m"
+STARTER_MODEL: Final = "kokoro-82m"
 
 
 class KokoroSettings(SpeakingSettings):
@@ -59,13 +59,13 @@ def _owns(name: str) -> bool:
     if path.exists():
         folder = path if path.is_dir() else path.parent
         return holds_voices(folder) or (folder.name == "onnx" and holds_voices(folder.parent))
-    return ALIASES.get(name.lower(), name.lower()) == DEFAULT_MODEL or ("/" in name and "kokoro" in name.lower())
+    return ALIASES.get(name.lower(), name.lower()) == STARTER_MODEL or ("/" in name and "kokoro" in name.lower())
 
 
 SPEC: Final = SpeechBackend(
     settings=KokoroSettings,
     owns=_owns,
-    models=(DEFAULT_MODEL,),
+    models=(STARTER_MODEL,),
     needs=("piper", "onnxruntime"),  # piper for its espeak
     install="`uv sync --group kokoro`, or `pip install 'voicegen[kokoro]'`",
     look=_look,

@@ -15,7 +15,7 @@ from voicegen.protocols import Traits
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.kokoro.files import ROOM, KokoroFiles, find_kokoro
 from voicegen.tts.kokoro.phonemes import check_language, phonemes_of, speaks, tokens_of
-from voicegen.tts.kokoro.spec import DEFAULT_MODEL
+from voicegen.tts.kokoro.spec import STARTER_MODEL
 from voicegen.tts.threads import open_session, spoken_by_threads, usual_threads
 from voicegen.tts.voices import check_voice_name
 
@@ -46,7 +46,7 @@ class KokoroSpeech:
     @classmethod
     def load(
         cls,
-        model: str = DEFAULT_MODEL,
+        model: str = STARTER_MODEL,
         *,
         revision: str | None = None,
         language: str = "en",

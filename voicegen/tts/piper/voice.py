@@ -91,13 +91,7 @@ class PiperSpeech:
         return Traits(self.language, self.at_speed, self.check_voices, stream=self.stream)
 
     def at_speed(self, speed: float) -> PiperSpeech:
-        """The same voice, sharing the loaded model, `speed` times as fast as its own pace.
-
-        Raises:
-            ModelError: `speed` is not between 0.25 and 4.
-        """
-        if not 0.25 <= speed <= 4.0:
-            raise ModelError(f"speed must be between 0.25 and 4, not {speed}")
+        """The same voice, sharing the loaded model, `speed` times as fast as its own pace."""
         return PiperSpeech(
             self._session, self._frontend, self._noise_inputs, self.info, speed, self._threads, self.language
         )

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from typing import Literal
 
 from voicegen.chat.mlx.cpu.elf import ImportSlot, import_slot, library_at, loaded_library
 from voicegen.cores import usable_cores
+from voicegen.files import package_folder
 from voicegen.mkl import settle_mkl
 
 Interface = Literal["sgemm_", "cblas_sgemm"]
@@ -107,19 +107,13 @@ def _is_reference(library: Path) -> bool:
 
 
 def _candidates() -> Iterator[Candidate]:
-    if torch := _package_folder("torch"):
+    if torch := package_folder("torch"):
         yield Candidate("torch", str(torch / "lib" / "libtorch_cpu.so"), "sgemm_", "sgemm_")
-    if scipy := _package_folder("scipy"):
+    if scipy := package_folder("scipy"):
         for file in sorted((scipy.parent / "scipy.libs").glob("libscipy_openblas-*.so")):
             yield Candidate("scipy", str(file), "scipy_cblas_sgemm", "cblas_sgemm")
     for name in ("libopenblas.so.0", "libmkl_rt.so.2", "libblis.so.4"):
         yield Candidate(name, name, "cblas_sgemm", "cblas_sgemm")
-
-
-def _package_folder(package: str) -> Path | None:
-    spec = importlib.util.find_spec(package)
-    places = spec.submodule_search_locations if spec else None
-    return Path(next(iter(places))) if places else None
 
 
 def _bind(candidate: Candidate, threads: int) -> bool:
