@@ -14,6 +14,8 @@ def _column(name: str, type: pa.DataType, description: str, nullable: bool = Tru
     return pa.field(name, type, nullable, {"description": description})
 
 
+_STRINGS = pa.list_(pa.field("element", pa.string()))  # as Parquet names what a list holds
+
 _IDENTITY = (
     _column("id", pa.string(), "Id of the row: as given in the input, else its number.", nullable=False),
     _column("index", pa.int64(), "Place of the row in the run, from 0; it numbers the WAV.", nullable=False),
@@ -26,9 +28,7 @@ _TEXT = (
     _column("answer", pa.string(), "The answer as the chat model wrote it, or as the input gave it."),
     _column("reasoning", pa.string(), "What a reasoning model thought before the answer, where it is kept."),
     _column("answer_spoken", pa.string(), "The answer as it was given to the TTS model, without markup."),
-    _column(
-        "left_out", pa.list_(pa.string()), "Code, addresses, emoji and pictures of the answer that are not spoken."
-    ),
+    _column("left_out", _STRINGS, "Code, addresses, emoji and pictures of the answer that are not spoken."),
 )
 _AUDIO = (
     _column("audio_path", pa.string(), "Path of the WAV, relative to the manifest's folder."),
