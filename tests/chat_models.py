@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from voicegen.protocols import ChatUsage, Delta, GenerationOptions
-from voicegen.records import Message, ModelInfo
+from voicegen.protocols import GenerationOptions
+from voicegen.records import ChatUsage, Delta, Message, ModelInfo
 
 
 class PlainChatModel:

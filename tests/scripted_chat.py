@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.chat_tokenizers import harmony_tokenizer
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.protocols import ChatUsage, Delta, GenerationOptions
-from voicegen.records import FinishReason, Message, ModelInfo
+from voicegen.protocols import GenerationOptions
+from voicegen.records import ChatUsage, Delta, FinishReason, Message, ModelInfo
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.bounds import Effort, NotNegative, Penalty, Positive, Probability, StopStrings, Temperature
-from voicegen.records import Answer, Failure, FinishReason, Message, ModelInfo, Question, Speech, ToolCall, Utterance
+from voicegen.records import (
+    Answer,
+    ChatUsage,
+    Delta,
+    Failure,
+    FinishReason,
+    Message,
+    ModelInfo,
+    Question,
+    Speech,
+    Utterance,
+)
 
 SpeechStream = Generator[NDArray[np.float32], None, FinishReason]
 """Pieces of one utterance's waveform; the generator returns how the take ended (`reason = yield from stream`)."""
@@ -82,31 +93,6 @@ class GenerationOptions:
     seed: int = 0
     reasoning_effort: Effort | None = None
     stop: StopStrings = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """What one step of generation added to a message. An empty one only shows that the model is at work.
-
-    Attributes:
-        text: was added to the answer or to the reasoning.
-        channel: which of the two it was added to.
-        tool_call: a call, when it is whole; such a delta has no text.
-    """
-
-    text: str = ""
-    channel: Literal["answer", "reasoning"] = "answer"
-    tool_call: ToolCall | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChatUsage:
-    """What a reply cost; `cached_tokens` of the prompt were already in the KV cache and not prefilled again."""
-
-    finish_reason: FinishReason
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
 
 
 class ChatModel(Protocol):

@@ -51,6 +51,31 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Delta:
+    """What one step of generation added to a message. An empty one only shows that the model is at work.
+
+    Attributes:
+        text: was added to the answer or to the reasoning.
+        channel: which of the two it was added to.
+        tool_call: a call, when it is whole; such a delta has no text.
+    """
+
+    text: str = ""
+    channel: Literal["answer", "reasoning"] = "answer"
+    tool_call: ToolCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatUsage:
+    """What a reply cost; `cached_tokens` of the prompt were already in the KV cache and not prefilled again."""
+
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a run writes down of the model that makes its rows.
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from voicegen.backend import ChatBackend
-from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.protocols import GenerationOptions
 from voicegen.reading.stops import before_stop
-from voicegen.records import Answer, Failure, FinishReason, Message, ModelInfo, Question, Role
+from voicegen.records import Answer, ChatUsage, Delta, Failure, FinishReason, Message, ModelInfo, Question, Role
 from voicegen.settings import AnsweringSettings
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from voicegen.protocols import Delta
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.known_markers import END, TURN_MARKS
 from voicegen.reading.markers import Control
+from voicegen.records import Delta
 
 _CHANNELS = ("analysis", "commentary", "final")
 _HEADERS: Final = tuple(f"assistant{channel}" for channel in _CHANNELS)

@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from voicegen.protocols import Delta
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import call_arguments, malformed_text
 from voicegen.reading.known_markers import (
@@ -40,7 +39,7 @@ from voicegen.reading.known_markers import (
     TURN_MARKS,
 )
 from voicegen.reading.markers import Control
-from voicegen.records import ToolCall
+from voicegen.records import Delta, ToolCall
 
 _FORCE_ANSWER = f"{CHANNEL}final{MESSAGE}"
 _PEOPLE = frozenset({"user", "assistant", "system", "developer", "all", "self"})

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, Self
 
-from voicegen.protocols import Delta
 from voicegen.reading.bare_harmony import BARE_MARKERS, BARE_OPENINGS, BareHarmonyGrammar, bare_opening
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import CALL, parse_json_calls
@@ -24,7 +23,7 @@ from voicegen.reading.known_markers import END, HARMONY_TOKENS, THINK, Markers
 from voicegen.reading.markers import Control, MarkerScanner
 from voicegen.reading.stops import StopFinder
 from voicegen.reading.tagged import ParseCalls, TaggedGrammar
-from voicegen.records import ToolCall
+from voicegen.records import Delta, ToolCall
 
 _RECIPIENT = "to="  # begins a header of harmony, and no answer
 

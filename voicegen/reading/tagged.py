@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from typing import Final
 
-from voicegen.protocols import Delta
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import is_json
 from voicegen.reading.known_markers import ANSWER_TAGS, PHRASES, THINK, Markers, Pair
 from voicegen.reading.markers import Control
-from voicegen.records import ToolCall
+from voicegen.records import Delta, ToolCall
 
 ParseCalls = Callable[[str], Sequence[ToolCall]]
 

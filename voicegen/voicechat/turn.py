@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.protocols import ChatUsage
 from voicegen.quality.verdict import Verdict, judge
-from voicegen.records import FinishReason, Speech, Stage, Utterance
+from voicegen.records import ChatUsage, FinishReason, Speech, Stage, Utterance
 from voicegen.text.wording import Wording
 from voicegen.voicechat.sentences import SpeakablePieces
 from voicegen.voicechat.speaking import SpeechWorker, SpokenAnswer

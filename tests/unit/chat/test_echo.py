@@ -1,6 +1,6 @@
 from voicegen.chat.echo import EchoAnswerModel, EchoChatModel
-from voicegen.protocols import ChatUsage, GenerationOptions
-from voicegen.records import Message, Question, Role
+from voicegen.protocols import GenerationOptions
+from voicegen.records import ChatUsage, Message, Question, Role
 
 
 def said(model, *texts, **options):

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tests.chat_tokenizers import real_harmony
 from tests.transcripts import Transcript, harmony_transcripts
 from voicegen.chat.prompting.templates import ChatTemplate
-from voicegen.protocols import Delta
 from voicegen.reading.calls import call_arguments
 from voicegen.reading.parsing import TextParser, TokenParser
+from voicegen.records import Delta
 
 TRANSCRIPTS = harmony_transcripts()
 JUDGED = [transcript for transcript in TRANSCRIPTS if transcript.judged]

@@ -5,8 +5,7 @@ import pytest
 
 from tests.chat_models import PlainChatModel
 from voicegen.audio.wav import read_wav
-from voicegen.protocols import Delta
-from voicegen.records import Role
+from voicegen.records import Delta, Role
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.playback import SilentPlayer

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voicegen.protocols import ChatUsage, Delta
-from voicegen.records import FinishReason, Message, Role, ToolCall
+from voicegen.records import ChatUsage, Delta, FinishReason, Message, Role, ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from voicegen.chat.conversation.reply import Reply, ReplySoFar
 from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
 from voicegen.chat.tools import Tool, ToolRegistry, cut_text
 from voicegen.errors import ConfigError, ModelError
-from voicegen.protocols import ChatModel, ChatUsage
-from voicegen.records import Message, Role
+from voicegen.protocols import ChatModel
+from voicegen.records import ChatUsage, Message, Role
 from voicegen.text.well_formed import well_formed
 
 

@@ -18,10 +18,10 @@ from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
-from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import UNMARKED_REASONING, Beginning
 from voicegen.reading.parsing import TokenParser
-from voicegen.records import FinishReason, Message
+from voicegen.records import ChatUsage, Delta, FinishReason, Message
 
 
 class MLXChatModel:

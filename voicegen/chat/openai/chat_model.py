@@ -14,10 +14,10 @@ from voicegen.chat.openai.completions import IN_DOUBT, StoppedInReasoning, Strea
 from voicegen.chat.openai.dialect import Dialect
 from voicegen.chat.openai.server import COMPLETIONS, Server
 from voicegen.errors import ModelError
-from voicegen.protocols import ChatUsage, Delta, GenerationOptions
+from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import SHORT_ANSWER, short_question
 from voicegen.reading.calls import read_json
-from voicegen.records import Message, ModelInfo
+from voicegen.records import ChatUsage, Delta, Message, ModelInfo
 from voicegen.servers.client import get_text, stream_events
 from voicegen.servers.failures import ParameterRefused, RequestRefused, TryAgain
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from voicegen.chat.conversation.reply import Reply
-from voicegen.protocols import Delta
 from voicegen.reading.beginning import UNMARKED_REASONING, Beginning
 from voicegen.reading.calls import call_arguments, read_json, well_formed_json
 from voicegen.reading.parsing import TextParser
 from voicegen.reading.stops import before_stop
-from voicegen.records import FinishReason, ToolCall
+from voicegen.records import Delta, FinishReason, ToolCall
 from voicegen.servers.failures import ParameterRefused, RequestRefused, TryAgain
 
 _MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)

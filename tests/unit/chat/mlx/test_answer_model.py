@@ -8,9 +8,9 @@ from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.kv import shared_prefix
 from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.errors import ModelError
-from voicegen.protocols import Delta, GenerationOptions
+from voicegen.protocols import GenerationOptions
 from voicegen.reading.stops import before_stop
-from voicegen.records import Answer, Failure, Message, Question, Role
+from voicegen.records import Answer, Delta, Failure, Message, Question, Role
 
 SAMPLED = GenerationOptions(max_tokens=12, temperature=1.0, top_p=0.95)
 

@@ -11,9 +11,9 @@ from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.loading import LoadedModel
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.errors import ModelError
-from voicegen.protocols import Delta, GenerationOptions
+from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import Beginning
-from voicegen.records import Message, ModelInfo, Role
+from voicegen.records import Delta, Message, ModelInfo, Role
 
 
 class Writer:

@@ -3,8 +3,8 @@ import pytest
 from tests.mlx_models import starter_model, tiny_model
 from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.errors import ModelError
-from voicegen.protocols import ChatUsage, Delta, GenerationOptions
-from voicegen.records import Message, Role
+from voicegen.protocols import GenerationOptions
+from voicegen.records import ChatUsage, Delta, Message, Role
 
 GREEDY = GenerationOptions(max_tokens=12)
 

@@ -17,8 +17,8 @@ from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.chat.tools import ToolRegistry
 from voicegen.model_files import find_model
-from voicegen.protocols import ChatUsage, GenerationOptions
-from voicegen.records import Answer, Failure, Message, Question, Role
+from voicegen.protocols import GenerationOptions
+from voicegen.records import Answer, ChatUsage, Failure, Message, Question, Role
 
 ASKED = [Question(i, str(i), text) for i, text in enumerate(DIALOGUES)]
 LONG = list(DIALOGUES).index("Think hard about time.")

@@ -11,8 +11,7 @@ from voicegen.chat import ChatSession
 from voicegen.chat.openai.chat_model import OpenAIChatModel
 from voicegen.chat.openai.server import Server
 from voicegen.errors import ModelError
-from voicegen.protocols import ChatUsage, Delta
-from voicegen.records import Message, Role, ToolCall
+from voicegen.records import ChatUsage, Delta, Message, Role, ToolCall
 
 
 def stream(model: OpenAIChatModel, text: str = "Hi") -> list[Delta | ChatUsage]:
