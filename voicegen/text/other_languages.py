@@ -21,7 +21,8 @@ _LONGEST: Final = 400  # characters of a sentence: the library's time grows with
 def in_words(text: str, language: str) -> str:
     """One line of plain text with its numbers in words; as it is where the language's are not known.
 
-    A sentence without a digit stays as it is, and so does one that is no sentence by its length.
+    A sentence without a digit stays as it is, and so does one that is no sentence by its length, or holds a number
+    beyond the library's.
     """
     if not _DIGIT.search(text) or not knows_numbers(language):
         return text
@@ -40,7 +41,10 @@ def _said(sentence: str, language: str) -> str:
 
     if len(sentence) > _LONGEST or not _DIGIT.search(sentence):
         return sentence
-    said = " ".join(prepare(sentence.strip(), language=language, use_spacy=False).spoken_text.split())
+    try:
+        said = " ".join(prepare(sentence.strip(), language=language, use_spacy=False).spoken_text.split())
+    except ValueError:  # a number larger than it has words for
+        return sentence
     space = " " if sentence[0].isspace() else ""
     return space + said if said else sentence
 

@@ -40,3 +40,7 @@ def test_what_is_no_sentence_by_its_length_is_left_to_the_voice():
 @given(st.text("0123456789 .,:-/%€()'abskgm²éß\n"))
 def test_any_digits_and_signs_can_be_given(text):
     to_spoken(text, "de")
+
+
+def test_a_number_beyond_the_librarys_words_is_left_to_the_voice() -> None:
+    assert to_spoken("Es sind 1000000000000000.", "de") == "Es sind 1000000000000000."

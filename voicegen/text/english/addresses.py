@@ -227,7 +227,14 @@ def _hexadecimal(code: re.Match[str]) -> str:
 
 
 ADDRESSES = kind(
-    r"[/\\@#_\d]|[.:](?=[\w/])|[a-z][A-Z]",
-    _url, _mail, _ip_address, _domain, _path, _version, _dotted_numbers, _file, _social_security, _code, _zip,
-    _telephone, _international, _colour, _hexadecimal, _handle, _snake_case, _camel_case,
+    r"[/\\@]|[.:](?=[\w/])|\b[vV]\d",
+    _url, _mail, _ip_address, _domain, _path, _version, _dotted_numbers, _file,
+)  # fmt: skip
+CODES = kind(
+    r"\d(?:\D{0,2}\d){2}|0[xb]|\d-\d",
+    _social_security, _code, _zip, _telephone, _international, _hexadecimal,
+)  # fmt: skip
+NAMES = kind(
+    r"[@#_]|[a-z][A-Z]",
+    _colour, _handle, _snake_case, _camel_case,
 )  # fmt: skip

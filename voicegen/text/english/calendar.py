@@ -206,11 +206,20 @@ def _quarter(part: re.Match[str]) -> str:
 
 
 DATES_IN_DIGITS = kind(
-    r"\d",
+    r"\d[-/.]\d",
     _iso_date, _numeric_date,
 )  # fmt: skip
-CALENDAR = kind(
-    r"\d|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)",
-    _month_and_day, _day_and_month, _month_and_year, _weekday, _duration, _decade, _years, _era_year,
-    _clock_span_with_half, _clock_with_half, _clock_span, _clock_alone, _quarter, _year_alone,
+DATES = kind(
+    rf"\b(?i:{'|'.join(name[:3] for name in (*MONTHS, *_DAYS))})",
+    _month_and_day, _day_and_month, _month_and_year, _weekday,
 )  # fmt: skip
+DURATIONS = kind(r"\d ?[hm]", _duration)
+YEARS = kind(
+    r"\d0['’]?s\b|\d{3}\s?[-–—]\s?\d|\b(?:BC|CE|AD)|\d(?:BC|CE|AD)",
+    _decade, _years, _era_year,
+)  # fmt: skip
+CLOCK = kind(
+    r"\d ?[apAP]\.?[mM]\b|\d:\d",
+    _clock_span_with_half, _clock_with_half, _clock_span, _clock_alone,
+)  # fmt: skip
+SINGLE_YEARS = kind(r"\d{4}|[QH]\d", _quarter, _year_alone)

@@ -383,7 +383,7 @@ def _any_digits(place: re.Match[str]) -> str:
 
 
 MONEY = kind(
-    r"\d",
+    rf"[$€£¥₹₩₽₿¢]|Rs\.|(?:{alternatives(_CODES)})",
     _money_range, _money_as_adjective, _money_with_sign, _money_before_sign, _money_with_code, _cents,
 )  # fmt: skip
 MEASURES = kind(
