@@ -1,6 +1,8 @@
-"""A manifest opens in the four readers that people use, with the same values in each."""
+"""A manifest opens in the five readers that people use, with the same values in each."""
 
+import datasets
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -9,6 +11,7 @@ import pytest
 
 from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import parquet_file
+from voicegen.audio.wav import write_wav
 from voicegen.dataset.manifest import MANIFEST_SCHEMA, Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.store import Store
@@ -76,6 +79,17 @@ def test_polars_reads_the_same(manifest, expected):
     for name in [*COLUMNS, "tags", "info"]:
         assert frame[name].to_list() == expected.column(name).to_pylist()
     assert pl.scan_parquet(manifest).select(pl.len()).collect().item() == expected.num_rows
+
+
+@pytest.mark.parametrize("manifest", ["finished", "partial"], indirect=True)  # it has no split without rows
+def test_datasets_reads_the_same_from_the_folder_with_its_audio_and_all(manifest, expected, tmp_path_factory):
+    write_wav(manifest.parent / "audio" / "000001.wav", np.zeros(100, np.float32), 22_050)
+    folder, cache = str(manifest.parent), str(tmp_path_factory.mktemp("cache"))
+    found = datasets.load_dataset(folder, split="train", cache_dir=cache)
+    assert found.column_names == expected.schema.names
+    assert found.select_columns([*COLUMNS, "tags", "info"]).to_list() == (
+        expected.select([*COLUMNS, "tags", "info"]).to_pylist()
+    )
 
 
 def test_duckdb_reads_the_same(manifest, expected):

@@ -22,6 +22,22 @@ __all__ = ["MANIFEST", "MANIFEST_SCHEMA", "FinishedRows", "Provenance", "RowNami
 MANIFEST = "manifest.parquet"
 """The manifest's name in a run's store."""
 
+CARD = "README.md"
+"""Tells Hugging Face's `datasets` that the rows are in the manifest; it would take the WAVs alone by itself.
+
+The format: https://huggingface.co/docs/hub/datasets-manual-configuration
+"""
+
+_CARD_TEXT = f"""\
+---
+configs:
+- config_name: default
+  data_files: {MANIFEST}
+---
+
+A speech dataset made by voicegen: a row of `{MANIFEST}` has the texts, and the path of the WAV that speaks them.
+"""
+
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 64 * 2**20
 
@@ -48,7 +64,8 @@ def write_manifest(
 ) -> int:
     """Writes the manifest of all finished rows, in input order, and puts it in the place of the old one at once.
 
-    Memory is that of a row group, whatever the number of rows. The input's other columns follow ours, unchanged.
+    Memory is that of a row group, whatever the number of rows. The input's other columns follow ours, unchanged. A
+    README.md that lets `datasets.load_dataset` find it is put beside it, where there is none.
 
     Args:
         store: the run's, which audio paths are relative to.
@@ -70,6 +87,8 @@ def write_manifest(
         for batch in finished_batches(questions, rows, provenance, naming or OneAnswerEach(), schema):
             add(batch)
             written += batch.num_rows
+    if not store.changed(CARD):  # one that is there may have been written on by its owner
+        store.put([(CARD, _CARD_TEXT.encode())])
     return written
 
 

@@ -41,7 +41,7 @@ def written(tmp_path, questions, rows, **options):
     count = write_manifest(Store(path.parent), file, FinishedRows(rows), PROVENANCE, **options)
     table = pq.read_table(path)
     assert table.num_rows == count == manifest_rows(Store(path.parent))
-    assert list(path.parent.iterdir()) == [path]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["README.md", path.name]
     return table
 
 
@@ -204,8 +204,14 @@ def test_an_error_on_the_way_leaves_the_old_manifest_and_nothing_else(tmp_path):
     with pytest.raises(OutputError, match="free some space"):
         write_manifest(store, file, Breaking(spoken_row(index) for index in range(5000)), PROVENANCE)
     assert manifest_rows(store) == 1
-    assert store.names() == ["manifest.parquet"]
-    assert len(list(store.root.iterdir())) == 1
+    assert store.names() == ["README.md", "manifest.parquet"]
+    assert len(list(store.root.iterdir())) == 2
+
+
+def test_a_card_that_its_owner_has_written_on_stays(tmp_path):
+    card = text_file(tmp_path / "README.md", "My dataset.")
+    write_manifest(Store(tmp_path), QuestionFile(questions_csv(tmp_path, 1)), FinishedRows([spoken_row(0)]), PROVENANCE)
+    assert card.read_text() == "My dataset."
 
 
 def test_a_place_that_cannot_be_written_is_told_in_one_line(tmp_path):
