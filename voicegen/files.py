@@ -152,11 +152,21 @@ def move_aside(folder: Path) -> Path:
 
 @contextmanager
 def telling(path: Path) -> Iterator[None]:
-    """Makes the system's errors in the block ours, with what to do, and about `path`."""
+    """Makes the system's errors in the block that writes `path` ours, with what to do."""
     try:
         yield
     except OSError as error:
         raise output_error(path, error) from error
+
+
+@contextmanager
+def telling_of_reading(path: Path) -> Iterator[None]:
+    """Makes the system's errors in the block that reads `path` ours."""
+    try:
+        yield
+    except OSError as error:
+        reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
+        raise OutputError(f"cannot read {path}: {reason}; mend that, then run the same command again") from error
 
 
 def write_all(descriptor: int, data: bytes) -> None:

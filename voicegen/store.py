@@ -25,6 +25,7 @@ from voicegen.files import (
     replacing,
     sync_folder,
     telling,
+    telling_of_reading,
     write_all,
     write_group_atomic,
 )
@@ -79,13 +80,13 @@ class Store:
 
     def names(self, folder: str = "") -> list[str]:
         """What lies directly in a folder, in order; nothing where there is no such folder."""
-        with telling(self.root / folder), suppress(FileNotFoundError, NotADirectoryError):
+        with telling_of_reading(self.root / folder), suppress(FileNotFoundError, NotADirectoryError):
             return sorted(path.name for path in (self.root / folder).iterdir() if _is_content(path.name))
         return []
 
     def files(self, folder: str) -> Iterator[StoredFile]:
         """All files in a folder and below it, in no order."""
-        with telling(self.root / folder):
+        with telling_of_reading(self.root / folder):
             for path, _, names in os.walk(self.root / folder):
                 inside = Path(path).relative_to(self.root).as_posix()
                 for name in filter(_is_content, names):
@@ -94,20 +95,20 @@ class Store:
 
     def read(self, name: str) -> bytes | None:
         """A file's bytes; None where there is none."""
-        with telling(self.root / name), suppress(FileNotFoundError):
+        with telling_of_reading(self.root / name), suppress(FileNotFoundError):
             return (self.root / name).read_bytes()
         return None
 
     def changed(self, name: str) -> int:
         """When a file was last changed, in ns since the epoch; 0 if there is none."""
-        with telling(self.root / name), suppress(FileNotFoundError):
+        with telling_of_reading(self.root / name), suppress(FileNotFoundError):
             return (self.root / name).stat().st_mtime_ns
         return 0
 
     @contextmanager
     def reading(self, name: str) -> Iterator[BinaryIO]:
         """A file to read from."""
-        with telling(self.root / name), (self.root / name).open("rb") as file:
+        with telling_of_reading(self.root / name), (self.root / name).open("rb") as file:
             yield file
 
     def hold(self) -> Hold:

@@ -102,3 +102,9 @@ def test_a_place_that_cannot_be_is_one_clear_line(tmp_path):
 def test_a_store_is_plain_data(store):
     store.put([("a", b"a")])
     assert pickle.loads(pickle.dumps(store)).read("a") == b"a"
+
+
+def test_what_cannot_be_read_is_told_as_such(tmp_path):
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(OutputError, match=r"cannot read .*run\.json: is a directory"):
+        Store(tmp_path).read("run.json")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Never, Self
 
@@ -17,6 +18,21 @@ from voicegen.pipeline.stages import Script
 
 _BAR = "{desc:<9} {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} rows{postfix}"
 _LINE_EVERY = 15.0  # seconds, on a pipe
+
+
+@contextmanager
+def sign_of_life(*, show: bool) -> Iterator[None]:
+    """Shows on a terminal that models are loading, and for how long they have been; nothing on a pipe."""
+    if not (show and sys.stderr.isatty()):
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stderr=False) as progress:
+        progress.add_task("loading", total=None)
+        yield
 
 
 class Tally:

@@ -19,7 +19,7 @@ from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Job
 from voicegen.files import shipped
-from voicegen.job.progress import ProgressDisplay, Tally
+from voicegen.job.progress import ProgressDisplay, Tally, sign_of_life
 from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
 from voicegen.job.summary import SAMPLES, RunSummary, Sample
@@ -110,7 +110,13 @@ class _Run:
 
     def _make(self, left: int) -> RunSummary:
         display = ProgressDisplay(self._rows, self._rows - left, show=self._show)
-        watch = RunWatch(self._folder, self._ledger, display, ManifestRefresher(self._write_manifest))
+        watch = RunWatch(
+            self._folder,
+            self._ledger,
+            display,
+            loading=sign_of_life(show=self._show),
+            refresher=ManifestRefresher(self._write_manifest),
+        )
         job = Job(self._config, self._questions, self._plan, self._store, self._ledger)
         models = (None if self._config.questions.answer_column else self._config.chat, self._config.tts)
         names = [getattr(model, "model", None) or model.kind for model in models if model is not None]

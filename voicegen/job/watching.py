@@ -26,6 +26,7 @@ class RunWatch:
         folder: keeps which models made the run.
         ledger: is told of finished rows.
         display: shows how far it is.
+        loading: what goes on until the models are ready.
         refresher: what else goes on from the start of the work to its end.
 
     Attributes:
@@ -33,16 +34,24 @@ class RunWatch:
     """
 
     def __init__(
-        self, folder: RunFolder, ledger: Ledger, display: ProgressDisplay, refresher: AbstractContextManager[Any]
+        self,
+        folder: RunFolder,
+        ledger: Ledger,
+        display: ProgressDisplay,
+        *,
+        loading: AbstractContextManager[Any],
+        refresher: AbstractContextManager[Any],
     ) -> None:
         self.cut_answers = 0
         self._folder = folder
         self._ledger = ledger
         self._display = display
+        self._loading = loading
         self._refresher = refresher
         self._work = ExitStack()
 
     def __enter__(self) -> Self:
+        self._work.enter_context(self._loading)
         return self
 
     def __exit__(
@@ -60,6 +69,7 @@ class RunWatch:
 
     def started(self) -> None:
         """The work begins."""
+        self._work.close()  # nothing is loading any more
         self._work.enter_context(self._display)
         self._work.enter_context(self._refresher)
 
