@@ -2,6 +2,10 @@ import os
 import sys
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", deadline=None, derandomize=True)  # the same result on every machine, slow or not
+settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:

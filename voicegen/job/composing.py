@@ -162,9 +162,14 @@ def _own_folder(given: str | None) -> list[Path]:
 def _in_one_line(words: ConfigWords, folders: Sequence[Path]) -> Iterator[None]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import MarkedYAMLError
 
     try:
         yield
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{mark.name}, line {mark.line + 1}" if mark else "a config"
+        raise ConfigError(f"{where}: no YAML: {error.problem or error.context}") from None
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last for a group that is null
         message = one_line(error, words.config_name, folders, lambda: _all_keys(words, groups(folders)))
         raise ConfigError(message) from None

@@ -75,6 +75,9 @@ _PROBLEMS = {
     "foreign": "these letters are not read in {language}: {what}; set tts.language to what is written, or "
     "text.foreign=romanize to have it in Latin letters",
 }
+_NO_MARKUP = re.compile(  # the signs of "5*3*2", "a*b" and ">90%"
+    r"(?<=\d)\*(?=[\d(])|(?<=\b[a-z])\*(?=[a-z\d]\b)|^>(?= ?\d)", re.MULTILINE
+)
 _ITEM_NUMBER = re.compile(r"^\d+\.")
 _STRAY_MARKUP = re.compile(r"\*{2,}|`+|(?<!\w)_{2,}|_{2,}(?!\w)|~{2,}")
 _CODE_OF_WORDS = re.compile(r"[\w .'-]*\w[\w .'-]*(?:\(\))?")
@@ -131,7 +134,8 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
         text: the answer as the model wrote it.
         wording: its language, which decides what is put in words and which full stop closes a heading; and more.
     """
-    unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", _printable(text))))
+    printable = _NO_MARKUP.sub(r"\\\g<0>", _printable(text))
+    unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", printable)))
     source = _PLACEHOLDER.sub(r"\1", _TAG.sub(_tag_as_space, _without_unread(unmarked)))
     english = wording.family == "en"
     stop = _FULL_STOPS.get(wording.family, ".")

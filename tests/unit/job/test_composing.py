@@ -347,3 +347,10 @@ def test_text_that_looks_like_a_number_is_text():
     job = compose(["name=2024", "questions.text_column=1", "questions.id_column=true", "questions.answer_column=null"])
     assert (job.name, job.questions.text_column, job.questions.id_column) == ("2024", "1", "true")
     assert job.questions.answer_column is None
+
+
+def test_a_config_that_is_no_yaml_is_refused_with_its_line():
+    Path("own/preset").mkdir(parents=True)
+    Path("own/preset/bad.yaml").write_text("a: [1\nb: :\n")
+    with pytest.raises(ConfigError, match=r"own/preset/bad\.yaml, line 2: no YAML: expected"):
+        compose(["preset=bad"], "own")

@@ -137,7 +137,7 @@ def _anywhere(word: re.Match[str]) -> str | None:
     return said + (word["comma"] or stop)
 
 
-@rule(rf"(?<![\w./])(?:{alternatives(_WITHOUT_POINT)})(?![\w/]|\.\s[a-z\d])|(?<!\w)w/(?=\w)")
+@rule(rf"(?<![\w./])(?:{alternatives(_WITHOUT_POINT)})(?![\w/]|\.\s\S)|(?<!\w)w/(?=\w)")
 def _without_point(word: re.Match[str]) -> str:
     return _WITHOUT_POINT[word[0]].strip() if word[0] != "w/" else "with "
 

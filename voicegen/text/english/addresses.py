@@ -12,6 +12,7 @@ _MARKS = {
     "?": "question mark", "=": "equals", "&": "and", "#": "hash", "~": "tilde", "%": "percent", "+": "plus",
     "*": "star", ",": "comma",
 }  # fmt: skip
+_FEWEST_DIGITS = 7  # of a telephone number with its country
 _TOP = (
     "com|org|net|edu|gov|mil|io|ai|dev|app|co|uk|de|fr|eu|us|ca|au|jp|cn|in|ch|nl|se|no|it|es|info|biz|me|tv|xyz|tech|"
     "wiki|int|ly|gg|so|sh|ac"
@@ -149,7 +150,9 @@ def _telephone(number: re.Match[str]) -> str:
     r"(?<![\w.,])\+ ?\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w]|[.,-]\d)|(?<![\w.,:/$€£-])(?:0\d{1,4}[ -]"
     r"(?:\d{2,4}[ -])*\d{3,}|\d{3}-\d{4})(?![\w-]|[.,]\d)"
 )
-def _international(number: re.Match[str]) -> str:
+def _international(number: re.Match[str]) -> str | None:
+    if number[0].startswith("+") and sum(map(str.isdecimal, number[0])) < _FEWEST_DIGITS:
+        return None  # "+1.25"
     said = ", ".join(digits(group) for group in re.findall(r"\d+", number[0]))
     return f"plus {said}" if number[0].startswith("+") else said
 

@@ -188,7 +188,8 @@ def _counted(value: int, unit: str) -> str:
 
 @rule(
     r"(?<![\w.,$€£¥#+-])(?:(?P<lead>(?:in|since|by|of|from|until|till|before|after|around|circa|during|year|to|and"
-    r"|early|late|mid|the|spring|summer|autumn|fall|winter|copyright|©) |[(,;] ?|^|[-–—])(?P<year>1[1-9]\d\d|20\d\d))"
+    r"|early|late|mid|the|spring|summer|autumn|fall|winter|copyright|©"
+    r"|born|died|founded|built|published|released) |[(,;] ?|^|[-–—])(?P<year>1[1-9]\d\d|20\d\d))"
     r"(?![\w%°]|[,.]\d|[-–/:]\d| ?(?:people|percent|per cent|times|dollars|euros|pounds|words|calories|feet|meters"
     r"|metres|miles|kilometers|students|degrees|years|days|hours|units|copies))",
     re.IGNORECASE,

@@ -267,7 +267,7 @@ def _by_its_name(sign: re.Match[str]) -> str | None:
 
 
 CHEMISTRY = kind(
-    rf"[\d₀-₉⁺⁻+−]|{_SALTS.pattern}",
+    rf"[A-Z(][a-z]?\)?[\d₀-₉⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻+−^]|\d\s?[\^*⁰¹²³⁴⁵⁶⁷⁸⁹⁻]|{_SALTS.pattern}",
     _formula, _power_of_a_number,
 )  # fmt: skip
 KEYS = kind(
@@ -275,7 +275,7 @@ KEYS = kind(
     _keys, _sharp, _plus_plus, _minus_grade, _dot_net, _generic,
 )  # fmt: skip
 MATHEMATICS = kind(
-    _UNUSUAL + r"|\d|\w\(|n!",
+    _UNUSUAL + r"|\d[eE!]|\w\(|n!|\d - \d",
     _raised, _scientific, _root, _power, _function, _factorial, _comparison, _minus, _arithmetic, _operator, _lowered,
 )  # fmt: skip
 SIGNS = kind(

@@ -312,7 +312,9 @@ def _mixed(whole: str | None, top: int, bottom: int) -> str:
     rf"(?<![\w.,])(?P<number>{_NUMBER})(?:[ -]?(?P<long>million|billion|trillion)|"
     r"(?P<scale>[kKM]|B(?! [A-Z])|bn|Bn)(?!\w))(?P<plus>\+)?"
 )
-def _large(large: re.Match[str]) -> str:
+def _large(large: re.Match[str]) -> str | None:
+    if large["scale"] in ("K", "B") and len(large["number"]) == 1:
+        return None  # "4K", "Room 4B", "an 8B model"
     scale = large["long"] or _SCALE[large["scale"]]
     return f"{number(large['number'])} {scale}{' plus' if large['plus'] else ''}"
 
