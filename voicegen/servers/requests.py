@@ -16,7 +16,8 @@ from voicegen.errors import ModelError
 from voicegen.records import Failure
 from voicegen.servers.client import failure_of, open_client, request_options
 from voicegen.servers.endpoint import Endpoint
-from voicegen.servers.failures import ServerUnreachable, TryAgain
+from voicegen.servers.failures import ParameterRefused, ServerUnreachable, TryAgain
+from voicegen.servers.tries import Tries
 
 _NOTHING_BUT_ERRORS: Final = 20  # failed tries without a reply between them: the server is at fault
 _TRIES_OF_A_STRANGER: Final = 3  # tries that one request makes of a server that has never replied, once it is at fault
@@ -102,30 +103,24 @@ class Requests(Generic[Record]):
             except queue.Empty:
                 return
 
-    async def tried(self, once: Callable[[], Awaitable[Result]]) -> Result:
-        """What `once` gives, tried again while the server may still give a reply.
+    async def tried(self, once: Callable[[], Awaitable[Result]], tries: Tries) -> Result:
+        """What `once` gives, tried again as `tries` says while the server may still give a reply.
 
         Raises:
             RequestRefused: the server refuses the request.
             TryAgain: it still failed at the last try.
             ModelError: every request would fail.
         """
-        endpoint = self._endpoint
-        for attempt in range(endpoint.retries + 1):
+        while True:
             try:
                 reply = await once()
-            except TryAgain as error:
-                self._count(error, attempt)
-                if attempt < endpoint.retries:
-                    await asyncio.sleep(endpoint.wait_before(attempt, error))
-                    continue
-                said = endpoint.told(str(error))
-                if isinstance(error, ServerUnreachable):
-                    raise ModelError(f"{said}.") from error
-                raise TryAgain(f"{said} (after {attempt + 1} tries)") from error
-            self._has_replied, self._failed = True, 0
-            return reply
-        raise AssertionError("unreachable: the last try returns or raises")
+            except (ParameterRefused, TryAgain) as error:
+                if isinstance(error, TryAgain):
+                    self._count(error, tries.failed + 1)
+                await asyncio.sleep(tries.wait_after(error))
+            else:
+                self._has_replied, self._failed = True, 0
+                return reply
 
     async def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         """One try, whole within the deadline.
@@ -143,8 +138,8 @@ class Requests(Generic[Record]):
         except (openai.OpenAIError, TimeoutError) as error:
             raise failure_of(self._endpoint, error) from error
 
-    def _count(self, error: TryAgain, attempt: int) -> None:
-        """Ends the run where a server gives nothing but errors.
+    def _count(self, error: TryAgain, failed: int) -> None:
+        """Ends the run where a server gives nothing but errors; `failed` tries are of this request.
 
         One that has replied before may be down for a while, so a request makes all its tries before it is given up; one
         that never has is more likely the wrong address.
@@ -154,7 +149,7 @@ class Requests(Generic[Record]):
         """
         self._failed += not error.is_busy
         tries = self._endpoint.retries + 1 if self._has_replied else _TRIES_OF_A_STRANGER
-        if self._failed < _NOTHING_BUT_ERRORS or attempt + 1 < tries or isinstance(error, ServerUnreachable):
+        if self._failed < _NOTHING_BUT_ERRORS or failed < tries or isinstance(error, ServerUnreachable):
             return
         said = self._endpoint.told(str(error))
         raise ModelError(

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 from voicegen.chat.conversation.turn import Next, OpenTurn
-from voicegen.chat.openai.completions import IN_DOUBT, Completion
+from voicegen.chat.openai.completions import IN_DOUBT, Completion, parse_completion
 from voicegen.chat.openai.dialect import Dialect
-from voicegen.chat.openai.requests import ChatRequests
-from voicegen.chat.openai.server import Server
+from voicegen.chat.openai.server import COMPLETIONS, Server
 from voicegen.chat.tools import ToolRegistry
 from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import Beginning, short_question
 from voicegen.records import Answer, Failure, Message, ModelInfo, Question, Role
 from voicegen.servers.failures import RequestRefused, TryAgain
-from voicegen.servers.requests import while_some_succeed
+from voicegen.servers.requests import Requests, while_some_succeed
+
+_Requests: TypeAlias = Requests[Answer | Failure]
 
 
 class OpenAIAnswerModel:
@@ -63,11 +65,11 @@ class OpenAIAnswerModel:
                 fails row after row.
         """
         self._asking = asyncio.Lock()
-        with ChatRequests(self._server, self._dialect) as requests:
+        with _Requests(self._server) as requests:
             rows = requests.run(questions, lambda question: self._row(requests, question), self._concurrency)
             yield from while_some_succeed(rows)
 
-    async def _row(self, requests: ChatRequests, question: Question) -> Answer | Failure:
+    async def _row(self, requests: _Requests, question: Question) -> Answer | Failure:
         started = time.perf_counter()
         turn = OpenTurn.begun(question, self._system, len(self._tools) > 0)
         options = replace(self._options, seed=question.seed)
@@ -78,7 +80,7 @@ class OpenAIAnswerModel:
             return Failure(question.index, "chat", str(error))
         return turn.record(question, (time.perf_counter() - started) / max(1, requests.in_flight))
 
-    async def _stepped(self, turn: OpenTurn, requests: ChatRequests, options: GenerationOptions) -> OpenTurn:
+    async def _stepped(self, turn: OpenTurn, requests: _Requests, options: GenerationOptions) -> OpenTurn:
         """The turn a step on; a reply cut while the model reasoned is asked for once more, with a larger budget."""
         if turn.next is Next.RUN_TOOLS:
             return turn.told(await asyncio.to_thread(self._tools.call_all, turn.calls))
@@ -90,17 +92,15 @@ class OpenAIAnswerModel:
             raise RequestRefused(IN_DOUBT)
         return after
 
-    async def _asked(
-        self, requests: ChatRequests, messages: Sequence[Message], options: GenerationOptions
-    ) -> Completion:
+    async def _asked(self, requests: _Requests, messages: Sequence[Message], options: GenerationOptions) -> Completion:
         """One reply, judged alone; but where it was cut and may be reasoning, a short question decides."""
         body = self._server.request_body(messages, options, self._tools.schemas)
-        completion = await requests.complete(body)
+        completion = await self._reply(requests, body)
         if completion.in_doubt:
             completion = completion.settled(await self._beginning(requests))
         return completion.before(options.stop)
 
-    async def _beginning(self, requests: ChatRequests) -> Beginning:
+    async def _beginning(self, requests: _Requests) -> Beginning:
         """How replies begin, as the reply to a short question shows it, which is asked once for all rows."""
         async with self._asking:
             if self._shown is None:
@@ -109,5 +109,17 @@ class OpenAIAnswerModel:
                 options = replace(self._options, max_tokens=budget, stop=())
                 with suppress(RequestRefused, TryAgain):
                     body = self._server.request_body(short_question(self._system), options)
-                    self._shown = (await requests.complete(body)).began
+                    self._shown = (await self._reply(requests, body)).began
             return self._shown
+
+    async def _reply(self, requests: _Requests, body: Mapping[str, Any]) -> Completion:
+        """A reply to `body`, tried again while the server may still give one."""
+        request = self._dialect.request(body)
+
+        async def once() -> Completion:
+            response = await requests.post(COMPLETIONS, request.body)
+            completion = parse_completion(response.text, self._dialect.begins)
+            request.check(completion)
+            return completion
+
+        return await requests.tried(once, request)

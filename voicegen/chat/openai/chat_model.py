@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
-from voicegen.chat.openai.completions import IN_DOUBT, StoppedInReasoning, StreamedCompletion
-from voicegen.chat.openai.dialect import Dialect
+from voicegen.chat.openai.completions import IN_DOUBT, StreamedCompletion
+from voicegen.chat.openai.dialect import ChatRequest, Dialect
 from voicegen.chat.openai.server import COMPLETIONS, Server
 from voicegen.errors import ModelError
 from voicegen.protocols import GenerationOptions
@@ -56,19 +56,10 @@ class OpenAIChatModel:
         """
         yield from self._learn_beginning(messages, options)
         body = self._server.request_body(messages, options, tools, stream=True)
-        begun = False
-        for attempt in range(self._server.retries + 1):
-            try:
-                for event in self._stream_adapted(body, options.stop):
-                    begun = begun or not _is_empty(event)
-                    yield event
-                return
-            except RequestRefused as error:
-                raise ModelError(str(error)) from error
-            except TryAgain as error:
-                if begun or attempt == self._server.retries:
-                    raise ModelError(f"{self._server.told(str(error))} (at try {attempt + 1})") from error
-                time.sleep(self._server.wait_before(attempt, error))
+        try:
+            yield from self._reply(body, options.stop)
+        except (RequestRefused, TryAgain) as error:
+            raise ModelError(str(error)) from error
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         """An estimate from above for English text, three characters a token: the tokenizer is on the server."""
@@ -82,33 +73,31 @@ class OpenAIChatModel:
             return
         budget = replace(options, max_tokens=SHORT_ANSWER, stop=())
         body = self._server.request_body(short_question(messages), budget, stream=True)
-        with suppress(RequestRefused, TryAgain), closing(self._stream_adapted(body, ())) as reply:
+        with suppress(RequestRefused, TryAgain), closing(self._reply(body, (), may_fail=True)) as reply:
             for event in islice(reply, _ENDLESS):
                 if not _is_empty(event):  # text is given when it is known what it is
                     return
                 yield Delta()
 
-    def _stream_adapted(
-        self, body: Mapping[str, Any], stops: Sequence[str]
+    def _reply(
+        self, body: Mapping[str, Any], stops: Sequence[str], *, may_fail: bool = False
     ) -> Generator[Delta | ChatUsage, None, None]:
-        """One try, without what the server refuses to be told."""
-        body = self._dialect.written(body)
+        """A reply to `body`, tried again until some of it has been given; once alone if it `may_fail`."""
+        request, begun = self._dialect.request(body), False
         while True:
+            reply = StreamedCompletion(self._dialect.streamed, stops)
             try:
-                yield from self._stream_once(body, stops)
+                for event in self._read(reply, request):
+                    begun = begun or not _is_empty(event)
+                    yield event
                 return
-            except ParameterRefused as refusal:
-                body = self._dialect.adapt(refusal, body)
+            except (ParameterRefused, TryAgain) as error:
+                time.sleep(request.wait_after(error, is_last=begun or may_fail))
+            finally:
+                self._dialect.learn(reply.began)
 
-    def _stream_once(self, body: Mapping[str, Any], stops: Sequence[str]) -> Iterator[Delta | ChatUsage]:
-        reply = StreamedCompletion(self._dialect.streamed, stops)
-        try:
-            yield from self._read(reply, body)
-        finally:
-            self._dialect.learn(reply.began)
-
-    def _read(self, reply: StreamedCompletion, body: Mapping[str, Any]) -> Iterator[Delta | ChatUsage]:
-        with closing(stream_events(self._server, COMPLETIONS, body)) as events:
+    def _read(self, reply: StreamedCompletion, request: ChatRequest) -> Iterator[Delta | ChatUsage]:
+        with closing(stream_events(self._server, COMPLETIONS, request.body)) as events:
             for event in events:
                 yield from reply.feed(event)
                 if reply.found_stop:
@@ -116,8 +105,7 @@ class OpenAIChatModel:
         if reply.finish_reason is None and not reply.found_stop:
             raise TryAgain(f"{self._server.address} broke off in the middle of its answer")
         yield from reply.finish()
-        if "stop" in body and reply.ended_in_reasoning:
-            raise StoppedInReasoning
+        request.check(reply)
         if reply.in_doubt:
             raise RequestRefused(IN_DOUBT)
         yield ChatUsage(reply.finish_reason or "stop", reply.prompt_tokens, reply.completion_tokens)

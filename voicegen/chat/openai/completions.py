@@ -17,7 +17,7 @@ from voicegen.reading.calls import call_arguments, read_json, well_formed_json
 from voicegen.reading.parsing import TextParser
 from voicegen.reading.stops import before_stop
 from voicegen.records import Delta, FinishReason, ToolCall
-from voicegen.servers.failures import ParameterRefused, RequestRefused, TryAgain
+from voicegen.servers.failures import RequestRefused, TryAgain
 
 _MISSHAPEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """What reading a reply of another shape raises."""
@@ -29,13 +29,6 @@ IN_DOUBT = (
 
 
 _PROVED_REASONING = f"{UNMARKED_REASONING} Where it means such a marker as text, set chat.starts_in_reasoning=false."
-
-
-class StoppedInReasoning(ParameterRefused):
-    """The server looks for stop strings in the reasoning too, which they are not meant for."""
-
-    def __init__(self) -> None:
-        super().__init__("a stop string ended the reasoning", "stop")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from voicegen.chat.openai.completions import Completion, StreamedCompletion
 from voicegen.chat.openai.server import Server
 from voicegen.reading.beginning import Beginning
-from voicegen.servers.failures import ParameterRefused
+from voicegen.servers.failures import ParameterRefused, TryAgain
+from voicegen.servers.tries import Tries
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ class Dialect:
     def __init__(self, server: Server) -> None:
         """Takes what the settings say of the server; OpenAI's own gives no reasoning in its replies' text."""
         known = False if server.is_openai else server.starts_in_reasoning
+        self._server = server
         self.begins = {None: Beginning.UNKNOWN, True: Beginning.REASONING, False: Beginning.ANSWER}[known]
         self._may_stream = False
         self._must_hold = False
@@ -48,6 +51,10 @@ class Dialect:
         for key in left_out & body.keys() & _OTHER_NAMES.keys():
             kept.setdefault(_OTHER_NAMES[key], body[key])
         return {key: value for key, value in kept.items() if key not in left_out}
+
+    def request(self, body: Mapping[str, Any]) -> ChatRequest:
+        """The request `body`, to be tried."""
+        return ChatRequest(self, self._server, body)
 
     def adapt(self, refusal: ParameterRefused, body: Mapping[str, Any]) -> dict[str, Any]:
         """The request `body`, which was refused, as this server takes it.
@@ -82,3 +89,32 @@ class Dialect:
         wants = self.streamed is Beginning.UNKNOWN and not self._has_asked
         self._has_asked = True
         return wants
+
+
+class ChatRequest(Tries):
+    """A request for one reply, which leaves out what the server refuses to be told when it is tried again.
+
+    Attributes:
+        body: the request as the server takes it.
+    """
+
+    def __init__(self, dialect: Dialect, server: Server, body: Mapping[str, Any]) -> None:
+        super().__init__(server)
+        self._dialect = dialect
+        self.body = dialect.written(body)
+
+    def wait_after(self, error: ParameterRefused | TryAgain, *, is_last: bool = False) -> float:
+        """As `Tries` has it, and none where `body` has been adapted."""
+        if isinstance(error, ParameterRefused):
+            self.body = self._dialect.adapt(error, self.body)
+            return 0.0
+        return super().wait_after(error, is_last=is_last)
+
+    def check(self, reply: Completion | StreamedCompletion) -> None:
+        """Refuses a reply that ended in its reasoning, as servers do that look there for stop strings too.
+
+        Raises:
+            ParameterRefused: the server is better not told the stop strings.
+        """
+        if "stop" in self.body and reply.ended_in_reasoning:
+            raise ParameterRefused("a stop string ended the reasoning", "stop")

@@ -26,6 +26,7 @@ from voicegen.servers.client import get_text
 from voicegen.servers.endpoint import Endpoint
 from voicegen.servers.failures import RequestRefused, ServerUnreachable, TryAgain
 from voicegen.servers.requests import Requests, while_some_succeed
+from voicegen.servers.tries import Tries
 from voicegen.tts.openai.audio import decode
 from voicegen.tts.speaking import speak_one
 
@@ -146,7 +147,7 @@ class OpenAISpeech:
             return [take if isinstance(take, Failure) else replace(take, seconds=share) for take in takes]
 
         try:
-            return await requests.tried(once)
+            return await requests.tried(once, Tries(self._endpoint))
         except (RequestRefused, TryAgain) as error:
             return [Failure(utterance.index, "tts", str(error), utterance.part) for utterance in group]
 
