@@ -1,9 +1,13 @@
-"""Writing files so that a reader, or a run that starts again, finds the whole of the new one or the old one."""
+"""Files of this machine: what a path that a user gives means, and how one is written.
+
+A reader, or a run that starts again, finds the whole of the new file or the old one.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,7 +15,7 @@ from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
 
-from voicegen.errors import OutputError
+from voicegen.errors import ConfigError, OutputError
 
 TEMPORARY_SUFFIX = ".voicegen-tmp"
 
@@ -25,6 +29,40 @@ _REMEDIES = {
     errno.EEXIST: "a file has that name; choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+
+def from_home(written: str) -> str:
+    """A path with `~` as the home folder: no shell expands it after `=` or inside quotes, and none does in Python."""
+    return str(Path(written).expanduser()) if written == "~" or written.startswith("~/") else written
+
+
+def local_path(value: str | os.PathLike[str]) -> Path:
+    """A path of this machine, with `~` as the home folder.
+
+    Raises:
+        ValueError: it is a URL, empty, or nothing that a path can be.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError(f"{value!r} is no path: give a file or folder, as a str or a Path")
+    written = os.fspath(value)
+    if not written.strip() or "\0" in written:
+        raise ValueError(f"{written!r} is no path: give a file or folder")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", written):
+        url = re.sub(":/(?!/)", "://", written, count=1)  # a `Path` made of it has lost one of the two slashes
+        raise ValueError(f"{url} is a URL: give a file or folder of this machine")
+    return Path(from_home(written))
+
+
+def given_path(argument: str, value: str | os.PathLike[str]) -> Path:
+    """`local_path` of what a function was given from Python.
+
+    Raises:
+        ConfigError: it can be no path; names the argument.
+    """
+    try:
+        return local_path(value)
+    except ValueError as error:
+        raise ConfigError(f"{argument}: {error}") from None
 
 
 def write_atomic(path: Path | str, data: bytes) -> None:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from voicegen.errors import MissingDependency, ModelError
-from voicegen.files import package_folder
+from voicegen.files import from_home, package_folder
 
 Source = Literal["folder", "wheel", "hub"]
 
@@ -125,7 +125,7 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
     """
     if not name.strip():
         raise ModelError("the name of the model is empty: give a folder, a starter model or a hub name")
-    local = Path(name).expanduser()
+    local = Path(from_home(name))
     if local.exists():
         return _in_folder(local, name)
     wheel = STARTER_WHEELS.get(ALIASES.get(name.lower(), name.lower()), STARTER_WHEELS.get(name))

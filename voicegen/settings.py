@@ -7,7 +7,6 @@ does as they did. Defaults live in `conf/`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -27,6 +26,7 @@ from voicegen.bounds import (
     Subtype,
     Temperature,
 )
+from voicegen.files import from_home, local_path
 from voicegen.protocols import GenerationOptions
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
@@ -37,24 +37,8 @@ def identity_unless(former: Any) -> dict[str, Any]:
     return {"identity unless": former}
 
 
-def _from_home(value: Any) -> Any:
-    """A path with `~` as the home folder: no shell expands it after `=` or inside quotes."""
-    written = str(value)
-    if isinstance(value, str | Path) and (written == "~" or written.startswith("~/")):
-        return type(value)(Path(written).expanduser())
-    return value
-
-
-def local_path(value: str | Path) -> Path:
-    """A path of this machine, with `~` as the home folder.
-
-    Raises:
-        ValueError: it is a URL.
-    """
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(value)):
-        url = re.sub(":/(?!/)", "://", str(value), count=1)  # a `Path` made of it has lost one of the two slashes
-        raise ValueError(f"{url} is a URL: give a file or folder of this machine")
-    return Path(_from_home(value))
+def _model_name(value: Any) -> Any:
+    return from_home(value) if isinstance(value, str) else value
 
 
 def _local(value: Any) -> Any:
@@ -68,7 +52,7 @@ def _web_address(url: str) -> str:
 
 
 LocalPath = Annotated[Path, BeforeValidator(_local)]
-ModelName = Annotated[str, BeforeValidator(_from_home)]  # a folder, or a model's name
+ModelName = Annotated[str, BeforeValidator(_model_name)]  # a folder, or a model's name
 
 
 class Settings(BaseModel):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from voicegen.commands.flags import HELP_IN_SHORT, CommandLine, read_words
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, InputError
+from voicegen.files import local_path
 from voicegen.job.composing import launch
-from voicegen.settings import local_path
 from voicegen.text.shown import shown
 
 if TYPE_CHECKING:

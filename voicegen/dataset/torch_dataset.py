@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from voicegen.audio.wav import read_wav
 from voicegen.dataset.manifest import MANIFEST
 from voicegen.errors import InputError
+from voicegen.files import given_path
 from voicegen.records import Status
 
 NEEDED = ("status", "split", "answer_spoken", "audio_path", "sampling_rate", "num_samples")
@@ -97,9 +98,10 @@ def load_manifest(
         split: only rows of this split; `None`: all.
 
     Raises:
+        ConfigError: the path is a URL.
         InputError: There is no manifest, or it is not voicegen's.
     """
-    path = Path(path)
+    path = given_path("path", path)
     manifest = path / MANIFEST if path.is_dir() else path
     if not manifest.is_file():
         raise InputError(f"{manifest}: there is no manifest: give the folder of a run, such as outputs/NAME")

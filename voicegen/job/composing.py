@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from voicegen.config import JobConfig, dotted_keys, validate
 from voicegen.errors import ConfigError, VoicegenError
-from voicegen.files import shipped
+from voicegen.files import local_path, shipped
 from voicegen.job.environment import held_back
 from voicegen.job.mistakes import groups, one_line
 from voicegen.job.overrides import as_typed, sweep_folder
-from voicegen.settings import local_path
 from voicegen.text.shown import shown
 
 if TYPE_CHECKING:

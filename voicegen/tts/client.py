@@ -20,6 +20,7 @@ from voicegen.audio.wav import write_wav
 from voicegen.audio.waveform import Waveform
 from voicegen.bounds import Language, SampleRate, Speed, Subtype, checked
 from voicegen.errors import ConfigError, ModelError
+from voicegen.files import given_path
 from voicegen.protocols import SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
@@ -174,9 +175,11 @@ class MarvisTTSClient:
             subtype: the sample format.
 
         Raises:
+            ConfigError: the path is a URL.
             ValueError: the rate is not known, is none, or is not the one that `audio` has; or the samples are integers.
             OutputError: the file cannot be written.
         """
+        path = given_path("path", path)
         known = getattr(audio, "sampling_rate", None)
         if known is None and sample_rate is None:
             raise ValueError("these samples do not know their rate: give it as sample_rate=...")
@@ -189,7 +192,7 @@ class MarvisTTSClient:
         if not np.issubdtype(samples.dtype, np.floating):
             raise ValueError(f"these samples are {samples.dtype}: give floats in [-1, 1], as int16 / 32768 are")
         write_wav(path, samples, int(rate), subtype)
-        return Path(path)
+        return path
 
     def stream_to_file(self, text: str, path: Path | str, config: TTSConfig | None = None, *, seed: int = 0) -> Path:
         """Speaks `text` into a WAV.
@@ -199,6 +202,7 @@ class MarvisTTSClient:
             OutputError: the file cannot be written.
         """
         config = config or TTSConfig()
+        path = given_path("path", path)
         return self.save_wav(self.synthesize(text, config, seed=seed), path, subtype=config.subtype)
 
     def _configured(self, config: TTSConfig) -> SpeechModel:
@@ -236,12 +240,13 @@ def batch_synthesize(
         One record a text, in order: the clip with its path relative to `output_dir`, or why there is none.
 
     Raises:
-        ConfigError: the prefix cannot begin a file's name, or `texts` is one text, not several.
+        ConfigError: the prefix cannot begin a file's name, the folder is a URL, or `texts` is one text, not several.
         ModelError: the model cannot be found or loaded.
         OutputError: the folder cannot be written or the disk is full.
     """
     config = config or TTSConfig()
     beginning = file_prefix(prefix)
+    folder = given_path("output_dir", output_dir)
     listed = [
         text if isinstance(text, str) else Failure(index, "text", f"the text is {text!r}, not a string")
         for index, text in enumerate(_several(texts))
@@ -250,7 +255,7 @@ def batch_synthesize(
     records = speak_to_folder(
         client._configured(config),
         listed,
-        output_dir,
+        folder,
         prefix=beginning,
         digits=max(3, len(str(len(listed) - 1))),
         subtype=config.subtype,

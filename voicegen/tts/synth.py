@@ -8,7 +8,7 @@ from pathlib import Path
 from voicegen.audio.wav import encode_clip
 from voicegen.bounds import Subtype
 from voicegen.errors import ConfigError, ModelError
-from voicegen.files import write_atomic
+from voicegen.files import given_path, write_atomic
 from voicegen.protocols import SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.records import Clip, Failure, Speech, Utterance
@@ -51,7 +51,7 @@ def speak_to_folder(
     Raises:
         OutputError: the folder cannot be written or the disk is full.
     """
-    folder = Path(folder)
+    folder = given_path("folder", folder)
     unspeakable: list[Failure] = []
     for record in model.speak(_utterances(texts, wording, voice, seed, unspeakable)):
         yield from taken_out(unspeakable)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from voicegen.audio.wav import read_wav
 from voicegen.errors import ModelError
+from voicegen.files import given_path
 from voicegen.text.languages import family
 from voicegen.text.spoken import is_speakable
 
@@ -81,10 +82,11 @@ class VoicePrompt:
             name: for messages; the file's stem if none is given.
 
         Raises:
+            ConfigError: a file is a URL.
             InputError: the audio file is missing or cannot be read.
             ModelError: the transcript is missing, or the recording cannot serve.
         """
-        audio = Path(audio)
+        audio = given_path("audio", audio)
         samples, rate = read_wav(audio, mono=False)
         words = _transcript(transcript, audio)
         return cls(samples, words, rate, mode, language, audio.stem if name is None else name)
@@ -97,12 +99,21 @@ class VoicePrompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptFiles:
-    """Where a voice prompt is, read when it is first asked for."""
+    """Where a voice prompt is, read when it is first asked for.
+
+    Raises:
+        ConfigError: a file is a URL.
+    """
 
     audio: Path
     transcript: Path | str
     mode: Mode = "match"
     language: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "audio", given_path("audio", self.audio))
+        if isinstance(self.transcript, Path):
+            object.__setattr__(self, "transcript", given_path("transcript", self.transcript))
 
     @property
     def missing(self) -> Path | None:
@@ -240,7 +251,7 @@ def _transcript(transcript: Path | str, audio: Path) -> str:
         )
     if isinstance(transcript, str) and not transcript.strip().endswith(".txt"):
         return transcript.strip()
-    path = Path(transcript)
+    path = given_path("transcript", transcript)
     try:
         return " ".join(path.read_text(encoding="utf-8-sig").split())
     except (OSError, UnicodeDecodeError) as error:

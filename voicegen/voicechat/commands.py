@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from voicegen.errors import InputError, OutputError
+from voicegen.files import given_path
 from voicegen.records import Role
 from voicegen.voicechat.page import Page
 from voicegen.voicechat.pipeline import VoiceChatPipeline
@@ -115,7 +116,7 @@ def _history_lines(room: Room) -> Iterator[str]:
 def _save(room: Room, argument: str) -> None:
     if not argument:
         raise InputError("/save needs a file name: /save chat.jsonl")
-    path = Path(argument).expanduser()
+    path = given_path("/save", argument)
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file in it")
     if path.exists() and path.resolve() not in room.saved:

@@ -22,7 +22,7 @@ from voicegen.audio.wav import write_wav
 from voicegen.bounds import Subtype
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.conversation.turn import TOOL_ROUNDS
-from voicegen.files import telling
+from voicegen.files import given_path, telling
 from voicegen.protocols import ChatModel, SpeechModel
 from voicegen.quality.verdict import judge
 from voicegen.seeds import derived_seed
@@ -82,13 +82,13 @@ class VoiceChatPipeline:
             **generation: options of `ChatSession`, such as `max_tokens` or `temperature`.
 
         Raises:
-            ConfigError: a generation option does not exist.
+            ConfigError: a generation option does not exist, or `output_dir` is a URL.
             MissingDependency: the package of the speech model is not installed.
             ModelError: a model cannot be found or loaded.
         """
+        self._output_dir = given_path("output_dir", output_dir)
         self.session = ChatSession(chat_model, system_prompt, seed=seed, **generation)
         self.conversation = 0
-        self._output_dir = Path(output_dir)
         self._save_audio = save_audio
         self._stream = stream
         self._wording = wording or Wording(language)

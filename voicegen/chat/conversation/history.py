@@ -12,7 +12,7 @@ from pathlib import Path
 
 from voicegen.chat.messages import message_from_dict, message_to_dict
 from voicegen.errors import InputError
-from voicegen.files import write_atomic
+from voicegen.files import given_path, write_atomic
 from voicegen.reading.calls import read_json
 from voicegen.records import Message, Role
 from voicegen.text.well_formed import well_formed
@@ -96,6 +96,7 @@ class History:
         Raises:
             OutputError: the file cannot be written.
         """
+        path = given_path("path", path)
         entries = [message_to_dict(message) for message in self.system_messages()]
         for turn in self._turns:
             lines = [message_to_dict(message) for message in turn.messages]
@@ -115,6 +116,7 @@ class History:
         Raises:
             InputError: the file cannot be read, a line is no message, or one that cannot stand there; names the line.
         """
+        path = given_path("path", path)
         history = cls()
         turn: list[Message] = []
         last = 0
@@ -180,15 +182,15 @@ def _is_answered(turn: Sequence[Message]) -> bool:
     return bool(turn) and turn[-1].role is Role.ASSISTANT and not turn[-1].tool_calls
 
 
-def _lines(path: Path | str) -> list[str]:
+def _lines(path: Path) -> list[str]:
     """The lines; `str.splitlines` would also split at U+2028, U+2029 and U+0085, which JSON lets stand in a text."""
     try:
-        return Path(path).read_text(encoding="utf-8").split("\n")
+        return path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Cannot read the conversation {path}: {error}.") from error
 
 
-def _read_line(path: Path | str, number: int, line: str) -> tuple[Message, bool]:
+def _read_line(path: Path, number: int, line: str) -> tuple[Message, bool]:
     try:
         entry = read_json(line)
         if not isinstance(entry, dict):

@@ -61,6 +61,7 @@ class ChatSession:
         """Goes on with a conversation that `save` wrote.
 
         Raises:
+            ConfigError: as for a new session; or the path is a URL.
             InputError: the file cannot be read or holds no conversation; names the line.
         """
         session = cls(model, **generation)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from voicegen.backend import SpeechBackend
 from voicegen.bounds import Positive
+from voicegen.files import from_home
 from voicegen.model_files import ALIASES
 from voicegen.protocols import SpeechModel
 from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
@@ -55,7 +56,7 @@ def _owns(name: str) -> bool:
     """Whether it is the model of the wheels, a folder with Kokoro's voices, or a repository called after it."""
     from voicegen.tts.kokoro.files import holds_voices
 
-    path = Path(name).expanduser()
+    path = Path(from_home(name))
     if path.exists():
         folder = path if path.is_dir() else path.parent
         return holds_voices(folder) or (folder.name == "onnx" and holds_voices(folder.parent))

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from voicegen.backend import SpeechBackend
 from voicegen.bounds import Positive
+from voicegen.files import from_home
 from voicegen.model_files import ALIASES, STARTER_WHEELS
 from voicegen.protocols import SpeechModel
 from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
@@ -56,7 +57,7 @@ def _owns(name: str) -> bool:
     wheel = STARTER_WHEELS.get(ALIASES.get(name.lower(), name))
     if wheel is not None:
         return wheel.file.endswith(".onnx")
-    path = Path(name).expanduser()
+    path = Path(from_home(name))
     return name.endswith(".onnx") or (path.is_dir() and any(path.glob("*.onnx")))
 
 
