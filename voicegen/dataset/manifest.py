@@ -17,7 +17,16 @@ from voicegen.errors import OutputError
 from voicegen.records import ManifestRow
 from voicegen.store import Store
 
-__all__ = ["MANIFEST", "MANIFEST_SCHEMA", "FinishedRows", "Provenance", "RowNaming", "manifest_rows", "write_manifest"]
+__all__ = [
+    "MANIFEST",
+    "MANIFEST_SCHEMA",
+    "FinishedRows",
+    "Provenance",
+    "RowNaming",
+    "manifest_rows",
+    "write_card",
+    "write_manifest",
+]
 
 MANIFEST = "manifest.parquet"
 """The manifest's name in a run's store."""
@@ -65,7 +74,7 @@ def write_manifest(
     """Writes the manifest of all finished rows, in input order, and puts it in the place of the old one at once.
 
     Memory is that of a row group, whatever the number of rows. The input's other columns follow ours, unchanged. A
-    README.md that lets `datasets.load_dataset` find it is put beside it, where there is none.
+    README.md is put beside it, as `write_card` does.
 
     Args:
         store: the run's, which audio paths are relative to.
@@ -87,9 +96,18 @@ def write_manifest(
         for batch in finished_batches(questions, rows, provenance, naming or OneAnswerEach(), schema):
             add(batch)
             written += batch.num_rows
+    write_card(store)
+    return written
+
+
+def write_card(store: Store) -> None:
+    """Writes the README.md that lets `datasets.load_dataset` find the manifest, where there is none.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     if not store.changed(CARD):  # one that is there may have been written on by its owner
         store.put([(CARD, _CARD_TEXT.encode())])
-    return written
 
 
 def finished_batches(

@@ -13,7 +13,7 @@ from typing import Any
 
 from voicegen import build
 from voicegen.config import JobConfig
-from voicegen.dataset.manifest import MANIFEST, Provenance, manifest_rows, write_manifest
+from voicegen.dataset.manifest import MANIFEST, Provenance, manifest_rows, write_card, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
@@ -96,6 +96,7 @@ class _Run:
             return self._make(left)
         if self._manifest_is_stale():
             self._write_manifest()
+        write_card(self._store)  # a run of an older version has none
         return self._summary()
 
     def _forget(self) -> None:

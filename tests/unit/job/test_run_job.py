@@ -173,6 +173,17 @@ def test_a_run_of_no_rows_has_the_manifest_that_its_summary_names(run):
     assert rows == []
 
 
+def test_a_finished_run_of_an_older_version_is_given_its_readme_and_nothing_else(run, tmp_path):
+    run(Reluctant())
+    folder = tmp_path / "outputs" / "r"
+    card = (folder / "README.md").read_text()
+    (folder / "README.md").unlink()
+    made = (folder / "manifest.parquet").stat().st_mtime_ns
+    run(Reluctant())
+    assert (folder / "README.md").read_text() == card
+    assert (folder / "manifest.parquet").stat().st_mtime_ns == made
+
+
 def test_a_row_whose_sentence_would_lose_an_address_is_rejected_unspoken_unless_that_is_wanted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     answers = ("Siehe https://a.org/x 😀.", "Ja.\n\n```\nx = 1\n```\n")
