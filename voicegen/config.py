@@ -14,6 +14,7 @@ from voicegen.backend import Backends
 from voicegen.bounds import NotNegative, Positive, what_it_may_be
 from voicegen.chat.backends import CHAT
 from voicegen.errors import ConfigError
+from voicegen.quality.listener import QualityConfig
 from voicegen.settings import (
     NOT_IDENTITY,
     AnsweringSettings,
@@ -99,6 +100,7 @@ class JobConfig(Settings):
     tts: SpeechConfig
     text: TextConfig
     voice: VoiceConfig
+    quality: QualityConfig
     executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
 

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 FinishReason = Literal["stop", "length", "runaway"]
 Status = Literal["ok", "rejected", "failed"]
 Stage = Literal["input", "chat", "text", "tts", "write"]
+Scores = Mapping[str, float | str | None]
+"""What was measured of a take, by the measurement's name; None where it could not be."""
 
 
 class Role(StrEnum):
@@ -199,4 +201,4 @@ class ManifestRow:
     completion_tokens: int | None = None
     chat_seconds: float | None = None
     tts_seconds: float | None = None
-    scores: Mapping[str, float | str | None] = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)

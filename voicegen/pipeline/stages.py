@@ -5,7 +5,7 @@ They know no threads and no queues: an executor gives each its source and takes 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -70,12 +70,20 @@ class SpeechFeed:
 
     Args:
         take: gives the next script; `wait=False` gives None when there is none at the moment. Ends by `StopIteration`.
-        judge: says what a take is worth; one that is worth a retry is made again at the next attempt, at once.
+        judge: says what a take is worth.
+        max_attempts: takes of a row, at the most; one that may be better the next time is made again at once.
     """
 
-    def __init__(self, take: Callable[[bool], Script | None], judge: Callable[[Speech], Verdict] = judge) -> None:
+    def __init__(
+        self,
+        take: Callable[[bool], Script | None],
+        judge: Callable[[Speech], Verdict] = judge,
+        max_attempts: int = 1,
+    ) -> None:
         self._take = take
         self._judge = judge
+        self._max_attempts = max_attempts
+        self._attempts: Counter[int] = Counter()
         self._in_flight: dict[int, Script] = {}
         self._again: deque[Script] = deque()
 
@@ -110,7 +118,8 @@ class SpeechFeed:
                 continue
             script = self._in_flight.pop(record.utterance.index)
             verdict = self._judge(record)
-            if verdict.status == "retry":
+            self._attempts[record.utterance.index] += 1
+            if verdict.again and self._attempts[record.utterance.index] < self._max_attempts:
                 self._again.append(script.again())
             else:
                 yield Outcome.of_take(script.answer, script.utterance, record, verdict)

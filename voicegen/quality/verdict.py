@@ -2,36 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 
-from voicegen.records import Speech
+from voicegen.quality.check import Bounds, Measurement
+from voicegen.records import Scores, Speech
 
 _CUT: Final = {
     "length": "the take was cut before the text was over",
     "runaway": "the take did not stop where the text was over",
 }
+_WORST: Final = 1000.0  # the excess of a take of which no rule needs to be asked
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`ok`; `rejected`, where the audio may not say its text; `failed`, where it is no audio. `reason` says why.
 
-    `retry` is a take that may not say its text where another attempt is to be made, since a later one may.
+    Attributes:
+        again: whether another attempt may be better.
+        excess: how far the take is from being ok, 0 being ok: of several bad takes the one with the least is kept.
     """
 
-    status: Literal["ok", "retry", "rejected", "failed"] = "ok"
+    status: Literal["ok", "rejected", "failed"] = "ok"
     reason: str | None = None
+    again: bool = False
+    excess: float = 0.0
 
 
 def judge(speech: Speech) -> Verdict:
-    """What a take is worth."""
+    """What a take is worth by itself, before anything is measured."""
     if speech.finish_reason != "stop":
-        return Verdict("rejected", _CUT[speech.finish_reason])
+        return Verdict("rejected", _CUT[speech.finish_reason], again=True, excess=_WORST)
     if len(speech.samples) == 0:
-        return Verdict("failed", "the take holds no audio")
+        return Verdict("failed", "the take holds no audio", again=True, excess=2 * _WORST)
     if not np.isfinite(speech.samples).all():
-        return Verdict("failed", "the take holds NaN or infinity")
+        return Verdict("failed", "the take holds NaN or infinity", again=True, excess=2 * _WORST)
     return Verdict()
+
+
+def judge_by(scores: Scores, rules: Iterable[tuple[Measurement, Bounds]]) -> Verdict:
+    """What a take is worth by what was measured of it; what could not be measured breaks no rule.
+
+    The reason names each rule that it breaks, the value and the bound.
+    """
+    broken = [rule for rule in rules if rule[1].excess(_number(scores, rule[0])) > 0]
+    if not broken:
+        return Verdict()
+    reasons = [_reason(measurement, bounds, _number(scores, measurement)) for measurement, bounds in broken]
+    return Verdict(
+        "rejected",
+        "; ".join(reasons),
+        again=all(bounds.then == "retry" for _, bounds in broken),
+        excess=sum(bounds.excess(_number(scores, measurement)) for measurement, bounds in broken),
+    )
+
+
+def _number(scores: Mapping[str, float | str | None], measurement: Measurement) -> float:
+    value = scores.get(measurement.name)
+    return value if isinstance(value, int | float) else float("nan")  # which is within all bounds
+
+
+def _reason(measurement: Measurement, bounds: Bounds, value: float) -> str:
+    below = bounds.min is not None and value < bounds.min
+    bound = f"at least {bounds.min:g}" if below else f"at most {bounds.max:g}"
+    return f"{measurement.fault} ({measurement.name} {value:.4g}, {bound} is good)"

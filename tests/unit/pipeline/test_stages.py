@@ -37,10 +37,10 @@ def scripts():
         yield to_script(Answer(Question(index, str(index), "say it", seed=derived_seed(0, index)), word), IN_ENGLISH)
 
 
-def spoken(model, judge):
+def spoken(model, judge, max_attempts=1):
     """The outcomes by row; the scripts are ready at once, and then no more come."""
     waiting = scripts()
-    outcomes = list(SpeechFeed(lambda _wait: next(waiting), judge).outcomes(model))
+    outcomes = list(SpeechFeed(lambda _wait: next(waiting), judge, max_attempts).outcomes(model))
     assert len(outcomes) == len({outcome.index for outcome in outcomes})
     return {outcome.index: outcome for outcome in outcomes}
 
@@ -54,21 +54,20 @@ def test_a_take_that_is_worth_a_retry_comes_back_while_others_are_in_flight(mode
         takes[utterance.index] += 1
         assert utterance.seed == take_seed(derived_seed(0, utterance.index), utterance.attempt)
         good = utterance.attempt == makes_again.get(utterance.index, 1)
-        return Verdict() if good else Verdict("retry", "not as it should be")
+        return Verdict() if good else Verdict("rejected", "not as it should be", again=True)
 
-    outcomes = spoken(model, strict)
+    outcomes = spoken(model, strict, max_attempts=4)
     assert set(outcomes) == set(range(len(WORDS)))
     expected = {index: makes_again.get(index, 1) for index in outcomes}
     assert dict(takes) == expected
     assert {index: outcome.utterance.attempt for index, outcome in outcomes.items()} == expected
 
 
-def test_a_judge_that_gives_up_says_rejected_and_the_last_take_is_the_one_on_record():
+def test_after_the_last_attempt_a_row_is_rejected_and_the_last_take_is_the_one_on_record():
     def never(speech):
-        more = speech.utterance.attempt < 3
-        return Verdict("retry" if more else "rejected", "it hums")
+        return Verdict("rejected", "it hums", again=True)
 
-    for index, outcome in spoken(ToneSpeech(), never).items():
+    for index, outcome in spoken(ToneSpeech(), never, max_attempts=3).items():
         row = outcome.to_row(None, keep_reasoning=False, attempt=1)
         assert (row.status, row.error, row.attempts) == ("rejected", "it hums", 3)
         assert row.seed == derived_seed(0, index)
