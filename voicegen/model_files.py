@@ -28,13 +28,13 @@ HUB_PATTERNS = (
     "*.tiktoken",
     "README.md",
 )
-"""What a model folder needs. A GGUF or ONNX file on the hub is asked for by its name: `org/repository/file.gguf`."""
+"""What a model folder needs. One file on the hub (SINGLE_FILES) is asked for by name: `org/repository/file.gguf`."""
 
 HUB_IGNORED = ("original/*", "metal/*", "onnx/*", "consolidated*.safetensors")
 """Second copies of the same weights, as some repositories carry them."""
 
-SINGLE_FILES = (".gguf", ".onnx")
-_MODEL_SUFFIXES = (*SINGLE_FILES, ".safetensors", ".json")
+SINGLE_FILES = (".gguf", ".onnx", ".safetensors")
+_MODEL_SUFFIXES = (*SINGLE_FILES, ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
     """Finds a model's files, downloading them only when no local folder or wheel has them.
 
     Args:
-        name: A folder or file; a name in `STARTER_WHEELS`; `org/repository` on the hub, or one GGUF or ONNX file there
-            as `org/repository/path/file.gguf`.
+        name: A folder or file; a name in `STARTER_WHEELS`; `org/repository` on the hub, or one file there as
+            `org/repository/path/file.gguf` (or `.onnx`, or `.safetensors`).
         revision: Branch, tag or commit on the hub. Without meaning for the other two.
         patterns: The hub files to fetch instead of `HUB_PATTERNS`.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from voicegen.audio.resample import resample
-from voicegen.errors import ModelError
-from voicegen.model_files import find_model
+from voicegen.tts.marvis.codec_weights import load_mimi
 from voicegen.tts.marvis.mimi import MimiDecoder
 from voicegen.tts.marvis.mimi_layers import DecoderState
 
@@ -61,38 +58,12 @@ class Codec:
         *,
         revision: str | None = None,
     ) -> Codec:
-        """Loads a codec from a folder or the hub; safetensors only.
+        """Loads a codec in any of its forms from a file, a folder or the hub; safetensors only.
 
         Raises:
             ModelError: it cannot be found, is no Mimi, or a tensor is missing or not finite.
         """
-        try:
-            folder = find_model(str(source), revision=revision).path
-        except ModelError as error:
-            raise ModelError(f"the codec: {error} (tts.codec=FOLDER names one that is here)") from None
-        _check_is_mimi(folder)
-        from safetensors import SafetensorError
-        from transformers import MimiModel
-
-        try:
-            with _no_loading_bar():
-                model, loading = MimiModel.from_pretrained(
-                    folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
-                )
-        except SafetensorError as error:
-            raise ModelError(
-                f"the codec's weights in {folder} cannot be read ({error}): they are cut short or damaged; "
-                "download them again"
-            ) from error
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ModelError(f"the codec {source} cannot be loaded: {str(error).splitlines()[0]}") from error
-        missing = sorted(loading["missing_keys"])
-        if missing:
-            raise ModelError(f"the codec {source} lacks the tensor {missing[0]} ({len(missing)} in all)")
-        for name, tensor in model.state_dict().items():
-            if not torch.isfinite(tensor).all():
-                raise ModelError(f"the codec {source} has NaN or infinity in the tensor {name}; download it again")
-        return cls(model, device, dtype)
+        return cls(load_mimi(source, revision), device, dtype)
 
     @torch.inference_mode()
     def encode(self, samples: NDArray[np.float32], rate: int) -> NDArray[np.int64]:
@@ -189,29 +160,3 @@ class StreamDecoder:
         """What is left to give: nothing, because Mimi's decoder holds nothing back; the stream may begin anew."""
         self._state = DecoderState()
         return np.zeros(0, dtype=np.float32)
-
-
-@contextmanager
-def _no_loading_bar() -> Iterator[None]:
-    """Keeps transformers' own progress bar from the terminal; its setting is put back."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _check_is_mimi(folder: Path) -> None:
-    path = folder / "config.json"
-    try:
-        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
-    except FileNotFoundError:
-        raise ModelError(f"the codec's folder {folder} has no config.json") from None
-    except (ValueError, AttributeError) as error:
-        raise ModelError(f"{path} is not the config of a model") from error
-    if kind != "mimi":
-        raise ModelError(f"{path} is the config of a {kind!r}; the codec must be a 'mimi', such as kyutai/mimi")

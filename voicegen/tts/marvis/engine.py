@@ -21,6 +21,7 @@ from voicegen.errors import ModelError
 from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
+from voicegen.tts.marvis.codec_weights import brings_codec
 from voicegen.tts.marvis.config import MarvisConfig, read_config
 from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks, decodable, playable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
@@ -116,12 +117,11 @@ class Marvis:
         tokenizer = TextTokenizer.load(found.path, config.text_tokenizer, config.text_vocab)
         model = MarvisModel(config, load_weights(found.path, config), chosen, choose_dtype(dtype, chosen))
         precision = str(model.dtype).removeprefix("torch.")
-        own = found.path / "mimi"
         return cls(
             model,
             tokenizer,
             info=ModelInfo(found.id, "marvis", found.revision, found.licence, precision),
-            codec=codec or (str(own) if own.is_dir() else DEFAULT_CODEC),
+            codec=codec or _own_codec(found.path) or DEFAULT_CODEC,
             slots=slots,
             codebooks=codebooks,
         )
@@ -316,6 +316,12 @@ class Marvis:
             self._silence = np.zeros(self.model.config.audio_vocab, np.bool_)
             self._silence[codes[0]] = True
         return self._silence
+
+
+def _own_codec(folder: Path) -> Path | None:
+    """Where a checkpoint brings its codec: in `mimi/`, or beside the model."""
+    own = folder / "mimi"
+    return own if own.is_dir() else folder if brings_codec(folder) else None
 
 
 def _checked_slots(slots: int | None) -> int | None:

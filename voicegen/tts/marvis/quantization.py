@@ -11,8 +11,7 @@ from collections.abc import Mapping
 import torch
 
 from voicegen.errors import ModelError
-
-Tensors = dict[str, torch.Tensor]
+from voicegen.tts.marvis.tensor_files import Tensors
 
 
 def dequantize(tensors: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:

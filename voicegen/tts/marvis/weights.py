@@ -13,17 +13,17 @@ Inside, q and k always rotate halves: native rows are permuted on loading. Every
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import safe_open
 
 from voicegen.errors import ModelError
-from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, read_object
-from voicegen.tts.marvis.quantization import Tensors, dequantize
+from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig
+from voicegen.tts.marvis.quantization import dequantize
+from voicegen.tts.marvis.tensor_files import CODEC_PREFIX, Tensors, read_tensors, weight_files
 
 Format = Literal["native", "transformers"]
 
@@ -91,7 +91,10 @@ def load_weights(folder: Path, config: MarvisConfig) -> MarvisWeights:
     Raises:
         ModelError: No weights are found; a tensor is missing, extra, of another shape, or holds NaN; each by its name.
     """
-    tensors = {name: tensor for name, tensor in _read(folder) if not _is_other_part(name)}
+    files = weight_files(folder)
+    if not files:
+        raise ModelError(f"{folder} holds no .safetensors file: give the folder or repository of a Marvis checkpoint")
+    tensors = read_tensors(files, lambda name: not _is_other_part(name))
     fmt = detect_format(tensors, folder)
     expected = _expected(config, fmt)
     tensors = dequantize(_native_names(tensors) if fmt == "native" else tensors, expected)
@@ -110,34 +113,7 @@ def detect_format(tensors: Mapping[str, torch.Tensor], where: Path) -> Format:
     raise ModelError(f"{where} holds no Marvis weights (its first tensor is {first}): give a Marvis (CSM) checkpoint")
 
 
-def _read(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    for path in _files(folder):
-        try:
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    yield name, file.get_tensor(name)
-        except Exception as error:
-            raise ModelError(f"{path} cannot be read as safetensors ({error}): download it again") from None
-
-
-def _files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        named = read_object(index).get("weight_map")
-        if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
-            raise ModelError(f"{index} has no weight_map from tensors to files: download it again")
-        names = sorted(set(named.values()))
-        missing = [name for name in names if not (folder / name).is_file()]
-        if missing:
-            raise ModelError(f"{folder} lacks {missing[0]}, which its index names: download the checkpoint again")
-        return [folder / name for name in names]
-    files = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ModelError(f"{folder} holds no .safetensors file: give the folder or repository of a Marvis checkpoint")
-    return files
-
-
-OTHER_PARTS = ("codec_model.", "_audio_tokenizer.", "model._audio_tokenizer.")
+OTHER_PARTS = (CODEC_PREFIX, "_audio_tokenizer.", "model._audio_tokenizer.")
 OTHER_ENDINGS = ("rotary_emb.inv_freq", "audio_tokens_offsets", "rope._cos_f32", "rope._sin_f32")
 
 

@@ -7,8 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from safetensors.torch import load_file, save_file
 
-from tests.marvis_checkpoints import tiny_config, write_checkpoint, write_mimi
+from tests.marvis_checkpoints import (
+    random_weights,
+    tiny_config,
+    transformers_model,
+    write_checkpoint,
+    write_mimi,
+    write_moshi_mimi,
+    write_tokenizer,
+)
 from tests.unit.tts.test_voices import recording, write
 from voicegen.errors import InputError, ModelError
 from voicegen.records import Failure, Speech, Utterance
@@ -313,6 +322,27 @@ def test_a_codec_that_cannot_be_downloaded_can_be_named(
     bare = write_checkpoint(tmp_path / "bare", codec_seed=None)
     with pytest.raises(ModelError, match=r"the codec: model 'kyutai/mimi'.*tts\.codec=FOLDER"):
         MarvisSpeech.load(settings(bare), voices())
+
+
+def test_a_codec_that_lies_beside_the_model_as_moshi_or_transformers_has_it_is_the_checkpoints_own(
+    tmp_path: Path,
+) -> None:
+    config = tiny_config()
+    csm = transformers_model(random_weights(config), config)
+    for folder in (tmp_path / "csm", tmp_path / "moshi"):
+        csm.save_pretrained(folder)
+        write_tokenizer(folder)
+    weights = load_file(tmp_path / "moshi" / "model.safetensors")
+    save_file(
+        {name: tensor for name, tensor in weights.items() if not name.startswith("codec_model.")},
+        tmp_path / "moshi" / "anything.safetensors",
+    )
+    (tmp_path / "moshi" / "model.safetensors").unlink()
+    write_moshi_mimi(tmp_path / "moshi", csm.codec_model)
+    codes = np.random.default_rng(0).integers(0, 32, (8, 6))
+    expected = Codec(csm.codec_model).decode([codes])[0]
+    for name in ("csm", "moshi"):
+        assert np.array_equal(Marvis.load(tmp_path / name, "cpu").codec.decode([codes])[0], expected)
 
 
 def test_a_request_without_a_text_fails_alone(checkpoint: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from tests.marvis_checkpoints import tiny_mimi, write_mimi
+from tests.marvis_checkpoints import tiny_mimi, write_mimi, write_moshi_mimi
 from voicegen.errors import ModelError
 from voicegen.tts.marvis import codec as codec_module
 from voicegen.tts.marvis.codec import Codec
@@ -185,8 +185,26 @@ def test_missing_and_broken_tensors_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"NaN or infinity in the tensor .*fc1"):
         Codec.load(folder)
     file.unlink()
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"mimi holds no \.safetensors file: download it again"):
         Codec.load(folder)
+
+
+def test_moshis_own_file_is_the_same_codec(mimi: Any, tmp_path: Path) -> None:
+    file = write_moshi_mimi(tmp_path, mimi)
+    mimi.config.save_pretrained(tmp_path)
+    codes = random_codes(40)
+    samples = np.random.default_rng(0).uniform(-0.3, 0.3, 24_000).astype(np.float32)
+    for source in (tmp_path, file):
+        codec = Codec.load(source)
+        assert_same(codec.decode([codes])[0], theirs(mimi, codes))
+        assert np.array_equal(codec.encode(samples, 24_000), Codec(mimi).encode(samples, 24_000))
+
+
+def test_moshis_file_needs_no_config_and_must_have_the_published_sizes(mimi: Any, tmp_path: Path) -> None:
+    with pytest.raises(
+        ModelError, match=r"96 rows, which are not heads of 64 as the published .* put its config\.json beside it"
+    ):
+        Codec.load(write_moshi_mimi(tmp_path, mimi))
 
 
 @pytest.mark.parametrize("kept", [0, 20, -100])
@@ -194,7 +212,7 @@ def test_weights_that_are_cut_short_are_one_clear_error(tmp_path: Path, kept: in
     folder = write_mimi(tmp_path / "mimi", num_quantizers=CODEBOOKS, codebook_size=CODES)
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(ModelError, match=r"the codec's weights in .*mimi cannot be read .*download them again"):
+    with pytest.raises(ModelError, match=r"the codec: .*model\.safetensors cannot be read .*download it again"):
         Codec.load(folder)
 
 
