@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.openai_server import ScriptedServer
+from tests.openai_server import Behaviour, Exchange, ScriptedServer, says
 from voicegen.chat.openai.answer_model import OpenAIAnswerModel
 from voicegen.chat.openai.server import Server
 from voicegen.protocols import GenerationOptions
@@ -34,6 +34,15 @@ def only(script: ScriptedServer, **settings: Any) -> Answer | Failure:
 def text_of(record: Answer | Failure) -> str:
     assert isinstance(record, Answer), record
     return record.text
+
+
+def rows_meet(misbehaves: Behaviour) -> Behaviour:
+    """A server that works, as its reply to the short question shows, and so misbehaves for each row."""
+
+    def behave(exchange: Exchange) -> None:
+        (misbehaves if exchange.question.startswith("question") else says("Yes."))(exchange)
+
+    return behave
 
 
 def error_of(record: Answer | Failure) -> str:

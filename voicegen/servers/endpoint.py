@@ -97,6 +97,11 @@ class Endpoint:
         said = without_credentials(said)
         return said if len(said) <= _MOST_TOLD else f"{said[:_MOST_TOLD]}..."
 
+    def reported(self, said: str) -> str:
+        """`told`, with the address of the server that it is about."""
+        said = self.told(said)
+        return said if self.address in said else f"{self.address}: {said}"
+
     def wait_before(self, attempt: int, error: TryAgain) -> float:
         """Seconds to wait after failed try number `attempt` (from 0): what the server asked for, or a growing time.
 
@@ -108,7 +113,7 @@ class Endpoint:
         if wait >= _WAIT_WORTH_TELLING:
             level = logging.INFO if "wait" in self._warned else logging.WARNING
             self._warned.add("wait")
-            said = self.told(str(error))
+            said = self.reported(str(error))
             _log.log(level, "%s: the server asks to wait %.0f s; trying again in %.0f s", said, error.wait, wait)
         return wait
 

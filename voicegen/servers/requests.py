@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final, Generic, Self, TypeVar
 
 import httpx
@@ -16,7 +17,7 @@ from voicegen.errors import ModelError
 from voicegen.records import Failure
 from voicegen.servers.client import failure_of, open_client, request_options
 from voicegen.servers.endpoint import Endpoint
-from voicegen.servers.failures import ParameterRefused, ServerUnreachable, TryAgain
+from voicegen.servers.failures import ParameterRefused, RequestRefused, ServerUnreachable, TryAgain
 from voicegen.servers.tries import Tries
 
 _NOTHING_BUT_ERRORS: Final = 20  # failed tries without a reply between them: the server is at fault
@@ -33,12 +34,27 @@ Result = TypeVar("Result")
 class Requests(Generic[Record]):
     """Rows under way on an event loop of its own thread, so that they go on while the caller does other work."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        short: Callable[[Requests[Record]], Awaitable[object]] | None = None,
+        *,
+        has_replied: bool = False,
+    ) -> None:
+        """Opens no connection yet.
+
+        Args:
+            endpoint: where the server is.
+            short: one try of a short request that any server which works has a reply to.
+            has_replied: whether the server is known to work.
+        """
         self._endpoint = endpoint
+        self._short = short
+        self._asking = asyncio.Lock()
         self._results: queue.SimpleQueue[Future[Record]] = queue.SimpleQueue()
         self._closing = False
         self._under_way: set[Future[Record]] = set()
-        self._has_replied = False
+        self._has_replied = has_replied
         self._failed = 0  # tries since the last reply
 
     def __enter__(self) -> Self:
@@ -116,7 +132,7 @@ class Requests(Generic[Record]):
                 reply = await once()
             except (ParameterRefused, TryAgain) as error:
                 if isinstance(error, TryAgain):
-                    self._count(error, tries.failed + 1)
+                    await self._blame(error, tries.failed + 1)
                 await asyncio.sleep(tries.wait_after(error))
             else:
                 self._has_replied, self._failed = True, 0
@@ -138,24 +154,39 @@ class Requests(Generic[Record]):
         except (openai.OpenAIError, TimeoutError) as error:
             raise failure_of(self._endpoint, error) from error
 
-    def _count(self, error: TryAgain, failed: int) -> None:
-        """Ends the run where a server gives nothing but errors; `failed` tries are of this request.
+    async def _blame(self, error: TryAgain, failed: int) -> None:
+        """Ends the run where not the row is at fault, but the server; `failed` tries are of this request.
 
-        One that has replied before may be down for a while, so a request makes all its tries before it is given up; one
-        that never has is more likely the wrong address.
+        One that gives nothing but errors. If it has replied before, it may be down for a while, so a request makes all
+        its tries before it is given up; one that never has is more likely the wrong address. And one that has no reply
+        to a short request either: no row is to be lost to a server that does not work.
 
         Raises:
             ModelError: with the last of the errors.
         """
         self._failed += not error.is_busy
-        tries = self._endpoint.retries + 1 if self._has_replied else _TRIES_OF_A_STRANGER
-        if self._failed < _NOTHING_BUT_ERRORS or failed < tries or isinstance(error, ServerUnreachable):
+        if isinstance(error, ServerUnreachable):
             return
-        said = self._endpoint.told(str(error))
-        raise ModelError(
-            f"{self._failed} requests in a row failed, the last with: {said}. "
-            f"Check the server and {self._endpoint.group}.base_url."
-        )
+        said, group = self._endpoint.reported(str(error)), self._endpoint.group
+        tries = self._endpoint.retries + 1 if self._has_replied else _TRIES_OF_A_STRANGER
+        if self._failed >= _NOTHING_BUT_ERRORS and failed >= tries:
+            why = f"{self._failed} requests in a row failed, the last with: {said}"
+        elif failed > self._endpoint.retries and not await self._works():
+            why = f"{said} (after {failed} {'try' if failed == 1 else 'tries'}), and nothing else had a reply"
+        else:
+            return
+        busy, wrong = f"Lower {group}.concurrency, or come back later.", f"Check the server and {group}.base_url."
+        raise ModelError(f"{why}. {busy if error.is_busy else wrong}")
+
+    async def _works(self) -> bool:
+        """Whether the server has replied to anything, a short request if to nothing else."""
+        async with self._asking:
+            if not self._has_replied and self._short is not None:
+                with suppress(TryAgain):
+                    with suppress(RequestRefused):
+                        await self._short(self)
+                    self._has_replied = True
+        return self._has_replied
 
     async def _stop(self) -> None:
         self._closing = True

@@ -32,7 +32,7 @@ class Tries:
         all_made = self.failed > self._endpoint.retries
         if not all_made and not is_last:
             return self._endpoint.wait_before(self.failed - 1, error)
-        said = self._endpoint.told(str(error))
+        said = self._endpoint.reported(str(error))
         if all_made and isinstance(error, ServerUnreachable):
             raise ModelError(f"{said}.") from error
         raise TryAgain(f"{said} (after {self.failed} {'try' if self.failed == 1 else 'tries'})") from error

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.openai_clients import OPTIONS, answers, error_of, only, to
-from tests.openai_server import Exchange, echoes, fails, serving, writes
+from tests.openai_clients import OPTIONS, answers, error_of, only, rows_meet, to
+from tests.openai_server import Exchange, echoes, fails, says, serving, writes
 from voicegen.chat.openai.answer_model import OpenAIAnswerModel
 from voicegen.chat.openai.chat_model import OpenAIChatModel
 from voicegen.errors import ModelError
@@ -32,7 +32,7 @@ def drips(*opening: str, drop: bytes) -> Any:
 
 
 def test_an_answer_that_drips_is_given_up_at_the_deadline() -> None:
-    with serving(drips(drop=b" ")) as script:
+    with serving(rows_meet(drips(drop=b" "))) as script:
         started = time.monotonic()
         error = error_of(only(script, server=to(script, timeout=0.2, retries=0)))
     assert "gave no whole answer within 0.2 s (chat.timeout)" in error
@@ -54,16 +54,48 @@ def test_a_list_of_models_that_drips_is_given_up_at_the_deadline() -> None:
 @pytest.mark.parametrize("concurrency", [1, 4, 32])
 @pytest.mark.parametrize(
     ("misbehaves", "reason"),
-    [(writes("<html>Log in</html>"), "the server's reply is no JSON: '<html>Log in"), (fails(500, "oh"), "500: oh")],
+    [
+        (writes("<html>Log in</html>"), "/v1: the server's reply is no JSON: '<html>Log in"),
+        (fails(500, "oh"), "500: oh"),
+    ],
 )
 def test_a_server_that_answers_only_errors_ends_the_run_with_one_line(
     misbehaves: Any, reason: str, concurrency: int
 ) -> None:
-    with serving(misbehaves) as script, pytest.raises(ModelError, match="requests in a row failed") as raised:
+    with (
+        serving(misbehaves) as script,
+        pytest.raises(ModelError, match=r"in a row failed|nothing else had a reply") as raised,
+    ):
         answers(OpenAIAnswerModel(to(script), OPTIONS, concurrency=concurrency), 100)
     assert reason in str(raised.value)
     assert "\n" not in str(raised.value)
     assert len(script.requests) <= 20 + 3 * concurrency
+
+
+@pytest.mark.parametrize(
+    ("misbehaves", "reason"),
+    [
+        (
+            writes("<html>Log in</html>"),
+            r"'<html>Log in</html>' \(after 3 tries\), .*Check the server and chat\.base_url",
+        ),
+        (fails(500, "oh"), r"answered 500: oh \(after 3 tries\), and nothing else had a reply\. Check the server and"),
+        (fails(429, "no"), r"answered 429: no \(after 3 tries\), .* Lower chat\.concurrency, or come back later"),
+        (drips(drop=b" "), r"gave no whole answer within 0\.2 s"),
+    ],
+)
+def test_no_row_is_lost_to_a_server_that_replies_to_nothing(misbehaves: Any, reason: str) -> None:
+    with serving(misbehaves) as script, pytest.raises(ModelError, match=reason) as raised:
+        only(script, server=to(script, retries=2, timeout=0.2))
+    assert str(raised.value).startswith(script.base_url)
+    assert len(script.requests) == 4
+
+
+def test_a_row_on_which_a_working_server_fails_is_lost_alone_though_it_is_the_first() -> None:
+    for shows in (says("Yes."), fails(400, "no such parameter")):
+        with serving(*[fails(500, "oh")] * 3, shows) as script:
+            assert "answered 500: oh (after 3 tries)" in error_of(only(script, server=to(script, retries=2)))
+        assert len(script.requests) == 4
 
 
 def test_a_server_that_stops_working_ends_the_run_after_one_request_has_used_all_its_tries() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.openai_clients import OPTIONS, answers, error_of, only, to
+from tests.openai_clients import OPTIONS, answers, error_of, only, rows_meet, to
 from tests.openai_server import Exchange, echoes, fails, piece, serving, streams
 from voicegen.chat.openai.answer_model import OpenAIAnswerModel
 from voicegen.chat.openai.chat_model import OpenAIChatModel
@@ -30,7 +30,7 @@ def echoing_the_key(status: int) -> Callable[[Exchange], None]:
 
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_a_failed_row_does_not_hold_the_key_that_its_server_gave_back(status: int) -> None:
-    with serving(echoing_the_key(status)) as script:
+    with serving(rows_meet(echoing_the_key(status))) as script:
         error = error_of(only(script, server=to(script, retries=1)))
     assert "not with Bearer ***!" in error
     assert "geheim" not in error

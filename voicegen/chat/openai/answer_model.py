@@ -65,7 +65,7 @@ class OpenAIAnswerModel:
                 fails row after row.
         """
         self._asking = asyncio.Lock()
-        with _Requests(self._server) as requests:
+        with _Requests(self._server, self._short_reply) as requests:
             rows = requests.run(questions, lambda question: self._row(requests, question), self._concurrency)
             yield from while_some_succeed(rows)
 
@@ -105,12 +105,19 @@ class OpenAIAnswerModel:
         async with self._asking:
             if self._shown is None:
                 self._shown = Beginning.UNKNOWN
-                budget = self._options.max_tokens + self._reasoning_budget
-                options = replace(self._options, max_tokens=budget, stop=())
                 with suppress(RequestRefused, TryAgain):
-                    body = self._server.request_body(short_question(self._system), options)
-                    self._shown = (await self._reply(requests, body)).began
+                    self._shown = (await self._reply(requests, self._short_body())).began
             return self._shown
+
+    async def _short_reply(self, requests: _Requests) -> Completion:
+        """One try of the short question."""
+        response = await requests.post(COMPLETIONS, self._dialect.written(self._short_body()))
+        return parse_completion(response.text)
+
+    def _short_body(self) -> dict[str, Any]:
+        budget = self._options.max_tokens + self._reasoning_budget
+        options = replace(self._options, max_tokens=budget, stop=())
+        return self._server.request_body(short_question(self._system), options)
 
     async def _reply(self, requests: _Requests, body: Mapping[str, Any]) -> Completion:
         """A reply to `body`, tried again while the server may still give one."""

@@ -28,13 +28,13 @@ from voicegen.servers.failures import RequestRefused, ServerUnreachable, TryAgai
 from voicegen.servers.requests import Requests, while_some_succeed
 from voicegen.servers.tries import Tries
 from voicegen.tts.openai.audio import decode
-from voicegen.tts.speaking import speak_one
 
 _SPEECH: Final = "/audio/speech"
 _BATCH: Final = "/audio/speech/batch"
 _VOICES: Final = "/audio/voices"
 _SHORT_TEXT: Final = "Yes."
 _TOKENS: Final = "x-vllm-omni-output-tokens"
+_MOST_LISTED: Final = 20  # voices in a message
 _REASON: Final = "x-finish-reason"
 
 
@@ -81,7 +81,14 @@ class OpenAISpeech:
             ModelError: the server can't be reached, or does not speak.
         """
         model = cls(endpoint, voices=listed_voices(endpoint), **settings)
-        model.sample_rate = speak_one(model, Utterance(0, _SHORT_TEXT, voice)).sampling_rate
+        try:
+            (take,) = model.speak([Utterance(0, _SHORT_TEXT, voice)])
+            if isinstance(take, Failure):
+                raise ModelError(f"{take.error}. Check tts.model, voice.names and tts.extra.")
+        except ModelError as error:
+            hint = " A server without a batch endpoint wants tts.batch_size=1." if model._batch_size > 1 else ""
+            raise ModelError(f"{error}{hint}") from error
+        model.sample_rate = take.sampling_rate
         return model
 
     @property
@@ -101,7 +108,7 @@ class OpenAISpeech:
         Raises:
             ModelError: there is no such voice; says which there are.
         """
-        _check_voices(self._voices or (), names)
+        _check_voices(self._endpoint, self._voices or (), names)
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order.
@@ -110,7 +117,8 @@ class OpenAISpeech:
             ModelError: no utterance can be spoken: a wrong key, an unknown model, a server that can't be reached or
                 that fails take after take.
         """
-        with Requests[list[Speech | Failure]](self._endpoint) as requests:
+        has_replied = self.sample_rate > 0
+        with Requests[list[Speech | Failure]](self._endpoint, has_replied=has_replied) as requests:
             groups = requests.run(
                 self._grouped(utterances), lambda group: self._group(requests, group), self._concurrency
             )
@@ -186,7 +194,9 @@ class OpenAISpeech:
     def _batch_take(self, utterance: Utterance, result: Mapping[str, Any]) -> Speech | Failure:
         if result["status"] != "success":
             said = self._endpoint.told(str(result.get("error") or "no reason given"))
-            return Failure(utterance.index, "tts", f"the server could not speak it: {said}", utterance.part)
+            return Failure(
+                utterance.index, "tts", f"{self._endpoint.address} could not speak it: {said}", utterance.part
+            )
         try:
             data = b64decode(result["audio_data"], validate=True)
         except binascii.Error as error:
@@ -211,7 +221,7 @@ def look(endpoint: Endpoint, voices: Iterable[str]) -> None:
     """
     listed = listed_voices(endpoint)
     if listed is not None:
-        _check_voices(listed, voices)
+        _check_voices(endpoint, listed, voices)
 
 
 def listed_voices(endpoint: Endpoint) -> tuple[str, ...] | None:
@@ -236,8 +246,11 @@ def _voice_name(voice: Any) -> str:
     return voice if isinstance(voice, str) else str(voice.get("id") or voice["name"])
 
 
-def _check_voices(listed: Sequence[str], names: Iterable[str]) -> None:
+def _check_voices(endpoint: Endpoint, listed: Sequence[str], names: Iterable[str]) -> None:
     known = {name.casefold() for name in listed}
     for name in names:
         if "+" not in name and name.casefold() not in known:  # Kokoro mixes voices: af_bella+af_sky
-            raise ModelError(f"the server has no voice {name!r}: it has {', '.join(listed[:20])}")
+            more = f" and {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
+            raise ModelError(
+                f"{endpoint.address} has no voice {name!r}: it has {', '.join(listed[:_MOST_LISTED])}{more}"
+            )

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.openai_clients import OPTIONS, answers, error_of, only, text_of, to
+from tests.openai_clients import OPTIONS, answers, error_of, only, rows_meet, text_of, to
 from tests.openai_server import Exchange, echoes, fails, hangs_up, says, serving, writes
 from voicegen.chat.openai.answer_model import OpenAIAnswerModel
 from voicegen.chat.openai.server import Server
@@ -42,10 +42,11 @@ def test_what_may_pass_is_tried_again(misbehaves: Any) -> None:
     ],
 )
 def test_what_does_not_pass_fails_the_row_with_its_reason(misbehaves: Any, reason: str) -> None:
-    with serving(misbehaves) as script:
+    with serving(rows_meet(misbehaves)) as script:
         record = only(script, server=to(script, retries=2))
     assert reason in error_of(record)
-    assert len(script.requests) == 3
+    assert script.base_url in error_of(record)
+    assert len(script.requests) == 3 + 1
 
 
 def test_one_bad_row_does_not_touch_the_others() -> None:

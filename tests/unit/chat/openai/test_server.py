@@ -33,7 +33,7 @@ def test_the_first_long_wait_that_a_server_asks_for_is_warned_of_once(caplog: py
     assert not caplog.records
     for _ in range(2):
         server.wait_before(0, TryAgain("busy", wait=100_000))
-    assert caplog.messages == ["busy: the server asks to wait 100000 s; trying again in 60 s"]
+    assert caplog.messages == ["http://127.0.0.1:8000/v1: busy: the server asks to wait 100000 s; trying again in 60 s"]
 
 
 @pytest.mark.parametrize("key", ["sk-gehe\u00efm", "sk-\x00geheim", "sk-\ngeheim", "sk-geheim\udcff"])

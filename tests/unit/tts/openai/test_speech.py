@@ -190,6 +190,28 @@ def test_a_server_that_no_longer_speaks_ends_the_run_with_one_line() -> None:
     assert len(script.requests) < 100
 
 
+@pytest.mark.parametrize(
+    ("misbehaves", "reason"),
+    [
+        (fails(500, "oh"), "answered 500: oh (after 3 tries)"),
+        (writes("<html>"), "reply is no audio: '<html>' (after 3"),
+    ],
+)
+def test_a_few_texts_on_which_a_working_server_fails_are_lost_alone(misbehaves: Any, reason: str) -> None:
+    with serving(hums, misbehaves) as script:
+        takes = spoken(model(script, concurrency=1))
+    assert len(takes) == 6
+    for take in takes.values():
+        assert isinstance(take, Failure)
+        assert reason in take.error
+        assert script.base_url in take.error
+
+
+def test_a_server_without_a_batch_endpoint_is_known_before_the_first_row() -> None:
+    with serving(fails(404, "Not Found")) as script, pytest.raises(ModelError, match=r"wants tts\.batch_size=1"):
+        model(script, batch_size=4)
+
+
 def test_a_server_that_is_slow_is_given_up_at_the_deadline() -> None:
     def waits(exchange: Exchange) -> None:
         script.stopping.wait(10)
@@ -205,8 +227,19 @@ def test_a_server_that_is_slow_is_given_up_at_the_deadline() -> None:
     [
         (fails(401, "bad key"), "wants another key: set OPENAI_API_KEY"),
         (fails(404, "no model"), r"Check tts\.base_url and tts\.model \('m'\)"),
-        (fails(400, "voice is needed"), "answered 400: voice is needed"),
-        (writes("<html>Log in</html>"), "no audio: '<html>Log in"),
+        (
+            fails(400, "voice is needed"),
+            r"answered 400: voice is needed\. Check tts\.model, voice\.names and tts\.extra",
+        ),
+        (
+            fails(500, "oh"),
+            r"500: oh \(after 3 tries\), and nothing else had a reply\. Check the server and tts\.base_url",
+        ),
+        (
+            writes("<html>Log in</html>"),
+            r"/v1: the server's reply is no audio: '<html>Log in.* Check the server and tts\.",
+        ),
+        (fails(503, "full", Retry_After="0"), r"Lower tts\.concurrency, or come back later"),
     ],
 )
 def test_a_server_that_cannot_speak_is_known_before_the_first_row(misbehaves: Any, message: str) -> None:
@@ -228,7 +261,7 @@ def test_voices_that_the_server_lists_are_known_and_others_refused_before_anythi
     with serving(hums) as script:
         script.voices = voices
         build.look(config("Vivian, vivian+ryan"))
-        with pytest.raises(ModelError, match="the server has no voice 'nobody': it has vivian, ryan"):
+        with pytest.raises(ModelError, match="has no voice 'nobody': it has vivian, ryan"):
             build.look(config("nobody"))
         check = build.speech_model(config("ryan")).traits.check_voices
         assert check is not None
