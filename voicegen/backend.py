@@ -88,7 +88,7 @@ class SpeechBackend(Backend[V]):
 
     Attributes:
         look: as a `ChatBackend`'s; the voices that the job will use as well.
-        speech_model: what speaks; every voice that the job will use is checked.
+        speech_model: what speaks.
         open: the same by a model's name alone, on a device where it has a choice, with voice prompts where it copies
             voices.
     """

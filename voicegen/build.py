@@ -69,10 +69,12 @@ def speech_model(config: JobConfig) -> SpeechModel:
 
     Raises:
         MissingDependency: its package is not installed; says the command that installs it.
-        ModelError: the model cannot be found or loaded.
+        ModelError: the model cannot be found or loaded, or has no such voice.
     """
     from voicegen.tts.adjusted import AdjustedSpeech
     from voicegen.tts.long_text import LongTextSpeech
 
     model = SPEECH[config.tts.kind].speech_model(config.tts, config.voice)
+    if (check := model.traits.check_voices) is not None:
+        check(config.voice.speaking)
     return AdjustedSpeech.around(LongTextSpeech(model, config.tts.max_chars), config.tts)

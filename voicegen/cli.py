@@ -130,7 +130,7 @@ def _run(words: list[str]) -> int:
         if signal.getsignal(end) is not signal.SIG_IGN:  # nohup
             signal.signal(end, _interrupt)
     if completing:
-        return int(import_module("voicegen.commands.completion").main(words, COMMANDS))
+        return int(import_module("voicegen.commands.shell_completion").main(words, COMMANDS))
     command = import_module(f"voicegen.commands.{words[0]}")
     if any(word in ("-h", "--help") for word in words[1:]):
         print(command.USAGE, end="")  # noqa: T201

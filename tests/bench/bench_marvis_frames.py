@@ -266,7 +266,7 @@ def stage(utterances: int, slots: int = 1024) -> None:
     requests = workload(utterances)
     audio = audio_seconds(requests)
     from voicegen.tts.marvis.capture import CopiedFrame
-    from voicegen.tts.marvis.requests import OrderMaker
+    from voicegen.tts.marvis.orders import OrderMaker
     from voicegen.tts.marvis.scheduler import Scheduler
 
     spent: dict[str, float] = defaultdict(float)

@@ -16,7 +16,7 @@ from voicegen.text.split import split_sentences
 from voicegen.text.spoken import to_spoken
 from voicegen.tts.speaking import speak_one
 from voicegen.voicechat.pipeline import VoiceChatPipeline
-from voicegen.voicechat.turn import SpokenReply
+from voicegen.voicechat.spoken_turn import SpokenReply
 
 _SYSTEM_PROMPT = "You are a helpful assistant. Answer in exactly four plain sentences."
 _QUESTIONS = (

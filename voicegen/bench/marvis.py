@@ -25,7 +25,7 @@ from voicegen.bench.marvis_workload import (
     workload,
     write_wavs,
 )
-from voicegen.tts.marvis.requests import FRAME_RATE
+from voicegen.tts.marvis.orders import FRAME_RATE
 
 if TYPE_CHECKING:
     from voicegen.tts.marvis.engine import Marvis

@@ -11,7 +11,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicegen.tts.marvis.requests import FRAME_RATE, SpeechRequest
+from voicegen.tts.marvis.orders import FRAME_RATE, SpeechRequest
 
 if TYPE_CHECKING:
     import torch

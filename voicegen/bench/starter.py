@@ -82,7 +82,7 @@ class PlainLoop:
         from piper import PiperVoice
 
         from voicegen.chat.mlx.loading import load_model
-        from voicegen.tts.piper.voice import voice_file
+        from voicegen.tts.piper.speech import voice_file
 
         self._chat = config.chat
         self._model, self._tokenizer = load_model(config.chat.model, revision=config.chat.revision)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from voicegen.voicechat.page import Page
     from voicegen.voicechat.pipeline import VoiceChatPipeline
     from voicegen.voicechat.recording import ChatRecorder
-    from voicegen.voicechat.turn import SpokenReply
+    from voicegen.voicechat.spoken_turn import SpokenReply
 
 USAGE = f"""\
 usage: voicegen chat [KEY=VALUE ...] [flags]

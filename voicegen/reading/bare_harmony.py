@@ -10,7 +10,7 @@ from typing import Final
 
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.known_markers import END, TURN_MARKS
-from voicegen.reading.markers import Control
+from voicegen.reading.marker_scanner import Control
 from voicegen.records import Delta
 
 _CHANNELS = ("analysis", "commentary", "final")

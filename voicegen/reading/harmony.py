@@ -38,7 +38,7 @@ from voicegen.reading.known_markers import (
     START,
     TURN_MARKS,
 )
-from voicegen.reading.markers import Control
+from voicegen.reading.marker_scanner import Control
 from voicegen.records import Delta, ToolCall
 
 _FORCE_ANSWER = f"{CHANNEL}final{MESSAGE}"

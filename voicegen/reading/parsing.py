@@ -20,7 +20,7 @@ from voicegen.reading.calls import CALL, parse_json_calls
 from voicegen.reading.detokenizer import IncrementalDecoder
 from voicegen.reading.harmony import HarmonyGrammar
 from voicegen.reading.known_markers import END, HARMONY_TOKENS, THINK, Markers
-from voicegen.reading.markers import Control, MarkerScanner
+from voicegen.reading.marker_scanner import Control, MarkerScanner
 from voicegen.reading.stops import StopFinder
 from voicegen.reading.tagged import ParseCalls, TaggedGrammar
 from voicegen.records import Delta, ToolCall

@@ -12,7 +12,7 @@ from typing import Final
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import is_json
 from voicegen.reading.known_markers import ANSWER_TAGS, PHRASES, THINK, Markers, Pair
-from voicegen.reading.markers import Control
+from voicegen.reading.marker_scanner import Control
 from voicegen.records import Delta, ToolCall
 
 ParseCalls = Callable[[str], Sequence[ToolCall]]

@@ -11,10 +11,27 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Final
 
+from pydantic import Field
+
+from voicegen.bounds import Positive
 from voicegen.cores import usable_cores
 from voicegen.records import Failure, Speech, Utterance
+from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings
 
 _POLL: Final = 0.02  # seconds between looks at a source that had nothing ready
+
+
+class ThreadedSettings(SpeakingSettings):
+    """What a backend is told that speaks so."""
+
+    model: ModelName
+    revision: str | None
+    workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
+
+    @property
+    def to_load(self) -> dict[str, Any]:
+        """The same by the names that the backends' `load` has for it."""
+        return {**self.model_dump(include={"model", "revision", "language"}), "threads": self.workers}
 
 
 def spoken_by_threads(

@@ -8,7 +8,7 @@ from typing import TextIO
 from rich.console import Console
 
 from voicegen.text.shown import shown
-from voicegen.voicechat.turn import SpokenReply
+from voicegen.voicechat.spoken_turn import SpokenReply
 
 
 class Page:

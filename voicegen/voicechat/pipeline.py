@@ -31,8 +31,8 @@ from voicegen.tts.backends import open_speech_model
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.spec import DEFAULT_MODEL
 from voicegen.voicechat.playback import Player, SilentPlayer
-from voicegen.voicechat.speaking import SpeechWorker
-from voicegen.voicechat.turn import SpokenReply, SpokenTurn
+from voicegen.voicechat.speech_worker import SpeechWorker
+from voicegen.voicechat.spoken_turn import SpokenReply, SpokenTurn
 
 _POLL: Final = 0.03  # seconds between looks at whether the user wants silence
 

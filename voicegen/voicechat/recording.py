@@ -22,7 +22,7 @@ from voicegen.pipeline.writer import Writer
 from voicegen.records import Answer, Failure, ModelInfo, Question
 from voicegen.store import Store
 from voicegen.voicechat.pipeline import VoiceChatPipeline
-from voicegen.voicechat.turn import SpokenReply
+from voicegen.voicechat.spoken_turn import SpokenReply
 
 QUESTIONS = "questions.jsonl"
 """The file in the folder that keeps what was asked: the input that the manifest is made from."""

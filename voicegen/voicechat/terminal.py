@@ -17,7 +17,7 @@ from voicegen.text.well_formed import well_formed
 from voicegen.voicechat.commands import Room, is_command, run_command
 from voicegen.voicechat.page import Page
 from voicegen.voicechat.pipeline import VoiceChatPipeline
-from voicegen.voicechat.turn import SpokenReply
+from voicegen.voicechat.spoken_turn import SpokenReply
 
 _PATIENCE: Final = 0.25  # seconds that a model has to come to the end of its step
 

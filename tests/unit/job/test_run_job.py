@@ -118,7 +118,7 @@ def test_what_a_model_warns_of_is_shown_once(tmp_path, monkeypatch, capsys):
 
     class Warning(Reluctant):
         def speak(self, utterances):
-            logging.getLogger("voicegen.tts.marvis.backend").warning("the voice 'x' is left out")
+            logging.getLogger("voicegen.tts.marvis.speech").warning("the voice 'x' is left out")
             yield from super().speak(utterances)
 
     monkeypatch.chdir(tmp_path)

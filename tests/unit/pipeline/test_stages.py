@@ -12,8 +12,8 @@ from voicegen.records import Answer, Question
 from voicegen.seeds import derived_seed
 from voicegen.text.wording import IN_ENGLISH
 from voicegen.tts.long_text import LongTextSpeech
-from voicegen.tts.marvis.backend import MarvisSpeech
-from voicegen.tts.piper.voice import PiperSpeech
+from voicegen.tts.marvis.speech import MarvisSpeech
+from voicegen.tts.piper.speech import PiperSpeech
 from voicegen.tts.tone import ToneSpeech
 
 WORDS = ("one", "two. And then", "three", "four", "five", "six", "seven")

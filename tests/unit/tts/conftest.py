@@ -1,6 +1,6 @@
 import pytest
 
-from voicegen.tts.piper.voice import PiperSpeech
+from voicegen.tts.piper.speech import PiperSpeech
 
 
 @pytest.fixture(scope="session")

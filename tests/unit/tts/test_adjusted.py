@@ -9,7 +9,7 @@ from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
-from voicegen.tts.piper.voice import PiperSpeech
+from voicegen.tts.piper.speech import PiperSpeech
 from voicegen.tts.tone import ToneSpeech
 
 

@@ -15,7 +15,7 @@ from voicegen.tts import MarvisTTSClient, TTSConfig, batch_synthesize
 from voicegen.tts import client as client_module
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
-from voicegen.tts.piper.voice import PiperSpeech
+from voicegen.tts.piper.speech import PiperSpeech
 from voicegen.tts.tone import ToneSpeech
 
 

@@ -9,9 +9,9 @@ from voicegen.errors import ModelError
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts import MarvisTTSClient, TTSConfig
 from voicegen.tts.backends import SPEECH
-from voicegen.tts.kokoro.files import find_kokoro
+from voicegen.tts.kokoro.parts import find_kokoro
 from voicegen.tts.kokoro.phonemes import phonemes_of, tokens_of
-from voicegen.tts.kokoro.voice import KokoroSpeech, look
+from voicegen.tts.kokoro.speech import KokoroSpeech, look
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.speaking import speak_one
 

@@ -13,7 +13,7 @@ from piper import PiperVoice
 from voicegen.errors import ModelError
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.piper.graph import noise_as_inputs
-from voicegen.tts.piper.voice import PiperSpeech, voice_file
+from voicegen.tts.piper.speech import PiperSpeech, voice_file
 
 TEXTS = ["Good morning.", "It rains. Take a coat!", "Seven ships sailed.", "Why not?", "A cup of tea, please."]
 

@@ -1,7 +1,7 @@
 """Answers questions on MLX, many at a time.
 
 The system prompt's KV cache is computed once, and each row samples with its own seed. A row that cannot be answered
-becomes a `Failure`. `turns` says how a row goes on, `batching` which rows run together, and `engine` holds the weights.
+becomes a `Failure`. `turns` says how a row goes on and `batching` which rows run together.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 import mlx.core as mx
 
-from voicegen.chat.mlx.batching import Batch
-from voicegen.chat.mlx.beginning import found_beginning
+from voicegen.chat.mlx.batching import Batch, BatchModel
 from voicegen.chat.mlx.cpu.acceleration import accelerate
-from voicegen.chat.mlx.engine import Engine
 from voicegen.chat.mlx.kv import default_kv_budget, shared_prefix
 from voicegen.chat.mlx.loading import LoadedModel, Precision, load
+from voicegen.chat.mlx.trial_reply import found_beginning
 from voicegen.chat.mlx.turns import Turns
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.chat.tools import ToolRegistry, load_tools
@@ -67,7 +66,7 @@ class MLXAnswerModel:
         )
         prefix = shared_prefix(model, *self._turns.probes())
         stops = tuple(sorted(template.stop_tokens))
-        self._engine = Engine(model, options, stops, prefix, kv_budget or default_kv_budget(loaded.model))
+        self._model = BatchModel(model, options, stops, prefix, kv_budget or default_kv_budget(loaded.model))
         device = "cpu" if mx.default_device() == mx.Device(mx.cpu) else "gpu"
         self._batch_size = BATCH_SIZE[device] if batch_size == "auto" else batch_size
 
@@ -102,4 +101,4 @@ class MLXAnswerModel:
         Raises:
             ModelError: The model fails even when it answers a single question.
         """
-        yield from Batch(self._turns, self._engine, self._batch_size).run(iter(questions))
+        yield from Batch(self._turns, self._model, self._batch_size).run(iter(questions))

@@ -7,29 +7,58 @@ are prefilled together differ little. Where memory runs out the batch is halved.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
+import mlx.nn as nn
 
-from voicegen.chat.mlx.engine import Engine
+from voicegen.chat.mlx.kv import SharedPrefix
 from voicegen.chat.mlx.rows import Row, RunningRow
+from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.chat.mlx.turns import Turns
 from voicegen.errors import ModelError
+from voicegen.protocols import GenerationOptions
 from voicegen.records import Answer, Failure, Question
 
 REFILL_SHARE = 4
 """Free places are filled when they are a quarter of the batch: each filling copies caches and costs two more passes."""
 
 
+@dataclass(frozen=True, slots=True)
+class BatchModel:
+    """The weights as a batch uses them: what all prompts share is computed once, and memory bounds what runs together.
+
+    Attributes:
+        stop_tokens: each ends a reply.
+        prefix: what all prompts begin with.
+        kv_budget: bytes for the KV caches of all rows together.
+    """
+
+    model: nn.Module
+    options: GenerationOptions
+    stop_tokens: tuple[int, ...]
+    prefix: SharedPrefix
+    kv_budget: int
+
+    def generator(self, batch_size: int) -> TokenGenerator:
+        """An empty batch."""
+        return TokenGenerator(self.model, self.options, self.stop_tokens, batch_size)
+
+    def fits(self, rows: Sequence[Row]) -> bool:
+        """Whether the KV caches of these rows together, padded to the longest, stay within the budget."""
+        return len(rows) * max(row.longest for row in rows) * self.prefix.bytes_per_token <= self.kv_budget
+
+
 class Batch:
     """The work in hand of one call of `answer`: rows that wait, sorted by length, and running ones by number."""
 
-    def __init__(self, turns: Turns, engine: Engine, size: int) -> None:
+    def __init__(self, turns: Turns, model: BatchModel, size: int) -> None:
         self._turns = turns
-        self._engine = engine
+        self._model = model
         self._size = size
-        self._generator = engine.generator(size)
+        self._generator = model.generator(size)
         self._waiting: list[Row] = []
         self._running: dict[int, RunningRow] = {}
         self._ended = False
@@ -82,7 +111,7 @@ class Batch:
         chosen: list[Row] = []
         while self._waiting and len(chosen) < self._free():
             rows = [*(running.row for running in self._running.values()), *chosen, self._waiting[0]]
-            if len(rows) > 1 and not self._engine.fits(rows):
+            if len(rows) > 1 and not self._model.fits(rows):
                 break
             chosen.append(self._waiting.pop(0))
         if chosen:
@@ -90,7 +119,7 @@ class Batch:
 
     def _insert(self, rows: list[Row]) -> None:
         starts = [
-            self._engine.prefix.split(row.prompt)
+            self._model.prefix.split(row.prompt)
             if row.cache is None
             else (list(row.prompt), row.cache, list(row.cached))
             for row in rows
@@ -149,4 +178,4 @@ class Batch:
         self._generator.close()
         mx.clear_cache()
         self._size = max(1, self._size // 2)
-        self._generator = self._engine.generator(self._size)
+        self._generator = self._model.generator(self._size)

@@ -9,12 +9,12 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache, can_trim_prompt_cache, make_prompt_cache, trim_prompt_cache
 
-from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.cpu.acceleration import accelerate
 from voicegen.chat.mlx.forcing import forcing
 from voicegen.chat.mlx.kv import common_length, evaluate, prefill
 from voicegen.chat.mlx.loading import LoadedModel, Precision, load
 from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
+from voicegen.chat.mlx.trial_reply import found_beginning
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model

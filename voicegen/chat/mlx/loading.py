@@ -21,7 +21,7 @@ from mlx_lm.utils import load_model as load_mlx_lm
 from transformers import PreTrainedConfig
 
 from voicegen.chat.mlx.cpu.blas import use_fast_blas
-from voicegen.chat.mlx.gguf.weights import write_model_folder
+from voicegen.chat.mlx.gguf.model_folder import write_model_folder
 from voicegen.chat.mlx.model_cache import converted
 from voicegen.errors import ModelError
 from voicegen.model_files import ModelFiles, find_model

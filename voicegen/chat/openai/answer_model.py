@@ -17,8 +17,8 @@ from voicegen.chat.tools import ToolRegistry
 from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import Beginning, short_question
 from voicegen.records import Answer, Failure, Message, ModelInfo, Question, Role
+from voicegen.servers.concurrent import Requests, while_some_succeed
 from voicegen.servers.failures import RequestRefused, TryAgain
-from voicegen.servers.requests import Requests, while_some_succeed
 
 _Requests: TypeAlias = Requests[Answer | Failure]
 

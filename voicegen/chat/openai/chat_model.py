@@ -18,8 +18,8 @@ from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import SHORT_ANSWER, short_question
 from voicegen.reading.calls import read_json
 from voicegen.records import ChatUsage, Delta, Message, ModelInfo
-from voicegen.servers.client import get_text, stream_events
 from voicegen.servers.failures import ParameterRefused, RequestRefused, TryAgain
+from voicegen.servers.openai_client import get_text, stream_events
 
 _ENDLESS: Final = 4 * SHORT_ANSWER  # pieces of a server that heeds no limit
 

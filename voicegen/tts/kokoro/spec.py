@@ -6,55 +6,43 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field
-
 from voicegen.backend import SpeechBackend
-from voicegen.bounds import Positive
 from voicegen.files import from_home
 from voicegen.model_files import ALIASES
 from voicegen.protocols import SpeechModel
-from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
+from voicegen.settings import VoiceConfig
+from voicegen.tts.threads import ThreadedSettings
 
 STARTER_MODEL: Final = "kokoro-82m"
 
 
-class KokoroSettings(SpeakingSettings):
+class KokoroSettings(ThreadedSettings):
     """Kokoro-82M."""
 
     kind: Literal["kokoro"]
-    model: ModelName
-    revision: str | None
-    workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
 
 
 def _look(settings: KokoroSettings, voices: VoiceConfig) -> None:
-    from voicegen.tts.kokoro.voice import look
+    from voicegen.tts.kokoro.speech import look
 
     look(settings.model, settings.revision, settings.language, voices.speaking)
 
 
-def _speech_model(settings: KokoroSettings, voices: VoiceConfig) -> SpeechModel:
-    from voicegen.tts.kokoro.voice import KokoroSpeech
+def _speech_model(settings: KokoroSettings, _voices: VoiceConfig) -> SpeechModel:
+    from voicegen.tts.kokoro.speech import KokoroSpeech
 
-    model = KokoroSpeech.load(
-        settings.model,
-        revision=settings.revision,
-        language=settings.language,
-        threads=settings.workers,
-    )
-    model.check_voices(voices.speaking)
-    return model
+    return KokoroSpeech.load(**settings.to_load)
 
 
 def _open(name: str, _device: str, _prompts: Mapping[str, Any]) -> SpeechModel:
-    from voicegen.tts.kokoro.voice import KokoroSpeech
+    from voicegen.tts.kokoro.speech import KokoroSpeech
 
     return KokoroSpeech.load(name)
 
 
 def _owns(name: str) -> bool:
     """Whether it is the model of the wheels, a folder with Kokoro's voices, or a repository called after it."""
-    from voicegen.tts.kokoro.files import holds_voices
+    from voicegen.tts.kokoro.parts import holds_voices
 
     path = Path(from_home(name))
     if path.exists():

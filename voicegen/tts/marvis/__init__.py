@@ -11,7 +11,7 @@ from voicegen.lazy import lazily
 
 if TYPE_CHECKING:
     from voicegen.tts.marvis.engine import Marvis
-    from voicegen.tts.marvis.requests import SpeechRequest
+    from voicegen.tts.marvis.orders import SpeechRequest
     from voicegen.tts.voices import VoicePrompt
 
 __all__ = ["Marvis", "SpeechRequest", "VoicePrompt"]
@@ -20,7 +20,7 @@ __getattr__ = lazily(
     __name__,
     {
         "Marvis": "voicegen.tts.marvis.engine",
-        "SpeechRequest": "voicegen.tts.marvis.requests",
+        "SpeechRequest": "voicegen.tts.marvis.orders",
         "VoicePrompt": "voicegen.tts.voices",
     },
 )

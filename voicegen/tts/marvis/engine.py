@@ -26,7 +26,7 @@ from voicegen.tts.marvis.config import MarvisConfig, read_config
 from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks, decodable, playable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.requests import MAX_FRAMES, OrderMaker, SpeechRequest
+from voicegen.tts.marvis.orders import MAX_FRAMES, OrderMaker, SpeechRequest
 from voicegen.tts.marvis.runners import Runners
 from voicegen.tts.marvis.sampler import Sampling
 from voicegen.tts.marvis.scheduler import Counts, Order, Scheduler, Take

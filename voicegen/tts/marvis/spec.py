@@ -32,19 +32,19 @@ class MarvisSettings(SpeakingSettings):
 
 
 def _speech_model(settings: MarvisSettings, voices: VoiceConfig) -> SpeechModel:
-    from voicegen.tts.marvis.backend import MarvisSpeech
+    from voicegen.tts.marvis.speech import MarvisSpeech
 
     return MarvisSpeech.load(settings, voices)
 
 
 def _look(settings: MarvisSettings, voices: VoiceConfig) -> None:
-    from voicegen.tts.marvis.backend import look
+    from voicegen.tts.marvis.speech import look
 
     look(settings, voices)
 
 
 def _open(name: str, device: str, prompts: Mapping[str, Any]) -> SpeechModel:
-    from voicegen.tts.marvis.backend import MarvisSpeech
+    from voicegen.tts.marvis.speech import MarvisSpeech
 
     return MarvisSpeech.open(name, device=device, prompts=dict(prompts))
 

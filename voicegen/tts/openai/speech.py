@@ -22,10 +22,10 @@ from voicegen.errors import ModelError
 from voicegen.protocols import Traits
 from voicegen.reading.calls import read_json
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
-from voicegen.servers.client import get_text
+from voicegen.servers.concurrent import Requests, while_some_succeed
 from voicegen.servers.endpoint import Endpoint
 from voicegen.servers.failures import RequestRefused, ServerUnreachable, TryAgain
-from voicegen.servers.requests import Requests, while_some_succeed
+from voicegen.servers.openai_client import get_text
 from voicegen.servers.tries import Tries
 from voicegen.tts.openai.audio import decode
 

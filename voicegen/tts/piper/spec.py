@@ -6,48 +6,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field
-
 from voicegen.backend import SpeechBackend
-from voicegen.bounds import Positive
 from voicegen.files import from_home
 from voicegen.model_files import ALIASES, STARTER_WHEELS
 from voicegen.protocols import SpeechModel
-from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
+from voicegen.settings import VoiceConfig
+from voicegen.tts.threads import ThreadedSettings
 
 STARTER_VOICE: Final = "en_US-joe-medium"
 
 
-class PiperSettings(SpeakingSettings):
+class PiperSettings(ThreadedSettings):
     """A Piper voice."""
 
     kind: Literal["piper"]
-    model: ModelName
-    revision: str | None
-    workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
 
 
-def _speech_model(settings: PiperSettings, voices: VoiceConfig) -> SpeechModel:
-    from voicegen.tts.piper.voice import PiperSpeech
+def _speech_model(settings: PiperSettings, _voices: VoiceConfig) -> SpeechModel:
+    from voicegen.tts.piper.speech import PiperSpeech
 
-    model = PiperSpeech.load(
-        settings.model,
-        revision=settings.revision,
-        language=settings.language,
-        threads=settings.workers,
-    )
-    model.check_voices(voices.speaking)
-    return model
+    return PiperSpeech.load(**settings.to_load)
 
 
 def _look(settings: PiperSettings, voices: VoiceConfig) -> None:
-    from voicegen.tts.piper.voice import look
+    from voicegen.tts.piper.speech import look
 
     look(settings.model, settings.revision, settings.language, voices.speaking)
 
 
 def _open(name: str, _device: str, _prompts: Mapping[str, Any]) -> SpeechModel:
-    from voicegen.tts.piper.voice import PiperSpeech
+    from voicegen.tts.piper.speech import PiperSpeech
 
     return PiperSpeech.load(name)
 

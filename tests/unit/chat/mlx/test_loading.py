@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from tests.chat_tokenizers import chatml_tokenizer
 from tests.gpt_oss_checkpoint import gpt_oss_folder
 from tests.mlx_models import SIZES, tiny_model
-from voicegen.chat.mlx.gguf.weights import write_model_folder
+from voicegen.chat.mlx.gguf.model_folder import write_model_folder
 from voicegen.chat.mlx.loading import CONVERSION, load, load_model, rope_settings
 from voicegen.chat.mlx.model_cache import converted
 from voicegen.errors import ModelError

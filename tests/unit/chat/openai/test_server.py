@@ -8,8 +8,8 @@ from tests.openai_clients import only
 from tests.openai_server import fails, says, serving
 from voicegen.chat.openai.server import Server
 from voicegen.errors import ConfigError
-from voicegen.servers.client import retry_after
 from voicegen.servers.failures import TryAgain
+from voicegen.servers.openai_client import retry_after
 
 
 def test_the_wait_that_a_server_asks_for_is_honoured() -> None:

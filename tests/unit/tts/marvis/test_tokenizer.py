@@ -7,7 +7,7 @@ import pytest
 
 from tests.marvis_checkpoints import write_tokenizer
 from voicegen.errors import ModelError
-from voicegen.tts.marvis.requests import FRAME_RATE, frames_allowed, frames_needed
+from voicegen.tts.marvis.orders import FRAME_RATE, frames_allowed, frames_needed
 from voicegen.tts.marvis.tokenizer import TextTokenizer, speakable, spoken_length
 
 

@@ -14,7 +14,7 @@ from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import ChatUsage, FinishReason, Speech, Stage, Utterance
 from voicegen.text.wording import Wording
 from voicegen.voicechat.sentences import SpeakablePieces
-from voicegen.voicechat.speaking import SpeechWorker, SpokenAnswer
+from voicegen.voicechat.speech_worker import SpeechWorker, SpokenAnswer
 
 _WAIT: Final = 0.03  # seconds
 

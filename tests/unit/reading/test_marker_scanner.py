@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegen.reading.markers import Control, MarkerScanner
+from voicegen.reading.marker_scanner import Control, MarkerScanner
 
 
 def scan(markers: list[str], pieces: list[str]) -> list[str | Control]:

@@ -15,9 +15,9 @@ import openai
 
 from voicegen.errors import ModelError
 from voicegen.records import Failure
-from voicegen.servers.client import failure_of, open_client, request_options
 from voicegen.servers.endpoint import Endpoint
 from voicegen.servers.failures import ParameterRefused, RequestRefused, ServerUnreachable, TryAgain
+from voicegen.servers.openai_client import failure_of, open_client, request_options
 from voicegen.servers.tries import Tries
 
 _NOTHING_BUT_ERRORS: Final = 20  # failed tries without a reply between them: the server is at fault

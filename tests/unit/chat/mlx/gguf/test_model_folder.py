@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.mlx_models import starter_model, write_tiny_gguf
+from voicegen.chat.mlx.gguf.model_folder import read_gguf, unpermute, write_model_folder
 from voicegen.chat.mlx.gguf.tokenizer import build_tokenizer
-from voicegen.chat.mlx.gguf.weights import read_gguf, unpermute, write_model_folder
 from voicegen.chat.mlx.loading import load
 from voicegen.errors import ModelError
 from voicegen.model_files import ModelFiles, find_model

@@ -25,9 +25,9 @@ from voicegen.settings import VoiceConfig, VoicePromptConfig
 from voicegen.tts import MarvisTTSClient, TTSConfig
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis import Marvis, SpeechRequest
-from voicegen.tts.marvis.backend import MarvisSpeech
 from voicegen.tts.marvis.codec import Codec
 from voicegen.tts.marvis.spec import MarvisSettings
+from voicegen.tts.marvis.speech import MarvisSpeech
 from voicegen.tts.voices import PromptFiles, VoiceCatalog
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from voicegen.errors import ModelError
 from voicegen.protocols import Traits
 from voicegen.records import Failure, Speech, Utterance
-from voicegen.tts.kokoro.files import ROOM, KokoroFiles, find_kokoro
+from voicegen.tts.kokoro.parts import ROOM, KokoroFiles, find_kokoro
 from voicegen.tts.kokoro.phonemes import check_language, phonemes_of, speaks, tokens_of
 from voicegen.tts.kokoro.spec import STARTER_MODEL
 from voicegen.tts.threads import open_session, spoken_by_threads, usual_threads

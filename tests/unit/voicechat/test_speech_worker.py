@@ -11,7 +11,7 @@ from voicegen.seeds import derived_seed
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.playback import SilentPlayer
-from voicegen.voicechat.speaking import SpeechWorker
+from voicegen.voicechat.speech_worker import SpeechWorker
 
 SECONDS = 10  # until a test that waits is called broken
 
@@ -211,7 +211,7 @@ def test_a_model_that_refuses_the_voice_gives_a_failure_and_no_audio(worker_of):
 @pytest.fixture(scope="module")
 def marvis(tmp_path_factory):
     from tests.marvis_checkpoints import write_checkpoint
-    from voicegen.tts.marvis.backend import MarvisSpeech
+    from voicegen.tts.marvis.speech import MarvisSpeech
 
     folder = write_checkpoint(tmp_path_factory.mktemp("marvis"))
     return LongTextSpeech(MarvisSpeech.open(str(folder), device="cpu", slots=1, max_frames=12), 400)

@@ -15,7 +15,7 @@ from voicegen.records import Failure, Speech, Utterance
 from voicegen.settings import VoiceConfig
 from voicegen.tts.marvis.config import read_config
 from voicegen.tts.marvis.engine import Marvis
-from voicegen.tts.marvis.requests import MAX_FRAMES, SpeechRequest
+from voicegen.tts.marvis.orders import MAX_FRAMES, SpeechRequest
 from voicegen.tts.marvis.spec import DEFAULT_MODEL, MarvisSettings
 from voicegen.tts.speaking import taken_out
 from voicegen.tts.voices import PromptFiles, VoiceCatalog, VoicePrompt, discover_prompts

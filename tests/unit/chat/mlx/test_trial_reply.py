@@ -6,9 +6,9 @@ import mlx.core as mx
 import pytest
 
 from tests.chat_tokenizers import think_tokenizer
-from voicegen.chat.mlx.beginning import found_beginning
 from voicegen.chat.mlx.chat_model import MLXChatModel
 from voicegen.chat.mlx.loading import LoadedModel
+from voicegen.chat.mlx.trial_reply import found_beginning
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.errors import ModelError
 from voicegen.protocols import GenerationOptions
