@@ -9,6 +9,7 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keeps compiled modules, or in a fresh environment every process that a test starts compiles torch's anew."""
+    """Keeps tests off the hub. Keeps compiled modules, or every process that a test starts compiles torch's anew."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False

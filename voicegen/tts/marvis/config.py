@@ -65,8 +65,12 @@ class TransformerConfig:
 class MarvisConfig:
     """Sizes and special ids of a whole model.
 
-    `codebooks` is K, `audio_vocab` the codes in each book (specials included), `text_tokenizer` the name of a
-    tokenizer that is not in the checkpoint's folder.
+    `codebooks` is K, `audio_vocab` the codes in each book (specials included).
+
+    The rest are mlx-audio's conventions, by its names for them: `text_tokenizer` is a repository with the tokenizer and
+    with the voices of a checkpoint that brings none, `speaker_prefix_space` writes `[0] text` for `[0]text`,
+    `voice_match` has the model go on speaking where a voice's recording ends, `use_default_voice_prompt` gives a voice
+    to a text that names none.
     """
 
     backbone: TransformerConfig
@@ -76,6 +80,9 @@ class MarvisConfig:
     codebooks: int
     eos_code: int
     text_tokenizer: str | None = None
+    speaker_prefix_space: bool = False
+    voice_match: bool = True
+    use_default_voice_prompt: bool = True
 
 
 FLAVOURS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -153,6 +160,9 @@ def parse_config(raw: Mapping[str, Any], where: str = "config.json") -> MarvisCo
         codebooks=codebooks,
         eos_code=_eos_code(raw, audio_vocab, where),
         text_tokenizer=str(raw.get("text_tokenizer") or "") or None,
+        speaker_prefix_space=_flag(raw, "speaker_prefix_space", where, default=False),
+        voice_match=_flag(raw, "voice_match", where, default=True),
+        use_default_voice_prompt=_flag(raw, "use_default_voice_prompt", where, default=True),
     )
     if config.depth.context < codebooks:
         raise ModelError(f"{where}: the depth decoder holds {config.depth.context} positions, {codebooks} are needed")
@@ -223,6 +233,13 @@ def _object(raw: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
     if value is not None and not isinstance(value, dict):
         raise ModelError(f"{where}: {name} is {value!r}, not an object with settings")
     return dict(value or {})
+
+
+def _flag(raw: Mapping[str, Any], name: str, where: str, *, default: bool) -> bool:
+    value = raw.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise ModelError(f"{where}: {name} is {value!r}, not true or false")
+    return default if value is None else value
 
 
 def _number(raw: Mapping[str, Any], name: str, where: str, default: float | None = None) -> float:

@@ -18,11 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
-from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
-from voicegen.tts.marvis.codec_weights import brings_codec
-from voicegen.tts.marvis.config import MarvisConfig, read_config
+from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC, Checkpoint
+from voicegen.tts.marvis.config import MarvisConfig
 from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks, decodable, playable
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.model import MarvisModel
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from voicegen.tts.voices import VoicePrompt
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_CODEC = "kyutai/mimi"
 
 
 class Marvis:
@@ -111,17 +108,22 @@ class Marvis:
         """
         slots = _checked_slots(None if slots == "auto" else slots)
         chosen = choose_device(device)
-        found = find_model(str(path_or_repo), revision=revision, patterns=(*HUB_PATTERNS, "prompts/*"))
-        config = read_config(found.path)
+        found = Checkpoint.find(path_or_repo, revision)
+        config = found.config
         _checked_codebooks(codebooks, config)
-        tokenizer = TextTokenizer.load(found.path, config.text_tokenizer, config.text_vocab)
-        model = MarvisModel(config, load_weights(found.path, config), chosen, choose_dtype(dtype, chosen))
+        tokenizer = TextTokenizer.load(
+            found.folder,
+            found.text_tokenizer,
+            config.text_vocab,
+            speaker_prefix_space=config.speaker_prefix_space,
+        )
+        model = MarvisModel(config, load_weights(found.folder, config), chosen, choose_dtype(dtype, chosen))
         precision = str(model.dtype).removeprefix("torch.")
         return cls(
             model,
             tokenizer,
-            info=ModelInfo(found.id, "marvis", found.revision, found.licence, precision),
-            codec=codec or _own_codec(found.path) or DEFAULT_CODEC,
+            info=ModelInfo(found.files.id, "marvis", found.files.revision, found.files.licence, precision),
+            codec=codec or found.codec,
             slots=slots,
             codebooks=codebooks,
         )
@@ -316,12 +318,6 @@ class Marvis:
             self._silence = np.zeros(self.model.config.audio_vocab, np.bool_)
             self._silence[codes[0]] = True
         return self._silence
-
-
-def _own_codec(folder: Path) -> Path | None:
-    """Where a checkpoint brings its codec: in `mimi/`, or beside the model."""
-    own = folder / "mimi"
-    return own if own.is_dir() else folder if brings_codec(folder) else None
 
 
 def _checked_slots(slots: int | None) -> int | None:

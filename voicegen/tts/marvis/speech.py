@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from voicegen.errors import ModelError, VoicegenError
-from voicegen.model_files import HUB_PATTERNS, find_model
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.settings import VoiceConfig
-from voicegen.tts.marvis.config import read_config
+from voicegen.tts.marvis.checkpoint import Checkpoint
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.orders import MAX_FRAMES, SpeechRequest
 from voicegen.tts.marvis.spec import DEFAULT_MODEL, MarvisSettings
 from voicegen.tts.speaking import taken_out
-from voicegen.tts.voices import PromptFiles, VoiceCatalog, VoicePrompt, discover_prompts
+from voicegen.tts.voices import PromptFiles, VoiceCatalog, VoicePrompt
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +89,8 @@ class MarvisSpeech:
         """Loads a checkpoint with the voices that it brings and those in `prompts`.
 
         An utterance that names no voice has the first of `prompts`, else the checkpoint's `conversational_a`, else the
-        first of the checkpoint's voices, else whatever the model falls into.
+        first of the checkpoint's voices, else whatever the model falls into; the checkpoint's only if its config does
+        not say `use_default_voice_prompt: false`.
 
         Args:
             model: a folder, or `org/repository` on the hub.
@@ -109,10 +108,19 @@ class MarvisSpeech:
             ModelError: the checkpoint, the codec or the device cannot be used.
         """
         engine = Marvis.load(model, device, dtype, codec, revision, slots=slots, codebooks=codebooks)
-        catalog = _catalog(_folder(model, revision), prompts or {}, language)
+        checkpoint = Checkpoint.find(model, revision)
+        catalog = _catalog(checkpoint, prompts or {}, language)
         for name, files in catalog.prompts.items():
             if isinstance(files, PromptFiles) and files.missing and name not in (prompts or {}):
                 logger.warning("the voice %r is left out: its transcript %s is missing", name, files.missing)
+        if checkpoint.voice_sources and not catalog.prompts:
+            where = " or ".join(checkpoint.voice_sources)
+            logger.warning(
+                "%s brings no voice, and none is to be had from %s: the model falls into any voice "
+                "(voice.prompts gives it one)",
+                checkpoint.files.id,
+                where,
+            )
         return cls(engine, catalog, **sampling)
 
     @property
@@ -187,15 +195,10 @@ def look(settings: MarvisSettings, voices: VoiceConfig) -> None:
         InputError: a voice's audio file is missing or cannot be read.
         ModelError: the checkpoint cannot be found or is none of Marvis, or a voice cannot serve.
     """
-    folder = _folder(settings.model, settings.revision)
-    read_config(folder)
-    catalog = _catalog(folder, _own(voices), settings.language)
+    checkpoint = Checkpoint.find(settings.model, settings.revision)
+    catalog = _catalog(checkpoint, _own(voices), settings.language)
     for name in _used(voices):
         catalog.get(name)
-
-
-def _folder(model: str, revision: str | None) -> Path:
-    return find_model(model, revision=revision, patterns=(*HUB_PATTERNS, "prompts/*")).path
 
 
 def _own(voices: VoiceConfig) -> dict[str, PromptFiles]:
@@ -209,9 +212,12 @@ def _used(voices: VoiceConfig) -> Iterable[str | None]:
     return dict.fromkeys([*voices.names, *voices.prompts]) or [None]
 
 
-def _catalog(folder: Path, own: Mapping[str, PromptFiles | VoicePrompt], language: str | None) -> VoiceCatalog:
+def _catalog(
+    checkpoint: Checkpoint, own: Mapping[str, PromptFiles | VoicePrompt], language: str | None
+) -> VoiceCatalog:
     """The voices of a checkpoint and those of one's own."""
-    found = discover_prompts(folder)
+    found = checkpoint.voices()
     whole = [name for name, files in found.items() if not files.missing]
     usual = [_USUAL_VOICE] if _USUAL_VOICE in whole else []
-    return VoiceCatalog({**found, **own}, next(iter([*own, *usual, *whole]), None), language)
+    offered = [*usual, *whole] if checkpoint.config.use_default_voice_prompt else []
+    return VoiceCatalog({**found, **own}, next(iter([*own, *offered]), None), language)

@@ -80,12 +80,19 @@ def test_flavours_name_the_published_sizes() -> None:
         ({"max_position_embeddings": 0.5}, "max_position_embeddings is 0.5, not a positive number"),
         ({"depth_decoder_config": 3}, "depth_decoder_config is 3, not an object"),
         ({"codebook_eos_token_id": 999}, "codebook_eos_token_id is 999, not one of the 35 audio codes"),
+        ({"voice_match": "no"}, "voice_match is 'no', not true or false"),
         ({"codebook_eos_token_id": "x"}, "codebook_eos_token_id is 'x', not one of the 35 audio codes"),
     ],
 )
 def test_a_config_of_another_model_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         parse_config({**tiny_config(), **changes})
+
+
+def test_a_config_without_mlx_audios_conventions_has_their_usual_values() -> None:
+    config = parse_config(tiny_config(voice_match=None))
+    assert (config.speaker_prefix_space, config.voice_match, config.use_default_voice_prompt) == (False, True, True)
+    assert parse_config(tiny_config(speaker_prefix_space=True)).speaker_prefix_space
 
 
 def test_a_depth_decoder_too_short_for_its_codebooks_is_refused() -> None:

@@ -272,6 +272,59 @@ def test_a_checkpoints_voice_without_its_text_is_left_out_with_a_warning(
         MarvisSpeech.load(settings(folder), voices("conversational_a"))
 
 
+def downloaded(hub: Path, repository: str) -> Path:
+    """The folder of a repository in the hub's cache."""
+    place = hub / f"models--{repository.replace('/', '--')}"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text("1f" * 20)
+    (place / "snapshots" / ("1f" * 20)).mkdir(parents=True)
+    return place / "snapshots" / ("1f" * 20)
+
+
+def test_a_checkpoint_without_voices_has_those_of_the_repository_that_its_config_names(
+    tmp_path: Path, hub: Path
+) -> None:
+    folder = write_checkpoint(tmp_path / "model", config=tiny_config(text_tokenizer="org/voiced"))
+    shared = write_tokenizer(downloaded(hub, "org/voiced"))
+    write(shared / "prompts", "conversational_b", recording(3.0), "Hello.")
+    write(shared / "prompts", "conversational_a", recording(3.2), "Hello there.")
+    model = MarvisSpeech.load(settings(folder), voices())
+    assert (model.voices.names, model.voices.default) == (("conversational_a", "conversational_b"), "conversational_a")
+    write(folder / "prompts", "own", recording(3.0), "Good day.")
+    assert MarvisSpeech.load(settings(folder), voices()).voices.names == ("own",)
+
+
+def test_a_checkpoint_that_names_no_repository_has_sesames_voices_whose_words_are_known(
+    checkpoint: Path, tmp_path: Path, hub: Path
+) -> None:
+    prompts = downloaded(hub, "sesame/csm-1b") / "prompts"
+    write(prompts, "conversational_a", recording(3.0), None)
+    write(prompts, "other", recording(3.0), None)
+    model = MarvisSpeech.open(str(with_prompts(checkpoint, tmp_path / "model")), device="cpu", slots=1)
+    voice = model.voices.get(None)
+    assert voice is not None
+    assert voice.transcript.startswith("like revising for an exam")
+    with pytest.raises(ModelError, match=r"other\.txt .*no such file"):
+        model.voices.get("other")
+
+
+def test_a_checkpoint_whose_voices_are_not_to_be_had_speaks_in_any_and_says_so(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = with_prompts(checkpoint, tmp_path / "model")
+    model = MarvisSpeech.load(settings(folder), voices())
+    assert model.voices.get(None) is None
+    assert "brings no voice, and none is to be had from sesame/csm-1b" in caplog.text
+
+
+def test_a_config_chooses_how_the_checkpoints_voices_are_used_and_whether_one_speaks_unasked(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "m", config=tiny_config(voice_match=False, use_default_voice_prompt=False))
+    write(folder / "prompts", "reader", recording(3.0), "Once upon a time.")
+    model = MarvisSpeech.load(settings(folder), voices())
+    assert model.voices.get(None) is None
+    assert getattr(model.voices.get("reader"), "mode", None) == "context"
+
+
 def test_utterances_are_pulled_only_as_slots_come_free(model: MarvisSpeech) -> None:
     pulled: list[int] = []
 
@@ -314,11 +367,7 @@ def test_a_loaded_codec_with_too_few_codebooks_is_refused_with_what_it_can_do(ch
         Marvis.load(wide, "cpu", codec=Codec.load(checkpoint / "mimi"))
 
 
-def test_a_codec_that_cannot_be_downloaded_can_be_named(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+def test_a_codec_that_cannot_be_downloaded_can_be_named(tmp_path: Path) -> None:
     bare = write_checkpoint(tmp_path / "bare", codec_seed=None)
     with pytest.raises(ModelError, match=r"the codec: model 'kyutai/mimi'.*tts\.codec=FOLDER"):
         MarvisSpeech.load(settings(bare), voices())

@@ -35,6 +35,25 @@ def test_a_tokenizer_of_its_own_is_trusted_when_it_writes_neither(tmp_path: Path
     assert len(TextTokenizer.load(tmp_path).encode("ab")) == 5
 
 
+def test_the_tokenizer_that_a_config_names_goes_before_the_folders_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_tokenizer(tmp_path / "own") / "tokenizer.json"
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw["post_processor"] = None
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    named = write_tokenizer(tmp_path / "named")
+    assert len(TextTokenizer.load(tmp_path / "own", str(named)).encode("ab")) == 7
+    assert len(TextTokenizer.load(tmp_path / "own", "org/nowhere").encode("ab")) == 5
+    assert "stands in for org/nowhere, which its config names" in caplog.text
+
+
+def test_a_space_stands_between_speaker_and_text_where_the_config_asks_for_it(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    spaced = TextTokenizer.load(tmp_path, speaker_prefix_space=True)
+    assert spaced.encode("ab") == TextTokenizer.load(tmp_path).encode(" ab")
+
+
 def test_the_named_tokenizer_stands_in_for_one_that_is_not_there(tmp_path: Path) -> None:
     other = write_tokenizer(tmp_path / "other")
     folder = tmp_path / "model"
