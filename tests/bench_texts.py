@@ -1,0 +1,85 @@
+"""Texts to try checks on: sentences of several kinds, in two halves that share no text."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tests.spoken_cases import cases
+
+ROOT = Path(__file__).resolve().parent.parent
+Kind = Literal["plain", "numbers", "names", "lists"]
+KINDS: tuple[Kind, ...] = ("plain", "numbers", "names", "lists")
+
+_NAME = re.compile(r"(?<=[a-z] )[A-Z][a-z]+ (?:[A-Z]|of |the )")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What is written, and what is hard about it."""
+
+    kind: Kind
+    written: str
+
+
+def two_halves(truthfulqa: Path | None, each: int, seed: int = 0) -> tuple[list[Text], list[Text]]:
+    """Texts for choosing and texts for reporting, `each` of them a half, as many of each kind as there are.
+
+    Args:
+        truthfulqa: TruthfulQA.csv, as its authors publish it; without it there are fewer texts, and no lists.
+        each: texts a half, at most.
+        seed: draws them.
+    """
+    draw = random.Random(seed)
+    halves: tuple[list[Text], list[Text]] = ([], [])
+    pools = _pools(truthfulqa)
+    for kind in KINDS:
+        pool = [Text(kind, written) for written in pools[kind]]
+        draw.shuffle(pool)
+        share = min(len(pool) // 2, each // len(KINDS))
+        halves[0].extend(pool[:share])
+        halves[1].extend(pool[share : 2 * share])
+    return halves
+
+
+def _pools(truthfulqa: Path | None) -> dict[Kind, list[str]]:
+    pools: dict[Kind, dict[str, None]] = {kind: {} for kind in KINDS}
+    for written in _sentences(truthfulqa):
+        pools[_kind(written)][written] = None
+    pools["lists"] |= dict.fromkeys(_lists(truthfulqa))
+    return {kind: list(pool) for kind, pool in pools.items()}
+
+
+def _kind(written: str) -> Kind:
+    if re.search(r"\d", written):
+        return "numbers"
+    return "names" if _NAME.search(written) else "plain"
+
+
+def _sentences(truthfulqa: Path | None) -> Iterator[str]:
+    for name in ("english.txt", "hard_english.txt"):
+        yield from (written for _, written, _ in cases(name))
+    with (ROOT / "data" / "questions.csv").open(encoding="utf-8") as file:
+        yield from (row["question"] for row in csv.DictReader(file))
+    for row in _rows(truthfulqa):
+        yield f"{row['Question']} {row['Best Answer'].rstrip('.')}."
+
+
+def _lists(truthfulqa: Path | None) -> Iterator[str]:
+    """Markdown lists of answers, of three and more; such as repeat words, as lists do."""
+    for row in _rows(truthfulqa):
+        answers = list(dict.fromkeys(answer.strip() for answer in row["Correct Answers"].split(";") if answer.strip()))
+        if 3 <= len(answers) <= 6:
+            yield "\n".join([row["Question"], "", *(f"- {answer}" for answer in answers)])
+
+
+def _rows(truthfulqa: Path | None) -> Iterable[dict[str, str]]:
+    if truthfulqa is None:
+        return []
+    with truthfulqa.open(encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
