@@ -32,6 +32,19 @@ REASONING: Final[tuple[Pair, ...]] = (
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
     ("<reasoning>", "</reasoning>"),
+    ("<reflection>", "</reflection>"),  # Reflection, also within its answers
+    ("<scratchpad>", "</scratchpad>"),
+    ("<analysis>", "</analysis>"),
+    ("<rationale>", "</rationale>"),
+    ("<thoughts>", "</thoughts>"),
+    ("<thought_process>", "</thought_process>"),
+    ("<thinking_process>", "</thinking_process>"),
+    ("<chain_of_thought>", "</chain_of_thought>"),
+    ("<cot>", "</cot>"),
+    ("<inner_thoughts>", "</inner_thoughts>"),
+    ("<inner_monologue>", "</inner_monologue>"),
+    ("<internal_monologue>", "</internal_monologue>"),
+    ("<antthinking>", "</antthinking>"),  # Claude's, in prompts and texts of many
     ("<seed:think>", "</seed:think>"),  # Seed-OSS
     ("<mm:think>", "</mm:think>"),  # MiniMax M3
     ("<think:opensource>", "</think:opensource>"),  # Hunyuan 3
@@ -47,15 +60,34 @@ REASONING: Final[tuple[Pair, ...]] = (
     ("<unused94>", "<unused95>"),  # MedGemma, likewise
     *PHRASES,
 )
-"""Around a reasoning. A start counts where a reply or its answer begins; elsewhere it is text."""
+"""Around a reasoning. A start counts where a reply or its answer begins; within it, where an end follows."""
 
 ANSWER_TAGS: Final[Mapping[str, str]] = {
     "<answer>": "</answer>",
+    "<output>": "</output>",  # Reflection
     "<|START_RESPONSE|>": "<|END_RESPONSE|>",
     "<|open|>response<|sep|>": "<|close|>response<|sep|>",
     "<|begin_of_solution|>": "<|end_of_solution|>",
 }
 """Around a whole answer; no part of it."""
+
+
+def _escaped(tag: str) -> str:
+    return tag.replace("<", "&lt;").replace(">", "&gt;")
+
+
+ALIASES: Final[Mapping[str, str]] = {
+    "<|think|>": "<think>",
+    "<|content|>": "</think>",  # Solar Open, behind `<|end|><|begin|>assistant`
+    "<|/think|>": "</think>",
+    "<|end_think|>": "</think>",
+    **{
+        _escaped(tag): tag
+        for tag in (*(tag for pair in REASONING for tag in pair), *ANSWER_TAGS, *ANSWER_TAGS.values())
+        if tag.startswith("<")
+    },
+}
+"""Other spellings of tags: also as a page of HTML has them."""
 
 TURN_MARKS: Final = frozenset(
     {
@@ -65,6 +97,7 @@ TURN_MARKS: Final = frozenset(
         *("<end_of_turn>", "<start_of_turn>", "<turn|>", "<|turn>"),  # Gemma
         *("<|END_OF_TURN_TOKEN|>", "<|START_OF_TURN_TOKEN|>"),  # Cohere
         *("<|user|>", "<|system|>"),  # Phi, GLM
+        "<|flush|>",  # Solar Open
         *("<|close|>message<|sep|>", "<|end_of_msg|>"),  # Kimi K3
         *("<｜end▁of▁sentence｜>", "<｜User｜>"),  # DeepSeek
     }
@@ -107,5 +140,5 @@ class Markers:
 
     @property
     def tags(self) -> frozenset[str]:
-        """The tags around a reasoning or an answer."""
-        return frozenset({*self.pairs, *ANSWER_TAGS, *ANSWER_TAGS.values()})
+        """The tags around a reasoning or an answer, in all their spellings."""
+        return frozenset({*self.pairs, *ANSWER_TAGS, *ANSWER_TAGS.values(), *ALIASES})

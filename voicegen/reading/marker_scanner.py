@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -48,6 +48,10 @@ class MarkerScanner:
             yield self._wanted.control(found[0])
         self._held = text[unsure:]
 
+    def holds_one(self, text: str) -> bool:
+        """Whether there is a marker in `text`, which is not fed."""
+        return self._wanted.whole.search(text) is not None
+
     def keep(self, markers: Container[str]) -> None:
         """Finds only these of its markers from here on."""
         exact, tags = ((word for word in words if word in markers) for words in (self._wanted.exact, self._wanted.tags))
@@ -66,7 +70,7 @@ class _Wanted:
     exact: frozenset[str]
     tags: Mapping[str, str]
     whole: re.Pattern[str]
-    firsts: frozenset[str]
+    by_first: Mapping[str, Sequence[tuple[str, bool]]]  # the markers by their first sign; whether one is a tag
     longest: int
 
     def control(self, spelled: str) -> Control:
@@ -79,15 +83,16 @@ class _Wanted:
         """Where, from `place` on, what may yet become a marker begins; the end of the text where nothing may."""
         last = len(text.rstrip(_BLANKS))
         for start in range(max(place, last - self.longest), len(text)):
-            if text[start] in self.firsts and self._may_become_one(text[start:]):
+            if text[start] in self.by_first and self._may_become_one(text[start:]):
                 return start
         return len(text)
 
     def _may_become_one(self, tail: str) -> bool:
         small = tail.lower()
         unspaced = small.rstrip(_BLANKS)
-        return any(marker.startswith(tail) for marker in self.exact) or any(
-            tag.startswith(small) or tag[:-1] == unspaced for tag in self.tags
+        return any(
+            marker.startswith(small) or marker[:-1] == unspaced if is_tag else marker.startswith(tail)
+            for marker, is_tag in self.by_first[tail[0]]
         )
 
 
@@ -98,9 +103,12 @@ def _wanted(exact: frozenset[str], tags: frozenset[str]) -> _Wanted:
     patterns |= {marker: re.escape(marker) for marker in exact}
     longest_first = sorted(patterns, key=len, reverse=True)
     whole = "|".join(patterns[marker] for marker in longest_first) or r"(?!)"
-    firsts = frozenset(
-        {marker[0] for marker in exact} | {case for tag in tags for case in tag[0].lower() + tag[0].upper()}
-    )
-    ahead = f"(?=[{re.escape(''.join(sorted(firsts)))}])" if firsts else ""
+    by_first: dict[str, list[tuple[str, bool]]] = {}
+    for marker in exact:
+        by_first.setdefault(marker[0], []).append((marker, False))
+    for tag in tags:
+        for first in {tag[0].lower(), tag[0].upper()}:
+            by_first.setdefault(first, []).append((tag.lower(), True))
+    ahead = f"(?=[{re.escape(''.join(sorted(by_first)))}])" if by_first else ""
     pattern = re.compile(f"{ahead}(?:{whole})")
-    return _Wanted(exact, {tag.lower(): tag for tag in tags}, pattern, firsts, max(map(len, patterns), default=0))
+    return _Wanted(exact, {tag.lower(): tag for tag in tags}, pattern, by_first, max(map(len, patterns), default=0))

@@ -19,6 +19,7 @@ from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import CALL, parse_json_calls
 from voicegen.reading.detokenizer import IncrementalDecoder
 from voicegen.reading.harmony import HarmonyGrammar
+from voicegen.reading.headings import FORCED_ANSWER, answer_heading, begins_reasoning
 from voicegen.reading.known_markers import END, HARMONY_TOKENS, THINK, Markers
 from voicegen.reading.marker_scanner import Control, MarkerScanner
 from voicegen.reading.stops import StopFinder
@@ -72,6 +73,7 @@ class _Parser:
         self._grammar: Grammar = HarmonyGrammar() if markers.harmony else self._tagged
         self._scanner = scanner
         self._opening: str | None = ""  # text held until it shows the grammar; None once that is known
+        self._headed: int | None = None  # of what is held, a reasoning below a heading, the length that was given
         self._expects_harmony = markers.harmony  # until the reply has shown what it is
         self._answer: list[str] = []
         self._reasoning: list[str] = []
@@ -117,7 +119,7 @@ class _Parser:
     @property
     def cut_in_reasoning(self) -> bool:
         """Whether a reply that ends here ended inside its reasoning: no answer, and no tool call either."""
-        return self._grammar.in_reasoning and not self._calls
+        return (self._grammar.in_reasoning or self._headed is not None) and not self._calls
 
     @property
     def stopped(self) -> bool:
@@ -133,18 +135,23 @@ class _Parser:
         """Takes text, in which markers may be spelled out."""
         if self._opening is not None:
             text = self._decide(self._opening + text)
+            if self._headed is not None:
+                return self._below_heading()
         return self._take(self._scanner.feed(text)) if text else []
 
     def _flush(self) -> list[Delta]:
         """Takes what was held for a marker that never came, and for an opening that showed no grammar."""
+        headed = self._below_heading(over=True) if self._headed is not None else []
         opening, self._opening = self._opening or "", None
         if opening.strip() and _RECIPIENT.startswith(opening.strip()):
             self._expects_harmony = False  # a header that was cut, of a model that writes such
         held = opening + self._scanner.flush()
-        return self._take([held]) if held else []
+        return headed + (self._take([held]) if held else [])
 
     def _end(self, cut: bool) -> list[Delta]:
-        deltas = self._flush() + [self._keep(delta) for delta in self._grammar.end(cut)]
+        if cut and self._headed is not None:
+            return self._give_headed(len(self._opening or ""))
+        deltas = self._flush() + self._kept(self._grammar.end(cut))
         rest = self._stops.flush()
         self._answer.append(rest)
         return [*deltas, Delta(rest)] if rest else deltas
@@ -159,19 +166,54 @@ class _Parser:
             return start.removeprefix(opening)
         if start.startswith(_RECIPIENT):
             self._use(HarmonyGrammar(self._markers.stops), self._markers.harmonys)
+        elif (headed := self._is_headed(text)) is not False:
+            self._opening, self._headed = text, (self._headed or 0) if headed else None
+            return ""
         elif any(opening.startswith(start) for opening in (*BARE_OPENINGS, _RECIPIENT)):
             self._opening = text
             return ""
         return text
 
+    def _is_headed(self, text: str) -> bool | None:
+        """Whether `text`, from the reply's beginning, is a reasoning below a heading; None where more must tell."""
+        return False if self._markers.begins is Beginning.REASONING else begins_reasoning(text)
+
+    def _below_heading(self, over: bool = False) -> list[Delta]:
+        """What is known once the heading of the answer has come, a marker, or the end of the text."""
+        text = self._opening or ""
+        heading = answer_heading(text, over)
+        marked = self._scanner.holds_one(text[: heading.end()] if heading else text)
+        if heading is None and not (marked or over):
+            return []
+        if heading and not marked:
+            deltas, rest = self._give_headed(heading.start()), text[heading.end() :].lstrip()
+        elif self._headed:
+            deltas, rest = self._give_headed(len(text)), ""
+        else:
+            deltas, rest = [], text
+        self._opening = self._headed = None
+        return deltas + self._take(self._scanner.feed(rest))
+
+    def _give_headed(self, end: int) -> list[Delta]:
+        """Gives what is held up to `end` as reasoning."""
+        begin, self._headed = self._headed or 0, end
+        text = (self._opening or "")[begin:end].strip()
+        return [self._keep(Delta(text, channel="reasoning"))] if text else []
+
     def _take(self, events: Iterable[str | Control]) -> list[Delta]:
         deltas: list[Delta] = []
         for event in events:
             deltas += self._suit_grammar(event)
-            deltas += [self._keep(delta) for delta in self._step(event)]
-            if self._grammar.answer_was_reasoning:
-                self._retract()
+            deltas += self._kept(self._step(event))
         return deltas
+
+    def _kept(self, deltas: Iterator[Delta]) -> list[Delta]:
+        kept = []
+        for delta in deltas:
+            self._retract()
+            kept.append(self._keep(delta))
+        self._retract()
+        return kept
 
     def _step(self, event: str | Control) -> Iterator[Delta]:
         return self._grammar.control(event) if isinstance(event, Control) else self._grammar.text(event)
@@ -200,7 +242,9 @@ class _Parser:
             self._scanner.keep(markers)
 
     def _retract(self) -> None:
-        """A prompt opened the reasoning, against all that was known of the model: what came was not the answer."""
+        """Where a prompt opened the reasoning, against all that was known of the model, what came was no answer."""
+        if not self._grammar.answer_was_reasoning:
+            return
         self._grammar.answer_was_reasoning = False
         self._reasoning, self._answer = [*self._answer, self._stops.flush()], []
         self.retracted = True
@@ -247,7 +291,8 @@ class TokenParser(_Parser):
 
     def finish(self, cut: bool = False) -> list[Delta]:
         """The stream is over, by a stop or by a cut: what was still held."""
-        return self._flushed() + self._end(cut)
+        rest = self._decoder.flush()
+        return (self._read(rest) if rest else []) + self._end(cut)
 
     def force_answer_tokens(self) -> list[int]:
         """Tokens that make the model begin its answer where it stands; empty when this format has none.
@@ -256,6 +301,7 @@ class TokenParser(_Parser):
         """
         knows_format = self._markers.harmony or self._grammar is self._tagged
         text = self._grammar.force_answer() if knows_format else ""
+        text = FORCED_ANSWER if self._headed is not None else text
         return self._encode(text) if text else []
 
     def _flushed(self) -> list[Delta]:

@@ -11,8 +11,16 @@ from typing import Final
 
 from voicegen.reading.beginning import Beginning
 from voicegen.reading.calls import is_json
-from voicegen.reading.known_markers import ANSWER_TAGS, PHRASES, THINK, Markers, Pair
+from voicegen.reading.known_markers import ALIASES, ANSWER_TAGS, PHRASES, THINK, Markers, Pair
 from voicegen.reading.marker_scanner import Control
+from voicegen.reading.mention import (
+    end_is_mentioned,
+    goes_on,
+    is_mentioned,
+    is_talk,
+    may_be_mentioned,
+    stands_in_sentence,
+)
 from voicegen.records import Delta, ToolCall
 
 ParseCalls = Callable[[str], Sequence[ToolCall]]
@@ -22,6 +30,7 @@ class _State(Enum):
     ANSWER = auto()
     REASONING = auto()
     UNKNOWN = auto()
+    ASIDE = auto()  # behind a start within an answer, which is a reasoning's if its end comes
     CALL = auto()
     STOPPED = auto()
 
@@ -48,6 +57,12 @@ class TaggedGrammar:
         self._before_call = self._state
         self._pair = markers.own  # the tags around the reasoning; None while the prompt opened it in a way unknown
         self._mentioned: set[Pair] = set()  # tags of which a start was text
+        self._said: list[str] = []  # the answer so far
+        self._aside: list[Control | str] = []  # from its start on
+        self._before_aside = self._state
+        self._aside_is_doubtful = False  # it stands within a sentence, which may only talk about the tags
+        self._lone: Control | None = None  # an end without a start, until what follows shows what it is
+        self._after_lone = ""
         self._wrapper = ""  # what ends a whole answer whose start was seen
         self._depth = 0  # how often it was started, without the start that a prompt may hold
         self._reasoning_begun = False
@@ -57,6 +72,8 @@ class TaggedGrammar:
 
     def control(self, marker: Control) -> Iterator[Delta]:
         """Takes a marker; one without a meaning here is text."""
+        yield from self._settle_lone()
+        marker = Control(ALIASES.get(marker.name, marker.name), marker.text)
         name, call = marker.name, self._markers.call or ("", "")
         if self._state is _State.STOPPED:
             return
@@ -67,6 +84,8 @@ class TaggedGrammar:
             yield from self._make_calls()
         elif self._state is _State.CALL:
             self._call_text += marker.text
+        elif self._state is _State.ASIDE:
+            yield from self._in_aside(marker)
         elif name in self._markers.pairs:
             yield from self._tag(marker)
         elif name == call[0]:
@@ -79,8 +98,15 @@ class TaggedGrammar:
 
     def text(self, text: str) -> Iterator[Delta]:
         """Takes text between markers."""
-        if self._state is _State.CALL:
+        if self._lone is not None:
+            self._after_lone += text
+            if self._after_lone.strip():
+                yield from self._settle_lone()
+        elif self._state is _State.CALL:
             self._call_text += text
+        elif self._state is _State.ASIDE:
+            self._aside.append(text)
+            yield Delta(channel="reasoning")
         elif self._state is _State.UNKNOWN:
             self._held += self._trim(text)
             yield Delta(channel="reasoning")
@@ -89,6 +115,8 @@ class TaggedGrammar:
             self._reasoning_begun = self._reasoning_begun or reasoning
             self._depth = max(self._depth, int(reasoning))
             self.answer_begun = self.answer_begun or not reasoning
+            if not reasoning:
+                self._said.append(trimmed)
             yield Delta(text=trimmed, channel="reasoning" if reasoning else "answer")
 
     def end(self, cut: bool, /) -> Iterator[Delta]:
@@ -97,6 +125,9 @@ class TaggedGrammar:
         Text of which it is still not known what it is was the answer, but in a reply that was cut: that may have been
         cut before its reasoning's end, and counts as reasoning.
         """
+        yield from self._settle_lone()
+        if self._state is _State.ASIDE:
+            yield from self._close_aside() if cut else self._aside_as_text()
         if self._state is _State.CALL:
             if is_json(self._call_text):
                 yield from self._make_calls()
@@ -155,16 +186,73 @@ class TaggedGrammar:
         starts = tag.name == pair[0]
         if self._state is _State.REASONING and self._depth + (not starts):
             yield from self._tag_in_reasoning(pair, starts, tag)
-        elif starts and (pair == self._markers.own or not self._said_something):
+        elif starts and not self._is_text(pair):
+            doubtful = self._said_something and stands_in_sentence(self._before)
+            if doubtful or (pair != self._markers.own and self._said_something):
+                self._before_aside, self._state, self._aside_is_doubtful = self._state, _State.ASIDE, doubtful
+                self._aside, self._pair, self._depth = [tag], pair, 1
+                return
             yield from self._release(_State.REASONING, held_is=_State.ANSWER)
             self._pair, self._depth = pair, 1
         elif starts:
             self._mentioned.add(pair)
             yield from self.text(tag.text)
-        elif self._is_lone_end(pair):
-            yield from self._lone_end(tag)
+        elif self._is_lone_end(pair) and not end_is_mentioned(self._before):
+            self._lone = tag
+            if not may_be_mentioned(self._before):
+                yield from self._settle_lone()
         else:
             yield from self.text(tag.text)
+
+    def _is_text(self, pair: Pair) -> bool:
+        """Whether a start here is one that is only talked about."""
+        if not self._said_something:
+            return False
+        return pair in self._mentioned - {self._markers.own} or pair in PHRASES or is_mentioned(self._before)
+
+    @property
+    def _before(self) -> str:
+        """What is, or may be, the answer before this place, its white space included."""
+        return "".join(self._said) + self._held + self._space
+
+    def _in_aside(self, marker: Control) -> Iterator[Delta]:
+        if marker.name in (self._pair or ()):
+            self._depth += 1 if marker.name == (self._pair or ("",))[0] else -1
+        self._aside.append(marker)
+        if not self._depth and self._aside_is_doubtful and is_talk(_text_of(self._aside[1:-1])):
+            yield from self._aside_as_text()
+        elif not self._depth:
+            self._aside.pop()
+            yield from self._close_aside()
+
+    def _close_aside(self) -> Iterator[Delta]:
+        """It was a reasoning, behind a part of the answer."""
+        inside = _text_of(self._aside[1:])
+        self._state, self._depth = self._before_aside, 1
+        yield from self._release(_State.REASONING, held_is=_State.ANSWER)
+        yield from self.text(inside)
+        yield from self._nest(-1, Control(""))
+
+    def _aside_as_text(self) -> Iterator[Delta]:
+        """The start was only talked about."""
+        start, *inside = self._aside
+        self._state, self._depth = self._before_aside, 0
+        self._mentioned.add(self._pair or THINK)
+        self._pair = self._markers.own
+        for part in (_text_of([start]), *inside):
+            yield from self.text(part) if isinstance(part, str) else self.control(part)
+
+    def _settle_lone(self) -> Iterator[Delta]:
+        """Takes an end without a start, when it is known what follows it."""
+        if (tag := self._lone) is None:
+            return
+        after, self._lone, self._after_lone = self._after_lone, None, ""
+        if may_be_mentioned(self._before) and goes_on(after):
+            yield from self.text(tag.text)
+        else:
+            yield from self._lone_end(tag)
+        if after:
+            yield from self.text(after)
 
     def _is_lone_end(self, pair: Pair) -> bool:
         """Whether an end of which no start was seen is one; with nothing before it, models write only their own so."""
@@ -204,6 +292,7 @@ class TaggedGrammar:
             self.answer_begun, self._reasoning_begun = False, True
             self.answer_was_reasoning = True
             self._space = ""
+            self._said.clear()
 
     def _release(self, state: _State, held_is: _State | None = None) -> Iterator[Delta]:
         """Goes on in `state`; what was held is now known to be part of `held_is`, or else of `state`."""
@@ -219,3 +308,7 @@ class TaggedGrammar:
         self._state = self._before_call
         for call in self._parse_calls(self._call_text):
             yield Delta(tool_call=call)
+
+
+def _text_of(parts: Sequence[Control | str]) -> str:
+    return "".join(part if isinstance(part, str) else part.text for part in parts)

@@ -48,7 +48,7 @@ _END_OF_UNREAD = {
 }
 _TAG = re.compile(rf"</?({_TAG_NAMES})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
 _CHAT_MARKER = re.compile(r"<[|｜][^\s<>|｜]{1,40}[|｜]?>|<[^\s<>|｜]{1,40}[|｜]>")
-_PLACEHOLDER = re.compile(r"(?<!\w)<([^\W\d][\w-]*)>")
+_PLACEHOLDER = re.compile(r"(?<!\w)(?:<|&lt;)(/?)([^\W\d][\w-]*)(?:>|&gt;)")
 _ESCAPES = re.compile(
     "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)|\x1b[ -/]*[0-~]"
 )
@@ -136,7 +136,7 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
     """
     printable = _NO_MARKUP.sub(r"\\\g<0>", _printable(text))
     unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", printable)))
-    source = _PLACEHOLDER.sub(r"\1", _TAG.sub(_tag_as_space, _without_unread(unmarked)))
+    source = _PLACEHOLDER.sub(_named, _TAG.sub(_tag_as_space, _without_unread(unmarked)))
     english = wording.family == "en"
     stop = _FULL_STOPS.get(wording.family, ".")
     reader = _Reader(wording)
@@ -218,6 +218,11 @@ def _without_unread(text: str) -> str:
 
 def _tag_as_space(tag: re.Match[str]) -> str:
     return "" if tag[1].lower() in _TAGS_WITHIN_WORDS else " "
+
+
+def _named(placeholder: re.Match[str]) -> str:
+    """A name in angle brackets; that of an end, such as `</answer>`, with its slash."""
+    return f"{placeholder[1]}{placeholder[2]}"
 
 
 def _problem(left_out: Iterable[LeftOut], wording: Wording) -> str | None:

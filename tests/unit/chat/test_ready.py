@@ -18,6 +18,15 @@ def test_the_reasoning_and_the_markers_of_a_ready_answer_are_no_part_of_it() -> 
         assert (record.text, record.reasoning) == (text, "hm")
 
 
+def test_other_tags_and_headings_of_a_reasoning_are_no_part_of_a_ready_answer_either() -> None:
+    texts = (
+        "<scratchpad>hm</scratchpad>Four.",
+        "&lt;think&gt;hm&lt;/think&gt;Four.",
+        "**Thinking:** hm\n\n**Answer:** Four.",
+    )
+    assert [record.text for record in answered(*texts) if isinstance(record, Answer)] == ["Four."] * 3
+
+
 def test_a_ready_answer_without_markers_is_taken_as_it_is() -> None:
     (record,) = answered("# Well\n\nIf a < b, say <name>.")
     assert isinstance(record, Answer)

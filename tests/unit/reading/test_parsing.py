@@ -448,6 +448,8 @@ _FRAGMENTS = [
         "</seed:think>",
     ],
     *("Here is my thought process:", "Here is my response:", "<|open|>think<|sep|>", " to=functions.f", "{}"),
+    *("<|think|>", "<|content|>", "<reflection>", "</reflection>", "&lt;think&gt;", "&lt;/think&gt;", "`", '"'),
+    *("**Thinking:**", "Thought:", "\nAnswer: ", "**Final Answer:**", " Use the ", "\n"),
     *("<", "/", "think", " >", " ", "\n", "a", "b.", "👋"),
 ]
 
@@ -649,3 +651,123 @@ def test_a_call_in_the_final_channel_is_a_call_and_not_spoken() -> None:
     parser.finish()
     assert parser.answer == ""
     assert [(call.name, dict(call.arguments)) for call in parser.tool_calls] == [("get_weather", {"city": "Paris"})]
+
+
+NAMED_LIKE_REASONING = [
+    *(f"<{tag}>hm</{tag}>Yes." for tag in ("reflection", "scratchpad", "analysis", "inner_monologue", "antThinking")),
+    *(f"&lt;{tag}&gt;hm&lt;/{tag}&gt;Yes." for tag in ("think", "thinking", "reasoning", "Reflection")),
+    *("<|think|>hm<|/think|>Yes.", "<|think|>hm</think>Yes.", "<think>hm</think>&lt;answer&gt;Yes.&lt;/answer&gt;"),
+]
+
+
+@pytest.mark.parametrize("text", NAMED_LIKE_REASONING)
+def test_tags_whose_names_say_reasoning_are_kept_apart(text: str) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser()
+        pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning) == ("Yes.", "hm")
+    for template in (PLAIN, THINK):
+        assert (read(template, text).answer, read(template, text).reasoning) == ("Yes.", "hm")
+
+
+def test_solar_opens_parts_are_kept_apart() -> None:
+    text = "<|think|>hm<|end|><|begin|>assistant<|content|>Yes.<|flush|>"
+    parser = TextParser()
+    pieces_of(parser, *text)
+    assert (parser.answer, parser.stopped) == ("Yes.", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "**Thinking:** hm\n\n**Answer:** Yes.",
+        "**Thinking**: hm **Answer**: Yes.",
+        "### Thinking\nhm\n\n### Answer\nYes.",
+        "**Thought Process**\n\nhm\n\n**Final Answer**\n\nYes.",
+        "Thought: hm\nAction: search\nObservation: none\nThought: hm\nFinal Answer: Yes.",
+        "Reasoning: hm. Answer: Yes.",
+        "\n  My reasoning: hm\nMy final answer: Yes.",
+    ],
+)
+def test_reasoning_below_a_heading_is_kept_apart(text: str) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser()
+        given = pieces_of(parser, *pieces)
+        assert (parser.answer, "hm" in (parser.reasoning or "")) == ("Yes.", True)
+        assert "".join(piece for piece, channel in given if channel == "answer") == "Yes."
+    assert read(PLAIN, text).answer == "Yes."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thought: what the mind does.",
+        "Thinking is hard. My answer: sleep on it.",
+        "Reasoning: the act of giving reasons.\nThe answers: none.",
+        "**Thoughts**\n\nThey come and go.",
+        "**Answer:** Yes.",
+        "The thinking: none. Answer: none.",
+        "Thought",
+    ],
+)
+def test_a_heading_without_the_other_is_part_of_the_answer(text: str) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser()
+        pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning) == (text, None)
+    assert read(PLAIN, text).answer == text
+
+
+def test_an_answer_can_be_forced_out_of_a_reasoning_below_a_heading() -> None:
+    parser = PLAIN.parser()
+    for token in PLAIN.encode("Thought: hm"):
+        parser.feed(token)
+    parser.finish(cut=True)
+    assert (parser.answer, parser.cut_in_reasoning) == ("", True)
+    for token in [*parser.force_answer_tokens(), *PLAIN.encode("Four.")]:
+        parser.feed(token)
+    parser.finish()
+    assert (parser.answer, parser.reasoning, parser.cut_in_reasoning) == ("Four.", "Thought: hm", False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Use the <think> tag to reason.",
+        "Use the `<think>` tag.",
+        "Models write <think>...</think> before they answer.",
+        "It writes <think> before it thinks and </think> behind it.",
+        'The tags "<think>" and "</think>" stand around it.',
+        "So (<reflection> and </reflection>) it is.",
+        "The </think> tag closes it.",
+        "It ends with `</think>`, always.",
+        "Write this:\n```\n<think>\nhm\n</think>\n```",
+        "Escape it as &lt;think&gt; in a page.",
+        "The part <analysis> has no end. It is text.",
+        "Two parts:\n<analysis>\nNo end comes.",
+    ],
+)
+def test_a_sentence_about_such_tags_keeps_its_words(text: str) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser()
+        given = pieces_of(parser, *pieces)
+        assert (parser.answer, parser.reasoning) == (text, None)
+        assert "".join(piece for piece, _ in given) == text
+    assert (read(THINK, text).answer, read(THINK, text).reasoning) == (text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("One.<reflection>hm</reflection> Two.", "One. Two."),
+        ("One.\n\n<analysis>hm\n<b></analysis>\n\nTwo.", "One. Two."),
+        ("The sum is <think>I take two and two, and so it is four.</think>four.", "The sum is four."),
+        ("Use `<think>` here.\n<think>hm</think>Two.", "Use `<think>` here. Two."),
+    ],
+)
+def test_reasoning_within_an_answer_is_kept_apart(text: str, answer: str) -> None:
+    for pieces in ([text], list(text)):
+        parser = TextParser()
+        pieces_of(parser, *pieces)
+        assert " ".join(parser.answer.split()) == answer
+    assert " ".join(read(THINK, text).answer.split()) == answer

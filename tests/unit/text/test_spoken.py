@@ -130,6 +130,7 @@ def test_markers_of_chat_formats_are_never_read_aloud(written: str, spoken: str)
         ("if x <y and y> z", "if x is less than y and y is greater than z"),
         ("if a <b and b> c", "if a is less than b and b is greater than c"),
         ("Dear <name>, hello.", "Dear name, hello."),
+        ("It ends with </think>, or &lt;name&gt;.", "It ends with slash think, or name."),
         ("A vector<int> is long.", "A vector of int is long."),
         ('<speak>Go <break time="1s"/><prosody rate=slow>on</prosody>.</speak>', "Go on."),
         ('a<script src="x">let b = 1;</script> c<style>p { color: red }</style> d', "a c d"),

@@ -100,7 +100,7 @@ def test_a_model_that_reasoned_once_may_answer_at_once_later() -> None:
 
 
 def test_after_it_was_caught_a_model_can_be_chatted_with_as_before() -> None:
-    model = chat("Yes.<|im_end|>", "It is </think>.<|im_end|>", "One.<|im_end|>", "Two.<|im_end|>")
+    model = chat("Yes.<|im_end|>", "It is.</think>Four.<|im_end|>", "One.<|im_end|>", "Two.<|im_end|>")
     with pytest.raises(ModelError, match="what it said so far is no answer"):
         pieces(model)
     assert [pieces(model), pieces(model)] == [[("One.", "answer")], [("Two.", "answer")]]

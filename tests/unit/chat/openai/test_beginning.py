@@ -279,7 +279,7 @@ def answers_by_question(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_in_a_run_no_row_depends_on_those_before_it(concurrency: int) -> None:
-    expected = {0: "Four.", 1: "Let me", 3: ", and nothing else."}
+    expected = {0: "Four.", 1: "Let me", 3: "The tag is </think>, and nothing else."}
     with serving(answers_by_question) as script:
         for order in (questions(30), questions(30)[::-1]):
             model = OpenAIAnswerModel(to(script, starts_in_reasoning=None), OPTIONS, concurrency=concurrency)
