@@ -28,7 +28,9 @@ _TEXT = (
     _column("answer", pa.string(), "The answer as the chat model wrote it, or as the input gave it."),
     _column("reasoning", pa.string(), "What a reasoning model thought before the answer, where it is kept."),
     _column("answer_spoken", pa.string(), "The answer as it was given to the TTS model, without markup."),
-    _column("left_out", _STRINGS, "Code, addresses, emoji and pictures of the answer that are not spoken."),
+    _column(
+        "left_out", _STRINGS, "Code, addresses, unread formulas, emoji and pictures of the answer that are not spoken."
+    ),
 )
 _AUDIO = (
     _column("audio_path", pa.string(), "Path of the WAV, relative to the manifest's folder."),

@@ -19,7 +19,7 @@ from typing import Literal
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from voicegen.text import other_languages
+from voicegen.text import latex, other_languages
 from voicegen.text.english import in_words
 from voicegen.text.foreign import in_latin, without_foreign
 from voicegen.text.shown import shown
@@ -57,6 +57,8 @@ _LIGATURES_AND_NUMERALS = re.compile("[\ufb00-\ufb06\u2160-\u217f]")
 _NUMBERS_IN_DISCS = "".join(map(chr, range(0x2776, 0x2794)))  # which Unicode decomposes to nothing
 _HALF_WIDTH_JAMO = re.compile("[\uffa0-\uffdc]")  # their full forms would no longer join to syllables
 _LINE = "\x1f"  # stands for a line break of the source, whose own control characters are gone
+_FORMULA = "\ufffc"  # on both sides of the number of a formula that cannot be read
+_UNREAD_FORMULA = re.compile(f"{_FORMULA}(\\d+){_FORMULA}")
 _WRAPPED_AT = 50  # characters: a line as long as this may be prose that goes on in the next
 _TAGS_WITHIN_WORDS = {"a", "b", "em", "i", "mark", "s", "span", "strong", "u"}
 _EMOJI = re.compile(
@@ -72,6 +74,8 @@ _MARKS_OF_A_CELL = (
 _PROBLEMS = {
     "code": "a sentence would lose code that is not read in {language}: {what}; text.code=skip leaves it out",
     "url": "a sentence would lose an address that is not read in {language}: {what}; text.url=skip leaves it out",
+    "maths": "a sentence would lose a formula that has no words in {language}: {what}; have the model write it in "
+    "plain words (chat.system_prompt)",
     "foreign": "these letters are not read in {language}: {what}; set tts.language to what is written, or "
     "text.foreign=romanize to have it in Latin letters",
 }
@@ -90,6 +94,9 @@ LONGEST_TEXT = 100_000  # characters: some two hours of speech
 _FULL_STOPS = {"zh": "。", "ja": "。", "hi": "।"}
 
 
+Kind = Literal["code", "url", "maths", "foreign", "emoji", "image"]
+
+
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A piece of the text that is not said.
@@ -100,7 +107,7 @@ class LeftOut:
         inside: whether it is missing from a sentence whose other words are said, or is itself words.
     """
 
-    kind: Literal["code", "url", "foreign", "emoji", "image"]
+    kind: Kind
     text: str
     inside: bool = False
 
@@ -134,12 +141,13 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
         text: the answer as the model wrote it.
         wording: its language, which decides what is put in words and which full stop closes a heading; and more.
     """
-    printable = _NO_MARKUP.sub(r"\\\g<0>", _printable(text))
+    reader = _Reader(wording)
+    worded = latex.replaced(_printable(text).replace(_FORMULA, ""), wording.language, reader.formula)
+    printable = _NO_MARKUP.sub(r"\\\g<0>", worded)
     unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", printable)))
     source = _PLACEHOLDER.sub(_named, _TAG.sub(_tag_as_space, _without_unread(unmarked)))
     english = wording.family == "en"
     stop = _FULL_STOPS.get(wording.family, ".")
-    reader = _Reader(wording)
     blocks = [clean for block in reader.blocks(_parser().parse(source)) if (clean := reader.tidied(block, stop))]
     if english:
         blocks = [said for block in blocks if (said := in_words(block))]
@@ -245,8 +253,14 @@ class _Reader:
         self._english = wording.family == "en"
         self._code = self._english and wording.code == "read"  # else only what of it is words
         self._url = self._english and wording.url == "read"
+        self._formulas: list[str] = []
         self._of_block: list[LeftOut] = []
         self.left_out: list[LeftOut] = []
+
+    def formula(self, written: str) -> str:
+        """What stands for a formula that cannot be read, until its block is tidied."""
+        self._formulas.append(written)
+        return f"{_FORMULA}{len(self._formulas) - 1}{_FORMULA}"
 
     def blocks(self, tokens: list[Token]) -> Iterator[str]:
         """Yields the text of each paragraph, heading, list item and table row."""
@@ -278,6 +292,10 @@ class _Reader:
     def tidied(self, block: str, stop: str) -> str:
         """Takes addresses, emoji and markup that was never closed out of `block`, and the holes that they leave."""
         block = block if self._url else _URL.sub(lambda url: self._without("url", url[0], inside=True), block)
+        if _FORMULA in block:
+            block = _UNREAD_FORMULA.sub(
+                lambda formula: self._without("maths", self._formulas[int(formula[1])], inside=True), block
+            )
         block = without_foreign(block, self._wording.family, self._foreign)
         block = _STRAY_MARKUP.sub("", _EMOJI.sub(lambda emoji: self._without("emoji", emoji[0]), block))
         lines = [" ".join(line.split()) for line in _lines_as_sentences(block, stop).split("\n")]
@@ -318,9 +336,7 @@ class _Reader:
             return in_latin(words)
         return self._without("foreign", words, inside=True)
 
-    def _without(
-        self, kind: Literal["code", "url", "foreign", "emoji", "image"], text: str, *, inside: bool = False
-    ) -> str:
+    def _without(self, kind: Kind, text: str, *, inside: bool = False) -> str:
         """What stands in the place of a piece that is left out."""
         if text.strip(_SELECTORS):
             self._of_block.append(LeftOut(kind, text, inside))

@@ -45,7 +45,7 @@ class Wording:
 
     def wants(self, kind: str) -> bool:
         """Whether a sentence is to be said with what it holds of `kind`, or not at all."""
-        return kind == "foreign" or {"code": self.code, "url": self.url}.get(kind) == "read"
+        return kind in ("foreign", "maths") or {"code": self.code, "url": self.url}.get(kind) == "read"
 
 
 IN_ENGLISH: Final = Wording()

@@ -9,7 +9,7 @@ from voicegen.text.english.numbers import cardinal, number, ordinal
 from voicegen.text.english.quantities import UNIT, units
 from voicegen.text.english.rules import alternatives, kind, rule
 
-_GREEK = {
+GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
     "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma",
     "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma",
@@ -18,7 +18,7 @@ _GREEK = {
 }  # fmt: skip
 _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni", strict=True))
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙₓ", "0123456789+-nx", strict=True))
-_OPERATORS = {
+OPERATORS = {
     "≠": "is not equal to", "!=": "is not equal to", "==": "equals", "≤": "is less than or equal to",
     "≥": "is greater than or equal to", "<=": "is less than or equal to", ">=": "is greater than or equal to",
     "≈": "is approximately", "≅": "is congruent to", "≡": "is equivalent to", "∝": "is proportional to",
@@ -46,7 +46,7 @@ _ELEMENTS = (
     "He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ar|Ca|Sc|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga|Ge|As|Se|Br|Kr|Rb|Sr|Zr|Nb|Mo|Ag|Cd|Sn|Sb|Te|Xe|"
     "Cs|Ba|La|Ce|Pt|Au|Hg|Pb|Bi|Rn|Ra|Th|U|H|B|C|N|O|F|P|S|K|V|I|W|Y"
 )
-_UNUSUAL = rf"[^\w\s.,;:!?'\"’“”‘()…—–-]|[{''.join(_GREEK)}]|[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿⁱ₀-₉ₙₓ]|\w\["
+_UNUSUAL = rf"[^\w\s.,;:!?'\"’“”‘()…—–-]|[{''.join(GREEK)}]|[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿⁱ₀-₉ₙₓ]|\w\["
 _CHARGES = {"+": "plus", "-": "minus", "−": "minus", "⁺": "plus", "⁻": "minus"}
 
 
@@ -94,8 +94,13 @@ def _raised(sign: re.Match[str]) -> str:
 )
 def _power_of_a_number(power: re.Match[str]) -> str:
     unit = power["unit"] or power["of"]
-    said = _to_the(power["power"] or "".join(_RAISED[mark] for mark in power["raised"]))
+    said = to_the(power["power"] or "".join(_RAISED[mark] for mark in power["raised"]))
     return f"{said} {units(unit.strip())}" if unit else said
+
+
+@rule(r"(?<=[A-Za-z])_\{(?P<letters>[A-Za-z\d]{1,4})\}")
+def _braced_index(sign: re.Match[str]) -> str:
+    return f" sub {' '.join(sign['letters'])}"
 
 
 @rule(r"(?<=\w)(?P<lowered>[₀₁₂₃₄₅₆₇₈₉₊₋ₙₓ]+)")
@@ -109,10 +114,11 @@ def _lowered(sign: re.Match[str]) -> str:
     r"(?:\.\d+)?|[A-Za-zα-ω])))"
 )
 def _power(power: re.Match[str]) -> str:
-    return _to_the(power["braced"] or power["bracketed"] or power["power"] or "")
+    return to_the(power["braced"] or power["bracketed"] or power["power"] or "")
 
 
-def _to_the(power: str) -> str:
+def to_the(power: str) -> str:
+    """What follows what is raised to `power`: `2` as " squared", `-3` as " to the power of minus three"."""
     named = {"2": " squared", "3": " cubed", "T": " transposed"}
     if power in named:
         return named[power]
@@ -176,9 +182,9 @@ def _minus(_sign: re.Match[str]) -> str:
     return "minus "
 
 
-@rule(rf"\s?(?P<operator>{alternatives(_OPERATORS)})\s?")
+@rule(rf"\s?(?P<operator>{alternatives(OPERATORS)})\s?")
 def _operator(sign: re.Match[str]) -> str:
-    return f" {_OPERATORS[sign['operator']]} "
+    return f" {OPERATORS[sign['operator']]} "
 
 
 @rule(rf"(?<!\w)(?P<keys>(?:(?:{alternatives(_KEYS)})[+-])+)(?P<last>\w+)|(?<!\w)(?P<macs>[⌘⌥⇧⌃]+)(?P<letter>\w)?")
@@ -244,9 +250,9 @@ _EITHER = {
 }  # fmt: skip
 
 
-@rule(rf"[{''.join(_GREEK)}]")
+@rule(rf"[{''.join(GREEK)}]")
 def _greek(letter: re.Match[str]) -> str:
-    return _GREEK[letter[0]]
+    return GREEK[letter[0]]
 
 
 @rule(rf"\s?(?:{alternatives(_SIGNS)})\s?")
@@ -276,7 +282,8 @@ KEYS = kind(
 )  # fmt: skip
 MATHEMATICS = kind(
     _UNUSUAL + r"|\d[eE!]|\w\(|n!|\d - \d",
-    _raised, _scientific, _root, _power, _function, _factorial, _comparison, _minus, _arithmetic, _operator, _lowered,
+    _raised, _braced_index, _scientific, _root, _power, _function, _factorial, _comparison, _minus, _arithmetic,
+    _operator, _lowered,
 )  # fmt: skip
 SIGNS = kind(
     _UNUSUAL,

@@ -164,7 +164,7 @@ def _money_as_adjective(money: re.Match[str]) -> str:
     return f"{money['before']}{said}{money['join']}"
 
 
-@rule(rf"(?<![\w.,])(?P<amount>{_NUMBER}){_SCALES} ?(?P<sign>[€£¥₹₩₽₿])(?!\w)")
+@rule(rf"(?<![\w.,])(?P<amount>{_NUMBER}){_SCALES} ?(?P<sign>[$€£¥₹₩₽₿])(?!\w)")
 def _money_before_sign(money: re.Match[str]) -> str:
     return _money(money["amount"], _CURRENCIES[money["sign"]], money["scale"] or money["short"])
 
@@ -294,6 +294,11 @@ def _fraction(fraction: re.Match[str]) -> str | None:
     if bottom > 100 and bottom % 100 and bottom not in (128, 256, 512, 1000):
         return f"{cardinal(top)} over {cardinal(bottom)}{of}"
     return _mixed(fraction["whole"], top, bottom) + _of_unit(fraction) + of
+
+
+def fraction(top: int, bottom: int) -> str:
+    """`3`, `4` as "three quarters"; of halves and smaller parts."""
+    return _mixed(None, top, bottom)
 
 
 def _mixed(whole: str | None, top: int, bottom: int) -> str:
