@@ -93,7 +93,7 @@ FAULTS: Mapping[str, Fault] = {
     "middle removed": _middle_removed,
     "repeated once": repeated(1),
     "repeated thrice": repeated(3),
-    "silence inside": silence(0.5, 2.0),
+    "silence within": silence(0.5, 2.0),
     "silence before": silence(0, 2.0),
     "silence after": silence(1, 2.0),
     "clipped": lambda samples, *_: np.clip(samples * (4 / np.abs(samples).max()), -1, 1),
