@@ -7,6 +7,7 @@ for speech in engine.speak([SpeechRequest("Hello."), SpeechRequest("Goodbye.", s
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -22,13 +23,14 @@ from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC, Checkpoint
 from voicegen.tts.marvis.config import MarvisConfig
-from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks, decodable, playable
+from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.orders import MAX_FRAMES, OrderMaker, SpeechRequest
 from voicegen.tts.marvis.runners import Runners
 from voicegen.tts.marvis.sampler import Sampling
 from voicegen.tts.marvis.scheduler import Counts, Order, Scheduler, Take
+from voicegen.tts.marvis.streams import Streams, decoded
 from voicegen.tts.marvis.tokenizer import TextTokenizer
 from voicegen.tts.marvis.weights import load_weights
 from voicegen.tts.speaking import taken_out
@@ -40,8 +42,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+STREAM_SLOTS = 8
+"""Streams that are made at once; more of them wait for a slot."""
+
+
 class Marvis:
-    """A loaded model. It may be used from one thread at a time."""
+    """A loaded model. It may be used from one thread at a time; streams from any number."""
 
     def __init__(
         self,
@@ -77,6 +83,8 @@ class Marvis:
         self._captured = model.device.type == "cuda" if captured is None else captured
         self._orders = OrderMaker(model, tokenizer, self._encode_voice)
         self._runners = Runners(model, self.codebooks, captured=self._captured)
+        self._streams: Streams | None = None
+        self._opening = threading.Lock()
         self._silence: NDArray[np.bool_] | None = None
         self._decoder: BatchDecoder | None = None
 
@@ -228,30 +236,20 @@ class Marvis:
     ) -> SpeechStream:
         """Yields float32 mono pieces of one utterance as it is made; they join to the whole waveform.
 
-        Returns the finish reason of the take.
+        Returns the finish reason of the take. Streams may be open at once, in one thread or several: they share slots
+        apart from those of `speak`.
 
         Raises:
-            ModelError: The request cannot be spoken, or the model failed on it.
+            ModelError: The request cannot be spoken, the model failed on it, or streams that are open draw otherwise.
         """
         order = self._orders.order(request, max_frames)
-        decoder = self.codec.stream_decoder()
-        scheduler = Scheduler(self._runners.runner(1, Sampling(temperature, top_k)), self._know_silence())
-        frames = scheduler.stream(order)
-        while True:
-            try:
-                codes = next(frames)
-            except StopIteration as end:
-                take: Take = end.value
-                break
-            piece = decoder.push(decodable(codes, self.codec))
-            if len(piece):
-                yield playable(piece)
-        rest = decoder.finish()
-        if len(rest):
-            yield playable(rest)
-        if take.error:
-            raise ModelError(take.error)
-        return take.finish_reason
+        return (yield from decoded(self._open_streams().stream(order, Sampling(temperature, top_k)), self.codec))
+
+    def _open_streams(self) -> Streams:
+        with self._opening:
+            if self._streams is None:
+                self._streams = Streams(self._runners.made(min(STREAM_SLOTS, self.slots)), self._know_silence())
+            return self._streams
 
     def _order_at(self, index: int, request: SpeechRequest, max_frames: int) -> Order:
         try:
@@ -294,6 +292,7 @@ class Marvis:
                 orders = chain(unfinished, orders)
 
     def _halve(self) -> None:
+        self._streams = None  # those that are open go on with what they have
         self._runners.clear()
         if self.slots == 1:
             raise ModelError(f"out of memory on {self.model.device} with a single slot: use a device with more")

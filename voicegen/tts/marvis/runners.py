@@ -23,7 +23,7 @@ class Runners:
     def runner(self, slots: int, sampling: Sampling) -> FrameRunner:
         """The one of so many slots, which draws so from its next frame on."""
         if slots not in self._runners:
-            self._runners[slots] = self._made(slots, sampling)
+            self._runners[slots] = self.made(slots)
         self._runners[slots].use(sampling)
         return self._runners[slots]
 
@@ -33,10 +33,11 @@ class Runners:
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _made(self, slots: int, sampling: Sampling) -> FrameRunner:
+    def made(self, slots: int) -> FrameRunner:
+        """A new one with slots of its own, which nobody else is given."""
         state = SlotState(self._model, slots, self._codebooks, self._model.config.backbone.context)
         if self._captured:
             from voicegen.tts.marvis.capture import CapturedFrames
 
-            return CapturedFrames(self._model, state, sampling)
-        return PlainFrames(self._model, state, sampling)
+            return CapturedFrames(self._model, state, Sampling())
+        return PlainFrames(self._model, state, Sampling())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,29 +93,36 @@ class Scheduler:
     def run(self, orders: Iterator[Order | None]) -> Iterator[Take | None]:
         """Yields takes as they end, and None whenever it has nothing in hand and its source has nothing ready."""
         while True:
-            waiting = self._fill(orders)
-            if not self._busy.any():
-                self._pending.clear()
+            takes = self.advance(orders)
+            yield from takes
+            if not takes and not self._busy.any():
                 if self._exhausted:
                     return
                 yield None
-                continue
-            yield from self._step(may_shrink=waiting)
 
-    def stream(self, order: Order) -> Generator[NDArray[np.int64], None, Take]:
-        """Yields the codes (K, t) of one order as they come and returns its take."""
-        self._fill(iter([order]))
-        sent = 0
-        while True:
-            finished = self._step(may_shrink=False)
-            take = finished[0] if finished else None
-            end = take.codes.shape[1] if take else int(self._length[0])
-            if end > sent:
-                yield self._codes[0, sent:end].T.astype(np.int64)
-                sent = end
-            if take:
-                self._pending.clear()
-                return take
+    def advance(self, orders: Iterator[Order | None]) -> list[Take]:
+        """Takes orders into free slots and makes one frame of all in hand; the takes that have ended."""
+        waiting = self._fill(orders)
+        if not self._busy.any():
+            self._pending.clear()
+            return []
+        return self._step(may_shrink=waiting)
+
+    def codes(self, order: Order, start: int = 0) -> NDArray[np.int64]:
+        """The codes (K, t) that there are of an order in hand, from a frame on; none while it waits."""
+        if order not in self._orders:
+            return np.zeros((self._codes.shape[2], 0), np.int64)
+        slot = self._orders.index(order)
+        return self._codes[slot, start : self._length[slot]].T.astype(np.int64)
+
+    def drop(self, order: Order) -> None:
+        """Gives up an order, if it is in hand."""
+        if order in self._orders:
+            slot = self._orders.index(order)
+            self._busy[slot] = False
+            self._orders[slot] = None
+            self._admissions = [item for item in self._admissions if item.slot != slot]
+            self._runner.state.idle([slot])
 
     def unfinished(self) -> list[Order]:
         """The orders in hand, in order of arrival; they would start anew."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import math
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.marvis_checkpoints import (
     AUDIO_TOKEN_ID,
     random_weights,
     tiny_config,
+    tiny_mimi,
     transformers_model,
 )
 from tests.marvis_reference import greedy_codes
@@ -24,6 +26,7 @@ from tests.unit.tts.marvis.conftest import Loader
 from voicegen.errors import ModelError
 from voicegen.records import Failure, Speech
 from voicegen.tts.marvis import Marvis, SpeechRequest
+from voicegen.tts.marvis.codec import Codec
 from voicegen.tts.marvis.frames import PlainFrames
 
 TEXTS = ("Hello.", "A longer sentence with some more in it.", "Hm, why?", "The fourth one: 42!", "Yes")
@@ -73,6 +76,11 @@ def voice(mode: str, seconds: float = 0.5, seed: int = 0, transcript: str = "I s
 def theirs() -> dict[int, Any]:
     """transformers' model of the same weights, by seed."""
     return {seed: transformers_model(random_weights(tiny_config(), seed), tiny_config()) for seed in (0, 1, 2)}
+
+
+@pytest.fixture(scope="module")
+def tiny_codec() -> Codec:
+    return Codec(tiny_mimi(num_quantizers=8, codebook_size=32))
 
 
 def generate(model: Any, frames: int, *ids: list[int], **inputs: Any) -> np.ndarray:
@@ -383,6 +391,69 @@ def test_two_calls_at_once_do_not_mix(load: Loader) -> None:
     assert len(engine.generate_codes(requests("Hello."), max_frames=2)) == 1
     with pytest.raises(ModelError, match="took over its slots"):
         list(first)
+
+
+def taken(streams: list[Any], order: list[int]) -> list[np.ndarray]:
+    """What streams give that are pulled in turn, each to its end; `order` says whose turn it is."""
+    pieces: list[list[np.ndarray]] = [[] for _ in streams]
+    turns = [*order, *(index for index in range(len(streams)) for _ in range(50))]
+    for index in turns:
+        pieces[index] += [piece] if (piece := next(streams[index], None)) is not None else []
+    return [np.concatenate(parts) for parts in pieces]
+
+
+def assert_same_sound(one: np.ndarray, other: np.ndarray) -> None:
+    """Of the same codes; where a piece ends differs, and so does what the codec's products round."""
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+def test_streams_that_are_open_at_once_give_what_each_gives_alone(load: Loader, tiny_codec: Codec, slots: int) -> None:
+    engine = load(codec=tiny_codec, slots=slots)
+    asked = [SpeechRequest(text, seed=index, max_frames=2 + 2 * index) for index, text in enumerate(TEXTS)]
+    alone = [np.concatenate(list(engine.stream(request))) for request in asked]
+    turns = np.random.default_rng(slots).integers(0, len(TEXTS), 15).tolist()
+    for one, other in zip(taken([engine.stream(request) for request in asked], turns), alone, strict=True):
+        assert_same_sound(one, other)
+
+
+def test_a_stream_that_is_closed_gives_its_slot_to_another(load: Loader, tiny_codec: Codec) -> None:
+    engine = load(codec=tiny_codec, slots=1)
+    given_up, never_begun, waiting = (engine.stream(request) for request in requests(*TEXTS[:3], max_frames=4))
+    next(given_up)
+    given_up.close()
+    never_begun.close()
+    assert ending(waiting) == "length"
+
+
+def test_a_stream_goes_on_while_a_batch_is_spoken(load: Loader, tiny_codec: Codec) -> None:
+    engine = load(codec=tiny_codec, slots=2)
+    request = SpeechRequest("Hello.", max_frames=5)
+    whole = np.concatenate(list(engine.stream(request)))
+    stream = engine.stream(request)
+    pieces = [next(stream)]
+    assert len(engine.generate_codes(requests(*TEXTS), max_frames=3)) == len(TEXTS)
+    assert_same_sound(np.concatenate([*pieces, *stream]), whole)
+
+
+def test_streams_of_several_threads_share_the_slots(load: Loader, tiny_codec: Codec) -> None:
+    engine = load(codec=tiny_codec, slots=3)
+    asked = [SpeechRequest(text, seed=index, max_frames=6) for index, text in enumerate(TEXTS)]
+    alone = [np.concatenate(list(engine.stream(request))) for request in asked]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        together = list(pool.map(lambda request: np.concatenate(list(engine.stream(request))), asked))
+    for one, other in zip(together, alone, strict=True):
+        assert_same_sound(one, other)
+
+
+def test_a_stream_that_draws_otherwise_waits_for_those_that_are_open(load: Loader, tiny_codec: Codec) -> None:
+    engine = load(codec=tiny_codec, slots=2)
+    stream, other = (engine.stream(SpeechRequest("Hello.", max_frames=3), temperature=t) for t in (0.5, 0.9))
+    next(stream)
+    with pytest.raises(ModelError, match="another temperature or top_k is open"):
+        next(other)
+    stream.close()
+    assert ending(engine.stream(SpeechRequest("Hello.", max_frames=3), temperature=0.9)) == "length"
 
 
 def test_devices_and_dtypes_that_are_not_there_are_named(load: Loader, checkpoints: Any) -> None:
