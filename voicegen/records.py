@@ -182,6 +182,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeRecord:
+    """What is kept of every take of a row: the seed that drew it, and what it was worth.
+
+    `excess` is how far it is from being ok; `reason` names its faults, without the values.
+    """
+
+    attempt: int
+    seed: int
+    status: Status
+    excess: float = 0.0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestRow:
     """What the ledger keeps of a finished row. The manifest joins it with the row's input: its id, its question, ..."""
 
@@ -197,6 +211,8 @@ class ManifestRow:
     error: str | None = None
     finish_reason: FinishReason | None = None
     attempts: int = 1
+    began: int | None = None  # first attempt of the session that finished the row; None: `attempts`
+    takes: Sequence[TakeRecord] = ()
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     chat_seconds: float | None = None

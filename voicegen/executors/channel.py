@@ -1,4 +1,7 @@
-"""A bounded queue between two stages that can also end, and can be given up from either side."""
+"""Bounded queues between two stages that can also end, and can be given up from either side.
+
+A `Round` is one whose items may come back to it.
+"""
 
 from __future__ import annotations
 
@@ -91,3 +94,50 @@ class Channel(Generic[Item]):
             self._abandoned = True
             self._items.clear()
             self._changed.notify_all()
+
+
+class Round(Channel[Item]):
+    """A channel whose items may be put back by who comes after: it ends when it is closed and each is done with."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._on_their_way = 0  # put, and not done with
+        self._no_more = False
+
+    def put(self, item: Item) -> None:
+        """Adds a new item, waiting for room.
+
+        Raises:
+            Abandoned: the channel was given up.
+        """
+        with self._changed:
+            super().put(item)
+            self._on_their_way += 1
+
+    def put_back(self, item: Item) -> None:
+        """Adds an item once more, before all others and without waiting, whether there is room or not.
+
+        Raises:
+            Abandoned: the channel was given up.
+        """
+        with self._changed:
+            if self._abandoned:
+                raise Abandoned
+            self._items.appendleft(item)
+            self._changed.notify_all()
+
+    def done(self) -> None:
+        """Says that an item will not come back."""
+        with self._changed:
+            self._on_their_way -= 1
+            self._end()
+
+    def close(self) -> None:
+        """Says that no new item will be put; those on their way may still come back."""
+        with self._changed:
+            self._no_more = True
+            self._end()
+
+    def _end(self) -> None:
+        if self._no_more and not self._on_their_way:
+            super().close()

@@ -38,8 +38,8 @@ class Watch(Protocol):
         """A question was answered, or failed to be."""
         ...
 
-    def spoken(self, outcome: Outcome) -> None:
-        """An answer was spoken, or failed to be."""
+    def heard(self, record: Script | Outcome) -> None:
+        """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
         ...
 
     def written(self, entries: Sequence[Entry]) -> None:

@@ -1,22 +1,31 @@
-"""The stages side by side in this process: asking on the main thread, speaking and writing on one of their own each.
+"""The stages side by side in this process: asking on the main thread, the others on one of their own each.
 
 MLX ties its streams to the thread that made them, and signals arrive on the main thread: so that is where the chat
 model works. Queues between the stages are bounded, so memory does not grow with the input.
+
+A take that is not good goes back from listening to speaking. No two stages can wait for each other all the same: what
+goes back never waits for room, so listening waits for writing alone, and writing for nobody. Memory stays bounded: a
+row begins its round only where there is room in the queue to speaking, so all that go round fit in queues and model.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from typing import Any
 
 from voicegen import build
-from voicegen.executors.channel import Abandoned, Channel, Ended
+from voicegen.executors.channel import Abandoned, Channel, Ended, Round
 from voicegen.executors.job import Job, Watch
 from voicegen.pipeline.outcome import Outcome
-from voicegen.pipeline.stages import Script, SpeechFeed, ask, unasked
+from voicegen.pipeline.stages import Script, SpeechFeed, Take, ask, listen, unasked
 from voicegen.pipeline.writer import Writer
 from voicegen.protocols import AnswerModel, SpeechModel
+from voicegen.quality.listener import Listener
+
+LISTEN_GROUP = 32
+"""Takes listened to together, at the most."""
 
 WRITE_GROUP = 64
 """WAVs made durable together, at the most, before their ledger lines are."""
@@ -45,9 +54,9 @@ class LocalExecutor:
         watch.loaded("chat", answer_model.info)
         speech_model = build.speech_model(job.config)
         watch.loaded("tts", speech_model.info)
-        watch.started()
-        with closing(job.writer(self._name)) as writer:
-            _LocalRun(job, watch, answer_model, speech_model, writer, self._queue_size).run()
+        with Listener(job.config.quality) as listener, closing(job.writer(self._name)) as writer:
+            watch.started()
+            _LocalRun(job, watch, answer_model, speech_model, listener, writer, self._queue_size).run()
 
 
 class _LocalRun:
@@ -57,6 +66,7 @@ class _LocalRun:
         watch: Watch,
         answer_model: AnswerModel,
         speech_model: SpeechModel,
+        listener: Listener,
         writer: Writer,
         queue_size: int,
     ) -> None:
@@ -64,14 +74,17 @@ class _LocalRun:
         self._watch = watch
         self._answer_model = answer_model
         self._speech_model = speech_model
+        self._listener = listener
         self._writer = writer
-        self._to_speak: Channel[Script] = Channel(queue_size)
+        self._to_speak: Round[Script] = Round(queue_size)
+        self._to_listen: Channel[Take] = Channel(queue_size)
         self._to_write: Channel[Outcome] = Channel(queue_size)
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        speaking = self._start("speaking", self._speak)
-        writing = self._start("writing", self._write)
+        speaking = self._start("speaking", self._speak, self._to_speak)
+        listening = self._start("listening", self._listen, self._to_speak, self._to_listen)
+        writing = self._start("writing", self._write, self._to_speak, self._to_listen, self._to_write)
         try:
             self._ask()
             self._to_speak.close()
@@ -79,15 +92,19 @@ class _LocalRun:
         except Abandoned:
             pass  # another stage failed, and `_error` says how
         finally:
-            # Also on the way out of an interruption: takes that are made are written, the others are given up.
+            # Also on the way out of an interruption: good takes that are made are written, the others are given up.
             self._to_speak.abandon()
             speaking.join()
+            self._to_listen.close()
+            listening.join()
             self._to_write.close()
             writing.join()
         if self._error is not None:
             raise self._error
 
-    def _start(self, name: str, stage: Callable[[], None]) -> threading.Thread:
+    def _start(self, name: str, stage: Callable[[], None], *up_to_it: Channel[Any]) -> threading.Thread:
+        """Starts a stage; where it ends early, the channels up to it are given up, and so the stages before it end."""
+
         def guarded() -> None:
             try:
                 stage()
@@ -95,9 +112,8 @@ class _LocalRun:
                 pass
             except BaseException as error:
                 self._error = self._error or error
-                self._to_speak.abandon()
-                if name == "writing":
-                    self._to_write.abandon()
+                for channel in up_to_it:
+                    channel.abandon()
 
         thread = threading.Thread(target=guarded, name=f"voicegen-{name}")
         thread.start()
@@ -123,9 +139,23 @@ class _LocalRun:
             except Ended:
                 raise StopIteration from None
 
-        for outcome in SpeechFeed(take).outcomes(self._speech_model):
-            self._watch.spoken(outcome)
-            self._to_write.put(outcome)
+        for made in SpeechFeed(take).takes(self._speech_model):
+            self._to_listen.put(made)
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                group = self._to_listen.get_batch(LISTEN_GROUP)
+            except Ended:
+                return
+            for record in listen(group, self._listener.hear, self._job.config.quality.max_attempts):
+                self._watch.heard(record)
+                if isinstance(record, Outcome):
+                    self._to_write.put(record)
+                    self._to_speak.done()
+                else:
+                    with suppress(Abandoned):  # of an interrupted run: the row is left for the next session
+                        self._to_speak.put_back(record)
 
     def _write(self) -> None:
         while True:

@@ -43,6 +43,7 @@ class Tally:
         self.began = time.monotonic()
         self.asked = 0
         self.spoken = 0
+        self.made_again = 0  # takes that were not good
         self.written = 0
         self.audio_seconds = 0.0  # spoken
         self.completion_tokens = 0
@@ -97,12 +98,15 @@ class ProgressDisplay:
             if record.answer is not None:
                 self.tally.completion_tokens += record.answer.completion_tokens
 
-    def spoken(self, outcome: Outcome) -> None:
-        """An answer was spoken, or failed to be."""
+    def heard(self, record: Script | Outcome) -> None:
+        """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
         with self.tally.lock:
+            if isinstance(record, Script):
+                self.tally.made_again += 1
+                return
             self.tally.spoken += 1
-            if outcome.speech is not None:
-                self.tally.audio_seconds += outcome.speech.duration
+            if record.speech is not None:
+                self.tally.audio_seconds += record.speech.duration
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
@@ -135,7 +139,7 @@ class ProgressDisplay:
         failed = tally.written - min(tally.written, tally.spoken)  # failed before they could be spoken
         texts = (
             f"{tally.asked / tally.seconds:.1f} rows/s, {tally.completion_tokens / tally.seconds:.0f} tokens/s",
-            f"{tally.audio_seconds / tally.seconds:.1f} s of audio/s",
+            f"{tally.audio_seconds / tally.seconds:.1f} s of audio/s, {tally.made_again} made again",
             f"{_clock(self._time_left())} left",
         )
         for bar, count, text in zip(bars, (tally.asked, tally.spoken + failed, tally.written), texts, strict=True):

@@ -77,9 +77,9 @@ class RunWatch:
         """A question was answered, or failed to be."""
         self._display.asked(record)
 
-    def spoken(self, outcome: Outcome) -> None:
-        """An answer was spoken, or failed to be."""
-        self._display.spoken(outcome)
+    def heard(self, record: Script | Outcome) -> None:
+        """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
+        self._display.heard(record)
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""

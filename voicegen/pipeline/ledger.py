@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any, get_args
 
 from voicegen.errors import OutputError
-from voicegen.records import Clip, ManifestRow, Status
+from voicegen.records import Clip, ManifestRow, Status, TakeRecord
 from voicegen.store import Place, Store
 
 LEDGER = "ledger"
@@ -27,6 +27,7 @@ _ABSENT = 255
 _OFFSET_BITS = 40  # of a place, the file's number being above
 _ROW_FIELDS = tuple(field.name for field in dataclass_fields(ManifestRow))
 _CLIP_FIELDS = tuple(field.name for field in dataclass_fields(Clip))
+_TAKE_FIELDS = tuple(field.name for field in dataclass_fields(TakeRecord))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class Ledger:
         self._place = array("Q")  # by row: the number of a file, and where in it the line starts
         self._seconds = array("f")  # by row: of audio
         self._bytes = array("Q")  # by row: of its WAV; 0 where that is not known
-        self._attempts = array("H")  # by row: takes made of it
+        self._attempts = array("H")  # by row: the last attempt at it
+        self._began = array("H")  # by row: the first attempt of the session that finished it
         names = sorted((self._session(name), name) for name in store.names(LEDGER) if name.endswith(".jsonl"))
         self.session = names[-1][0] + 1 if names else 0
         for _, name in names:
@@ -136,31 +138,39 @@ class Ledger:
         return self._bytes[index]
 
     def attempt(self, index: int) -> int:
-        """Which attempt at the row the one is that is on record or, if it was forgotten, to be made; from 1."""
+        """Which attempt at a row that is not finished is to be made next, from 1."""
         return max(self._attempts[index], 1) if index < len(self._attempts) else 1
 
     def forget(self, index: int, *, redraw: bool = False) -> None:
         """Lets the row be done again in this session; its old line stays until a new one replaces it.
 
-        With `redraw` that is another attempt; without, the same one.
+        With `redraw` by other attempts; without, by the same ones as then.
         """
         self._status[index] = _ABSENT
-        if redraw:
-            self._attempts[index] = self.attempt(index) + 1
+        self._attempts[index] = self._attempts[index] + 1 if redraw else self._began[index]
+
+    def earlier_takes(self, index: int) -> list[TakeRecord]:
+        """Takes that are on record of a row that is done again, but for those that are made again."""
+        if self.attempt(index) == 1:
+            return []
+        row = self._at([self._place[index]])[index]
+        return [take for take in row.takes if take.attempt < self.attempt(index)]
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Takes down what a `LedgerWriter` has added."""
         for entry in entries:
             row, clip = entry.row, entry.row.clip
             seconds, size = (clip.duration, clip.num_bytes) if clip else (0.0, 0)
-            self._note(row.index, row.status, entry.place, seconds, size, row.attempts)
+            self._note(row.index, row.status, entry.place, seconds, size, row.attempts, row.began)
 
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
         """The finished rows among `indexes`."""
+        return self._at(self._place[index] for index in indexes if self.status(index) is not None)
+
+    def _at(self, places: Iterable[int]) -> dict[int, ManifestRow]:
         names = list(self._files)
-        places = sorted(self._place[index] for index in indexes if self.status(index) is not None)
         found: dict[int, ManifestRow] = {}
-        for number, group in groupby(places, lambda place: place >> _OFFSET_BITS):
+        for number, group in groupby(sorted(places), lambda place: place >> _OFFSET_BITS):
             with self._store.reading(names[number]) as file:
                 for place in group:
                     offset = place & ((1 << _OFFSET_BITS) - 1)
@@ -187,7 +197,8 @@ class Ledger:
                     clip = row.get("clip")
                     seconds = clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
                     size = clip.get("num_bytes", 0) if clip else 0
-                    self._note(row["index"], row["status"], (name, offset), seconds, size, row.get("attempts", 1))
+                    attempts, began = row.get("attempts", 1), row.get("began")
+                    self._note(row["index"], row["status"], (name, offset), seconds, size, attempts, began)
                 except (ValueError, KeyError, TypeError):
                     raise OutputError(
                         f"{self._store}/{name}, line {number}: not a ledger line, so the run cannot go on from it; "
@@ -195,7 +206,9 @@ class Ledger:
                     ) from None
                 offset += len(line)
 
-    def _note(self, index: int, status: Status, place: Place, seconds: float, size: int, attempts: int) -> None:
+    def _note(
+        self, index: int, status: Status, place: Place, seconds: float, size: int, attempts: int, began: int | None
+    ) -> None:
         code = _STATUSES.index(status)
         name, offset = place
         number = self._files.setdefault(name, len(self._files))
@@ -205,11 +218,13 @@ class Ledger:
             self._seconds.extend([0.0] * missing)
             self._bytes.extend([0] * missing)
             self._attempts.extend([0] * missing)
+            self._began.extend([0] * missing)
             self._status.extend(bytes([_ABSENT]) * missing)
         self._place[index] = number << _OFFSET_BITS | offset
         self._seconds[index] = seconds
         self._bytes[index] = size
         self._attempts[index] = attempts
+        self._began[index] = attempts if began is None else began
         self._status[index] = code  # last: who reads meanwhile finds the rest
 
 
@@ -220,6 +235,8 @@ def _to_line(row: ManifestRow) -> bytes:
     fields = {name: value for name in _ROW_FIELDS if (value := getattr(row, name)) not in (None, {}, ())}
     if row.clip is not None:
         fields["clip"] = {name: getattr(row.clip, name) for name in _CLIP_FIELDS}
+    if row.takes:
+        fields["takes"] = [{name: getattr(take, name) for name in _TAKE_FIELDS} for take in row.takes]
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
 
 
@@ -227,4 +244,6 @@ def _from_line(line: bytes) -> ManifestRow:
     fields: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
     if clip := fields.get("clip"):
         fields["clip"] = Clip(**clip)
+    if takes := fields.get("takes"):
+        fields["takes"] = tuple(TakeRecord(**take) for take in takes)
     return ManifestRow(**fields)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicegen.quality.verdict import Verdict
-from voicegen.records import Answer, Clip, Failure, FinishReason, ManifestRow, Question, Speech, Status, Utterance
+from voicegen.records import (
+    Answer,
+    Clip,
+    Failure,
+    FinishReason,
+    ManifestRow,
+    Question,
+    Speech,
+    Status,
+    TakeRecord,
+    Utterance,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A row after its last stage: a `speech` and its `verdict`, or the `failure` that ended it, and what was before.
 
-    A text that may not be spoken has a verdict without a speech.
+    A text that may not be spoken has a verdict without a speech. `takes` are all that were made of it in this session.
     """
 
     index: int
@@ -22,6 +34,7 @@ class Outcome:
     speech: Speech | None = None
     verdict: Verdict | None = None
     failure: Failure | None = None
+    takes: tuple[TakeRecord, ...] = ()
 
     @classmethod
     def of_take(cls, answer: Answer, utterance: Utterance, speech: Speech, verdict: Verdict) -> Outcome:
@@ -31,15 +44,19 @@ class Outcome:
         kept = None if failed else speech
         return cls(utterance.index, answer.question, answer, utterance, kept, verdict, failure)
 
-    def to_row(self, clip: Clip | None, keep_reasoning: bool, attempt: int) -> ManifestRow:
+    def to_row(
+        self, clip: Clip | None, keep_reasoning: bool, attempt: int, earlier: Sequence[TakeRecord] = ()
+    ) -> ManifestRow:
         """The ledger's row.
 
         Args:
             clip: the WAV of a take whose verdict is ok.
             keep_reasoning: whether the answer's reasoning goes in.
-            attempt: at the row, where it did not come as far as an utterance.
+            attempt: at the row, with which this session began.
+            earlier: takes of the row from before this session.
         """
         answer, speech = self.answer, self.speech
+        attempts = self.takes[-1].attempt if self.takes else attempt
         return ManifestRow(
             index=self.index,
             status=self._status(clip),
@@ -52,7 +69,9 @@ class Outcome:
             clip=clip,
             error=self._error(),
             finish_reason=self._finish_reason(),
-            attempts=self.utterance.attempt if self.utterance else attempt,
+            attempts=attempts,
+            began=attempt if attempt != attempts else None,
+            takes=(*earlier, *self.takes),
             prompt_tokens=answer.prompt_tokens if answer else None,
             completion_tokens=answer.completion_tokens if answer else None,
             chat_seconds=round(answer.seconds, 4) if answer else None,

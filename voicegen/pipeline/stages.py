@@ -1,36 +1,66 @@
-"""The stages of a run, each a plain loop over records: ask, say in words, speak.
+"""The stages of a run, each a plain loop over records: ask, say in words, speak, listen.
 
 They know no threads and no queues: an executor gives each its source and takes what it emits.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import take_seed
 from voicegen.protocols import AnswerModel, SpeechModel
-from voicegen.quality.verdict import Verdict, judge
-from voicegen.records import Answer, Failure, Question, Speech, Utterance
+from voicegen.quality.listener import Hearing
+from voicegen.quality.verdict import Verdict
+from voicegen.records import Answer, Failure, Question, Speech, TakeRecord, Utterance
 from voicegen.text.spoken import SpokenForm, spoken_form, too_long
 from voicegen.text.wording import Wording
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """An answer with the utterance that says it: what goes from the asking to the speaking stage."""
+    """An answer with the utterance that says it: what goes to the speaking stage, from asking or once more.
+
+    What was heard of takes that were not good goes along: `takes`, and the `best` of them.
+    """
 
     answer: Answer
     utterance: Utterance
+    takes: tuple[TakeRecord, ...] = ()
+    best: tuple[Speech, Hearing] | None = None
 
     def again(self) -> Script:
         """The same text, for a take at the next attempt."""
         attempt = self.utterance.attempt + 1
         seed = take_seed(self.answer.question.seed, attempt)
         return replace(self, utterance=replace(self.utterance, seed=seed, attempt=attempt))
+
+    def heard(self, speech: Speech, hearing: Hearing) -> Script:
+        """The same with another take that was listened to; of those that are equally bad, the first is the best."""
+        verdict, utterance = hearing.verdict, self.utterance
+        record = TakeRecord(
+            utterance.attempt, utterance.seed, verdict.status, verdict.excess, verdict.faults or verdict.reason
+        )
+        better = self.best is None or verdict.badness < self.best[1].verdict.badness
+        best = (speech, hearing) if better else self.best
+        return replace(self, takes=(*self.takes, record), best=best)
+
+    def outcome(self) -> Outcome:
+        """The row that the best take is of."""
+        assert self.best is not None
+        speech, hearing = self.best
+        outcome = Outcome.of_take(self.answer, self.utterance, speech, hearing.verdict)
+        return replace(outcome, takes=self.takes)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A script as it was spoken, or why it was not: what goes from the speaking to the listening stage."""
+
+    script: Script
+    record: Speech | Failure
 
 
 def ask(
@@ -66,63 +96,65 @@ def to_script(answer: Answer, wording: Wording, attempt: int = 1) -> Script | Ou
 
 
 class SpeechFeed:
-    """Feeds a `SpeechModel` with scripts, puts each take back with its script, and has takes made again.
+    """Feeds a `SpeechModel` with scripts, and puts each take together with its script.
 
     Args:
         take: gives the next script; `wait=False` gives None when there is none at the moment. Ends by `StopIteration`.
-        judge: says what a take is worth.
-        max_attempts: takes of a row, at the most; one that may be better the next time is made again at once.
     """
 
-    def __init__(
-        self,
-        take: Callable[[bool], Script | None],
-        judge: Callable[[Speech], Verdict] = judge,
-        max_attempts: int = 1,
-    ) -> None:
+    def __init__(self, take: Callable[[bool], Script | None]) -> None:
         self._take = take
-        self._judge = judge
-        self._max_attempts = max_attempts
-        self._attempts: Counter[int] = Counter()
         self._in_flight: dict[int, Script] = {}
-        self._again: deque[Script] = deque()
 
     def utterances(self) -> Iterator[Utterance | None]:
-        """What the model pulls: waits for a script only while the model has nothing in hand.
-
-        It does not end before the last take is judged, as any of them may come back.
-        """
-        ended = False
+        """What the model pulls: waits for a script only while the model has nothing in hand."""
         while True:
-            script = self._again.popleft() if self._again else None
-            if script is None and not ended:
-                try:
-                    script = self._take(not self._in_flight)
-                except StopIteration:
-                    ended = True
+            try:
+                script = self._take(not self._in_flight)
+            except StopIteration:
+                return
             if script is not None:
                 self._in_flight[script.utterance.index] = script
-                yield script.utterance
-            elif ended and not self._in_flight:
-                return
-            else:
-                yield None
+            yield None if script is None else script.utterance
 
-    def outcomes(self, model: SpeechModel) -> Iterator[Outcome]:
+    def takes(self, model: SpeechModel) -> Iterator[Take]:
         """Speaks everything, in completion order."""
         for record in model.speak(self.utterances()):
-            if isinstance(record, Failure):
-                script = self._in_flight.pop(record.index)
-                answer = script.answer
-                yield Outcome(record.index, answer.question, answer, script.utterance, failure=record)
-                continue
-            script = self._in_flight.pop(record.utterance.index)
-            verdict = self._judge(record)
-            self._attempts[record.utterance.index] += 1
-            if verdict.again and self._attempts[record.utterance.index] < self._max_attempts:
-                self._again.append(script.again())
-            else:
-                yield Outcome.of_take(script.answer, script.utterance, record, verdict)
+            index = record.index if isinstance(record, Failure) else record.utterance.index
+            yield Take(self._in_flight.pop(index), record)
+
+
+def listen(
+    takes: Sequence[Take], hear: Callable[[Sequence[Speech]], Sequence[Hearing]], max_attempts: int
+) -> list[Script | Outcome]:
+    """Has takes listened to; returns for each, in order, how its row ended, or the script for another take.
+
+    Args:
+        takes: of different rows.
+        hear: what was heard of each of several takes.
+        max_attempts: takes of a row, at the most; of those that are not good, the best is kept.
+    """
+    hearings = iter(hear([take.record for take in takes if isinstance(take.record, Speech)]))
+    return [
+        _unspoken(take.script, take.record)
+        if isinstance(take.record, Failure)
+        else _heard(take.script, take.record, next(hearings), max_attempts)
+        for take in takes
+    ]
+
+
+def _heard(script: Script, speech: Speech, hearing: Hearing, max_attempts: int) -> Script | Outcome:
+    script = script.heard(speech, hearing)
+    if hearing.verdict.again and len(script.takes) < max_attempts:
+        return script.again()
+    return script.outcome()
+
+
+def _unspoken(script: Script, failure: Failure) -> Outcome:
+    """The row ends as it was before, where there was a take; else it failed."""
+    if script.best is not None:
+        return script.outcome()
+    return Outcome(failure.index, script.answer.question, script.answer, script.utterance, failure=failure)
 
 
 def unasked(question: Question | None, failure: Failure) -> Outcome:

@@ -8,7 +8,7 @@ from voicegen.audio.wav import encode_clip
 from voicegen.bounds import Subtype
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
-from voicegen.records import Clip
+from voicegen.records import Clip, ManifestRow
 from voicegen.store import Store
 
 
@@ -36,7 +36,7 @@ class Writer:
     ) -> None:
         self._store = store
         self._lines = LedgerWriter(store, ledger.session, name)
-        self._attempt = ledger.attempt
+        self._ledger = ledger
         self._audio_path = audio_path
         self._subtype = subtype
         self._keep_reasoning = keep_reasoning
@@ -50,13 +50,15 @@ class Writer:
         """
         encoded = [self._encoded(outcome) for outcome in outcomes]
         self._store.put([(clip.path, wav) for _, clip, wav in encoded if clip is not None])
-        return self._lines.append(
-            [outcome.to_row(clip, self._keep_reasoning, self._attempt(outcome.index)) for outcome, clip, _ in encoded]
-        )
+        return self._lines.append([self._row(outcome, clip) for outcome, clip, _ in encoded])
 
     def close(self) -> None:
         """Ends the ledger's file."""
         self._lines.close()
+
+    def _row(self, outcome: Outcome, clip: Clip | None) -> ManifestRow:
+        attempt, earlier = self._ledger.attempt(outcome.index), self._ledger.earlier_takes(outcome.index)
+        return outcome.to_row(clip, self._keep_reasoning, attempt, earlier)
 
     def _encoded(self, outcome: Outcome) -> tuple[Outcome, Clip | None, bytes]:
         """The outcome, and the clip and WAV bytes of an acceptable take."""

@@ -25,12 +25,19 @@ class Verdict:
     Attributes:
         again: whether another attempt may be better.
         excess: how far the take is from being ok, 0 being ok: of several bad takes the one with the least is kept.
+        faults: the reason without the values, by which takes are counted; None: it has none.
     """
 
     status: Literal["ok", "rejected", "failed"] = "ok"
     reason: str | None = None
     again: bool = False
     excess: float = 0.0
+    faults: str | None = None
+
+    @property
+    def badness(self) -> tuple[bool, float]:
+        """Orders verdicts, the best first: what is no audio comes last."""
+        return self.status == "failed", self.excess
 
 
 def judge(speech: Speech) -> Verdict:
@@ -58,6 +65,7 @@ def judge_by(scores: Scores, rules: Iterable[tuple[Measurement, Bounds]]) -> Ver
         "; ".join(reasons),
         again=all(bounds.then == "retry" for _, bounds in broken),
         excess=sum(bounds.excess(_number(scores, measurement)) for measurement, bounds in broken),
+        faults="; ".join(measurement.fault for measurement, _ in broken),
     )
 
 

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from voicegen.executors.channel import Abandoned, Channel, Ended
+from voicegen.executors.channel import Abandoned, Channel, Ended, Round
 
 
 def in_thread(function):
@@ -72,3 +72,52 @@ def test_giving_up_wakes_a_waiting_sender_and_a_waiting_receiver():
     for thread in threads:
         thread.join(5)
     assert len(woken) == 2
+
+
+def test_a_round_ends_only_when_nothing_is_on_its_way_in_it_any_more():
+    channel = Round(2)
+    channel.put("a")
+    channel.put("b")
+    channel.close()
+    assert [channel.get(), channel.get()] == ["a", "b"]
+    assert channel.get(wait=False) is None
+    channel.done()
+    channel.put_back("b again")
+    assert channel.get() == "b again"
+    channel.done()
+    with pytest.raises(Ended):
+        channel.get()
+
+
+def test_what_comes_back_waits_for_no_room_and_goes_before_the_others():
+    channel = Round(1)
+    channel.put("a")
+    channel.put_back("b")
+    assert [channel.get(), channel.get()] == ["b", "a"]
+
+
+def test_the_end_of_a_round_wakes_who_waits_for_what_might_have_come_back():
+    ended = []
+
+    def wait():
+        try:
+            channel.get()
+        except Ended:
+            ended.append(True)
+
+    channel = Round(1)
+    channel.put("a")
+    channel.get()
+    channel.close()
+    waiting = in_thread(wait)
+    channel.done()
+    waiting.join(5)
+    assert ended == [True]
+
+
+def test_a_round_that_was_given_up_takes_nothing_back():
+    channel = Round(1)
+    channel.put("a")
+    channel.abandon()
+    with pytest.raises(Abandoned):
+        channel.put_back("a")

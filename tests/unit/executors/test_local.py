@@ -11,12 +11,15 @@ from voicegen.executors.job import Job
 from voicegen.executors.local import LocalExecutor
 from voicegen.job.composing import compose
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import Plan
+from voicegen.pipeline.plan import Plan, take_seed
+from voicegen.pipeline.stages import Script
 from voicegen.protocols import Traits
 from voicegen.records import Answer, Failure, ModelInfo, Speech
+from voicegen.seeds import derived_seed
 from voicegen.store import Store
 
 RATE = 8_000
+SETTINGS = ["preset=fake", "quality=off", "quality.max_attempts=3"]  # takes are good unless their model says otherwise
 
 
 class Echo:
@@ -73,7 +76,7 @@ class Work:
         monkeypatch.setattr("voicegen.build.speech_model", lambda config: speech_model or Hum())
         store = Store(folder)
         self.ledger = Ledger(store)
-        self.job = Job(compose(["preset=fake"]), QuestionFile(folder / "q.csv"), Plan(0, 10_000), store, self.ledger)
+        self.job = Job(compose(SETTINGS), QuestionFile(folder / "q.csv"), Plan(0, 10_000), store, self.ledger)
         self.counts = Counter()
         self.threads = set()
 
@@ -86,8 +89,8 @@ class Work:
     def asked(self, record):
         self._count("asked")
 
-    def spoken(self, outcome):
-        self._count("spoken")
+    def heard(self, record):
+        self._count("made again" if isinstance(record, Script) else "heard")
 
     def written(self, entries):
         self.ledger.add(entries)
@@ -119,11 +122,11 @@ def test_every_row_gets_through_whatever_the_size_of_the_queues(work, tmp_path, 
     done = work(questions(200)).run(queue_size)
     assert done.ledger.count("ok") == 200
     assert len(list((tmp_path / "audio").iterdir())) == 200
-    assert done.counts == {"chat": 1, "tts": 1, "asked": 200, "spoken": 200, "written": 200}
+    assert done.counts == {"chat": 1, "tts": 1, "asked": 200, "heard": 200, "written": 200}
 
 
 def test_the_stages_work_in_threads_of_their_own_and_the_chat_model_on_the_caller_s(work):
-    assert work(questions(5)).run().threads == {"MainThread", "voicegen-speaking", "voicegen-writing"}
+    assert work(questions(5)).run().threads == {"MainThread", "voicegen-listening", "voicegen-writing"}
 
 
 def test_speaking_begins_when_the_first_answer_is_ready(work):
@@ -210,3 +213,81 @@ def test_a_slow_stage_holds_the_ones_before_it_back(work):
     watched = work(questions(300), speech_model=Watching())
     watched.run(queue_size=5)
     assert max(ahead) <= 5 + 5 + 3
+
+
+class Fickle(Hum):
+    """Cuts takes of the seeds in `cut`; speaks some at a time, and remembers the seeds that it was given, by row."""
+
+    def __init__(self, cut=(), at_a_time=3):
+        super().__init__()
+        self.cut = cut
+        self.at_a_time = at_a_time
+        self.seeds = {}
+
+    def speak(self, utterances):
+        in_hand = []
+        for utterance in utterances:
+            if utterance is not None:
+                in_hand.append(utterance)
+            if in_hand and (utterance is None or len(in_hand) == self.at_a_time):
+                yield self._take(in_hand.pop(0))
+        yield from map(self._take, in_hand)
+
+    def _take(self, utterance):
+        self.seeds.setdefault(utterance.index, []).append(utterance.seed)
+        return Speech(
+            utterance, np.full(800, 0.1, np.float32), RATE, "length" if utterance.seed in self.cut else "stop"
+        )
+
+
+def cut_takes(rows):
+    """The seeds of the first takes of every fourth row, and of all takes of every tenth."""
+    once = {take_seed(derived_seed(0, row), 1) for row in range(0, rows, 4)}
+    always = {take_seed(derived_seed(0, row), attempt) for row in range(0, rows, 10) for attempt in (1, 2, 3)}
+    return once | always
+
+
+@pytest.mark.parametrize("queue_size", [1, 4, 1000])
+@pytest.mark.parametrize("at_a_time", [1, 8, 300])
+def test_takes_that_are_not_good_come_round_again_whatever_is_in_flight(work, queue_size, at_a_time):
+    model = Fickle(cut_takes(200), at_a_time)
+    done = work(questions(200), speech_model=model).run(queue_size)
+    assert (done.ledger.count("ok"), done.ledger.count("rejected")) == (180, 20)
+    for row, record in done.ledger.get(range(200)).items():
+        attempts = 3 if row % 10 == 0 else 2 if row % 4 == 0 else 1
+        assert record.attempts == attempts
+        assert [take.attempt for take in record.takes] == list(range(1, attempts + 1))
+        assert [take.status for take in record.takes[:-1]] == ["rejected"] * (attempts - 1)
+        assert model.seeds[row] == [take.seed for take in record.takes]
+        assert model.seeds[row] == [take_seed(derived_seed(0, row), attempt + 1) for attempt in range(attempts)]
+    assert done.counts["made again"] == sum(map(len, model.seeds.values())) - 200
+
+
+def test_every_take_bad_in_a_queue_of_one_still_ends(work):
+    done = work(questions(50), speech_model=Hum(dict.fromkeys(range(50), "runaway"))).run(queue_size=1)
+    assert done.ledger.count("rejected") == 50
+
+
+def test_an_interruption_leaves_rows_that_were_to_be_made_again_for_the_next_session(work):
+    stopped = work(questions(100), answer_model=Echo(stop_at=60), speech_model=Fickle(cut_takes(100)))
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    assert 0 < len(stopped.ledger) <= 60
+    done = work(questions(100), speech_model=Fickle(cut_takes(100))).run()
+    assert (done.ledger.count("ok"), done.ledger.count("rejected")) == (90, 10)
+    assert all(
+        record.attempts == (3 if row % 10 == 0 else 2 if row % 4 == 0 else 1)
+        for row, record in done.ledger.get(range(100)).items()
+    )
+
+
+def test_a_listener_that_breaks_ends_the_run(work, monkeypatch):
+    def broken(_self, _takes):
+        raise RuntimeError("the recognizer is gone")
+
+    monkeypatch.setattr("voicegen.executors.local.Listener.hear", broken)
+    deaf = work(questions(10_000))
+    with pytest.raises(RuntimeError, match="the recognizer is gone"):
+        deaf.run()
+    assert len(deaf.ledger) == 0
+    assert deaf.answer_model.pulled < 100

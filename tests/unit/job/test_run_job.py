@@ -10,9 +10,11 @@ from tests.question_files import jsonl_file
 from voicegen.chat.echo import EchoAnswerModel
 from voicegen.errors import InputError, ModelError, OutputError
 from voicegen.job.summary import print_summary
+from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import take_seed
 from voicegen.records import Failure
 from voicegen.seeds import derived_seed
+from voicegen.store import Store
 from voicegen.tts.tone import ToneSpeech
 
 
@@ -42,7 +44,7 @@ def run(tmp_path, monkeypatch):
 
     def run(model, *words):
         monkeypatch.setattr("voicegen.build.speech_model", lambda config: model)
-        summary = voicegen.run("preset=fake", "questions.path=q.csv", "name=r", *words)
+        summary = voicegen.run("preset=fake", "quality=off", "questions.path=q.csv", "name=r", *words)
         return summary, manifest_rows(tmp_path / "outputs" / "r")
 
     return run
@@ -85,6 +87,24 @@ def test_a_take_of_a_later_attempt_is_made_again_the_same(run, tmp_path):
     (tmp_path / "outputs" / "r" / before[2]["audio_path"]).unlink()
     _, after = run(Reluctant())
     assert after == before
+
+
+def test_takes_that_are_not_good_are_made_again_in_the_same_session_and_all_are_on_record(run, tmp_path):
+    first = [derived_seed(0, index) for index in range(10)]
+    never = [take_seed(first[3], attempt) for attempt in range(1, 7)]
+    model = Reluctant(cut=[first[2], *never])
+    summary, rows = run(model, "quality.max_attempts=3")
+    assert (summary.ok, summary.rejected) == (9, 1)
+    assert [row["attempts"] for row in rows[:5]] == [1, 1, 2, 3, 1]
+    summary, rows = run(model, "quality.max_attempts=3", "retry_failed=true")
+    assert (summary.rejected, rows[3]["attempts"]) == (1, 6)
+    takes = Ledger(Store(tmp_path / "outputs" / "r")).get([2, 3])
+    assert [(take.attempt, take.status) for take in takes[2].takes] == [(1, "rejected"), (2, "ok")]
+    assert [(take.attempt, take.seed) for take in takes[3].takes] == list(enumerate(never, 1))
+    (tmp_path / "outputs" / "r" / rows[2]["audio_path"]).unlink()
+    run(model, "quality.max_attempts=3")
+    again = Ledger(Store(tmp_path / "outputs" / "r")).get([2, 3])
+    assert (again[2].clip, again[2].takes, again[3].takes) == (takes[2].clip, takes[2].takes, takes[3].takes)
 
 
 def test_reasons_are_counted_as_the_rows_are_in_all_sessions(run, capsys):

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from tests.marvis_checkpoints import write_checkpoint
+from voicegen.executors.channel import Ended, Round
 from voicegen.pipeline.plan import take_seed
-from voicegen.pipeline.stages import SpeechFeed, to_script
+from voicegen.pipeline.stages import Script, SpeechFeed, listen, to_script
+from voicegen.quality.listener import Hearing
 from voicegen.quality.verdict import Verdict, judge
-from voicegen.records import Answer, Question
+from voicegen.records import Answer, Failure, Question, TakeRecord
 from voicegen.seeds import derived_seed
 from voicegen.text.wording import IN_ENGLISH
 from voicegen.tts.long_text import LongTextSpeech
@@ -38,9 +40,26 @@ def scripts():
 
 
 def spoken(model, judge, max_attempts=1):
-    """The outcomes by row; the scripts are ready at once, and then no more come."""
-    waiting = scripts()
-    outcomes = list(SpeechFeed(lambda _wait: next(waiting), judge, max_attempts).outcomes(model))
+    """The outcomes by row; the scripts are ready at once, and then only those come that are made again."""
+    waiting = Round(len(WORDS))
+    for script in scripts():
+        waiting.put(script)
+    waiting.close()
+
+    def take(wait):
+        try:
+            return waiting.get(wait=wait)
+        except Ended:
+            raise StopIteration from None
+
+    outcomes = []
+    for made in SpeechFeed(take).takes(model):
+        (record,) = listen([made], lambda takes: [Hearing(judge(speech)) for speech in takes], max_attempts)
+        if isinstance(record, Script):
+            waiting.put_back(record)
+        else:
+            outcomes.append(record)
+            waiting.done()
     assert len(outcomes) == len({outcome.index for outcome in outcomes})
     return {outcome.index: outcome for outcome in outcomes}
 
@@ -54,34 +73,63 @@ def test_a_take_that_is_worth_a_retry_comes_back_while_others_are_in_flight(mode
         takes[utterance.index] += 1
         assert utterance.seed == take_seed(derived_seed(0, utterance.index), utterance.attempt)
         good = utterance.attempt == makes_again.get(utterance.index, 1)
-        return Verdict() if good else Verdict("rejected", "not as it should be", again=True)
+        return Verdict() if good else Verdict("rejected", "not as it should be", again=True, excess=1.0)
 
     outcomes = spoken(model, strict, max_attempts=4)
     assert set(outcomes) == set(range(len(WORDS)))
     expected = {index: makes_again.get(index, 1) for index in outcomes}
     assert dict(takes) == expected
-    assert {index: outcome.utterance.attempt for index, outcome in outcomes.items()} == expected
+    assert {index: len(outcome.takes) for index, outcome in outcomes.items()} == expected
+    assert {index: outcome.takes[-1].status for index, outcome in outcomes.items()} == dict.fromkeys(expected, "ok")
 
 
-def test_after_the_last_attempt_a_row_is_rejected_and_the_last_take_is_the_one_on_record():
+def test_after_the_last_attempt_a_row_is_rejected_and_the_least_bad_take_is_kept_of_all_that_are_on_record():
     def never(speech):
-        return Verdict("rejected", "it hums", again=True)
+        excess = {1: 3.0, 2: 1.0, 3: 1.0, 4: 2.0}[speech.utterance.attempt]
+        return Verdict("rejected", f"it hums by {excess}", again=True, excess=excess, faults="it hums")
 
-    for index, outcome in spoken(ToneSpeech(), never, max_attempts=3).items():
+    for index, outcome in spoken(ToneSpeech(), never, max_attempts=4).items():
         row = outcome.to_row(None, keep_reasoning=False, attempt=1)
-        assert (row.status, row.error, row.attempts) == ("rejected", "it hums", 3)
+        assert (row.status, row.error, row.attempts) == ("rejected", "it hums by 1.0", 4)
         assert row.seed == derived_seed(0, index)
+        assert outcome.speech.utterance.attempt == 2
+        assert row.takes == tuple(
+            TakeRecord(attempt, take_seed(row.seed, attempt), "rejected", excess, "it hums")
+            for attempt, excess in enumerate((3.0, 1.0, 1.0, 2.0), 1)
+        )
 
 
-def test_no_take_is_made_again_unless_the_judge_asks_for_it():
+def test_a_take_that_is_audio_is_kept_before_one_that_is_none_and_no_more_are_made_where_none_may_be_better():
+    def first_none(speech):
+        if speech.utterance.attempt == 1:
+            return Verdict("failed", "no audio", again=True, excess=1.0)
+        return Verdict("rejected", "it hums", again=False, excess=5000.0)
+
+    for outcome in spoken(ToneSpeech(), first_none, max_attempts=4).values():
+        assert (outcome.verdict.reason, len(outcome.takes)) == ("it hums", 2)
+
+
+def test_a_row_whose_second_take_cannot_be_made_keeps_its_first():
+    class Once(ToneSpeech):
+        def speak(self, utterances):
+            for record in super().speak(utterances):
+                index, attempt = record.utterance.index, record.utterance.attempt
+                yield record if attempt == 1 else Failure(index, "tts", "out of breath")
+
+    for outcome in spoken(Once(), lambda _: Verdict("rejected", "it hums", again=True), max_attempts=4).values():
+        assert (outcome.failure, outcome.verdict.reason, len(outcome.takes)) == (None, "it hums", 1)
+
+
+def test_no_take_is_made_again_unless_that_may_help():
     class Cut(ToneSpeech):
         def speak(self, utterances):
             for record in super().speak(utterances):
                 yield replace(record, finish_reason="length")
 
-    for outcome in spoken(Cut(), judge).values():
-        assert outcome.to_row(None, keep_reasoning=False, attempt=1).status == "rejected"
-        assert outcome.utterance.attempt == 1
+    for max_attempts in (1, 2):
+        for outcome in spoken(Cut(), judge, max_attempts).values():
+            assert outcome.to_row(None, keep_reasoning=False, attempt=1).status == "rejected"
+            assert len(outcome.takes) == max_attempts
 
 
 def test_a_row_that_is_resumed_at_a_later_attempt_is_drawn_as_that_attempt_is():
