@@ -10,7 +10,6 @@ link's text, footnote marks, rules, bullets, markers of chats, control character
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,47 +19,20 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from voicegen.text import latex, other_languages
+from voicegen.text.characters import printable
 from voicegen.text.english import in_words
 from voicegen.text.foreign import in_latin, without_foreign
+from voicegen.text.markup import only_markdown
 from voicegen.text.shown import shown
 from voicegen.text.wording import Wording
 
 _URL = re.compile(
     r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)(?:\([^\s<>()]*\)|[^\s<>()])+(?<![.,;:!?\]}'\"”’*_])", re.IGNORECASE
 )
-_REFERENCE = re.compile(r"^ {0,3}\[[^\]\n]+\]:\s*(?=(?:<|\w+://|www\.))", re.MULTILINE)
-_FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
-_TAG_NAMES = (
-    "a|abbr|address|article|aside|audio|b|bdi|bdo|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|"
-    "dd|del|details|dfn|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|"
-    "iframe|img|input|ins|kbd|label|legend|li|link|main|mark|meta|nav|object|ol|option|p|param|picture|pre|q|rp|rt|"
-    "ruby|s|samp|script|section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|"
-    "textarea|tfoot|th|thead|time|title|tr|tt|u|ul|var|video|wbr|"
-    "speak|voice|prosody|emphasis|break|say-as|phoneme|lexicon|metadata|desc"
-)
-_ATTRIBUTE = (
-    r"""\s+(?:[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=]+)|controls|disabled|checked|hidden|open|selected)"""
-)
-_UNREAD = re.compile(rf"<!--|<(script|style)(?:{_ATTRIBUTE})*\s*>", re.IGNORECASE)
-_END_OF_UNREAD = {
-    name: re.compile(end, re.IGNORECASE)
-    for name, end in (("", "-->"), ("script", r"</script\s*>"), ("style", r"</style\s*>"))
-}
-_TAG = re.compile(rf"</?({_TAG_NAMES})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
-_CHAT_MARKER = re.compile(r"<[|｜][^\s<>|｜]{1,40}[|｜]?>|<[^\s<>|｜]{1,40}[|｜]>")
-_PLACEHOLDER = re.compile(r"(?<!\w)(?:<|&lt;)(/?)([^\W\d][\w-]*)(?:>|&gt;)")
-_ESCAPES = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)|\x1b[ -/]*[0-~]"
-)
-_LETTERS_IN_DISGUISE = ("<font>", "<wide>", "<narrow>", "<circle>", "<initial>", "<medial>", "<final>", "<isolated>")
-_LIGATURES_AND_NUMERALS = re.compile("[\ufb00-\ufb06\u2160-\u217f]")
-_NUMBERS_IN_DISCS = "".join(map(chr, range(0x2776, 0x2794)))  # which Unicode decomposes to nothing
-_HALF_WIDTH_JAMO = re.compile("[\uffa0-\uffdc]")  # their full forms would no longer join to syllables
 _LINE = "\x1f"  # stands for a line break of the source, whose own control characters are gone
 _FORMULA = "\ufffc"  # on both sides of the number of a formula that cannot be read
 _UNREAD_FORMULA = re.compile(f"{_FORMULA}(\\d+){_FORMULA}")
 _WRAPPED_AT = 50  # characters: a line as long as this may be prose that goes on in the next
-_TAGS_WITHIN_WORDS = {"a", "b", "em", "i", "mark", "s", "span", "strong", "u"}
 _EMOJI = re.compile(
     "[\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa\u2600-\u266c\u2670-\u27bf\u2b05-\u2b07\u2b1b-\u2b55"
     "\U0001f000-\U0001faff]"
@@ -79,15 +51,12 @@ _PROBLEMS = {
     "foreign": "these letters are not read in {language}: {what}; set tts.language to what is written, or "
     "text.foreign=romanize to have it in Latin letters",
 }
-_NO_MARKUP = re.compile(  # the signs of "5*3*2", "a*b" and ">90%"
-    r"(?<=\d)\*(?=[\d(])|(?<=\b[a-z])\*(?=[a-z\d]\b)|^>(?= ?\d)", re.MULTILINE
-)
 _ITEM_NUMBER = re.compile(r"^\d+\.")
+_PLAIN = re.compile(r"(?![-+=]|\s*\d+[.)](?:\s|$))[^\n\t*_`\[\]<>&\\~|#$^\ufffc]*")  # one paragraph, and no markup
 _STRAY_MARKUP = re.compile(r"\*{2,}|`+|(?<!\w)_{2,}|_{2,}(?!\w)|~{2,}")
 _CODE_OF_WORDS = re.compile(r"[\w .'-]*\w[\w .'-]*(?:\(\))?")
 _EMPTY_BRACKETS = re.compile(r"\(\s*[,;:.]?\s*\)|\[\s*\]|\{\s*\}|<\s*>")
 _SPACE_BEFORE_MARK = re.compile(r"\s+(?=[,;!?](?:\s|$)|[.:](?:\s|$))")
-_JOINERS = "\u200c\u200d"  # letters of some scripts need them
 _TERMINAL = (".", "!", "?", ":", ";", ",", "…", "。", "！", "？", "：", "；", "、", "।", "؟", "—", "–")
 _CLOSING = "\"'”’»)]"
 LONGEST_TEXT = 100_000  # characters: some two hours of speech
@@ -142,13 +111,15 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
         wording: its language, which decides what is put in words and which full stop closes a heading; and more.
     """
     reader = _Reader(wording)
-    worded = latex.replaced(_printable(text).replace(_FORMULA, ""), wording.language, reader.formula)
-    printable = _NO_MARKUP.sub(r"\\\g<0>", worded)
-    unmarked = _CHAT_MARKER.sub(" ", _FOOTNOTE.sub("", _REFERENCE.sub("", printable)))
-    source = _PLACEHOLDER.sub(_named, _TAG.sub(_tag_as_space, _without_unread(unmarked)))
     english = wording.family == "en"
     stop = _FULL_STOPS.get(wording.family, ".")
-    blocks = [clean for block in reader.blocks(_parser().parse(source)) if (clean := reader.tidied(block, stop))]
+    source = printable(text)
+    if _PLAIN.fullmatch(source):
+        found: Iterable[str] = [source]
+    else:
+        worded = latex.replaced(source.replace(_FORMULA, ""), wording.language, reader.formula)
+        found = reader.blocks(_parser().parse(only_markdown(worded)))
+    blocks = [clean for block in found if (clean := reader.tidied(block, stop))]
     if english:
         blocks = [said for block in blocks if (said := in_words(block))]
     else:
@@ -182,55 +153,6 @@ def _parser() -> MarkdownIt:
     """CommonMark with tables; indented text is not code, and `[word]: text` is not a definition: both are answers."""
     rules = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     return rules.disable(["code", "reference", "html_block", "html_inline"])
-
-
-def _printable(text: str) -> str:
-    """Composes accents, undresses letters and drops escape sequences, controls, invisible and private characters."""
-    text = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = unicodedata.normalize("NFC", text if text.isascii() else "".join(map(_plain, text)))
-    return "".join(
-        character
-        for character in text
-        if character in "\n\t" + _JOINERS or character.isprintable() or unicodedata.category(character)[0] == "Z"
-    )
-
-
-def _plain(character: str) -> str:
-    """A letter or digit without its dress; raised and lowered ones and fractions stay, as they mean something else."""
-    if character in _NUMBERS_IN_DISCS:
-        return f"{unicodedata.numeric(character):.0f}"
-    if not character.isalnum() or _HALF_WIDTH_JAMO.match(character):
-        return character
-    dressed = unicodedata.decomposition(character).startswith(_LETTERS_IN_DISGUISE)
-    folds = dressed or _LIGATURES_AND_NUMERALS.match(character)
-    return unicodedata.normalize("NFKC", character) if folds else character
-
-
-def _without_unread(text: str) -> str:
-    """Takes out comments, scripts and style sheets that end; the search for an end that is not there is made once."""
-    pieces: list[str] = []
-    place = 0
-    endless: set[str] = set()
-    for opening in _UNREAD.finditer(text):
-        name = (opening[1] or "").lower()
-        if opening.start() < place or name in endless:
-            continue
-        end = _END_OF_UNREAD[name].search(text, opening.end())
-        if end is None:
-            endless.add(name)
-            continue
-        pieces += [text[place : opening.start()], " "]
-        place = end.end()
-    return "".join([*pieces, text[place:]])
-
-
-def _tag_as_space(tag: re.Match[str]) -> str:
-    return "" if tag[1].lower() in _TAGS_WITHIN_WORDS else " "
-
-
-def _named(placeholder: re.Match[str]) -> str:
-    """A name in angle brackets; that of an end, such as `</answer>`, with its slash."""
-    return f"{placeholder[1]}{placeholder[2]}"
 
 
 def _problem(left_out: Iterable[LeftOut], wording: Wording) -> str | None:
@@ -321,7 +243,7 @@ class _Reader:
             elif child.type == "hardbreak":
                 words.append("\n")
             else:
-                words.append(_printable(child.content))  # an entity may stand for a control character
+                words.append(printable(child.content))  # an entity may stand for a control character
         return "".join(words)
 
     def _inline_code(self, code: str) -> str:

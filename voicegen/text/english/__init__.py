@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import string
 
 from voicegen.text.english import abbreviations, addresses, calendar, notation, quantities
-from voicegen.text.english.rules import Kind
+from voicegen.text.english.rules import About, Kind
 
 _KINDS: tuple[Kind, ...] = (
     notation.KEYS,
@@ -15,18 +16,20 @@ _KINDS: tuple[Kind, ...] = (
     addresses.NAMES,
     quantities.MONEY,
     calendar.DATES,
+    calendar.WEEKDAYS,
     calendar.DURATIONS,
     calendar.YEARS,
     calendar.CLOCK,
     calendar.SINGLE_YEARS,
     abbreviations.ABBREVIATIONS,
+    notation.SALTS,
     notation.CHEMISTRY,
     quantities.MEASURES,
     notation.MATHEMATICS,
     quantities.NUMBERS,
     notation.SIGNS,
 )
-_IS_WORDS = re.compile(r"(?:[a-z]|[ ,!?'’-]|\b[A-Z](?=[a-z]))*")
+_ORDINARY = frozenset(string.ascii_letters + " .,;:!?'’\"“”‘()…—–-\u00a0")
 _SPACES = re.compile(r"[ \t\u00a0\u202f]{2,}")
 _SPACE_BEFORE_MARK = re.compile(r" +(?=[,;!?.:](?:\s|$))")
 
@@ -37,9 +40,17 @@ def in_words(text: str) -> str:
     What comes out is read as it stands: to do it again changes nothing.
     """
     before = None
-    while text != before and not _IS_WORDS.fullmatch(text):
+    while text != before:
         before = text
+        about = _about(text)
         for kind in _KINDS:
-            text = kind.apply(text)
+            if kind.of in about:
+                text = kind.apply(text)
         text = _SPACE_BEFORE_MARK.sub("", _SPACES.sub(" ", text)).strip()
     return text
+
+
+def _about(text: str) -> tuple[About, ...]:
+    if _ORDINARY.issuperset(text):
+        return ("words",)
+    return ("words", "signs", "digits") if any(map(str.isnumeric, text)) else ("words", "signs")

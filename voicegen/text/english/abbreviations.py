@@ -69,7 +69,6 @@ _COUNTED = (
     "scene|type|stage|phase|section|volume|level|class|factor"
 )
 _ROMAN = r"(?=[IVXLCDM]+(?:\b|[a-c]\b))M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
-_ABBREVIATED = alternatives({*_BEFORE_NAMES, *_AFTER_NAMES, *_STREETS, *_BEFORE_NUMBERS, *_ANYWHERE, *_WITHOUT_POINT})
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
@@ -187,8 +186,25 @@ def _initials(name: re.Match[str]) -> str:
     return f"{said}{name['own'] or ''}{stop}"
 
 
+_MARKS_TO_SPACES = str.maketrans(dict.fromkeys(".,;:!?()[]\"'’“”/&-–—0123456789", " "))
+_SHORT = frozenset(re.findall(r"[A-Za-z]{2,}", " ".join([*_BEFORE_NAMES, *_AFTER_NAMES, *_STREETS, *_BEFORE_NUMBERS,
+                                                         *_ANYWHERE, *_WITHOUT_POINT])))  # fmt: skip
+_WITH_A_SIGN = re.compile(r"[./](?:[A-Za-z]|(?<=\b[a-zA-Z][./]) ?[\dIVX§]|(?<=\bw/))")
+_NUMERALS = frozenset("VXLCDM")
+_NAMED = frozenset(f"{_REGNAL}|{_COUNTED}".replace(" ", "|").split("|"))
+_MANY = re.compile("[IVXLCDM]{2,}[a-c]?(?![A-Za-z])")
+
+
+def _is_short(text: str) -> bool:
+    """Whether something may be an abbreviation or a Roman numeral."""
+    words = set(text.translate(_MARKS_TO_SPACES).split())
+    if not (words.isdisjoint(_SHORT) and words.isdisjoint(_NUMERALS)) or _WITH_A_SIGN.search(text):
+        return True
+    return ("I" in words and not words.isdisjoint(_NAMED)) or _MANY.search(text) is not None
+
+
 ABBREVIATIONS = kind(
-    rf"\b(?:{_ABBREVIATED})(?=\W|$)|\b[IVXLCDM]+[a-c]?\b|w/|[A-Z]\.[A-Z]",
+    "words", _is_short,
     _without_point, _street, _title, _after_name, _before_number, _anywhere, _regnal, _century, _counted, _list_number,
     _initials,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicegen.text.english.numbers import cardinal, digits
-from voicegen.text.english.rules import kind, rule
+from voicegen.text.english.rules import kind, number_rule, rule
 
 _MARKS = {
     ".": "dot", "/": "slash", "\\": "backslash", "-": "dash", "_": "underscore", ":": "colon", "@": "at",
@@ -87,7 +87,7 @@ def _domain(address: re.Match[str]) -> str | None:
     return spelled(address[0].rstrip("/"))
 
 
-@rule(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{2,5}|/\d{1,2})?(?![\w.]*\w)")
+@number_rule(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{2,5}|/\d{1,2})?(?![\w.]*\w)")
 def _ip_address(address: re.Match[str]) -> str:
     return re.sub(r"\s+", " ", spelled(address[0]))
 
@@ -124,7 +124,7 @@ def _version(version: re.Match[str]) -> str | None:
     return f"{word} {_dotted(version['first'] + version['rest'])}{suffix}"
 
 
-@rule(r"(?<![\w.,:$€£-])\d+(?:\.\d+){2,}(?![\w]|[.,]\d)")
+@number_rule(r"(?<![\w.,:$€£-])\d+(?:\.\d+){2,}(?![\w]|[.,]\d)")
 def _dotted_numbers(version: re.Match[str]) -> str:
     return _dotted(version[0])
 
@@ -146,7 +146,7 @@ def _telephone(number: re.Match[str]) -> str:
     return f"{'plus ' if number['plus'] else ''}{said}{extension}"
 
 
-@rule(
+@number_rule(
     r"(?<![\w.,])\+ ?\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w]|[.,-]\d)|(?<![\w.,:/$€£-])(?:0\d{1,4}[ -]"
     r"(?:\d{2,4}[ -])*\d{3,}|\d{3}-\d{4})(?![\w-]|[.,]\d)"
 )
@@ -166,7 +166,7 @@ def _code(code: re.Match[str]) -> str:
     return code["what"] + code["gap"] + ", ".join(digits(group) + (" X" if "X" in group else "") for group in groups)
 
 
-@rule(r"(?<!\w)(?P<a>\d{3})-(?P<b>\d{2})-(?P<c>\d{4})(?!\w)")
+@number_rule(r"(?<!\w)(?P<a>\d{3})-(?P<b>\d{2})-(?P<c>\d{4})(?!\w)")
 def _social_security(code: re.Match[str]) -> str:
     return ", ".join(digits(group) for group in code.groups())
 
@@ -222,7 +222,7 @@ def _colour(colour: re.Match[str]) -> str | None:
     return "hash " + " ".join(digits(sign) if sign.isdecimal() else sign.upper() for sign in code)
 
 
-@rule(r"(?<!\w)0x(?P<hex>[0-9a-fA-F]+)(?!\w)|(?<!\w)0b(?P<binary>[01]+)(?!\w)")
+@number_rule(r"(?<!\w)0x(?P<hex>[0-9a-fA-F]+)(?!\w)|(?<!\w)0b(?P<binary>[01]+)(?!\w)")
 def _hexadecimal(code: re.Match[str]) -> str:
     if code["binary"]:
         return f"zero b {digits(code['binary'])}"
@@ -230,14 +230,15 @@ def _hexadecimal(code: re.Match[str]) -> str:
 
 
 ADDRESSES = kind(
-    r"[/\\@]|[.:](?=[\w/])|\b[vV]\d",
+    "words",
+    r"[/\\@.:vV](?:(?<=[/\\@])|(?<=[.:])[\w/]|\d)",
     _url, _mail, _ip_address, _domain, _path, _version, _dotted_numbers, _file,
 )  # fmt: skip
 CODES = kind(
-    r"\d(?:\D{0,2}\d){2}|0[xb]|\d-\d",
+    "digits", r"\d(?:\D{0,2}\d|[xb])",
     _social_security, _code, _zip, _telephone, _international, _hexadecimal,
 )  # fmt: skip
 NAMES = kind(
-    r"[@#_]|[a-z][A-Z]",
+    "words", r"[@#_A-Z](?:(?<=[@#_])|(?<=[a-z][A-Z]))",
     _colour, _handle, _snake_case, _camel_case,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicegen.text.english.numbers import cardinal, digits, ordinal, plural, year
-from voicegen.text.english.rules import alternatives, kind, rule
+from voicegen.text.english.rules import alternatives, kind, number_rule, rule
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -41,12 +41,14 @@ def _numbered(month: str, day: str, written_year: str) -> str | None:
     return _date(MONTHS[first - 1], second, full)
 
 
-@rule(r"(?<![\w/.-])" + _YEAR + r"([-/.])(?P<month>0[1-9]|1[0-2])\2(?P<day>0[1-9]|[12]\d|3[01])(?![\w/-])(?=T\d|\D|$)")
+@number_rule(
+    r"(?<![\w/.-])" + _YEAR + r"([-/.])(?P<month>0[1-9]|1[0-2])\2(?P<day>0[1-9]|[12]\d|3[01])(?![\w/-])(?=T\d|\D|$)"
+)
 def _iso_date(date: re.Match[str]) -> str:
     return _date(MONTHS[int(date["month"]) - 1], int(date["day"]), date["year"])
 
 
-@rule(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-]|\.\d)")
+@number_rule(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-]|\.\d)")
 def _numeric_date(date: re.Match[str]) -> str | None:
     if date[2] in ".-" and len(date[4]) == 2:
         return None  # a version, or three numbers
@@ -91,7 +93,7 @@ def _weekday(day: re.Match[str]) -> str:
     return f"{_DAYS[day['first']]} {'and' if day['to'] == '/' else 'to'} {_DAYS[day['last']]}"
 
 
-@rule(r"(?<![\w.,])(?:(?P<century>1[1-9]|20)(?P<decade>\d)0|['’]?(?P<bare>[2-9])0)['’]?s\b")
+@number_rule(r"(?<![\w.,])(?:(?P<century>1[1-9]|20)(?P<decade>\d)0|['’]?(?P<bare>[2-9])0)['’]?s\b")
 def _decade(decade: re.Match[str]) -> str:
     if decade["bare"]:
         return plural(cardinal(int(decade["bare"]) * 10))
@@ -101,7 +103,7 @@ def _decade(decade: re.Match[str]) -> str:
     return f"{century} {plural(cardinal(int(decade['decade']) * 10))}"
 
 
-@rule(r"(?<![\w.,-])(?P<first>\d{3,4})\s?[-–—]\s?(?P<last>\d{2,4})(?![\w.,-]\w|\w)(?P<era> (?:BC|AD|BCE|CE)\b)?")
+@number_rule(r"(?<![\w.,-])(?P<first>\d{3,4})\s?[-–—]\s?(?P<last>\d{2,4})(?![\w.,-]\w|\w)(?P<era> (?:BC|AD|BCE|CE)\b)?")
 def _years(span: re.Match[str]) -> str | None:
     first, last = int(span["first"]), span["last"]
     if not span["era"] and not (
@@ -124,7 +126,7 @@ def _era(written: str | None) -> str:
     return f" {written.strip()}" if written else ""
 
 
-@rule(
+@number_rule(
     r"(?<![\w.:,-])(?P<hour>[01]?\d|2[0-4])(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)? ?"
     r"(?P<half>[ap])\.?m\b(?:\.(?=\s+[a-z]|,|\)))?\.?",
     re.IGNORECASE,
@@ -138,7 +140,7 @@ def _clock_with_half(time: re.Match[str]) -> str | None:
     return said + ("." if at_end or ends else "")
 
 
-@rule(
+@number_rule(
     r"(?<![\w.:,/-])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?: "
     rf"(?P<zone>{_ZONES})\b)?(?![\w:]|[-–/]\d)"
 )
@@ -149,7 +151,7 @@ def _clock_alone(time: re.Match[str]) -> str:
     return said + (f" {time['zone']}" if time["zone"] else "")
 
 
-@rule(
+@number_rule(
     r"(?<![\w.:,/-])(?P<h1>[01]?\d|2[0-3])(?::(?P<m1>[0-5]\d))?(?: ?(?P<half1>[ap])\.?m\.?)?\s?(?:[-–]|to)\s?"
     r"(?P<h2>[01]?\d|2[0-4])(?::(?P<m2>[0-5]\d))? ?(?P<half>[ap])\.?m\b(?:\.(?!\s*(?:$|[A-Z])))?",
     re.IGNORECASE,
@@ -159,7 +161,9 @@ def _clock_span_with_half(span: re.Match[str]) -> str:
     return f"{first} to {_clock(span['h2'], span['m2'], exact=False)} {span['half'].upper()}M"
 
 
-@rule(r"(?<![\w.:,/-])(?P<h1>[01]?\d|2[0-3]):(?P<m1>[0-5]\d)\s?[-–]\s?(?P<h2>[01]?\d|2[0-4]):(?P<m2>[0-5]\d)(?![\w:])")
+@number_rule(
+    r"(?<![\w.:,/-])(?P<h1>[01]?\d|2[0-3]):(?P<m1>[0-5]\d)\s?[-–]\s?(?P<h2>[01]?\d|2[0-4]):(?P<m2>[0-5]\d)(?![\w:])"
+)
 def _clock_span(span: re.Match[str]) -> str:
     return f"{_clock(span['h1'], span['m1'], exact=True)} to {_clock(span['h2'], span['m2'], exact=True)}"
 
@@ -173,7 +177,7 @@ def _clock(hour: str, minute: str | None, *, exact: bool) -> str:
     return f"{hours} {'oh ' if minute[0] == '0' else ''}{cardinal(int(minute))}"
 
 
-@rule(
+@number_rule(
     r"(?<![\w.,])(?:(?P<h>\d+) ?h(?:rs?)? ?)(?P<m>\d+) ?m(?:in(?:s|utes)?)?(?: ?(?P<s>\d+) ?s(?:ec)?)?\b|(?<![\w.,])"
     r"(?P<m2>\d+) ?m(?:in)? ?(?P<s2>\d+) ?s(?:ec)?\b"
 )
@@ -207,20 +211,23 @@ def _quarter(part: re.Match[str]) -> str:
 
 
 DATES_IN_DIGITS = kind(
-    r"\d[-/.]\d",
+    "digits", r"\d[-/.]\d",
     _iso_date, _numeric_date,
 )  # fmt: skip
 DATES = kind(
-    rf"\b(?i:{'|'.join(name[:3] for name in (*MONTHS, *_DAYS))})",
+    "signs",
+    rf"[JFMASONDTWjfmasondtw](?i:{'|'.join(sorted({name[1:3] for name in (*MONTHS, *_DAYS)}))})",
     _month_and_day, _day_and_month, _month_and_year, _weekday,
 )  # fmt: skip
-DURATIONS = kind(r"\d ?[hm]", _duration)
+WEEKDAYS = kind("words", r"[-–/](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", _weekday)
+DURATIONS = kind("digits", r"\d ?[hm]", _duration)
 YEARS = kind(
-    r"\d0['’]?s\b|\d{3}\s?[-–—]\s?\d|\b(?:BC|CE|AD)|\d(?:BC|CE|AD)",
+    "digits",
+    r"[\dA](?:(?<=\d)(?:0['’]?s\b|\d\d\s?[-–—]\s?\d| ?(?:BC|CE|AD))|D )",
     _decade, _years, _era_year,
 )  # fmt: skip
 CLOCK = kind(
-    r"\d ?[apAP]\.?[mM]\b|\d:\d",
+    "digits", r"\d(?: ?[apAP]\.?[mM]\b|:\d)",
     _clock_span_with_half, _clock_with_half, _clock_span, _clock_alone,
 )  # fmt: skip
-SINGLE_YEARS = kind(r"\d{4}|[QH]\d", _quarter, _year_alone)
+SINGLE_YEARS = kind("digits", r"[\dQH]\d", _quarter, _year_alone)

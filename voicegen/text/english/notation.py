@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 
 from voicegen.text.english.numbers import cardinal, number, ordinal
 from voicegen.text.english.quantities import UNIT, units
-from voicegen.text.english.rules import alternatives, kind, rule
+from voicegen.text.english.rules import alternatives, kind, number_rule, rule
 
 GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
@@ -46,7 +47,8 @@ _ELEMENTS = (
     "He|Li|Be|Ne|Na|Mg|Al|Si|Cl|Ar|Ca|Sc|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|Ga|Ge|As|Se|Br|Kr|Rb|Sr|Zr|Nb|Mo|Ag|Cd|Sn|Sb|Te|Xe|"
     "Cs|Ba|La|Ce|Pt|Au|Hg|Pb|Bi|Rn|Ra|Th|U|H|B|C|N|O|F|P|S|K|V|I|W|Y"
 )
-_UNUSUAL = rf"[^\w\s.,;:!?'\"’“”‘()…—–-]|[{''.join(GREEK)}]|[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿⁱ₀-₉ₙₓ]|\w\["
+_USUAL = frozenset(string.ascii_letters + string.digits + " .,;:!?'\"’“”‘()…—–-\u00a0\u202f")
+_USUAL_MATHS = re.compile(r"[(!\d](?:(?<=\w\()|(?<=[\dn]!)|(?<=\d)(?:[eE]| - \d))")
 _CHARGES = {"+": "plus", "-": "minus", "−": "minus", "⁺": "plus", "⁻": "minus"}
 
 
@@ -130,7 +132,7 @@ def to_the(power: str) -> str:
     return f" to the {ordinal(int(value))}"
 
 
-@rule(r"(?<![\w.])(?P<number>\d+(?:\.\d+)?)[eE](?P<power>[-−+]?\d+)(?!\w)")
+@number_rule(r"(?<![\w.])(?P<number>\d+(?:\.\d+)?)[eE](?P<power>[-−+]?\d+)(?!\w)")
 def _scientific(value: re.Match[str]) -> str:
     return f"{number(value['number'])} times ten to the power of {number(value['power'].lstrip('+'))}"
 
@@ -272,20 +274,23 @@ def _by_its_name(sign: re.Match[str]) -> str | None:
     return f" {unicodedata.name(sign[0], '').lower()} "
 
 
+SALTS = kind("words", _SALTS.search, _formula)
 CHEMISTRY = kind(
-    rf"[A-Z(][a-z]?\)?[\d₀-₉⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻+−^]|\d\s?[\^*⁰¹²³⁴⁵⁶⁷⁸⁹⁻]|{_SALTS.pattern}",
+    "signs",
+    r"[A-Z(\d](?:[a-z]?\)?[\d₀-₉⁺⁻+−^]|[a-z]?\)?[⁰¹²³⁴⁵⁶⁷⁸⁹]|\s?[\^*⁰¹²³⁴⁵⁶⁷⁸⁹⁻])",
     _formula, _power_of_a_number,
 )  # fmt: skip
 KEYS = kind(
-    rf"[+#♯♭<⌘⌥⇧⌃]|\.N|\b[A-F][-−]|(?:{alternatives(_KEYS)})[+-]",
+    "words",
+    r"[+#♯♭<⌘⌥⇧⌃.\-−](?:(?<=[+#♯♭<⌘⌥⇧⌃])|(?<=\.)N|(?<=\b[A-F][-−])|(?<=(?:rl|md|lt|ft|sc|el|on|ol|nd|in|ta|er)-))",
     _keys, _sharp, _plus_plus, _minus_grade, _dot_net, _generic,
 )  # fmt: skip
 MATHEMATICS = kind(
-    _UNUSUAL + r"|\d[eE!]|\w\(|n!|\d - \d",
+    "words", lambda text: not _USUAL.issuperset(text) or _USUAL_MATHS.search(text),
     _raised, _braced_index, _scientific, _root, _power, _function, _factorial, _comparison, _minus, _arithmetic,
     _operator, _lowered,
 )  # fmt: skip
 SIGNS = kind(
-    _UNUSUAL,
+    "signs", lambda text: not _USUAL.issuperset(text),
     _index, _word_slash, _greek, _sign, _by_its_name,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from voicegen.text.english.numbers import cardinal, digits, number, ordinal, plural
-from voicegen.text.english.rules import alternatives, kind, rule
+from voicegen.text.english.rules import alternatives, kind, number_rule, rule
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 _DASH = r"\s?[-–—]\s?"
@@ -35,6 +35,7 @@ _CODES = {
     "CHF": ("Swiss franc", "Swiss francs", "rappen", "rappen"), "CNY": ("yuan", "yuan", "fen", "fen"),
     "BTC": _CURRENCIES["₿"],
 }  # fmt: skip
+_INITIALS = "".join(code[0] for code in _CODES)
 _PER = {
     "mo": "month", "month": "month", "yr": "year", "year": "year", "day": "day", "hr": "hour", "h": "hour",
     "hour": "hour", "week": "week", "wk": "week", "kg": "kilogram", "lb": "pound", "person": "person", "user": "user",
@@ -164,7 +165,7 @@ def _money_as_adjective(money: re.Match[str]) -> str:
     return f"{money['before']}{said}{money['join']}"
 
 
-@rule(rf"(?<![\w.,])(?P<amount>{_NUMBER}){_SCALES} ?(?P<sign>[$€£¥₹₩₽₿])(?!\w)")
+@number_rule(rf"(?<![\w.,])(?P<amount>{_NUMBER}){_SCALES} ?(?P<sign>[$€£¥₹₩₽₿])(?!\w)")
 def _money_before_sign(money: re.Match[str]) -> str:
     return _money(money["amount"], _CURRENCIES[money["sign"]], money["scale"] or money["short"])
 
@@ -180,7 +181,7 @@ def _money_with_code(money: re.Match[str]) -> str:
     return _money(money["amount2"], _CODES[money["code2"]], money["scale2"])
 
 
-@rule(r"(?<![\w.,])(?P<amount>\d+) ?¢")
+@number_rule(r"(?<![\w.,])(?P<amount>\d+) ?¢")
 def _cents(money: re.Match[str]) -> str:
     amount = int(money["amount"])
     return f"{cardinal(amount)} cent{'' if amount == 1 else 's'}"
@@ -190,7 +191,7 @@ def _per(unit: str | None) -> str:
     return f" per {_PER[unit]}" if unit else ""
 
 
-@rule(
+@number_rule(
     rf"(?P<about>~ ?)?(?<![\w.,])(?P<minus>(?<![\w)\]])[-−+])?(?P<low>{_NUMBER})(?:%?{_DASH}(?P<high>{_NUMBER}))? ?"
     r"(?:%|percent\b)(?!\w)"
 )
@@ -201,7 +202,7 @@ def _percent(share: re.Match[str]) -> str:
     return f"{about}{sign}{number(share['low'])}{to} percent"
 
 
-@rule(
+@number_rule(
     rf"(?P<minus>(?<![\w)\]])[-−])?(?<![\w.,$€£/])(?P<low>{_NUMBER})(?:{_DASH}(?P<high>{_NUMBER}))?"
     rf"(?P<scale> (?:thousand|million|billion|trillion))?(?P<gap>[ \u00a0\u202f]?|-)(?P<unit>{alternatives(_UNITS)})"
     r"(?P<stop>\.)?(?![\w²³^/°])"
@@ -244,12 +245,12 @@ def _several(unit: str) -> str:
     return first + per + rest
 
 
-@rule(r"(?<![\w.,/])(?P<feet>\d+) ?['’′] ?(?P<inches>\d+(?:\.\d+)?) ?(?:[\"”″]|'')")
+@number_rule(r"(?<![\w.,/])(?P<feet>\d+) ?['’′] ?(?P<inches>\d+(?:\.\d+)?) ?(?:[\"”″]|'')")
 def _feet_and_inches(height: re.Match[str]) -> str:
     return f"{cardinal(int(height['feet']))} foot {number(height['inches'])}"
 
 
-@rule(rf"(?<![\w.,/\"“])(?P<size>{_NUMBER}) ?(?:″|\"(?=[\s.,;)]|$)|in\.(?= [a-z(,]|,)| ?inch(?:es)?\b)")
+@number_rule(rf"(?<![\w.,/\"“])(?P<size>{_NUMBER}) ?(?:″|\"(?=[\s.,;)]|$)|in\.(?= [a-z(,]|,)| ?inch(?:es)?\b)")
 def _inches(size: re.Match[str]) -> str:
     if size[0].endswith("inch"):
         return f"{number(size['size'])} inch"
@@ -270,7 +271,7 @@ def _of_unit(fraction: re.Match[str]) -> str:
     return f" {_several(_UNITS[fraction['unit']]) if fraction['whole'] else _UNITS[fraction['unit']]}"
 
 
-@rule(
+@number_rule(
     r"(?<![\w.,/$€£-])(?:(?P<whole>\d+)[ -])?(?P<top>\d{1,3})[/⁄](?P<bottom>\d{1,4})(?P<th>ths?|rds?|nds?)?(?: "
     r"(?P<unit>tsp|tbsp|oz|lb|lbs|km|mi|mm|cm|kg|mmHg)\b(?:\.(?= [a-z]))?)?(?![\w/%]|[.,]\d)(?P<of> of (?:an? |the )?)?"
 )
@@ -313,7 +314,7 @@ def _mixed(whole: str | None, top: int, bottom: int) -> str:
     return f"{cardinal(top)} {part}"
 
 
-@rule(
+@number_rule(
     rf"(?<![\w.,])(?P<number>{_NUMBER})(?:[ -]?(?P<long>million|billion|trillion)|"
     r"(?P<scale>[kKM]|B(?! [A-Z])|bn|Bn)(?!\w))(?P<plus>\+)?"
 )
@@ -324,19 +325,19 @@ def _large(large: re.Match[str]) -> str | None:
     return f"{number(large['number'])} {scale}{' plus' if large['plus'] else ''}"
 
 
-@rule(r"(?<![\w.,])(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?P<ending>st|nd|rd|th)(?P<several>s)?\b", re.IGNORECASE)
+@number_rule(r"(?<![\w.,])(?P<number>\d{1,3}(?:,\d{3})+|\d+)(?P<ending>st|nd|rd|th)(?P<several>s)?\b", re.IGNORECASE)
 def _ordinal(place: re.Match[str]) -> str:
     said = ordinal(int(place["number"].replace(",", "")))
     return plural(said) if place["several"] else said
 
 
-@rule(r"(?<![\w.,:/])(?P<first>\d{1,3}):(?P<second>\d{1,4})(?::(?P<third>\d{1,3}))?(?![\w:/]|[.,]\d)")
+@number_rule(r"(?<![\w.,:/])(?P<first>\d{1,3}):(?P<second>\d{1,4})(?::(?P<third>\d{1,3}))?(?![\w:/]|[.,]\d)")
 def _ratio(ratio: re.Match[str]) -> str:
     parts = [ratio["first"], ratio["second"], ratio["third"]]
     return " to ".join(cardinal(int(part)) for part in parts if part)
 
 
-@rule(
+@number_rule(
     r"(?<![\w.,])(?P<first>\d+(?:\.\d+)?) ?[x×✕] ?(?P<second>\d+(?:\.\d+)?)(?: ?[x×✕] ?(?P<third>\d+(?:\.\d+)?))?"
     r"(?:\s?(?P<unit>px|cm|mm|m|km|ft)\b|(?=\s?(?:pixels?|feet|inch(?:es)?|grid|matrix|board|array|table|resolution"
     r"|square|image)\b))"
@@ -346,12 +347,12 @@ def _dimensions(size: re.Match[str]) -> str:
     return f"{said} {_several(_UNITS[size['unit']])}" if size["unit"] else said
 
 
-@rule(r"(?<![\w.,])(?P<number>\d+(?:\.\d+)?)[x×](?![\w\d]|\s*[-+−*/=^<>≤≥²³])")
+@number_rule(r"(?<![\w.,])(?P<number>\d+(?:\.\d+)?)[x×](?![\w\d]|\s*[-+−*/=^<>≤≥²³])")
 def _times(factor: re.Match[str]) -> str:
     return f"{number(factor['number'])} times"
 
 
-@rule(
+@number_rule(
     rf"(?<![\w.,/+*=^-])(?<![=+*/<>×÷^] )(?P<low>{_NUMBER})(?:\s?[–—]\s?|-| - (?=\d+ [a-z]))(?P<high>{_NUMBER})"
     r"(?![\w%/-]|[,.]\d|\s?[=+*/×÷^])"
 )
@@ -366,23 +367,23 @@ def _numbered(place: re.Match[str]) -> str:
     return f"number {number(place['number'] or place['second'] or place['third'])}"
 
 
-@rule(r"(?<![\w.,])(?P<tens>\d{1,2}0)s\b|(?<!\w)(?P<small>\d)s\b")
+@number_rule(r"(?<![\w.,])(?P<tens>\d{1,2}0)s\b|(?<!\w)(?P<small>\d)s\b")
 def _several_of(numbers: re.Match[str]) -> str:
     return plural(cardinal(int(numbers["tens"] or numbers["small"])))
 
 
-@rule(rf"(?<![\w)\]])[-−](?P<number>{_NUMBER})(?![\w]|[,.]\d)")
+@number_rule(rf"(?<![\w)\]])[-−](?P<number>{_NUMBER})(?![\w]|[,.]\d)")
 def _negative(place: re.Match[str]) -> str:
     return f"minus {number(place['number'])}"
 
 
-@rule(rf"(?<![\d.,])(?P<number>{_NUMBER})(?P<plus>\+(?![\w\d]))?(?![,.]?\d)")
+@number_rule(rf"(?<![\d.,])(?P<number>{_NUMBER})(?P<plus>\+(?![\w\d]))?(?![,.]?\d)")
 def _number(place: re.Match[str]) -> str:
     """Any number that no other rule has taken."""
     return number(place["number"]) + (" plus" if place["plus"] else "")
 
 
-@rule(r"\d[\d,.]*\d|\d")
+@number_rule(r"\d[\d,.]*\d|\d")
 def _any_digits(place: re.Match[str]) -> str:
     """Digits that make no number: one by one, marks within them aloud."""
     pieces = re.split(r"([.,])", place[0])
@@ -390,15 +391,16 @@ def _any_digits(place: re.Match[str]) -> str:
 
 
 MONEY = kind(
-    rf"[$€£¥₹₩₽₿¢]|Rs\.|(?:{alternatives(_CODES)})",
+    "digits",
+    rf"[$€£¥₹₩₽₿¢R{_INITIALS}](?:(?<=[$€£¥₹₩₽₿¢])|s\.|(?:{'|'.join(code[1:] for code in _CODES)}))",
     _money_range, _money_as_adjective, _money_with_sign, _money_before_sign, _money_with_code, _cents,
 )  # fmt: skip
 MEASURES = kind(
-    rf"[\d{''.join(_FRACTION_SIGNS)}]",
+    "digits", "",
     _percent, _dimensions, _feet_and_inches, _inches, _measure, _fraction_sign, _fraction, _large, _ordinal, _ratio,
     _times, _numbered,
 )  # fmt: skip
 NUMBERS = kind(
-    r"\d",
+    "digits", "",
     _range, _several_of, _negative, _number, _any_digits,
 )  # fmt: skip
