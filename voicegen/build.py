@@ -14,7 +14,7 @@ from voicegen.protocols import AnswerModel, ChatModel, SpeechModel
 from voicegen.tts.backends import SPEECH
 
 
-def look(config: JobConfig, *, answers: bool = True, speaks: bool = True) -> None:
+def look(config: JobConfig, *, speaks: bool = True) -> None:
     """Refuses what can be seen to be missing before any model is loaded: a package, a model, a tool, a voice.
 
     Raises:
@@ -24,7 +24,7 @@ def look(config: JobConfig, *, answers: bool = True, speaks: bool = True) -> Non
         ModelError: a model or a voice cannot be found; names both models where both are missing.
     """
     looks: list[Callable[[], None]] = []
-    if answers and config.questions.answer_column is None:
+    if config.questions.answer_column is None:
         looks.append(lambda: CHAT[config.chat.kind].look(config.chat))
     if speaks:
         looks.append(lambda: SPEECH[config.tts.kind].look(config.tts, config.voice))

@@ -38,7 +38,6 @@ class AnswerModel(Protocol):
 
     def answer(self, questions: Iterable[Question | None]) -> Iterator[Answer | Failure]:
         """Yields one record a question in completion order, pulling questions as places in the batch come free."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,9 @@ class SpeechModel(Protocol):
     @property
     def traits(self) -> Traits:
         """What else it can do."""
-        ...
 
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order, pulling utterances as slots come free."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,6 @@ class ChatModel(Protocol):
     @property
     def context_length(self) -> int:
         """The most tokens that a prompt and its reply may have together."""
-        ...
 
     def stream(
         self,
@@ -116,8 +112,6 @@ class ChatModel(Protocol):
         The model keeps the KV cache of the last conversation and reuses its longest common prefix, so that a new turn
         prefills only what is new. Closing the iterator early stops generation and leaves the cache usable.
         """
-        ...
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         """Length in tokens of the rendered prompt."""
-        ...

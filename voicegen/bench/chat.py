@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from voicegen.bench.plain_mlx import PlainMlx
 from voicegen.bench.questions import NAIVE_EVERY, questions_of
 from voicegen.chat.mlx.spec import MLXSettings
 from voicegen.config import JobConfig
@@ -39,68 +40,22 @@ def bench_chat(config: JobConfig) -> None:
 
     loaded = load(find_model(config.chat.model, revision=config.chat.revision), config.chat.dtype)
     questions = questions_of(config)
-    peer, ours = _Peer(loaded, config.chat), _voicegen(loaded, config.chat)
-    peer.one_at_a_time(questions[:1])  # the first call compiles
+    plain, ours = PlainMlx(loaded.model, loaded.tokenizer, config.chat), _voicegen(loaded, config.chat)
+
+    def one_at_a_time(questions: list[Question]) -> int:
+        return sum(1 for question in questions for _ in plain.pieces(question))
+
+    one_at_a_time(questions[:1])  # the first call compiles
     timings = [
-        _timed("mlx-lm generate, one by one", questions[::NAIVE_EVERY], peer.one_at_a_time),
-        _timed("mlx-lm batch_generate", questions, peer.batched),
+        _timed("mlx-lm generate, one by one", questions[::NAIVE_EVERY], one_at_a_time),
+        _timed("mlx-lm batch_generate", questions, plain.batched),
         _timed("voicegen", questions, ours),
     ]
     print(f"\n{loaded.info.id}, max_tokens={config.chat.max_tokens}, BLAS: {blas_in_use().library}")
     _print_table(timings)
 
 
-class _Peer:
-    """mlx-lm used as its documentation shows, with the same prompts and the same way of sampling."""
-
-    def __init__(self, loaded: Any, chat: MLXSettings) -> None:
-        from mlx_lm.sample_utils import make_logits_processors, make_sampler
-
-        self._model, self._tokenizer, self._chat = loaded.model, loaded.tokenizer, chat
-        self._sampler = make_sampler(chat.temperature, chat.top_p, chat.min_p, top_k=chat.top_k)
-        penalty = chat.repetition_penalty if chat.repetition_penalty != 1 else None
-        self._processors = make_logits_processors(repetition_penalty=penalty)
-
-    def one_at_a_time(self, questions: Sequence[Question]) -> int:
-        """Answers with `generate`; returns the number of tokens."""
-        from mlx_lm import stream_generate
-
-        tokens = 0
-        for question in questions:
-            replies = stream_generate(
-                self._model,
-                self._tokenizer,
-                self._prompt(question),
-                max_tokens=self._chat.max_tokens,
-                sampler=self._sampler,
-                logits_processors=self._processors,
-            )
-            tokens += sum(1 for _ in replies)
-        return tokens
-
-    def batched(self, questions: Sequence[Question]) -> int:
-        """Answers with `batch_generate` at its own batch size; returns the number of tokens."""
-        from mlx_lm.generate import batch_generate
-
-        prompts = [self._prompt(question) for question in questions]
-        done = batch_generate(
-            self._model,
-            self._tokenizer,
-            prompts,
-            max_tokens=self._chat.max_tokens,
-            sampler=self._sampler,
-            logits_processors=self._processors or None,
-        )
-        return int(done.stats.generation_tokens)
-
-    def _prompt(self, question: Question) -> list[int]:
-        messages = [{"role": "user", "content": question.text}]
-        if self._chat.system_prompt:
-            messages.insert(0, {"role": "system", "content": self._chat.system_prompt})
-        return list(self._tokenizer.apply_chat_template(messages, add_generation_prompt=True))
-
-
-def _voicegen(loaded: Any, chat: MLXSettings) -> Callable[[Sequence[Question]], int]:
+def _voicegen(loaded: Any, chat: MLXSettings) -> Callable[[list[Question]], int]:
     from voicegen.chat.mlx.answer_model import MLXAnswerModel
 
     model = MLXAnswerModel(
@@ -116,7 +71,7 @@ def _voicegen(loaded: Any, chat: MLXSettings) -> Callable[[Sequence[Question]], 
     )
 
 
-def _timed(name: str, questions: Sequence[Question], answer: Callable[[Sequence[Question]], int]) -> AnswerTiming:
+def _timed(name: str, questions: list[Question], answer: Callable[[list[Question]], int]) -> AnswerTiming:
     begin, cpu = time.perf_counter(), time.process_time()
     tokens = answer(questions)
     return AnswerTiming(name, len(questions), tokens, time.perf_counter() - begin, time.process_time() - cpu)

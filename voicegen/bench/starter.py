@@ -5,21 +5,21 @@ from __future__ import annotations
 import csv
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 
 from voicegen import build
+from voicegen.bench.plain_mlx import PlainMlx
 from voicegen.bench.questions import NAIVE_EVERY, questions_of
 from voicegen.chat.mlx.spec import MLXSettings
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError
 from voicegen.job.run_job import run_job
-from voicegen.records import Failure, Utterance
+from voicegen.records import Failure, Question, Utterance
 from voicegen.tts.piper.spec import PiperSettings
 
 
@@ -57,8 +57,8 @@ def bench_run(config: JobConfig) -> None:
     """Times the whole job against the plain loop over the same questions; loading the models is left out of both."""
     questions = questions_of(config)
     plain = PlainLoop(config)
-    plain.answer_and_speak(questions[0].text)  # the first call compiles
-    chosen = [question.text for question in questions[::NAIVE_EVERY]]
+    plain.answer_and_speak(questions[0])  # the first call compiles
+    chosen = questions[::NAIVE_EVERY]
     naive = _timed("ask, speak, write, next", chosen, lambda: sum(map(plain.answer_and_speak, chosen)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "questions.csv"
@@ -70,7 +70,7 @@ def bench_run(config: JobConfig) -> None:
 
 
 class PlainLoop:
-    """The same models used the plain way: mlx-lm's `generate`, piper-tts's `synthesize`, soundfile's `write`.
+    """The same models used the plain way: mlx-lm's `stream_generate`, piper-tts's `synthesize`, soundfile's `write`.
 
     Raises:
         ConfigError: the settings name other backends than mlx and piper.
@@ -81,18 +81,19 @@ class PlainLoop:
             raise ConfigError("this benchmark is for kinds mlx and piper: leave chat and tts at the starter preset's")
         from piper import PiperVoice
 
-        from voicegen.chat.mlx.loading import load_model
+        from voicegen.chat.mlx.loading import load
+        from voicegen.model_files import find_model
         from voicegen.tts.piper.speech import voice_file
 
-        self._chat = config.chat
-        self._model, self._tokenizer = load_model(config.chat.model, revision=config.chat.revision)
+        loaded = load(find_model(config.chat.model, revision=config.chat.revision))
+        self._chat = PlainMlx(loaded.model, loaded.tokenizer, config.chat)
         self._voice = PiperVoice.load(voice_file(config.tts.model))
         self._folder = tempfile.TemporaryDirectory()
         self._written = 0
 
-    def answer_and_speak(self, question: str) -> float:
+    def answer_and_speak(self, question: Question) -> float:
         """Answers and speaks one question into a WAV; returns its seconds of audio."""
-        return self.speak(self._answer(question))
+        return self.speak("".join(self._chat.pieces(question)))
 
     def speak(self, text: str) -> float:
         """Speaks one text into a WAV; returns its seconds of audio."""
@@ -103,24 +104,6 @@ class PlainLoop:
         self._written += 1
         return len(samples) / float(rate)
 
-    def _answer(self, question: str) -> str:
-        from mlx_lm import generate
-        from mlx_lm.sample_utils import make_logits_processors, make_sampler
-
-        messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
-        if self._chat.system_prompt:
-            messages.insert(0, {"role": "system", "content": self._chat.system_prompt})
-        prompt = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True)
-        answer = generate(
-            self._model,
-            self._tokenizer,
-            prompt,
-            max_tokens=self._chat.max_tokens,
-            sampler=make_sampler(self._chat.temperature, self._chat.top_p),
-            logits_processors=make_logits_processors(repetition_penalty=self._chat.repetition_penalty),
-        )
-        return str(answer)
-
 
 def _job(config: JobConfig, questions: Path, output_dir: Path) -> JobConfig:
     plain = config.questions.model_copy(
@@ -129,10 +112,10 @@ def _job(config: JobConfig, questions: Path, output_dir: Path) -> JobConfig:
     return config.model_copy(update={"questions": plain, "output_dir": output_dir, "overwrite": False})
 
 
-def _timed(name: str, texts: Sequence[str], work: Any) -> SpeechTiming:
+def _timed(name: str, asked: Sequence[object], work: Callable[[], float]) -> SpeechTiming:
     began = time.perf_counter()
     audio_seconds = work()
-    return SpeechTiming(name, len(texts), time.perf_counter() - began, audio_seconds)
+    return SpeechTiming(name, len(asked), time.perf_counter() - began, audio_seconds)
 
 
 def _print_table(title: str, timings: Sequence[SpeechTiming]) -> None:

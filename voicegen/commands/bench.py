@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pkgutil import resolve_name
 from types import MappingProxyType
+from typing import Final
 
 from voicegen.commands.flags import HELP_IN_SHORT, read_words
 from voicegen.config import JobConfig
@@ -26,6 +28,15 @@ a table. Without a part, all of them; with tts=marvis the Marvis engine against 
   tts=marvis tts.model=FOLDER               without a folder, a checkpoint of true sizes with random weights is made
 {HELP_IN_SHORT}"""
 
+_PARTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "chat": "voicegen.bench.chat:bench_chat",
+        "speech": "voicegen.bench.starter:bench_speech",
+        "run": "voicegen.bench.starter:bench_run",
+        "first-audio": "voicegen.bench.first_audio:bench_first_audio",
+    }
+)
+
 
 def main(argv: Sequence[str]) -> int:
     """Runs the parts that are named and returns the exit code."""
@@ -42,35 +53,6 @@ def _bench(parts: Sequence[str], config: JobConfig) -> int:
 
         bench_marvis(config.tts)
         return 0
-    for part in parts or list(_PARTS):
-        _PARTS[part](config)
+    for part in parts or _PARTS:
+        resolve_name(_PARTS[part])(config)
     return 0
-
-
-def _chat(config: JobConfig) -> None:
-    from voicegen.bench.chat import bench_chat
-
-    bench_chat(config)
-
-
-def _speech(config: JobConfig) -> None:
-    from voicegen.bench.starter import bench_speech
-
-    bench_speech(config)
-
-
-def _run(config: JobConfig) -> None:
-    from voicegen.bench.starter import bench_run
-
-    bench_run(config)
-
-
-def _first_audio(config: JobConfig) -> None:
-    from voicegen.bench.first_audio import bench_first_audio
-
-    bench_first_audio(config)
-
-
-_PARTS: Mapping[str, Callable[[JobConfig], None]] = MappingProxyType(
-    {"chat": _chat, "speech": _speech, "run": _run, "first-audio": _first_audio}
-)

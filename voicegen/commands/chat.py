@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from voicegen.voicechat.page import Page
     from voicegen.voicechat.pipeline import VoiceChatPipeline
     from voicegen.voicechat.recording import ChatRecorder
-    from voicegen.voicechat.spoken_turn import SpokenReply
 
 USAGE = f"""\
 usage: voicegen chat [KEY=VALUE ...] [flags]
@@ -114,7 +113,8 @@ def _chat(config: JobConfig, single: str | None) -> int:
         keep_reasoning = getattr(config.chat, "keep_reasoning", False)
         terminal = ChatTerminal(pipeline, page, recorder, stays=interactive, keep_reasoning=keep_reasoning)
         if question is not None:
-            return _exit_code(terminal.ask(question))
+            reply = terminal.ask(question)
+            return 0 if reply.text and reply.verdict.status == "ok" else 3
         if interactive:
             page.note("/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves")
         lines = typed_lines(_history_file()) if interactive else piped_lines(sys.stdin)
@@ -190,10 +190,6 @@ def _question(single: str | None) -> str | None:
     if not question:
         raise InputError("--single: the question is empty")
     return question
-
-
-def _exit_code(reply: SpokenReply) -> int:
-    return 0 if reply.text and reply.verdict.status == "ok" else 3
 
 
 def _history_file() -> Path:

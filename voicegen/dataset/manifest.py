@@ -57,11 +57,9 @@ class FinishedRows(Protocol):
     @property
     def end(self) -> int:
         """One past the last finished row."""
-        ...
 
     def get(self, indexes: range) -> Mapping[int, ManifestRow]:
         """The finished rows among `indexes`."""
-        ...
 
 
 def write_manifest(

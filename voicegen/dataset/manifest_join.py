@@ -49,11 +49,9 @@ class RowNaming(Protocol):
     @property
     def answers_per_question(self) -> int:
         """Rows made of one question, one after another."""
-        ...
 
     def row_id(self, question_id: str, number: int) -> str:
         """The id of the question's answer `number`, from 0."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

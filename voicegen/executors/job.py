@@ -28,23 +28,18 @@ class Watch(Protocol):
         Raises:
             OutputError: the run was made with another one so far.
         """
-        ...
 
     def started(self) -> None:
         """All models are ready, and rows are begun."""
-        ...
 
     def asked(self, record: Script | Outcome) -> None:
         """A question was answered, or failed to be."""
-        ...
 
     def heard(self, record: Script | Outcome) -> None:
         """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
-        ...
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +100,3 @@ class Executor(Protocol):
         Raises:
             VoicegenError: a model cannot be found or loaded, or the store cannot be written.
         """
-        ...

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 FIRST_AFTER = 2.0  # seconds
@@ -32,9 +31,7 @@ class ManifestRefresher:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
         self._stop.set()
         self._thread.join()
         if error is None or isinstance(error, KeyboardInterrupt):

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any, Self
 
 from voicegen.job.progress import ProgressDisplay
@@ -54,10 +53,8 @@ class RunWatch:
         self._work.enter_context(self._loading)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._work.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._work.__exit__(*error)
 
     def loaded(self, stage: str, model: ModelInfo) -> None:
         """Writes down the model of a stage.

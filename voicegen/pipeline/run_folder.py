@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from voicegen import __version__
@@ -88,11 +87,9 @@ class RunFolder:
         self._hold = hold
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         assert self._hold is not None
-        self._hold.__exit__(kind, error, trace)
+        self._hold.__exit__(*error)
 
     def _take(self, hold: Hold) -> None:
         record = self._read_record()

@@ -24,12 +24,10 @@ class RateAndSpeed(Protocol):
     @property
     def sample_rate(self) -> int | None:
         """Hz; None for the model's own."""
-        ...
 
     @property
     def speed(self) -> float:
         """How many times as fast as the model speaks by itself."""
-        ...
 
 
 class AdjustedSpeech:

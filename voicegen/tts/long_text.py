@@ -74,7 +74,7 @@ class LongTextSpeech:
         for place, part in enumerate(parts):
             reason = worst(reason, (yield from stream_one(self._model, part)))
             if place < len(parts) - 1:
-                yield _silence_after(part.text, self.sample_rate)
+                yield silence_after(part.text, self.sample_rate)
         return reason
 
     def _parts(
@@ -147,7 +147,7 @@ class _Joining:
         rate = parts[0].sampling_rate
         pieces = [parts[0].samples]
         for text, part in zip(self.texts, parts[1:], strict=False):
-            pieces += [_silence_after(text, rate), part.samples]
+            pieces += [silence_after(text, rate), part.samples]
         return Speech(
             spoken,
             np.concatenate(pieces),
@@ -163,6 +163,7 @@ class _Joining:
         return f"part {place + 1} of {len(self.texts)} of the text, from {start!r}: "
 
 
-def _silence_after(text: str, rate: int) -> NDArray[np.float32]:
+def silence_after(text: str, rate: int) -> NDArray[np.float32]:
+    """The pause between `text` and what follows it: longer where a sentence ends."""
     ends_sentence = text.rstrip("\"'”’»)]").endswith(_SENTENCE_MARKS)
     return np.zeros(round((SENTENCE_PAUSE if ends_sentence else CLAUSE_PAUSE) * rate), dtype=np.float32)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field
 
 from voicegen.bounds import Positive
 from voicegen.cores import usable_cores
+from voicegen.errors import ModelError
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings
 
@@ -59,6 +61,21 @@ def spoken_by_threads(
                 yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def only_onnx(path: Path, *patterns: str) -> Path:
+    """The one .onnx file that `path` is, or that it holds where `patterns` say: right in it by default.
+
+    Raises:
+        ModelError: there are several, or none.
+    """
+    if path.is_file():
+        return path
+    found = sorted(file for pattern in patterns or ("*.onnx",) for file in path.glob(pattern))
+    if len(found) != 1:
+        names = ", ".join(str(file.relative_to(path)) for file in found) or "none"
+        raise ModelError(f"the folder {path} must hold one .onnx model, and holds {names}; give the file itself")
+    return found[0]
 
 
 def open_session(model: str | bytes) -> Any:

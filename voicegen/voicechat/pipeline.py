@@ -15,7 +15,6 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from voicegen.audio.wav import write_wav
@@ -97,16 +96,16 @@ class VoiceChatPipeline:
         self._asked = 0
         self._last: tuple[str, int] | None = None  # the last question, and the turns there were before it
         self._player = player or SilentPlayer()
-        self._speech_model = _opened(tts_model)
+        if isinstance(tts_model, str | Path):
+            tts_model = LongTextSpeech(open_speech_model(str(tts_model)))
+        self._speech_model = tts_model
         self.voice = voice
         self._worker = SpeechWorker(self._speech_model, self._player) if self._speech_model else None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -188,9 +187,9 @@ class VoiceChatPipeline:
         turn = SpokenTurn(self._worker, self.voice, self._wording, derived_seed(self._seed, self._asked))
         self._asked += 1
         self._last = text, len(self.session.turns)
-        stopped = should_stop or _never
+        stopped = should_stop or (lambda: False)
         try:
-            self._write(turn, text, on_text or _ignore, stopped)
+            self._write(turn, text, on_text or (lambda _text: None), stopped)
             if not turn.interrupted:
                 self._wait(turn, stopped)
         except KeyboardInterrupt:
@@ -277,15 +276,3 @@ def _free_name(folder: Path) -> Path:
                 path.touch(exist_ok=False)
                 return path
     raise AssertionError("unreachable: some name is free")
-
-
-def _opened(model: str | Path | SpeechModel | None) -> SpeechModel | None:
-    return LongTextSpeech(open_speech_model(str(model))) if isinstance(model, str | Path) else model
-
-
-def _ignore(_text: str) -> None:
-    """Shows nothing."""
-
-
-def _never() -> bool:
-    return False

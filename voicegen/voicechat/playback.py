@@ -32,7 +32,6 @@ class OutputStream(Protocol):
 
     def close(self) -> None:
         """Falls silent at once."""
-        ...
 
 
 OpenStream = Callable[[int, Fill], OutputStream]
@@ -45,23 +44,18 @@ class Player(Protocol):
     @property
     def idle(self) -> bool:
         """Whether everything was heard."""
-        ...
 
     def play(self, samples: Samples) -> None:
         """Puts mono samples (N,) after those that are still to be heard."""
-        ...
 
     def finish(self) -> None:
         """Says that nothing more comes for now: what has gathered is to be heard, however little it is."""
-        ...
 
     def stop(self) -> None:
         """Falls silent, and forgets what was still to be heard."""
-        ...
 
     def close(self) -> None:
         """Gives the sound card back."""
-        ...
 
 
 class SilentPlayer:

@@ -18,7 +18,7 @@ from voicegen.errors import VoicegenError
 from voicegen.protocols import SpeechModel
 from voicegen.records import FinishReason, Utterance
 from voicegen.seeds import derived_seed
-from voicegen.tts.long_text import CLAUSE_PAUSE, SENTENCE_PAUSE
+from voicegen.tts.long_text import silence_after
 from voicegen.tts.speaking import stream_one, worst
 from voicegen.voicechat.playback import Player
 
@@ -127,7 +127,7 @@ class SpeechWorker:
     def _speak(self, answer: SpokenAnswer, text: str) -> None:
         part = len(answer.texts) + len(answer.failures)
         utterance = Utterance(answer.generation, text, answer.voice, derived_seed(answer.seed, part), part)
-        pause = _pause(answer.texts[-1], answer.sampling_rate) if answer.texts else None
+        pause = silence_after(answer.texts[-1], answer.sampling_rate) if answer.texts else None
         frames = self._frames(answer, utterance)
         said = False
         started = time.monotonic()
@@ -165,9 +165,3 @@ class SpeechWorker:
             if answer.generation == self._generation:
                 self._player.finish()
                 answer.over.set()
-
-
-def _pause(text: str, sampling_rate: int) -> NDArray[np.float32]:
-    """The silence between `text` and the next piece."""
-    ends_clause = text.rstrip("\"'”’»)]").endswith((",", ";", ":", "—", "–"))
-    return np.zeros(round((CLAUSE_PAUSE if ends_clause else SENTENCE_PAUSE) * sampling_rate), np.float32)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Final, Protocol, Self, TextIO
 
 from voicegen.errors import VoicegenError
@@ -27,7 +27,6 @@ class Recorder(Protocol):
 
     def add(self, question: str, reply: SpokenReply) -> None:
         """Takes the turn that has just ended."""
-        ...
 
 
 class ChatTerminal:
@@ -154,9 +153,7 @@ class StopRequest:
         self._before = signal.signal(signal.SIGINT, self._request)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over = True  # a signal that is still on its way says nothing any more
         self._breaking_off.cancel()
         if self._breaking_off.ident is not None:

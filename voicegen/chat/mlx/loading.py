@@ -16,15 +16,14 @@ import mlx.nn as nn
 import psutil
 from mlx.utils import tree_flatten, tree_map
 from mlx_lm.tokenizer_utils import TokenizerWrapper
-from mlx_lm.utils import dequantize_model, get_total_parameters, load_config, load_tokenizer
-from mlx_lm.utils import load_model as load_mlx_lm
+from mlx_lm.utils import dequantize_model, get_total_parameters, load_config, load_model, load_tokenizer
 from transformers import PreTrainedConfig
 
 from voicegen.chat.mlx.cpu.blas import use_fast_blas
 from voicegen.chat.mlx.gguf.model_folder import write_model_folder
 from voicegen.chat.mlx.model_cache import converted
 from voicegen.errors import ModelError
-from voicegen.model_files import ModelFiles, find_model
+from voicegen.model_files import ModelFiles
 from voicegen.records import ModelInfo
 
 Precision = Literal["auto", "float32", "stored"]
@@ -47,16 +46,6 @@ class LoadedModel:
         """The most positions that the model was made for."""
         sizes = self.config.get("text_config") or self.config
         return int(sizes.get("max_position_embeddings") or 4096)
-
-
-def load_model(name: str, *, revision: str | None = None) -> tuple[nn.Module, TokenizerWrapper]:
-    """Finds and loads a chat model: the model and the tokenizer as mlx-lm's own functions take them.
-
-    Raises:
-        ModelError: As `load`.
-    """
-    loaded = load(find_model(name, revision=revision))
-    return loaded.model, loaded.tokenizer
 
 
 def load(files: ModelFiles, dtype: Precision = "auto", *, cache: Path | None = None) -> LoadedModel:
@@ -97,7 +86,7 @@ def _gguf_of(path: Path) -> Path | None:
 def _load_folder(folder: Path, files: ModelFiles, dtype: Precision) -> LoadedModel:
     changes = _read_config(folder)
     try:
-        model, config = load_mlx_lm(folder, lazy=True, model_config=changes)
+        model, config = load_model(folder, lazy=True, model_config=changes)
         tokenizer = load_tokenizer(
             folder, _tokenizer_settings(folder, config), eos_token_ids=config.get("eos_token_id") or None
         )

@@ -161,14 +161,11 @@ def _calls_as_text(messages: Sequence[Message], markers: tuple[str, str]) -> lis
             before = written.pop().content + "\n" if was_result else ""
             written.append(Message(Role.USER, before + text))
         elif message.tool_calls:
-            calls = [markers[0] + _call_text(call) + markers[1] for call in message.tool_calls]
+            entries = [{"name": call.name, "arguments": dict(call.arguments)} for call in message.tool_calls]
+            calls = [markers[0] + json.dumps(entry, ensure_ascii=False) + markers[1] for entry in entries]
             content = "\n".join([*([message.content] if message.content else []), *calls])
             written.append(replace(message, content=content, tool_calls=()))
         else:
             written.append(message)
         was_result = message.role is Role.TOOL
     return written
-
-
-def _call_text(call: ToolCall) -> str:
-    return json.dumps({"name": call.name, "arguments": dict(call.arguments)}, ensure_ascii=False)

@@ -29,19 +29,15 @@ class Block(Protocol):
     @property
     def start(self) -> int:
         """Index of the first row, from 0."""
-        ...
 
     def __len__(self) -> int:
         """Number of rows."""
-        ...
 
     def cells(self, column: str) -> Sequence[Any]:
         """The column as Python values, one a row; `None` where there is none."""
-        ...
 
     def arrow(self, field: pa.Field) -> pa.Array:
         """The column named and typed by `field`, as an Arrow array."""
-        ...
 
 
 class Reader(Protocol):
@@ -53,11 +49,9 @@ class Reader(Protocol):
         Raises:
             InputError: Says in which row or line, and what to do.
         """
-        ...
 
-    def blocks(self, columns: Sequence[str] | None, start: int = 0, stop: int | None = None) -> Iterator[Block]:
-        """Yields rows `start` to `stop` in order; `columns` names those needed (`None`: all)."""
-        ...
+    def blocks(self, columns: Sequence[str] | None, start: int = 0) -> Iterator[Block]:
+        """Yields the rows from `start` on, in order; `columns` names those needed (`None`: all)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,14 @@ class DelimitedReader:
         rows = sum(len(block) for block in self.blocks(()))
         return Table(rows, pa.schema([pa.field(name, pa.string()) for name in header]))
 
-    def blocks(self, columns: Sequence[str] | None, start: int = 0, stop: int | None = None) -> Iterator[PythonBlock]:
-        """Yields rows `start` to `stop`; all columns, whatever `columns` names, as they cost nothing more."""
+    def blocks(self, columns: Sequence[str] | None, start: int = 0) -> Iterator[PythonBlock]:
+        """Yields the rows from `start` on; all columns, whatever `columns` names, as they cost nothing more."""
         header = self._header()
         try:
             with open_text(self.path) as stream:
                 lines = filter(None, self._reader(stream))  # a blank line is an empty list
                 next(lines, None)  # the header
-                rows = islice(lines, start, stop)
+                rows = islice(lines, start, None)
                 while block := list(islice(rows, BLOCK_ROWS)):
                     if set(map(len, block)) != {len(header)}:
                         raise self._refuse_width(header)

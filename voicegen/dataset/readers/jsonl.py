@@ -34,7 +34,7 @@ class JsonLinesReader:
     def survey(self) -> Table:
         """Reads every value once, to find the columns and the type of each."""
         rows, kinds = 0, dict[str, set[str]]()
-        for block in self._rows(0, None):
+        for block in self._rows(0):
             rows += len(block)
             if not set().union(*block) <= kinds.keys():
                 new = dict.fromkeys(name for row in block for name in row)  # in order of first appearance
@@ -46,18 +46,18 @@ class JsonLinesReader:
                 raise InputError(f"{self.path}: the key {name!r} is not valid text: rename it.")
         return Table(rows, pa.schema([column_field(name, found) for name, found in kinds.items()]))
 
-    def blocks(self, columns: Sequence[str] | None, start: int = 0, stop: int | None = None) -> Iterator[PythonBlock]:
-        """Yields rows `start` to `stop`; `columns=None` gives the keys seen in each block, so name what you need."""
-        for rows in self._rows(start, stop):
+    def blocks(self, columns: Sequence[str] | None, start: int = 0) -> Iterator[PythonBlock]:
+        """Yields the rows from `start` on; `columns=None` gives the keys seen in each block, so name what you need."""
+        for rows in self._rows(start):
             names = columns if columns is not None else dict.fromkeys(name for row in rows for name in row)
             yield PythonBlock(start, len(rows), {name: [row.get(name) for row in rows] for name in names})
             start += len(rows)
 
-    def _rows(self, start: int, stop: int | None) -> Iterator[list[dict[str, Any]]]:
+    def _rows(self, start: int) -> Iterator[list[dict[str, Any]]]:
         parse_line = line_parser()
         try:
             with open_text(self.path) as stream:
-                lines = islice((line for line in stream if not line.isspace()), start, stop)
+                lines = islice((line for line in stream if not line.isspace()), start, None)
                 while block := list(islice(lines, BLOCK_ROWS)):
                     try:
                         rows = list(map(parse_line, block))

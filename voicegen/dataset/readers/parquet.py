@@ -33,21 +33,21 @@ class ParquetReader:
         rows = sum(len(block) for block in self.blocks(None))
         return Table(rows, pa.schema([field.remove_metadata() for field in schema]))
 
-    def blocks(self, columns: Sequence[str] | None, start: int = 0, stop: int | None = None) -> Iterator[ArrowBlock]:
-        """Yields rows `start` to `stop`, skipping whole row groups before `start`."""
+    def blocks(self, columns: Sequence[str] | None, start: int = 0) -> Iterator[ArrowBlock]:
+        """Yields the rows from `start` on, skipping whole row groups before `start`."""
         row = start
         with self._open() as file:
             groups, first = row_groups_from(file.metadata, start)
             skip = start - first
             batches = file.iter_batches(BLOCK_ROWS, groups, None if columns is None else list(columns))
-            while stop is None or row < stop:
+            while True:
                 with self._refusing(f"cannot be read from row {row + 1} on: the file is damaged; write it again"):
                     batch = next(batches, None)
                 if batch is None:
                     return
                 passed = min(skip, batch.num_rows)
                 skip -= passed
-                batch = batch.slice(passed, None if stop is None else stop - row)
+                batch = batch.slice(passed)
                 if batch.num_rows:
                     yield ArrowBlock(row, batch)
                     row += batch.num_rows

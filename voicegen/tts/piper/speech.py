@@ -18,7 +18,7 @@ from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.text.languages import family
 from voicegen.tts.piper.spec import STARTER_VOICE
-from voicegen.tts.threads import open_session, spoken_by_threads, usual_threads
+from voicegen.tts.threads import only_onnx, open_session, spoken_by_threads, usual_threads
 from voicegen.tts.voices import check_voice_name
 
 _NOISE_PER_PHONEME: Final = 1024  # values: 192 channels for the five frames that a slow phoneme lasts
@@ -179,13 +179,13 @@ def voice_file(model: str) -> Path:
         MissingDependency: the wheel of a starter voice is not installed.
         ModelError: the voice cannot be found.
     """
-    return _only_voice(find_model(model).path)
+    return only_onnx(find_model(model).path)
 
 
 def _found(model: str, revision: str | None, language: str | None) -> tuple[ModelFiles, Path, dict[str, Any]]:
     """The model's files, the voice among them, and its settings, which are those of a voice of the language."""
     files = find_model(model, revision=revision)
-    path = _only_voice(files.path)
+    path = only_onnx(files.path)
     settings = _read_settings(path)
     spoken = _language(settings)
     if language and spoken and family(language) != family(spoken):
@@ -204,17 +204,6 @@ def _open(path: Path, settings: dict[str, Any]) -> tuple[Any, Any, list[str]]:
     session = open_session(graph)
     frontend = PiperVoice(session=session, config=PiperConfig.from_dict(settings))
     return frontend, session, noise_inputs
-
-
-def _only_voice(path: Path) -> Path:
-    """The one .onnx file that `path` is or holds."""
-    if path.is_file():
-        return path
-    found = sorted(path.glob("*.onnx"))
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
-        raise ModelError(f"the folder {path} must hold one .onnx voice, and holds {names}; give the file itself")
-    return found[0]
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.chat_tokenizers import chatml_tokenizer
 from tests.gpt_oss_checkpoint import gpt_oss_folder
 from tests.mlx_models import SIZES, tiny_model
 from voicegen.chat.mlx.gguf.model_folder import write_model_folder
-from voicegen.chat.mlx.loading import CONVERSION, load, load_model, rope_settings
+from voicegen.chat.mlx.loading import CONVERSION, load, rope_settings
 from voicegen.chat.mlx.model_cache import converted
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
@@ -82,9 +82,9 @@ def test_scaled_positions_are_handed_on():
 
 @pytest.mark.skipif(mx.default_device() != mx.Device(mx.cpu), reason="a CPU's choice of precision")
 def test_on_a_cpu_every_weight_is_float32(folder):
-    model, tokenizer = load_model(str(folder))
-    assert {weight.dtype for _, weight in tree_flatten(model.parameters())} == {mx.float32}
-    assert tokenizer.decode(tokenizer.encode("Hello")) == "Hello"
+    loaded = load(find_model(str(folder)))
+    assert {weight.dtype for _, weight in tree_flatten(loaded.model.parameters())} == {mx.float32}
+    assert loaded.tokenizer.decode(loaded.tokenizer.encode("Hello")) == "Hello"
 
 
 @pytest.mark.skipif(mx.default_device() != mx.Device(mx.cpu), reason="a CPU's choice of precision")
@@ -100,7 +100,7 @@ def test_the_machines_memory_decides_the_precision_and_not_what_of_it_is_free(fo
 
 
 def test_the_precision_of_quantized_weights_names_their_bits(folder):
-    model, _ = load_model(str(folder))
+    model = load(find_model(str(folder))).model
     nn.quantize(model, group_size=32, bits=4)
     config = json.loads((folder / "config.json").read_text())
     mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(model.parameters())))

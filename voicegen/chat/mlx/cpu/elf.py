@@ -99,18 +99,16 @@ def _slot_offset(image: mmap.mmap, symbol: bytes) -> int | None:
         return None
     sections = _sections(image)
     for section in sections:
-        if section.type != SHT_RELA or not _is_dynamic(sections, section):
+        if section.type != SHT_RELA or section.link >= len(sections):
             continue
         symbols = sections[section.link]
+        if symbols.type != SHT_DYNSYM:
+            continue
         names = sections[symbols.link]
         for place, info, _ in RELA.iter_unpack(image[section.offset : section.offset + section.size]):
             if info & 0xFFFFFFFF in JUMP_SLOT_TYPES and _name(image, symbols, names, info >> 32) == symbol:
                 return int(place)
     return None
-
-
-def _is_dynamic(sections: list[Section], section: Section) -> bool:
-    return section.link < len(sections) and sections[section.link].type == SHT_DYNSYM
 
 
 def _sections(image: mmap.mmap) -> list[Section]:

@@ -52,8 +52,8 @@ def write_model_folder(gguf: Path, folder: Path) -> None:
     tensors = {
         name: tensor if tensor.dtype == mx.uint32 else tensor.astype(mx.float16) for name, tensor in tensors.items()
     }
-    if bits := _bits_by_layer(tensors):
-        config["quantization"] = {"group_size": GROUP_SIZE, "bits": next(iter(bits.values())), **_layers(bits)}
+    if layers := _quantized_layers(tensors):
+        config["quantization"] = {**next(iter(layers.values())), **layers}
     mx.save_safetensors(str(folder / "model.safetensors"), tensors, {"format": "mlx"})
     write_tokenizer(metadata, folder)
     (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
@@ -142,18 +142,14 @@ def _split_name(name: str) -> tuple[int | None, str, str]:
     raise ModelError(f"this GGUF has a tensor {name!r}, which a Llama has not; use a safetensors version of the model")
 
 
-def _bits(packed: mx.array, scales: mx.array) -> int:
-    """Bits of one value: packed rows hold 32-bit words, scales one entry per group."""
-    return int(packed.shape[-1] * 32 // (scales.shape[-1] * GROUP_SIZE))
-
-
-def _bits_by_layer(tensors: Mapping[str, mx.array]) -> dict[str, int]:
-    layers = [name.removesuffix(".scales") for name in tensors if name.endswith(".scales")]
-    return {layer: _bits(tensors[f"{layer}.weight"], tensors[f"{layer}.scales"]) for layer in sorted(layers)}
-
-
-def _layers(bits: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    return {layer: {"group_size": GROUP_SIZE, "bits": count} for layer, count in bits.items()}
+def _quantized_layers(tensors: Mapping[str, mx.array]) -> dict[str, dict[str, int]]:
+    """How each layer's values are packed: its rows hold 32-bit words, its scales one entry per group."""
+    layers = {}
+    for layer in sorted(name.removesuffix(".scales") for name in tensors if name.endswith(".scales")):
+        packed, scales = tensors[f"{layer}.weight"], tensors[f"{layer}.scales"]
+        bits = packed.shape[-1] * 32 // (scales.shape[-1] * GROUP_SIZE)
+        layers[layer] = {"group_size": GROUP_SIZE, "bits": int(bits)}
+    return layers
 
 
 def _int(metadata: Mapping[str, Any], key: str, default: int | None = None) -> int:

@@ -50,7 +50,7 @@ def build_tokenizer(metadata: Mapping[str, Any]) -> Tokenizer:
     tokenizer.pre_tokenizer = _words(str(metadata.get("tokenizer.ggml.pre", "default")))
     tokenizer.decoder = decoders.ByteLevel()
     _add_special_tokens(tokenizer, tokens, metadata)
-    if _flag(metadata, "tokenizer.ggml.add_bos_token"):
+    if _number(metadata, "tokenizer.ggml.add_bos_token"):
         bos = _number(metadata, "tokenizer.ggml.bos_token_id") or 0
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{tokens[bos]} $A", pair=f"{tokens[bos]} $A $B", special_tokens=[(tokens[bos], bos)]
@@ -103,7 +103,3 @@ def _settings(metadata: Mapping[str, Any], tokens: list[str]) -> dict[str, Any]:
 def _number(metadata: Mapping[str, Any], key: str) -> int | None:
     value = metadata.get(key)
     return None if value is None else int(value.item() if hasattr(value, "item") else value)
-
-
-def _flag(metadata: Mapping[str, Any], key: str) -> bool:
-    return bool(_number(metadata, key))
