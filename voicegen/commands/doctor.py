@@ -16,6 +16,8 @@ from voicegen.backend import Backends
 from voicegen.chat.backends import CHAT
 from voicegen.cores import usable_cores
 from voicegen.errors import ConfigError
+from voicegen.quality.recognizers.files import INSTALL as _INSTALL_RECOGNITION
+from voicegen.quality.recognizers.files import RECOGNIZERS
 from voicegen.tts.backends import SPEECH
 
 USAGE = """\
@@ -92,6 +94,8 @@ def _models() -> Iterator[Finding]:
         for backend in backends:
             for name in backend.models:
                 yield f"{group}={backend.kind}", f"{name}: {_attempt(partial(_where, name))}"
+    for name in RECOGNIZERS:
+        yield "recognizer", f"{name}: {_attempt(partial(_where, name))}"
 
 
 def _where(name: str) -> str:
@@ -115,6 +119,8 @@ def _packages() -> Iterator[Finding]:
             if backend.needs:
                 lacks = f"missing {', '.join(backend.missing)}: {backend.install}"
                 yield f"{group}={backend.kind}", lacks if backend.missing else "installed"
+    listens = find_spec("faster_whisper") is not None
+    yield "recognition", "installed" if listens else f"missing faster_whisper: {_INSTALL_RECOGNITION}"
     has_sound = find_spec("sounddevice") is not None
     yield "playback", "installed" if has_sound else f"missing sounddevice: {_INSTALL_PLAYBACK}"
 

@@ -1,0 +1,1 @@
+"""Recognizers: what writes down the words of a take, and says how likely given words are in it."""
