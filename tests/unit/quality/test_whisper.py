@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from voicegen.tts.piper.voice import PiperSpeech
 
 from voicegen.audio.resample import resample
 from voicegen.errors import MissingDependency, ModelError
@@ -12,6 +11,7 @@ from voicegen.quality.recognizers import files as recognizer_files
 from voicegen.quality.recognizers.files import RECOGNIZERS, find_recognizer
 from voicegen.quality.recognizers.whisper import RATE, Whisper
 from voicegen.records import Utterance
+from voicegen.tts.piper.speech import PiperSpeech
 from voicegen.tts.speaking import speak_one
 
 TEXT = "The tall tree stands there on top of the hill."
