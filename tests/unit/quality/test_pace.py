@@ -1,0 +1,128 @@
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.planted_faults import planted
+from tests.takes import RATES, piper, still, syllables, take
+from voicegen.job.composing import compose
+from voicegen.quality.checks import pace
+from voicegen.quality.listener import Listener
+
+WORDS = (
+    "over",
+    "the",
+    "river",
+    "and",
+    "through",
+    "woods",
+    "nobody",
+    "but",
+    "Anna",
+    "goes",
+    "seven",
+    "yellow",
+    "barrels",
+)
+
+
+def texts(count, seed=0):
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(WORDS, k=draw.randint(2, 30))).capitalize() + "." for _ in range(count)]
+
+
+def spoken(text, voice="ann", seconds_a_beat=0.12, rate=16_000, spread=1.0):
+    return take(syllables(seconds_a_beat * spread * pace.beats(text), rate), text, rate, voice)
+
+
+def a_pace(heard=()):
+    check = pace.SPEC.make(pace.PaceSettings(rules={}))
+    check(list(heard))
+    return check
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_take_is_held_against_its_own_voices_pace(rate):
+    quick = [spoken(text, "quick", 0.08, rate) for text in texts(20)]
+    slow = [spoken(text, "slow", 0.2, rate) for text in texts(20)]
+    found = a_pace([*quick, *slow])([quick[0], slow[0], replace(slow[0], utterance=quick[0].utterance)])
+    assert found[0]["pace"] == pytest.approx(1, abs=0.1)
+    assert found[1]["pace"] == pytest.approx(1, abs=0.1)
+    assert found[2]["pace"] > 1.5
+
+
+def test_a_voices_first_takes_are_held_against_what_any_voice_does():
+    three = "Nobody but Anna."
+    check = a_pace()
+    fine, short, endless = check(
+        [spoken(three), take(syllables(0.05, 16_000) + 0.1, three), take(syllables(60.0), three)]
+    )
+    assert {found["pace"] for found in (fine, short, endless)} == {None}
+    rule = compose([]).quality.checks.pace.rules["speaking_rate"]
+    assert rule.excess(fine["speaking_rate"]) == 0
+    assert rule.excess(short["speaking_rate"]) > 0
+    assert rule.excess(endless["speaking_rate"]) > 0
+
+
+def test_the_order_in_which_takes_come_hardly_changes_a_pace():
+    draw = random.Random(1)
+    takes = [spoken(text, spread=draw.uniform(0.85, 1.15)) for text in texts(120)]
+    last = takes[-1]
+    found = []
+    for seed in range(5):
+        random.Random(seed).shuffle(takes)
+        found.append(a_pace(takes[:40])([last])[0]["pace"])
+    assert max(found) - min(found) < 0.08
+
+
+def test_a_voice_that_is_bad_in_two_takes_of_five_keeps_its_pace():
+    takes = [spoken(text, spread=5.0 if place % 5 < 2 else 1.0) for place, text in enumerate(texts(60))]
+    good, bad = a_pace(takes)([takes[2], takes[0]])
+    assert good["pace"] == pytest.approx(1, abs=0.2)
+    assert bad["pace"] > 2
+
+
+def test_silence_and_a_gain_do_not_count():
+    heard = [spoken(text) for text in texts(20)]
+    speech = heard[0].samples
+    padded = replace(heard[0], samples=0.3 * np.concatenate([still(2.0), speech, still(3.0)]))
+    plain, changed = a_pace(heard)([heard[0], padded])
+    assert changed["pace"] == pytest.approx(plain["pace"], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("", 0, 0),
+        ("...", 0, 2),
+        ("Yes.", 2, 4),
+        ("strengths", 1, 2),
+        ("Où est la bibliothèque?", 8, 14),
+        ("Где находится библиотека?", 9, 14),
+        ("图书馆在哪里？", 7, 10),
+        ("図書館はどこですか。", 9, 12),
+        ("1984", 6, 10),
+        ("PhDs", 2, 4),
+    ],
+)
+def test_the_length_of_a_text_is_known_in_several_scripts(text, least, most):
+    assert least <= pace.beats(text) <= most
+
+
+@pytest.mark.parametrize("count", [1, 2, 100, 161])
+@pytest.mark.parametrize("text", ["", "...", "Hi.", "A longer text that says a little more."])
+def test_takes_of_few_samples_and_texts_of_no_words_are_measured_as_well(count, text):
+    for samples in (np.zeros(count), np.full(count, 0.5)):
+        (found,) = a_pace()([take(samples, text)])
+        assert set(found) == {"speaking_rate", "pace"}
+
+
+def test_spoken_takes_are_good_and_one_that_goes_on_or_is_twice_as_fast_is_not():
+    listener = Listener(compose([]).quality)
+    good = listener.hear([*piper()] * 5)
+    assert all("pace" not in (hearing.verdict.reason or "") for hearing in good)
+    for fault in ("never stops", "twice as fast"):
+        faulty = [planted(fault, speech, piper()[place - 1], 0) for place, speech in enumerate(piper())]
+        for hearing in listener.hear(faulty):
+            assert "its voice's pace" in (hearing.verdict.reason or ""), (fault, hearing)

@@ -1,0 +1,97 @@
+"""How long a take is for its text, by the pace of its own voice: too short, it left out words; too long, it babbled."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.sound import sound_of
+from voicegen.records import Scores, Speech
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_VOWELS = re.compile("[aeiouyæœøıаеиоуыэюяєіαεηιουω]+")  # of alphabets that write their vowels, without accents
+_MARK = re.compile(r"[.,;:!?…]+(?=\s|$)|[。，、；：！？]+")
+_A_DIGIT: Final = 2.0  # syllables, in a number that was left to the voice
+_A_WORD: Final = 0.6  # syllables that the ends of words take, and those of clauses: fitted to the starter voice, whose
+_A_MARK: Final = 1.4  # lengths are then within 22 percent for 98 of 100 texts, and within 34 by syllables alone
+_HEARD: Final = 16  # takes of a voice: from here on their median is known within some percent
+_ENOUGH: Final = 1000  # takes of a voice: more would move the median no further
+_ONSET: Final = 0.5  # seconds: a text of one word is no more regular than that
+
+
+class PaceSettings(CheckSettings):
+    """Bounds of `speaking_rate` and `pace`."""
+
+
+class _Pace:
+    """Knows the voices heard so far.
+
+    A verdict must hardly depend on the order in which takes are completed, nor on where a run was interrupted. So the
+    median of a voice is what a take is held against, which half of all takes would have to be bad to move; nothing is
+    said by it before it has settled; and its bounds are wide, since they are for what is gravely wrong.
+    """
+
+    def __init__(self) -> None:
+        self._heard: dict[str | None, list[float]] = defaultdict(list)  # by voice: seconds a beat, in order
+
+    def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
+        lengths = [(take.utterance.voice, sound_of(take).seconds, beats(take.utterance.text)) for take in takes]
+        for voice, seconds, count in lengths:
+            if count and seconds and len(self._heard[voice]) < _ENOUGH:
+                insort(self._heard[voice], seconds / count)
+        return [self._measured(*length) for length in lengths]
+
+    def _measured(self, voice: str | None, seconds: float, count: float) -> Scores:
+        if not count or not seconds:
+            return {"speaking_rate": None, "pace": None}
+        heard = self._heard[voice]
+        usual = heard[len(heard) // 2] * count if len(heard) >= _HEARD else None
+        return {
+            "speaking_rate": round(count / seconds, 3),
+            "pace": None if usual is None else round((seconds + _ONSET) / (usual + _ONSET), 3),
+        }
+
+
+def beats(text: str) -> float:
+    """About how long a spoken form is, in syllables: their number, and what words and marks of punctuation add.
+
+    Syllables are groups of vowels, at least one a word; in writing without vowels (Chinese, Thai) each letter is one.
+    """
+    plain = "".join(sign for sign in unicodedata.normalize("NFD", text) if not unicodedata.combining(sign))
+    words = _WORD.findall(unicodedata.normalize("NFC", plain))
+    return sum(_syllables(word) + _A_WORD for word in words) + _A_MARK * len(_MARK.findall(text))
+
+
+def _syllables(word: str) -> float:
+    digits = sum(sign.isdigit() for sign in word)
+    uncased = sum(sign.isalpha() and sign.upper() == sign.lower() for sign in word)
+    spelled = sum(sign.isupper() for sign in word) if not word.isupper() else 0  # the letters of "PhDs"
+    return max(len(_VOWELS.findall(word.lower())) + uncased + _A_DIGIT * digits, spelled, 1.0)
+
+
+def _make(_settings: PaceSettings) -> Check:
+    return _Pace()
+
+
+SPEC: Final = CheckSpec(
+    name="pace",
+    settings=PaceSettings,
+    measurements=(
+        Measurement(
+            "speaking_rate",
+            "Syllables of the text a second of sound, roughly, ends of words counted in; null where there are none.",
+            "its length does not fit its text",
+        ),
+        Measurement(
+            "pace",
+            "Length of the sound over what the text takes at the voice's own pace; null for a voice's first 15 takes.",
+            "its length does not fit its text and its voice's pace",
+        ),
+    ),
+    make=_make,
+)
