@@ -91,11 +91,13 @@ class SpeechBackend(Backend[V]):
         speech_model: what speaks.
         open: the same by a model's name alone, on a device where it has a choice, with voice prompts where it copies
             voices.
+        examine: what there is to say of a model of that name, part by part, for `doctor`; None where nothing is.
     """
 
     look: Callable[[V, VoiceConfig], None] = lambda _settings, _voices: None
     speech_model: Callable[[V, VoiceConfig], SpeechModel]
     open: Callable[[str, str, Mapping[str, Any]], SpeechModel]
+    examine: Callable[[str], Iterator[tuple[str, str]]] | None = None
 
 
 B = TypeVar("B", bound=Backend[Any])

@@ -21,10 +21,13 @@ from voicegen.quality.recognizers.files import RECOGNIZERS
 from voicegen.tts.backends import SPEECH
 
 USAGE = """\
-usage: voicegen doctor
+usage: voicegen doctor [--model tts=FOLDER_OR_REPOSITORY]
 
 Says what this machine has: devices, the matrix library in use, models and where they are, optional packages and the
 command that installs each, audio devices, ffmpeg, free disk and memory. Changes nothing.
+
+  --model tts=NAME   says instead what a Marvis checkpoint is: format, sizes, precision, tokenizer, codec, voices, what
+                     it needs, and what of it is not known; its weights are neither loaded nor fetched
 """
 
 Finding = tuple[str, str]
@@ -34,13 +37,33 @@ _INSTALL_PLAYBACK: Final = "`uv sync --extra playback`, or `pip install 'voicege
 
 def main(argv: Sequence[str]) -> int:
     """Prints the findings and returns the exit code."""
-    if argv:
-        raise ConfigError(f"doctor looks at the machine and takes no words: leave out {' '.join(argv)}")
-    for title, look in _SECTIONS:
+    model = _model(argv)
+    for title, look in _SECTIONS if model is None else ((model, partial(_examined, model)),):
         print(title)
         for name, what in look():
             print(f"  {name:<20} {what}")
     return 0
+
+
+def _model(argv: Sequence[str]) -> str | None:
+    """The model that `--model` names."""
+    if not argv:
+        return None
+    flag, _, joined = argv[0].partition("=")
+    words = [joined, *argv[1:]] if joined else list(argv[1:])
+    if flag != "--model":
+        raise ConfigError(f"doctor looks at the machine and takes no words: leave out {' '.join(argv)}")
+    if len(words) != 1:
+        raise ConfigError("--model takes one folder or repository of a speech model: --model tts=NAME")
+    return words[0].removeprefix("tts=")
+
+
+def _examined(model: str) -> Iterator[Finding]:
+    backend = SPEECH.owner(model).ready()
+    if backend.examine is None:
+        kinds = ", ".join(f"tts={row.kind}" for row in SPEECH if row.examine)
+        raise ConfigError(f"{model} is a model of tts={backend.kind}; doctor reads those of {kinds}")
+    return backend.examine(model)
 
 
 def _machine() -> Iterator[Finding]:

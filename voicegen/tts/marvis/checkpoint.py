@@ -6,18 +6,22 @@ tokenizer, which also has the voices of a checkpoint without any; sesame/csm-1b 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from voicegen.errors import ModelError
 from voicegen.model_files import HUB_PATTERNS, ModelFiles, find_model
-from voicegen.tts.marvis.config import MarvisConfig, read_config
+from voicegen.tts.marvis.config import MarvisConfig, read_config, read_object
 from voicegen.tts.voices import Mode, PromptFiles, discover_prompts
 
 DEFAULT_CODEC = "kyutai/mimi"
 DEFAULT_VOICES = "sesame/csm-1b"
 VOICE_FILES = ("prompts/*",)
+
+_USUAL_VOICE = "conversational_a"  # what the published checkpoints are demonstrated with
 
 _TRANSCRIPTS = MappingProxyType(
     {
@@ -42,20 +46,23 @@ _TRANSCRIPTS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint's files and sizes."""
+    """A checkpoint's files, its config as it is written, and what that says."""
 
     files: ModelFiles
+    fields: Mapping[str, Any]
     config: MarvisConfig
 
     @classmethod
-    def find(cls, model: str | Path, revision: str | None = None) -> Checkpoint:
-        """Finds a folder, or a repository on the hub, and reads its config.
+    def find(cls, model: str | Path, revision: str | None = None, *, weights: bool = True) -> Checkpoint:
+        """Finds a folder, or a repository on the hub, and reads its config; `weights` says whether to fetch those too.
 
         Raises:
             ModelError: it cannot be found, or is none of Marvis.
         """
-        files = find_model(str(model), revision=revision, patterns=(*HUB_PATTERNS, *VOICE_FILES))
-        return cls(files, read_config(files.path))
+        patterns = [name for name in (*HUB_PATTERNS, *VOICE_FILES) if weights or not name.endswith(".safetensors")]
+        files = find_model(str(model), revision=revision, patterns=patterns)
+        config = read_config(files.path)
+        return cls(files, read_object(files.path / "config.json"), config)
 
     @property
     def folder(self) -> Path:
@@ -86,6 +93,13 @@ class Checkpoint:
             found = found or _voices_of(source)
         mode: Mode = "match" if self.config.voice_match else "context"
         return {name: replace(files, mode=mode) for name, files in found.items()}
+
+    def unasked(self, voices: Mapping[str, PromptFiles]) -> str | None:
+        """Which of its voices speaks a text that names none; None where the model is to choose."""
+        whole = [name for name, files in voices.items() if not files.missing]
+        if not self.config.use_default_voice_prompt:
+            return None
+        return _USUAL_VOICE if _USUAL_VOICE in whole else next(iter(whole), None)
 
     @property
     def voice_sources(self) -> tuple[str, ...]:

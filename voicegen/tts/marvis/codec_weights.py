@@ -57,6 +57,29 @@ def brings_codec(folder: Path) -> bool:
     return has_sizes and any(name.startswith(CODEC_PREFIX) for name in tensor_names(weight_files(folder)))
 
 
+def codec_form(source: str | Path) -> str:
+    """What a codec is, by its files' names alone; nothing is fetched.
+
+    Raises:
+        ModelError: a folder holds none.
+    """
+    path = Path(source).expanduser()
+    if not path.exists():
+        from huggingface_hub import try_to_load_from_cache
+
+        here = isinstance(try_to_load_from_cache(str(source), "config.json"), str)
+        return "in the hub's cache" if here else "not here: downloaded when it is asked for"
+    folder = path if path.is_dir() else path.parent
+    raw = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
+    if raw.get("model_type") == "mimi" and weight_files(folder):
+        return "transformers' form"
+    if moshi_codec(folder):
+        return "moshi's own file"
+    if "codec_config" in raw:
+        return "among the checkpoint's tensors"
+    raise ModelError(_no_codec(folder, raw, raw.get("model_type") == "mimi"))
+
+
 def _read(path: Path) -> tuple[Any, Tensors]:
     """A `MimiConfig`, and the tensors under the names of kyutai/mimi."""
     from transformers import MimiConfig

@@ -169,6 +169,33 @@ def parse_config(raw: Mapping[str, Any], where: str = "config.json") -> MarvisCo
     return config
 
 
+_READ = {
+    *("model_type", "depth_decoder_config", "backbone_flavor", "decoder_flavor", "codec_config", "text_tokenizer"),
+    *("speaker_prefix_space", "voice_match", "use_default_voice_prompt", "num_codebooks", "audio_num_codebooks"),
+    *("audio_vocab_size", "vocab_size", "codebook_size", "text_vocab_size", "codebook_eos_token_id"),
+    *("attention_bias", "mlp_bias", "hidden_act", "hidden_size", "num_attention_heads", "num_key_value_heads"),
+    *("head_dim", "num_hidden_layers", "intermediate_size", "max_position_embeddings", "rms_norm_eps"),
+    *("rope_theta", "rope_scaling", "rope_parameters"),
+}
+_WITHOUT_EFFECT = {
+    # of training, of how a file was made, said again by the tensors, or of how audio is marked afterwards
+    *("architectures", "attention_dropout", "initializer_range", "use_cache", "dtype", "torch_dtype"),
+    *("transformers_version", "quantization", "quantization_config", "backbone_hidden_size", "layer_types"),
+    *("tie_codebooks_embeddings", "tie_word_embeddings", "watermark_key", "bos_token_id", "eos_token_id"),
+    *("pad_token_id", "codebook_pad_token_id", "audio_token_id", "audio_eos_token_id", "_name_or_path"),
+}
+
+
+def unknown_fields(raw: Mapping[str, Any]) -> list[str]:
+    """The fields of a config that are not known here, those of its depth decoder as `depth_decoder_config.NAME`."""
+    depth = raw.get("depth_decoder_config")
+    inner = depth if isinstance(depth, dict) else {}
+    known = _READ | _WITHOUT_EFFECT
+    return [*(name for name in raw if name not in known)] + [
+        f"depth_decoder_config.{name}" for name in inner if name not in known
+    ]
+
+
 def _flavour(raw: Mapping[str, Any], key: str, context: int, where: str) -> dict[str, Any]:
     name = str(raw.get(key))
     if name not in FLAVOURS:

@@ -22,7 +22,7 @@ from voicegen.errors import ModelError
 from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC, Checkpoint
-from voicegen.tts.marvis.config import MarvisConfig
+from voicegen.tts.marvis.config import MarvisConfig, unknown_fields
 from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.model import MarvisModel
@@ -119,6 +119,10 @@ class Marvis:
         found = Checkpoint.find(path_or_repo, revision)
         config = found.config
         _checked_codebooks(codebooks, config)
+        if unknown := unknown_fields(found.fields):
+            logger.warning(
+                "%s: its config.json has %s, of which nothing is known here", found.files.id, ", ".join(unknown)
+            )
         tokenizer = TextTokenizer.load(
             found.folder,
             found.text_tokenizer,

@@ -58,5 +58,5 @@ def _unpack(stream: torch.Tensor, bits: int) -> torch.Tensor:
     """(rows, bytes) -> (rows, bytes * 8 / bits) float32."""
     if bits == 8:
         return stream.float()
-    flags = (stream[..., None] >> torch.arange(8, dtype=torch.uint8)) & 1
-    return flags.reshape(stream.shape[0], -1, bits).float() @ 2.0 ** torch.arange(bits)
+    flags = (stream[..., None] >> torch.arange(8, dtype=torch.uint8, device=stream.device)) & 1
+    return flags.reshape(stream.shape[0], -1, bits).float() @ 2.0 ** torch.arange(bits, device=stream.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 from pydantic import Field
@@ -49,6 +49,12 @@ def _open(name: str, device: str, prompts: Mapping[str, Any]) -> SpeechModel:
     return MarvisSpeech.open(name, device=device, prompts=dict(prompts))
 
 
+def _examine(name: str) -> Iterator[tuple[str, str]]:
+    from voicegen.tts.marvis.examination import examine
+
+    return examine(name)
+
+
 SPEC: Final = SpeechBackend(
     settings=MarvisSettings,
     owns=lambda _name: True,  # a folder or a repository: what it is shows when it is looked for
@@ -56,4 +62,5 @@ SPEC: Final = SpeechBackend(
     look=_look,
     speech_model=_speech_model,
     open=_open,
+    examine=_examine,
 )

@@ -21,7 +21,6 @@ from voicegen.tts.voices import PromptFiles, VoiceCatalog, VoicePrompt
 logger = logging.getLogger(__name__)
 
 _SHORT_TEXT: Final = "Yes."
-_USUAL_VOICE: Final = "conversational_a"  # what the published checkpoints are demonstrated with
 
 
 class MarvisSpeech:
@@ -217,7 +216,4 @@ def _catalog(
 ) -> VoiceCatalog:
     """The voices of a checkpoint and those of one's own."""
     found = checkpoint.voices()
-    whole = [name for name, files in found.items() if not files.missing]
-    usual = [_USUAL_VOICE] if _USUAL_VOICE in whole else []
-    offered = [*usual, *whole] if checkpoint.config.use_default_voice_prompt else []
-    return VoiceCatalog({**found, **own}, next(iter([*own, *offered]), None), language)
+    return VoiceCatalog({**found, **own}, next(iter(own), checkpoint.unasked(found)), language)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,15 @@ from voicegen.tts.marvis.config import read_object
 
 Tensors = dict[str, torch.Tensor]
 
+_TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "U32": torch.uint32,
+}
 CODEC_PREFIX = "codec_model."  # of a codec's tensors within a transformers CSM checkpoint
 _MOSHI_CODECS = "tokenizer*.safetensors"  # `tokenizer-e351c8d8-checkpoint125.safetensors`, as kyutai publishes Mimi
 
@@ -50,6 +59,25 @@ def read_tensors(files: Iterable[Path], wanted: Callable[[str], bool] = lambda _
         ModelError: a file is no safetensors file, or is cut short.
     """
     return {name: file.get_tensor(name) for file in _opened(files) for name in sorted(file.keys()) if wanted(name)}
+
+
+def read_headers(files: Iterable[Path]) -> Tensors:
+    """All tensors with their types and shapes, and without their numbers (on torch's `meta` device).
+
+    Raises:
+        ModelError: a file is no safetensors file, or is cut short.
+    """
+    tensors: Tensors = {}
+    for file in _opened(files):
+        for name in sorted(file.keys()):
+            part = file.get_slice(name)
+            tensors[name] = without_numbers(part.get_shape(), part.get_dtype())
+    return tensors
+
+
+def without_numbers(shape: Sequence[int], kind: str) -> torch.Tensor:
+    """A tensor of which a header says this shape and type, such as `BF16`."""
+    return torch.empty(tuple(shape), dtype=_TYPES.get(kind, torch.uint8), device="meta")
 
 
 def tensor_names(files: Iterable[Path]) -> list[str]:

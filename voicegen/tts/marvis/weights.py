@@ -12,9 +12,11 @@ Inside, q and k always rotate halves: native rows are permuted on loading. Every
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -94,16 +96,35 @@ def load_weights(folder: Path, config: MarvisConfig) -> MarvisWeights:
     files = weight_files(folder)
     if not files:
         raise ModelError(f"{folder} holds no .safetensors file: give the folder or repository of a Marvis checkpoint")
-    tensors = read_tensors(files, lambda name: not _is_other_part(name))
-    fmt = detect_format(tensors, folder)
+    read = unpacked(read_tensors(files, is_models), config, folder)
+    for problem in chain(problems(read), _not_finite(read.tensors)):
+        raise ModelError(f"{folder}{problem}")
+    return _assemble(read.tensors, config, read.fmt)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A checkpoint's tensors as matrices, under one naming a format, beside those that its config asks for."""
+
+    fmt: Format
+    tensors: Tensors
+    expected: Mapping[str, tuple[int, ...]]
+
+
+def unpacked(tensors: Tensors, config: MarvisConfig, where: Path | str) -> Unpacked:
+    """Tells the format of a checkpoint's tensors, renames and unpacks them; they may be without numbers.
+
+    Raises:
+        ModelError: They are no Marvis model's, are named in two ways, or are packed as nothing unpacks them.
+    """
+    fmt = detect_format(tensors, where)
     expected = _expected(config, fmt)
-    tensors = dequantize(_native_names(tensors) if fmt == "native" else tensors, expected)
-    _tie(tensors, expected)
-    _check(tensors, expected, folder)
-    return _assemble(tensors, config, fmt)
+    matrices = dequantize(_native_names(tensors) if fmt == "native" else tensors, expected)
+    _tie(matrices, expected)
+    return Unpacked(fmt, matrices, expected)
 
 
-def detect_format(tensors: Mapping[str, torch.Tensor], where: Path) -> Format:
+def detect_format(tensors: Mapping[str, torch.Tensor], where: Path | str) -> Format:
     """Tells the format by the names of the tensors."""
     if any(name.startswith(("backbone_model.", "depth_decoder.")) for name in tensors):
         return "transformers"
@@ -117,9 +138,9 @@ OTHER_PARTS = (CODEC_PREFIX, "_audio_tokenizer.", "model._audio_tokenizer.")
 OTHER_ENDINGS = ("rotary_emb.inv_freq", "audio_tokens_offsets", "rope._cos_f32", "rope._sin_f32")
 
 
-def _is_other_part(name: str) -> bool:
-    """The codec's tensors, which the codec loads itself, and tables that are computed from the config."""
-    return name.startswith(OTHER_PARTS) or name.endswith(OTHER_ENDINGS)
+def is_models(name: str) -> bool:
+    """Whether a tensor is none of the codec's, which the codec loads itself, and no table computed from the config."""
+    return not name.startswith(OTHER_PARTS) and not name.endswith(OTHER_ENDINGS)
 
 
 _NATIVE_PARTS = (
@@ -211,22 +232,31 @@ def _tie(tensors: Tensors, expected: Mapping[str, tuple[int, ...]]) -> None:
                 tensors[absent] = tensors[present]
 
 
-def _check(tensors: Tensors, expected: Mapping[str, tuple[int, ...]], where: Path) -> None:
+def problems(read: Unpacked) -> Iterator[str]:
+    """What is missing, of another shape or too much, each as the end of a sentence that begins with the checkpoint."""
     advice = "the checkpoint is incomplete, or of another model than its config.json says"
+    tensors, expected = read.tensors, read.expected
     for name, shape in expected.items():
         if name not in tensors:
-            raise ModelError(f"{where} lacks the tensor {name}: {advice}")
-        if tuple(tensors[name].shape) != shape:
+            yield f" lacks the tensor {name}: {advice}"
+        elif tuple(tensors[name].shape) != shape:
             found = tuple(tensors[name].shape)
-            raise ModelError(f"{where}: the tensor {name} has shape {found}, its config asks for {shape}: {advice}")
-        if not tensors[name].is_floating_point():
-            raise ModelError(f"{where}: the tensor {name} holds {tensors[name].dtype}, not floating-point numbers")
-    extra = sorted(set(tensors) - set(expected))
-    if extra:
-        raise ModelError(f"{where} holds the tensor {extra[0]}, which a Marvis model has not: {advice}")
+            yield f": the tensor {name} has shape {found}, its config asks for {shape}: {advice}"
+        elif not tensors[name].is_floating_point():
+            yield f": the tensor {name} holds {tensors[name].dtype}, not floating-point numbers"
+    for name in sorted(set(tensors) - set(expected)):
+        yield f" holds the tensor {name}, which a Marvis model has not: {advice}"
+
+
+def parameters(read: Unpacked) -> int:
+    """How many numbers the model has; tied embeddings count once."""
+    return sum(math.prod(shape) for name, shape in read.expected.items() if name != _TIED)
+
+
+def _not_finite(tensors: Tensors) -> Iterator[str]:
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"{where}: the tensor {name} holds NaN or infinity: download the checkpoint again")
+            yield f": the tensor {name} holds NaN or infinity: download the checkpoint again"
 
 
 def _assemble(tensors: Tensors, config: MarvisConfig, fmt: Format) -> MarvisWeights:

@@ -29,6 +29,15 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
+def downloaded(hub: Path, repository: str) -> Path:
+    """The folder of a repository in the hub's cache."""
+    place = hub / f"models--{repository.replace('/', '--')}"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text("1f" * 20)
+    (place / "snapshots" / ("1f" * 20)).mkdir(parents=True)
+    return place / "snapshots" / ("1f" * 20)
+
+
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes a checkpoint of a format and seed, without a codec, or finds the one written before."""

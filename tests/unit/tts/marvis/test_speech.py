@@ -18,6 +18,7 @@ from tests.marvis_checkpoints import (
     write_moshi_mimi,
     write_tokenizer,
 )
+from tests.unit.tts.marvis.conftest import downloaded
 from tests.unit.tts.test_voices import recording, write
 from voicegen.errors import InputError, ModelError
 from voicegen.records import Failure, Speech, Utterance
@@ -270,15 +271,6 @@ def test_a_checkpoints_voice_without_its_text_is_left_out_with_a_warning(
     assert "conversational_a.txt is missing" in caplog.text
     with pytest.raises(ModelError, match=r"conversational_a\.txt .*no such file"):
         MarvisSpeech.load(settings(folder), voices("conversational_a"))
-
-
-def downloaded(hub: Path, repository: str) -> Path:
-    """The folder of a repository in the hub's cache."""
-    place = hub / f"models--{repository.replace('/', '--')}"
-    (place / "refs").mkdir(parents=True)
-    (place / "refs" / "main").write_text("1f" * 20)
-    (place / "snapshots" / ("1f" * 20)).mkdir(parents=True)
-    return place / "snapshots" / ("1f" * 20)
 
 
 def test_a_checkpoint_without_voices_has_those_of_the_repository_that_its_config_names(
