@@ -60,7 +60,7 @@ def company() -> None:
 
     rng = np.random.default_rng(0)
     fast = random_engine(CUDA, torch.float32, 8, random_codec(CUDA, torch.float32))
-    plain = Marvis(fast.model, fast._tokenizer, info=fast.info, codec=fast.codec, slots=8, captured=False)
+    plain = Marvis(fast.model, fast.tokenizer, info=fast.info, codec=fast.codec, slots=8, captured=False)
     noise = rng.normal(0, 0.2, (2, 24_000 * 4)).astype(np.float32)
     voices = [
         None,

@@ -16,7 +16,7 @@ def nothing_is_loaded(monkeypatch):
 
     for place in (
         "voicegen.chat.mlx.answer_model.load",
-        "voicegen.tts.piper.speech._open",
+        "voicegen.tts.piper.speech.open_session",
         "voicegen.tts.marvis.engine.load_weights",
     ):
         monkeypatch.setattr(place, load)

@@ -42,7 +42,7 @@ def test_a_missing_wheel_says_how_to_install_it(monkeypatch):
 
 
 def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(monkeypatch):
-    monkeypatch.setattr(model_files, "_download", lambda *a, **k: pytest.fail("asked the hub"))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *a, **k: pytest.fail("asked the hub"))
     with pytest.raises(ModelError, match="no such folder or file"):
         find_model("./models/missing")
 

@@ -1,3 +1,6 @@
+import tracemalloc
+from dataclasses import replace
+
 from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.records import Answer, Failure, Question, Role
 
@@ -101,12 +104,16 @@ def test_finished_rows_and_failures_are_told_once():
 
 
 def test_finished_conversations_are_forgotten():
-    rows = [turn(index, f"c{index // 2}") for index in range(200)]
-    asking = Asking(rows)
-    for _ in range(200):
-        asking.answer(asking.pull())
-    assert asking.pull() == "end"
-    assert len(asking.feed._conversations) <= 1
+    long = 100_000  # characters
+    asking = Asking(replace(turn(index, f"c{index // 2}"), text=f"{index:{long}d}") for index in range(200))
+    tracemalloc.start()
+    try:
+        for _ in range(200):
+            asking.answer(asking.pull())
+        assert asking.pull() == "end"
+        assert tracemalloc.get_traced_memory()[1] < 20 * long
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_long_conversation_is_not_read_into_memory_at_once():

@@ -18,20 +18,26 @@ def model():
     return PlainChatModel("It is blue.", "It is green.")
 
 
+class NotingPage(Page):
+    """A page whose notes can be read."""
+
+    def __init__(self):
+        self.notes = io.StringIO()
+        super().__init__(io.StringIO(), self.notes)
+
+
 @pytest.fixture
 def room(tmp_path, model):
-    notes = io.StringIO()
     with VoiceChatPipeline(model, ToneSpeech(8000), system_prompt="Be brief.", save_audio=False) as pipeline:
-        room = Room(pipeline, Page(io.StringIO(), notes))
+        room = Room(pipeline, NotingPage())
         yield room
 
 
 def said(room, line):
-    before = room.page._err.file.tell()
+    before = room.page.notes.tell()
     step = run_command(room, line)
-    file = room.page._err.file
-    file.seek(before)
-    return step, file.read()
+    room.page.notes.seek(before)
+    return step, room.page.notes.read()
 
 
 @pytest.mark.parametrize("line", ["/exit", "/quit", "/q", "/Q "])

@@ -47,7 +47,12 @@ STREAM_SLOTS = 8
 
 
 class Marvis:
-    """A loaded model. It may be used from one thread at a time; streams from any number."""
+    """A loaded model. It may be used from one thread at a time; streams from any number.
+
+    Attributes:
+        tokenizer: reads the text.
+        orders: makes requests into what `run` takes.
+    """
 
     def __init__(
         self,
@@ -76,12 +81,12 @@ class Marvis:
         self.slots = _checked_slots(slots) or choose_slots(model)
         self.codebooks = _checked_codebooks(codebooks, model.config)
         self.counts = Counts()
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._codec = codec
         if not isinstance(codec, str | Path):
             check_codebooks(codec, self.codebooks)
         self._captured = model.device.type == "cuda" if captured is None else captured
-        self._orders = OrderMaker(model, tokenizer, self._encode_voice)
+        self.orders = OrderMaker(model, tokenizer, self._encode_voice)
         self._runners = Runners(model, self.codebooks, captured=self._captured)
         self._streams: Streams | None = None
         self._opening = threading.Lock()
@@ -162,11 +167,11 @@ class Marvis:
         Raises:
             ModelError: The text cannot be spoken, the voice not used, or the two leave no room in the model's context.
         """
-        self._orders.order(request, MAX_FRAMES)
+        self.orders.order(request, MAX_FRAMES)
 
     def fits(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> bool:
         """Whether text and voice leave room in the model's context for what the text may need."""
-        return self._orders.fits(request, max_frames)
+        return self.orders.fits(request, max_frames)
 
     def generate_codes(
         self,
@@ -200,7 +205,7 @@ class Marvis:
         """
         orders = [self._order_at(index, request, max_frames) for index, request in enumerate(requests)]
         places = {id(order): index for index, order in enumerate(orders)}
-        takes = [take for take in self._run(iter(orders), Sampling(temperature, top_k)) if take]
+        takes = [take for take in self.run(iter(orders), Sampling(temperature, top_k)) if take]
         return sorted(takes, key=lambda take: places[id(take.order)])
 
     def speak(
@@ -222,7 +227,7 @@ class Marvis:
         failures: list[Failure] = []
         orders = self._orders_of(requests, max_frames, failures)
         with Decoding(self.codec, self._batch_decoder()) as decoding:
-            for take in self._run(orders, Sampling(temperature, top_k)):
+            for take in self.run(orders, Sampling(temperature, top_k)):
                 yield from taken_out(failures)
                 if take is None:
                     yield from decoding.flush()
@@ -246,7 +251,7 @@ class Marvis:
         Raises:
             ModelError: The request cannot be spoken, the model failed on it, or streams that are open draw otherwise.
         """
-        order = self._orders.order(request, max_frames)
+        order = self.orders.order(request, max_frames)
         return (yield from decoded(self._open_streams().stream(order, Sampling(temperature, top_k)), self.codec))
 
     def _open_streams(self) -> Streams:
@@ -257,7 +262,7 @@ class Marvis:
 
     def _order_at(self, index: int, request: SpeechRequest, max_frames: int) -> Order:
         try:
-            return self._orders.order(request, max_frames)
+            return self.orders.order(request, max_frames)
         except ModelError as error:
             raise ModelError(f"request {index}: {error}") from None
 
@@ -273,14 +278,14 @@ class Marvis:
             index += 1
             utterance = request.utterance or Utterance(index=index, text=request.text, seed=request.seed)
             try:
-                order = self._orders.order(replace(request, utterance=utterance), max_frames)
+                order = self.orders.order(replace(request, utterance=utterance), max_frames)
             except ModelError as error:
                 failures.append(Failure(utterance.index, "tts", str(error), utterance.part))
                 yield None
             else:
                 yield order
 
-    def _run(self, orders: Iterator[Order | None], sampling: Sampling) -> Iterator[Take | None]:
+    def run(self, orders: Iterator[Order | None], sampling: Sampling) -> Iterator[Take | None]:
         """Runs orders; when memory runs out, halves the slots and goes on with what was unfinished."""
         while True:
             scheduler = None

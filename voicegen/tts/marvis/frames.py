@@ -83,12 +83,12 @@ class PlainFrames:
         block = CPU_BLOCK if self.model.device.type == "cpu" else slots
         for start in range(0, slots, block):
             rows = slice(start, start + block)
-            codes, finite = self._draw_frame(rows)
+            codes, finite = self.draw_frame(rows)
             self._advance(rows, codes)
             self._finish(rows, codes, finite)
         return _DoneFrame(self.state.output[:slots])
 
-    def _draw_frame(self, rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw_frame(self, rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
         """The codes (n, codebooks) of some slots' next frames, and whether all logits were finite (n,)."""
         model, state = self.model, self.state
         hidden, seeds, frames = state.hidden[rows], state.seeds[rows], state.frames[rows]

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import mlx.nn as nn
 import pytest
 
 from tests.mlx_models import starter_model, tiny_model
@@ -20,6 +23,19 @@ def user(text):
     return Message(Role.USER, text)
 
 
+class Watched(nn.Module):
+    """A model that notes how many tokens it is fed at a time."""
+
+    def __init__(self, model, fed):
+        super().__init__()
+        self.inner, self.layers = model, model.layers
+        self.note = fed.append
+
+    def __call__(self, tokens, cache=None):
+        self.note(tokens.shape[1])
+        return self.inner(tokens, cache=cache)
+
+
 @pytest.fixture(scope="module")
 def tiny():
     return tiny_model()
@@ -36,22 +52,19 @@ def test_the_starter_model_streams_the_capital_of_france_word_by_word():
 
 
 def test_a_follow_up_turn_prefills_only_what_is_new(tiny):
-    model = MLXChatModel(tiny)
     fed = []
-    run = model._run
-    model._run = lambda tokens: fed.append(len(tokens)) or run(tokens)
+    model = MLXChatModel(replace(tiny, model=Watched(tiny.model, fed)))
     messages = [Message(Role.SYSTEM, "Be brief."), user("One?")]
     before = 0
     for turn in range(4):
         fed.clear()
-        _, usage = said(list(model.stream(messages, GREEDY)))
+        answer, usage = said(list(model.stream(messages, GREEDY)))
         new = usage.prompt_tokens - usage.cached_tokens
         assert fed[0] == new
         if turn:
             assert new < 70
             assert usage.cached_tokens >= before
         before = usage.prompt_tokens - 1
-        answer = tiny.tokenizer.decode(model._tokens[usage.prompt_tokens :])
         messages += [Message(Role.ASSISTANT, answer), user(f"And turn {turn}?")]
 
 

@@ -96,14 +96,14 @@ def test_greedy_codes_equal_those_of_transformers(seed: int, fmt: Any, load: Loa
     engine = load(fmt, seed, slots=2)
     ours = engine.generate_codes(requests(*TEXTS), temperature=0, max_frames=12)
     for text, codes in zip(TEXTS, ours, strict=True):
-        np.testing.assert_array_equal(codes, generate(theirs[seed], 12, engine._tokenizer.encode(text, 0)))
+        np.testing.assert_array_equal(codes, generate(theirs[seed], 12, engine.tokenizer.encode(text, 0)))
 
 
 def test_greedy_codes_after_context_audio_equal_those_of_transformers(load: Loader, theirs: dict[int, Any]) -> None:
     codec = MimiOf(theirs[1])
     engine = load("native", 1, codec=codec)
     said, heard = voice("context"), voice("context", 0.7, seed=5, transcript="And that.")
-    tokenizer = engine._tokenizer
+    tokenizer = engine.tokenizer
     asked = [SpeechRequest(text, voice=v) for text, v in zip(TEXTS, (said, heard, None, said, heard), strict=True)]
     for request, codes in zip(asked, engine.generate_codes(asked, temperature=0, max_frames=8), strict=True):
         ids, inputs = tokenizer.encode(request.text, 0), {}
@@ -120,7 +120,7 @@ def test_greedy_codes_equal_the_naive_reference_with_and_without_a_voice(load: L
     codec = MimiOf(theirs[2])
     engine = load("native", 2, codec=codec)
     config, weights = tiny_config(), random_weights(tiny_config(), 2)
-    heard, encode = voice("match"), engine._tokenizer.encode
+    heard, encode = voice("match"), engine.tokenizer.encode
     codes = torch.from_numpy(codec.encode(heard.audio, 24_000))
     prompts: list[list[Any]] = [
         [encode("Hello.", 1)],
@@ -142,7 +142,7 @@ def test_takes_that_end_by_themselves_equal_the_naive_reference(load: Loader) ->
     config = tiny_config(**sizes)
     takes = engine.generate_takes(requests(*TEXTS), temperature=0, max_frames=24)
     for text, take in zip(TEXTS, takes, strict=True):
-        expected = greedy_codes([engine._tokenizer.encode(text, 0)], 24, random_weights(config, 3), config)
+        expected = greedy_codes([engine.tokenizer.encode(text, 0)], 24, random_weights(config, 3), config)
         np.testing.assert_array_equal(take.codes, expected.numpy())
         assert take.finish_reason == ("length" if expected.shape[1] == 24 else "stop")
 
@@ -186,11 +186,11 @@ def test_a_request_gives_the_same_codes_in_any_company(
         for request in asked:
             while next(pausing, False):
                 yield None
-            yield engine._orders.order(request, 20)
+            yield engine.orders.order(request, 20)
 
     from voicegen.tts.marvis.sampler import Sampling
 
-    takes = {take.order.tag: take.codes for take in engine._run(arriving(), Sampling()) if take}
+    takes = {take.order.tag: take.codes for take in engine.run(arriving(), Sampling()) if take}
     assert len(takes) == len(asked)
     for request in asked:
         key = (request.text, request.seed)
@@ -281,7 +281,7 @@ def test_a_voice_that_leaves_no_room_is_an_error(load: Loader, theirs: dict[int,
 def test_nan_in_the_logits_fails_that_utterance_alone(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, asked = load(slots=3), [*requests(*TEXTS[:3]), SpeechRequest("This one follows in its slot.")]
     expected = engine.generate_codes(asked, max_frames=6)
-    draw, poison = PlainFrames._draw_frame, [True]
+    draw, poison = PlainFrames.draw_frame, [True]
 
     def poisoned(self: PlainFrames, rows: slice) -> Any:
         if poison and self.state.frames[1] == 3:
@@ -290,7 +290,7 @@ def test_nan_in_the_logits_fails_that_utterance_alone(load: Loader, monkeypatch:
                 tensor.fill_(torch.nan)
         return draw(self, rows)
 
-    monkeypatch.setattr(PlainFrames, "_draw_frame", poisoned)
+    monkeypatch.setattr(PlainFrames, "draw_frame", poisoned)
     takes = engine.generate_takes(asked, max_frames=6)
     assert takes[1].error == "the model gave no finite logits at frame 3"
     for index in (0, 2, 3):
@@ -371,7 +371,7 @@ def test_a_stuck_take_is_a_runaway(load: Loader, monkeypatch: pytest.MonkeyPatch
         size = rows.stop - rows.start
         return torch.full((size, 8), 5), torch.ones(size, dtype=torch.bool)
 
-    monkeypatch.setattr(PlainFrames, "_draw_frame", stuck)
+    monkeypatch.setattr(PlainFrames, "draw_frame", stuck)
     (take,) = load().generate_takes(requests("Hello there, how are you today?"))
     assert (take.finish_reason, take.codes.shape[1]) == ("runaway", 25)
 
@@ -385,8 +385,8 @@ def test_two_calls_at_once_do_not_mix(load: Loader) -> None:
     from voicegen.tts.marvis.sampler import Sampling
 
     engine = load()
-    orders = [engine._orders.order(request, 4) for request in requests(*TEXTS)]
-    first = engine._run(iter(orders), Sampling())
+    orders = [engine.orders.order(request, 4) for request in requests(*TEXTS)]
+    first = engine.run(iter(orders), Sampling())
     next(first)
     assert len(engine.generate_codes(requests("Hello."), max_frames=2)) == 1
     with pytest.raises(ModelError, match="took over its slots"):

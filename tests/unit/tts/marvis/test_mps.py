@@ -50,9 +50,7 @@ def runs_on_mps(backends: set[str]) -> bool:
 def test_every_operator_of_the_plain_path_has_a_kernel_on_mps(
     load: Loader, kernels: dict[str, set[str]], checkpoints: Callable[..., Path]
 ) -> None:
-    engine = load(slots=2)
-    codes = np.zeros((8, 3), np.int64)
-    engine._orders._encode = lambda _voice: codes
+    engine = load(slots=2, codec=_Encoder())
     voices = [_Voice("match"), _Voice("context"), None]
     with Operators() as seen:
         engine.generate_codes([SpeechRequest("Hello.", voice=voice, max_frames=3) for voice in voices])  # type: ignore[arg-type]
@@ -65,8 +63,17 @@ def test_every_operator_of_the_plain_path_has_a_kernel_on_mps(
     assert runs_on_mps(kernels["_scaled_dot_product_attention_math_for_mps"])
 
 
+class _Encoder:
+    """A codec that hears the same three frames in everything."""
+
+    def encode(self, _samples: object, _rate: int) -> np.ndarray:
+        return np.zeros((8, 3), np.int64)
+
+
 class _Voice:
     transcript = "I said this."
+    audio = None
+    sampling_rate = 24_000
 
     def __init__(self, mode: str) -> None:
         self.mode = mode

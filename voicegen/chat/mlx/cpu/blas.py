@@ -60,8 +60,8 @@ def use_fast_blas() -> BlasReport:
     if report.fast is not False:
         return report
     settle_mkl()
-    for candidate in _candidates():
-        if _bind(candidate, default_threads()):
+    for candidate in candidates():
+        if bind(candidate, default_threads()):
             return blas_in_use()
     return report
 
@@ -106,7 +106,8 @@ def _is_reference(library: Path) -> bool:
     return library.parent.name == "mlx_cpu.libs" or library.name in ("libblas.so.3", "libcblas.so.3")
 
 
-def _candidates() -> Iterator[Candidate]:
+def candidates() -> Iterator[Candidate]:
+    """The libraries that may be here, the best first."""
     if torch := package_folder("torch"):
         yield Candidate("torch", str(torch / "lib" / "libtorch_cpu.so"), "sgemm_", "sgemm_")
     if scipy := package_folder("scipy"):
@@ -116,7 +117,7 @@ def _candidates() -> Iterator[Candidate]:
         yield Candidate(name, name, "cblas_sgemm", "cblas_sgemm")
 
 
-def _bind(candidate: Candidate, threads: int) -> bool:
+def bind(candidate: Candidate, threads: int) -> bool:
     """Points MLX's product at `candidate`; puts the old one back unless the results are right."""
     slot = _slot(candidate.interface)
     function = _load(candidate, threads)

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,8 +7,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from voicegen.chat.mlx.cpu import blas
-from voicegen.chat.mlx.cpu.blas import Candidate, blas_in_use, use_fast_blas
+from voicegen.chat.mlx.cpu.blas import Candidate, bind, blas_in_use, default_threads, use_fast_blas
 from voicegen.chat.mlx.cpu.elf import import_slot, library_at, loaded_library
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere MLX brings a fast BLAS of its own")
@@ -44,19 +44,17 @@ def test_products_stay_right_in_every_layout():
     np.testing.assert_allclose(np.array(mx.array(b).T @ mx.array(a[0]).T), b.T @ a[0].T, atol=1e-4)
 
 
-def test_a_library_that_multiplies_wrong_is_put_aside(monkeypatch):
+def test_a_library_that_multiplies_wrong_is_put_aside():
     use_fast_blas()
-    slot = blas._slot("sgemm_")
+    slot = import_slot(loaded_library("libblas-", folder="mlx_cpu.libs"), "sgemm_")
     before = slot.value
-    monkeypatch.setattr(blas, "_multiplies_right", lambda: False)
-    torch = next(iter(blas._candidates()))
-    assert not blas._bind(torch, 1)
+    assert not bind(Candidate("no product at all", "libm.so.6", "sin", "sgemm_"), 1)
     assert slot.value == before
 
 
 def test_without_a_fast_library_mlx_goes_on_with_the_slow_one():
     code = (
-        "from voicegen.chat.mlx.cpu import blas\nblas._candidates = lambda: iter(())\nprint(blas.use_fast_blas())\n"
+        "from voicegen.chat.mlx.cpu import blas\nblas.candidates = lambda: iter(())\nprint(blas.use_fast_blas())\n"
         "import mlx.core as mx\nprint((mx.ones((2, 2)) @ mx.ones((2, 2))).tolist())"
     )
     out = in_a_new_process(code)
@@ -65,7 +63,7 @@ def test_without_a_fast_library_mlx_goes_on_with_the_slow_one():
 
 
 def test_a_library_that_is_not_there_is_passed_over():
-    assert blas._load(Candidate("none", "/no/such/lib.so", "sgemm_", "sgemm_"), 1) is None
+    assert not bind(Candidate("none", "/no/such/lib.so", "sgemm_", "sgemm_"), 1)
 
 
 def test_a_slot_points_into_the_library_that_is_reported():
@@ -79,7 +77,7 @@ def test_a_slot_points_into_the_library_that_is_reported():
 
 
 def test_speech_keeps_half_of_the_cores(monkeypatch):
-    monkeypatch.setattr(blas.os, "sched_getaffinity", lambda _: set(range(8)))
-    assert blas.default_threads() == 4
-    monkeypatch.setattr(blas.os, "sched_getaffinity", lambda _: {0})
-    assert blas.default_threads() == 1
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert default_threads() == 4
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert default_threads() == 1

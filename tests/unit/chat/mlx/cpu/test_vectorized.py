@@ -2,16 +2,15 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from voicegen.chat.mlx.cpu import vectorized
 from voicegen.chat.mlx.cpu.vectorized import exponentials, largest
 
 NUMBERS = mx.random.normal((3, 1001), key=mx.random.key(0)) * 10
 
 
-@pytest.mark.parametrize("on_cpu", [True, False])
+@pytest.mark.parametrize("device", [mx.cpu, mx.gpu])
 @pytest.mark.parametrize("count", [1, 7, 1000, 1001])
-def test_the_largest_are_the_end_of_a_sort_by_numpy_and_by_mlx(monkeypatch, on_cpu, count):
-    monkeypatch.setattr(vectorized, "_on_cpu", lambda: on_cpu)
+def test_the_largest_are_the_end_of_a_sort_by_numpy_and_by_mlx(monkeypatch, device, count):
+    monkeypatch.setattr(mx, "default_device", lambda: mx.Device(device))
     np.testing.assert_array_equal(np.array(largest(NUMBERS, count)), np.sort(NUMBERS, axis=-1)[:, ::-1][:, :count])
 
 
