@@ -8,7 +8,7 @@ piece of a journal as an object of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,12 @@ class Store:
         After an error some of them may be there, each of them whole.
         """
         write_group_atomic([(self.root / name, data) for name, data in files])
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Removes files; one that is not there is no error."""
+        for name in names:
+            with telling(self.root / name):
+                (self.root / name).unlink(missing_ok=True)
 
     @contextmanager
     def making(self, name: str) -> Iterator[Path]:

@@ -27,7 +27,7 @@ COLUMNS = [
     "num_samples",
     "status",
     "seed",
-    "wer",
+    "clipped",
 ]
 
 
@@ -46,7 +46,7 @@ def manifest(tmp_path, request):
         }
     )
     finished = {"finished": numbers, "partial": range(0, 3000, 7), "empty": ()}[request.param]
-    rows = (spoken_row(i, scores={"wer": 0.25}) if i % 5 else failed_row(i) for i in finished)
+    rows = (spoken_row(i, scores={"clipped": 0.25}) if i % 5 else failed_row(i) for i in finished)
     path = tmp_path / "manifest.parquet"
     questions = QuestionFile(parquet_file(tmp_path / "q.parquet", inputs))
     write_manifest(Store(tmp_path), questions, FinishedRows(rows), Provenance("chat", "r", "tts", "s", "en", "h"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, QUALITY_COLUMNS
+from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, SCORES, TAKE
 from voicegen.dataset.questions import INPUT_FIELDS
 from voicegen.dataset.readers.block import arrow_array
 from voicegen.records import ManifestRow
@@ -82,9 +83,6 @@ def join(
         provenance: what made the rows.
         naming: how questions become rows.
         schema: of the manifest: our columns, then the input's others.
-
-    Raises:
-        ValueError: A score has no column.
     """
     answers = naming.answers_per_question
     rows = [row for index in range(first, first + inputs.num_rows * answers) if (row := finished.get(index))]
@@ -95,6 +93,8 @@ def join(
         **_attributes(rows, FROM_ROW, FROM_ROW),
         **_attributes([row.clip for row in rows], list(FROM_CLIP), list(FROM_CLIP.values())),
         **{name: inputs.column(name) for name in ("id", "conversation_id", "turn", "question")},
+        **{name: [row.scores.get(name) for row in rows] for name in SCORES},
+        "takes": _takes(rows),
         "split": pa.repeat(DEFAULT_SPLIT, len(rows)),
         "answer": _answers(rows, inputs.column("answer")),
         **{name: pa.repeat(pa.scalar(value, pa.string()), len(rows)) for name, value in asdict(provenance).items()},
@@ -102,8 +102,6 @@ def join(
     if answers > 1:
         ids = inputs.column("id").to_pylist()
         columns["id"] = [naming.row_id(id, number) for id, (_, number) in zip(ids, places, strict=True)]
-    if any(row.scores for row in rows):
-        columns |= _score_columns(rows, columns["peak"])
     ours = [_array(columns.get(field.name), field.type, len(rows)) for field in MANIFEST_SCHEMA]
     return pa.RecordBatch.from_arrays([*ours, *inputs.columns[len(INPUT_FIELDS) :]], schema=schema)
 
@@ -123,13 +121,16 @@ def _answers(rows: Sequence[ManifestRow], given: pa.Array) -> list[str | None]:
     return [row.answer if row.answer is not None else ready for row, ready in zip(rows, given.to_pylist(), strict=True)]
 
 
-def _score_columns(rows: Sequence[ManifestRow], peaks: Sequence[float | None]) -> dict[str, list[Any]]:
-    """The quality columns; a clip's own peak serves where the checks measured none."""
-    unknown = {name for row in rows for name in row.scores}.difference(QUALITY_COLUMNS)
-    if unknown:
-        raise ValueError(f"scores without a column in the manifest: {', '.join(sorted(unknown))}")
-    columns = {name: [row.scores.get(name) for row in rows] for name in QUALITY_COLUMNS}
-    return columns | {"peak": [row.scores.get("peak", peak) for row, peak in zip(rows, peaks, strict=True)]}
+def _takes(rows: Sequence[ManifestRow]) -> pa.ListArray:
+    """The takes of each row."""
+    takes = [take for row in rows for take in row.takes]
+    ends = [0, *accumulate(len(row.takes) for row in rows)]
+    fields = [arrow_array([getattr(take, field.name) for take in takes], field.type) for field in TAKE]
+    return pa.ListArray.from_arrays(
+        pa.array(ends, pa.int32()),
+        pa.StructArray.from_arrays(fields, fields=list(TAKE)),
+        MANIFEST_SCHEMA.field("takes").type,
+    )
 
 
 def _array(values: Any, type: pa.DataType, rows: int) -> pa.Array:

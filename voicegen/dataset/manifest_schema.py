@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from voicegen.quality.checks import MEASUREMENTS
+
 MANIFEST_VERSION = "1"
 INPUT_SUFFIX = "_input"
 
@@ -15,6 +17,15 @@ def _column(name: str, type: pa.DataType, description: str, nullable: bool = Tru
 
 
 _STRINGS = pa.list_(pa.field("element", pa.string()))  # as Parquet names what a list holds
+TAKE = pa.struct(
+    [
+        _column("attempt", pa.int32(), "Number of the take, from 1."),
+        _column("seed", pa.int64(), "The seed that drew it."),
+        _column("status", pa.string(), "ok, rejected or failed, as of a row."),
+        _column("excess", pa.float64(), "How far it is from being ok: by how many times its bounds in all; 0 is ok."),
+        _column("reason", pa.string(), "Its faults."),
+    ]
+)
 
 _IDENTITY = (
     _column("id", pa.string(), "Id of the row: as given in the input, else its number.", nullable=False),
@@ -33,7 +44,7 @@ _TEXT = (
     ),
 )
 _AUDIO = (
-    _column("audio_path", pa.string(), "Path of the WAV, relative to the manifest's folder."),
+    _column("audio_path", pa.string(), "Path of the WAV, relative to the manifest's folder; rejected ones lie apart."),
     _column("duration", pa.float64(), "Length of the audio in seconds."),
     _column("sampling_rate", pa.int32(), "Samples a second, in Hz."),
     _column("num_samples", pa.int64(), "Length of the audio in samples."),
@@ -46,11 +57,23 @@ _OUTCOME = (
     _column("error", pa.string(), "Why the row is not ok: the stage, and one line."),
     _column("finish_reason", pa.string(), "stop; length: cut at a limit; runaway: the speech did not end."),
     _column("attempts", pa.int32(), "Number of takes made; each is drawn by the row's seed and its number."),
+    _column(
+        "takes",
+        pa.list_(pa.field("element", TAKE)),
+        "All takes made, in order; the first ok one or else the one of least excess is kept.",
+    ),
 )
-_QUALITY = (
+_PEAK = _column("peak", pa.float64(), "Largest magnitude in dBFS: 0 is full scale.")
+_MEASURED = tuple(
+    _column(
+        measurement.name,
+        pa.float64() if measurement.type is float else pa.string(),
+        f"{measurement.meaning.removesuffix('.')}; null where not measured.",
+    )
+    for measurement in MEASUREMENTS
+)
+_NOT_MEASURED_YET = (
     _column("loudness", pa.float64(), "Integrated loudness in LUFS (ITU-R BS.1770); null where not measured."),
-    _column("peak", pa.float64(), "Largest magnitude in dBFS: 0 is full scale."),
-    _column("silence", pa.float64(), "Share of the audio without speech, 0 to 1; null where not measured."),
     _column("wer", pa.float64(), "Word error rate of the transcript against answer_spoken; null where not measured."),
     _column("asr_text", pa.string(), "Transcript by a speech recogniser; null where not made."),
     _column("mos", pa.float64(), "Predicted mean opinion score, 1 to 5; null where not measured."),
@@ -70,7 +93,8 @@ _COST = (
     _column("tts_seconds", pa.float64(), "Compute time of the speech in seconds: the row's share of its batch."),
 )
 
-QUALITY_COLUMNS: tuple[str, ...] = tuple(field.name for field in _QUALITY)
+SCORES: tuple[str, ...] = tuple(field.name for field in _MEASURED)
+_QUALITY = (_PEAK, *_MEASURED, *(field for field in _NOT_MEASURED_YET if field.name not in SCORES))
 MANIFEST_SCHEMA = pa.schema([*_IDENTITY, *_TEXT, *_AUDIO, *_OUTCOME, *_QUALITY, *_PROVENANCE, *_COST])
 
 

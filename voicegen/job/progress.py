@@ -44,7 +44,7 @@ class Tally:
         self.spoken = 0
         self.made_again = 0  # takes that were not good
         self.written = 0
-        self.audio_seconds = 0.0  # spoken
+        self.audio_seconds = 0.0  # of good takes
         self.completion_tokens = 0
         self._over: float | None = None
 
@@ -102,7 +102,7 @@ class ProgressDisplay:
                 self.tally.made_again += 1
                 return
             self.tally.spoken += 1
-            if record.speech is not None:
+            if record.speech is not None and record.status == "ok":
                 self.tally.audio_seconds += record.speech.duration
 
     def written(self, entries: Sequence[Entry]) -> None:

@@ -24,7 +24,7 @@ from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
 from voicegen.job.summary import SAMPLES, RunSummary, Sample
 from voicegen.job.watching import RunWatch
-from voicegen.pipeline.clips import forget_missing
+from voicegen.pipeline.clips import forget_missing, remove_leftovers
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.run_folder import RunFolder, config_hash
@@ -100,6 +100,7 @@ class _Run:
         return self._summary()
 
     def _forget(self) -> None:
+        remove_leftovers(self._ledger, self._store)  # of a session that was killed
         missing = forget_missing(self._ledger, self._store)
         if missing:
             self._say(f"WAVs of {missing} finished rows are gone or cut short: they are made again")
@@ -131,6 +132,7 @@ class _Run:
                 raise Interrupted(self._summary(display.tally, watch.cut_answers)) from None
             if self._manifest_is_stale():
                 self._write_manifest()
+        remove_leftovers(self._ledger, self._store)
         return self._summary(display.tally, watch.cut_answers)
 
     def _manifest_is_stale(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from voicegen.quality.verdict import Verdict
 from voicegen.records import (
@@ -13,6 +13,7 @@ from voicegen.records import (
     FinishReason,
     ManifestRow,
     Question,
+    Scores,
     Speech,
     Status,
     TakeRecord,
@@ -24,7 +25,8 @@ from voicegen.records import (
 class Outcome:
     """A row after its last stage: a `speech` and its `verdict`, or the `failure` that ended it, and what was before.
 
-    A text that may not be spoken has a verdict without a speech. `takes` are all that were made of it in this session.
+    A text that may not be spoken has a verdict without a speech. `takes` are all that were made of it in this session,
+    `scores` what was measured of the one that is kept.
     """
 
     index: int
@@ -35,6 +37,7 @@ class Outcome:
     verdict: Verdict | None = None
     failure: Failure | None = None
     takes: tuple[TakeRecord, ...] = ()
+    scores: Scores = field(default_factory=dict)
 
     @classmethod
     def of_take(cls, answer: Answer, utterance: Utterance, speech: Speech, verdict: Verdict) -> Outcome:
@@ -50,7 +53,7 @@ class Outcome:
         """The ledger's row.
 
         Args:
-            clip: the WAV of a take whose verdict is ok.
+            clip: the WAV of the take that was kept.
             keep_reasoning: whether the answer's reasoning goes in.
             attempt: at the row, with which this session began.
             earlier: takes of the row from before this session.
@@ -59,7 +62,7 @@ class Outcome:
         attempts = self.takes[-1].attempt if self.takes else attempt
         return ManifestRow(
             index=self.index,
-            status=self._status(clip),
+            status=self.status,
             seed=self.question.seed if self.question else 0,
             answer=answer.text if answer else None,
             answer_spoken=(self.utterance.text or None) if self.utterance else None,
@@ -72,16 +75,17 @@ class Outcome:
             attempts=attempts,
             began=attempt if attempt != attempts else None,
             takes=(*earlier, *self.takes),
+            scores=self.scores,
             prompt_tokens=answer.prompt_tokens if answer else None,
             completion_tokens=answer.completion_tokens if answer else None,
             chat_seconds=round(answer.seconds, 4) if answer else None,
             tts_seconds=round(speech.seconds, 4) if speech else None,
         )
 
-    def _status(self, clip: Clip | None) -> Status:
-        if clip is not None:
-            return "ok"
-        return "failed" if self.failure is not None or self.verdict is None else "rejected"
+    @property
+    def status(self) -> Status:
+        """How the row ended."""
+        return "failed" if self.failure is not None or self.verdict is None else self.verdict.status
 
     def _voice(self) -> str | None:
         """The one that spoke, which may be the model's default; of a row without a take, the one that was planned."""

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from voicegen.records import Failure, Question
+from voicegen.records import Failure, Question, Status
 from voicegen.seeds import derived_seed
 
 AUDIO = "audio"
-"""The WAVs' folder in a run's store."""
+"""The folder of good takes in a run's store."""
+
+REJECTED = "rejected"
+"""The folder of the best takes of rejected rows."""
 
 ROWS_PER_FOLDER = 10_000
 
@@ -24,12 +27,12 @@ def take_seed(seed: int, attempt: int) -> int:
     return seed if attempt == 1 else derived_seed(seed, attempt)
 
 
-def audio_path(index: int, total_rows: int) -> str:
-    """Where a row's WAV lies in the run's folder; folders of 10,000 when there are more than that many."""
-    name = f"{index:06d}.wav"
+def audio_path(index: int, status: Status, total_rows: int) -> str:
+    """Where the WAV of a row that ended so lies in the run; folders of 10,000 when there are more than that many."""
+    folder, name = REJECTED if status == "rejected" else AUDIO, f"{index:06d}.wav"
     if total_rows <= ROWS_PER_FOLDER:
-        return f"{AUDIO}/{name}"
-    return f"{AUDIO}/{index // ROWS_PER_FOLDER:04d}/{name}"
+        return f"{folder}/{name}"
+    return f"{folder}/{index // ROWS_PER_FOLDER:04d}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class Plan:
     assign: Literal["fixed", "round_robin", "random"] = "fixed"
     answers_per_question: int = 1
 
-    def audio_path(self, index: int) -> str:
-        """Where a row's WAV lies in the run's folder."""
-        return audio_path(index, self.total_rows * self.answers_per_question)
+    def audio_path(self, index: int, status: Status) -> str:
+        """Where the WAV of a row that ended so lies in the run's folder."""
+        return audio_path(index, status, self.total_rows * self.answers_per_question)
 
     def rows(self, read: Iterable[Question | Failure]) -> Iterator[Question | Failure]:
         """The input's rows with their final index, id, seed and voice, in order."""

@@ -52,7 +52,7 @@ class Script:
         assert self.best is not None
         speech, hearing = self.best
         outcome = Outcome.of_take(self.answer, self.utterance, speech, hearing.verdict)
-        return replace(outcome, takes=self.takes)
+        return replace(outcome, takes=self.takes, scores=hearing.scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from voicegen.audio.wav import encode_clip
 from voicegen.bounds import Subtype
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
-from voicegen.records import Clip, ManifestRow
+from voicegen.records import Clip, ManifestRow, Status
 from voicegen.store import Store
 
 
@@ -18,7 +18,7 @@ class Writer:
     Args:
         store: the run's.
         ledger: what was done of the run before.
-        audio_path: a row's WAV in the store.
+        audio_path: where the WAV of a row that ended so lies in the store.
         name: the process's, among those that work at the run.
         subtype: of the WAVs, as soundfile names it.
         keep_reasoning: whether the reasoning of an answer goes into the ledger.
@@ -28,7 +28,7 @@ class Writer:
         self,
         store: Store,
         ledger: Ledger,
-        audio_path: Callable[[int], str],
+        audio_path: Callable[[int, Status], str],
         *,
         name: str,
         subtype: Subtype = "PCM_16",
@@ -61,8 +61,9 @@ class Writer:
         return outcome.to_row(clip, self._keep_reasoning, attempt, earlier)
 
     def _encoded(self, outcome: Outcome) -> tuple[Outcome, Clip | None, bytes]:
-        """The outcome, and the clip and WAV bytes of an acceptable take."""
+        """The outcome, and the clip and WAV bytes of its take, where it is audio."""
         speech, verdict = outcome.speech, outcome.verdict
-        if speech is None or verdict is None or verdict.status != "ok":
+        if speech is None or verdict is None:
             return outcome, None, b""
-        return outcome, *encode_clip(speech, outcome.index, self._audio_path(outcome.index), self._subtype)
+        path = self._audio_path(outcome.index, verdict.status)
+        return outcome, *encode_clip(speech, outcome.index, path, self._subtype)

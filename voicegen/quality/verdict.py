@@ -42,12 +42,12 @@ class Verdict:
 
 def judge(speech: Speech) -> Verdict:
     """What a take is worth by itself, before anything is measured."""
-    if speech.finish_reason != "stop":
-        return Verdict("rejected", _CUT[speech.finish_reason], again=True, excess=_WORST)
     if len(speech.samples) == 0:
         return Verdict("failed", "the take holds no audio", again=True, excess=2 * _WORST)
     if not np.isfinite(speech.samples).all():
         return Verdict("failed", "the take holds NaN or infinity", again=True, excess=2 * _WORST)
+    if speech.finish_reason != "stop":
+        return Verdict("rejected", _CUT[speech.finish_reason], again=True, excess=_WORST)
     return Verdict()
 
 

@@ -18,7 +18,7 @@ from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import audio_path
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.pipeline.writer import Writer
-from voicegen.records import Answer, Failure, ModelInfo, Question
+from voicegen.records import Answer, Failure, ModelInfo, Question, Status
 from voicegen.store import Store
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.spoken_turn import SpokenReply
@@ -86,9 +86,7 @@ class ChatRecorder:
             self._ledger = Ledger(store)
             # Questions are written before their rows: a kill in between leaves one too many.
             self._asked = _read_questions(store)[: self._ledger.end]
-            self._writer = Writer(
-                store, self._ledger, lambda index: audio_path(index, _MOST_ROWS), name="chat", subtype=self._subtype
-            )
+            self._writer = Writer(store, self._ledger, _audio_path, name="chat", subtype=self._subtype)
             stack.callback(self._writer.close)
             self._exit = stack.pop_all()
         return self
@@ -130,6 +128,10 @@ class ChatRecorder:
         questions = QuestionFile(store.root / QUESTIONS, conversation_column="conversation_id", turn_column="turn")
         provenance = Provenance.of(self._folder.models, config_hash(self._folder.identity), self._language)
         write_manifest(store, questions, self._ledger, provenance)
+
+
+def _audio_path(index: int, status: Status) -> str:
+    return audio_path(index, status, _MOST_ROWS)
 
 
 def _input_row(question: Question, system_prompt: str | None) -> dict[str, Any]:

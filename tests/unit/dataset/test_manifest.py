@@ -11,7 +11,8 @@ from voicegen.dataset.manifest import MANIFEST_SCHEMA, Provenance, manifest_rows
 from voicegen.dataset.manifest_schema import input_names
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import InputError, OutputError
-from voicegen.records import ManifestRow
+from voicegen.quality.checks import MEASUREMENTS
+from voicegen.records import ManifestRow, TakeRecord
 from voicegen.store import Store
 
 PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc")
@@ -20,11 +21,12 @@ DESIGN_COLUMNS = [
     "id", "index", "split", "conversation_id", "turn",
     "question", "answer", "answer_spoken", "left_out",
     "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "voice", "language",
-    "status", "error", "finish_reason", "attempts",
-    "loudness", "peak", "silence", "wer", "asr_text", "mos",
+    "status", "error", "finish_reason", "attempts", "takes",
     "chat_model", "chat_revision", "tts_model", "tts_revision", "seed", "config_hash",
     "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 ]  # fmt: skip
+
+QUALITY_COLUMNS = {"peak", "loudness", "wer", "asr_text", "mos", *(measurement.name for measurement in MEASUREMENTS)}
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,14 @@ def questions_csv(tmp_path, count):
 def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
     path = text_file(tmp_path / "q.csv", "id,c,t,question,category\nq0,x,4,Who?,people\n")
     file = QuestionFile(path, conversation_column="c", turn_column="t")
-    [row] = written(tmp_path, file, [spoken_row(0, scores={"wer": 0.1, "asr_text": "answer"})]).to_pylist()
+    [row] = written(tmp_path, file, [spoken_row(0, scores={"clipped": 0.1})]).to_pylist()
     assert row == {
         "id": "q0", "index": 0, "split": "train", "conversation_id": "x", "turn": 4,
         "question": "Who?", "answer": "Answer **0**.", "reasoning": None, "answer_spoken": "Answer 0.", "left_out": [],
         "audio_path": "audio/000000.wav", "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,
         "audio_sha256": "0" * 64, "voice": "joe", "language": "en",
-        "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1,
-        "loudness": None, "peak": -3.0, "silence": None, "wer": 0.1, "asr_text": "answer", "mos": None,
+        "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1, "takes": [],
+        **dict.fromkeys(QUALITY_COLUMNS), "peak": -3.0, "clipped": 0.1,
         "chat_model": "chat/model", "chat_revision": "r1", "tts_model": "tts/model", "tts_revision": None,
         "seed": 100, "config_hash": "abc",
         "prompt_tokens": 20, "completion_tokens": 30, "chat_seconds": 0.5, "tts_seconds": 0.25,
@@ -68,7 +70,9 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
 
 
 def test_every_column_of_the_design_is_there_and_documented(tmp_path):
-    assert [name for name in MANIFEST_SCHEMA.names if name != "reasoning"] == DESIGN_COLUMNS
+    others = {"reasoning", *QUALITY_COLUMNS}
+    assert [name for name in MANIFEST_SCHEMA.names if name not in others] == DESIGN_COLUMNS
+    assert set(MANIFEST_SCHEMA.names) == {*DESIGN_COLUMNS, *others}
     path = text_file(tmp_path / "q.csv", "question,category\nWho?,people\n")
     schema = written(tmp_path, path, [spoken_row(0)]).schema
     assert all(field.metadata[b"description"].endswith(b".") for field in schema)
@@ -90,17 +94,28 @@ def test_a_row_that_failed_before_its_ready_answer_was_used_still_shows_it(tmp_p
     assert table.column("answer").to_pylist() == ["Me.", "So."]
 
 
-def test_a_clip_whose_peak_was_measured_again_shows_the_later_figure(tmp_path):
-    rows = [spoken_row(0, scores={"peak": -1.0, "loudness": -16.0}), spoken_row(1), spoken_row(2, scores={"mos": 4.0})]
-    table = written(tmp_path, questions_csv(tmp_path, 3), rows)
-    assert table.column("peak").to_pylist() == [-1.0, -3.0, -3.0]
-    assert table.column("loudness").to_pylist() == [-16.0, None, None]
-    assert table.column("mos").to_pylist() == [None, None, 4.0]
+def test_every_measurement_of_every_check_is_a_column_that_is_null_where_it_was_not_made(tmp_path):
+    rows = [spoken_row(0, scores={"clipped": 0.25, "dc": None}), spoken_row(1)]
+    table = written(tmp_path, questions_csv(tmp_path, 2), rows)
+    assert table.column("clipped").to_pylist() == [0.25, None]
+    for measurement in MEASUREMENTS:
+        field = table.schema.field(measurement.name)
+        assert field.type == (pa.string() if measurement.type is str else pa.float64())
+        assert table.column(measurement.name)[1].as_py() is None
 
 
-def test_a_score_without_a_column_is_no_silent_loss(tmp_path):
-    with pytest.raises(ValueError, match="sparkle"):
-        written(tmp_path, questions_csv(tmp_path, 1), [spoken_row(0, scores={"sparkle": 1.0})])
+def test_all_takes_of_a_row_are_told_in_order(tmp_path):
+    takes = (TakeRecord(1, 100, "rejected", 2.5, "it is clipped"), TakeRecord(2, 7, "ok"))
+    rows = [spoken_row(0), spoken_row(1, attempts=2, takes=takes), failed_row(2), spoken_row(3, takes=takes[1:])]
+    assert written(tmp_path, questions_csv(tmp_path, 4), rows).column("takes").to_pylist() == [
+        [],
+        [
+            {"attempt": 1, "seed": 100, "status": "rejected", "excess": 2.5, "reason": "it is clipped"},
+            {"attempt": 2, "seed": 7, "status": "ok", "excess": 0.0, "reason": None},
+        ],
+        [],
+        [{"attempt": 2, "seed": 7, "status": "ok", "excess": 0.0, "reason": None}],
+    ]
 
 
 @pytest.mark.parametrize("finished", [[], [0], [6000], [5, 2047, 2048, 2049, 4095, 4096, 6999], range(0, 7000, 3)])

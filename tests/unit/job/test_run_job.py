@@ -1,7 +1,9 @@
 import dataclasses
 import logging
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import voicegen
@@ -105,6 +107,50 @@ def test_takes_that_are_not_good_are_made_again_in_the_same_session_and_all_are_
     run(model, "quality.max_attempts=3")
     again = Ledger(Store(tmp_path / "outputs" / "r")).get([2, 3])
     assert (again[2].clip, again[2].takes, again[3].takes) == (takes[2].clip, takes[2].takes, takes[3].takes)
+
+
+def test_the_best_take_of_a_rejected_row_lies_apart_and_is_loaded_only_when_asked_for(run, tmp_path):
+    folder = tmp_path / "outputs" / "r"
+    summary, rows = run(Reluctant(cut=[derived_seed(0, 3)], refused=[5]))
+    assert [row["status"] for row in rows].count("ok") == 8
+    assert rows[3]["audio_path"] == "rejected/000003.wav"
+    assert sha256((folder / rows[3]["audio_path"]).read_bytes()).hexdigest() == rows[3]["audio_sha256"]
+    assert rows[5]["audio_path"] is None
+    assert summary.audio_seconds == pytest.approx(8 * 0.05)
+    assert summary.session_audio_seconds == pytest.approx(8 * 0.05)
+    assert [row.row["index"] for row in voicegen.load_manifest(folder)] == [0, 1, 2, 4, 6, 7, 8, 9]
+    (rejected,) = voicegen.load_manifest(folder, status="rejected")
+    assert len(rejected.waveform) == 400
+
+
+def test_a_rejected_take_that_is_gone_is_made_again_and_one_whose_row_is_good_by_now_is_removed(run, tmp_path):
+    folder = tmp_path / "outputs" / "r"
+    model = Reluctant(cut=[take_seed(derived_seed(0, 3), attempt) for attempt in (1, 2)])
+    words = ("quality.max_attempts=2",)
+    _, before = run(model, *words)
+    (folder / "rejected" / "000003.wav").write_bytes(b"cut short")
+    summary, after = run(model, *words)
+    assert (summary.session_rows, after) == (1, before)
+    summary, rows = run(model, *words, "retry_failed=true")
+    assert (summary.ok, rows[3]["audio_path"]) == (10, "audio/000003.wav")
+    assert [take["status"] for take in rows[3]["takes"]] == ["rejected", "rejected", "ok"]
+    assert list((folder / "rejected").iterdir()) == []
+
+
+def test_what_was_measured_of_a_take_is_in_the_manifest_whatever_the_verdict(run):
+    class Clipped(Reluctant):
+        def speak(self, utterances):
+            for record in super().speak(utterances):
+                loud = np.clip(record.samples * (20 if record.utterance.index == 4 else 1), -1, 1)
+                yield dataclasses.replace(record, samples=loud)
+
+    summary, rows = run(Clipped(), "+quality.checks.level={rules: {clipped: {max: 0.001}}}", "quality.max_attempts=2")
+    assert (summary.ok, summary.rejected) == (9, 1)
+    assert [row["clipped"] for row in rows[:4]] == [0, 0, 0, 0]
+    assert rows[4]["clipped"] > 0.5
+    assert rows[4]["error"].startswith("it is clipped (clipped ")
+    assert {take["reason"] for take in rows[4]["takes"]} == {"it is clipped"}
+    assert {row["wer"] for row in rows} == {None}
 
 
 def test_reasons_are_counted_as_the_rows_are_in_all_sessions(run, capsys):

@@ -23,20 +23,21 @@ def test_seeds_of_neighbouring_rows_do_not_repeat():
 
 
 @pytest.mark.parametrize(
-    ("index", "total", "path"),
+    ("index", "status", "total", "path"),
     [
-        (0, 3, "audio/000000.wav"),
-        (9_999, 10_000, "audio/009999.wav"),
-        (0, 10_001, "audio/0000/000000.wav"),
-        (1_234_567, 2_000_000, "audio/0123/1234567.wav"),
+        (0, "ok", 3, "audio/000000.wav"),
+        (0, "rejected", 3, "rejected/000000.wav"),
+        (9_999, "ok", 10_000, "audio/009999.wav"),
+        (0, "ok", 10_001, "audio/0000/000000.wav"),
+        (1_234_567, "ok", 2_000_000, "audio/0123/1234567.wav"),
     ],
 )
-def test_files_are_numbered_by_place_and_spread_over_folders_of_ten_thousand(index, total, path):
-    assert audio_path(index, total) == path
+def test_files_are_numbered_by_place_and_spread_over_folders_of_ten_thousand(index, status, total, path):
+    assert audio_path(index, status, total) == path
 
 
 def test_names_of_a_runs_files_sort_in_input_order():
-    paths = [audio_path(index, 30_000) for index in range(30_000)]
+    paths = [audio_path(index, "ok", 30_000) for index in range(30_000)]
     assert all(first < second for first, second in pairwise(paths))
 
 

@@ -113,7 +113,7 @@ def test_a_take_that_a_run_would_not_call_good_is_not_good_in_a_chat(tmp_path, s
         reply = ask(recording, pipeline, "A?")
     (row,) = rows(tmp_path / "talk")
     assert (reply.verdict.status, reply.verdict.reason) == (status, error)
-    assert (row["status"], row["audio_path"]) == (status, None)
+    assert (row["status"], row["audio_path"]) == (status, {"rejected": "rejected/000000.wav"}.get(status))
     assert error in row["error"]
     assert (reply.audio_path is None) is (status == "failed")
     shown = io.StringIO()
