@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
@@ -13,6 +12,7 @@ from typing import IO, Any, cast
 
 from voicegen import __version__
 from voicegen.errors import VoicegenError
+from voicegen.signals import hearing_signals
 from voicegen.text.shown import shown
 
 COMMANDS = {
@@ -126,16 +126,14 @@ def _run(words: list[str]) -> int:
     completing = words[0] in ("-sc", "--shell-completion")
     if words[0] not in COMMANDS and not completing:
         return _fail(_unknown_command(words[0]))
-    for end in (signal.SIGTERM, signal.SIGHUP):  # a batch system's or a terminal's end: writes in flight are finished
-        if signal.getsignal(end) is not signal.SIG_IGN:  # nohup
-            signal.signal(end, _interrupt)
-    if completing:
-        return int(import_module("voicegen.commands.shell_completion").main(words, COMMANDS))
-    command = import_module(f"voicegen.commands.{words[0]}")
-    if any(word in ("-h", "--help") for word in words[1:]):
-        print(command.USAGE, end="")  # noqa: T201
-        return 0
-    return int(command.main(words[1:]))
+    with hearing_signals():
+        if completing:
+            return int(import_module("voicegen.commands.shell_completion").main(words, COMMANDS))
+        command = import_module(f"voicegen.commands.{words[0]}")
+        if any(word in ("-h", "--help") for word in words[1:]):
+            print(command.USAGE, end="")  # noqa: T201
+            return 0
+        return int(command.main(words[1:]))
 
 
 def _output_problem() -> str | None:
@@ -150,12 +148,6 @@ def _output_problem() -> str | None:
 def _drop(stream: IO[str]) -> None:
     """Throws away what was written and is still held back, so that the end of the process does not try again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _interrupt(signum: int, _frame: object) -> None:
-    if signum == signal.SIGHUP:
-        signal.signal(signum, signal.SIG_IGN)  # the shell and the system both tell that a terminal has gone
-    raise KeyboardInterrupt
 
 
 def _unknown_command(word: str) -> str:

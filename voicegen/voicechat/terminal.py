@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, Final, Protocol, Self, TextIO
 
 from voicegen.errors import VoicegenError
+from voicegen.signals import wakeup_kept
 from voicegen.text.well_formed import well_formed
 from voicegen.voicechat.commands import Room, is_command, run_command
 from voicegen.voicechat.page import Page
@@ -214,7 +215,8 @@ def typed_lines(history: Path | None) -> Generator[str, None, None]:
 def _prompted(read: Callable[[], str]) -> Generator[str, None, None]:
     while True:
         try:
-            line = read()
+            with wakeup_kept():
+                line = read()
         except _LineDropped:
             continue
         except EOFError:
