@@ -73,20 +73,21 @@ def test_a_server_that_answers_only_errors_ends_the_run_with_one_line(
 
 
 @pytest.mark.parametrize(
-    ("misbehaves", "reason"),
+    ("misbehaves", "timeout", "reason"),
     [
         (
             writes("<html>Log in</html>"),
+            10,
             r"'<html>Log in</html>' \(after 3 tries\), .*Check the server and chat\.base_url",
         ),
-        (fails(500, "oh"), r"answered 500: oh \(after 3 tries\), and nothing else had a reply\. Check the server and"),
-        (fails(429, "no"), r"answered 429: no \(after 3 tries\), .* Lower chat\.concurrency, or come back later"),
-        (drips(drop=b" "), r"gave no whole answer within 0\.2 s"),
+        (fails(500, "oh"), 10, r"answered 500: oh \(after 3 tries\), and nothing else had a reply\. Check the server"),
+        (fails(429, "no"), 10, r"answered 429: no \(after 3 tries\), .* Lower chat\.concurrency, or come back later"),
+        (drips(drop=b" "), 0.2, r"gave no whole answer within 0\.2 s"),
     ],
 )
-def test_no_row_is_lost_to_a_server_that_replies_to_nothing(misbehaves: Any, reason: str) -> None:
+def test_no_row_is_lost_to_a_server_that_replies_to_nothing(misbehaves: Any, timeout: float, reason: str) -> None:
     with serving(misbehaves) as script, pytest.raises(ModelError, match=reason) as raised:
-        only(script, server=to(script, retries=2, timeout=0.2))
+        only(script, server=to(script, retries=2, timeout=timeout))
     assert str(raised.value).startswith(script.base_url)
     assert len(script.requests) == 4
 

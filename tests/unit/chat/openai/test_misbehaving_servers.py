@@ -63,7 +63,7 @@ def test_one_bad_row_does_not_touch_the_others() -> None:
 
 def test_a_slow_server_is_given_up_after_the_timeout() -> None:
     with serving(lambda exchange: script.stopping.wait(10) and None, says("x")) as script:
-        assert text_of(only(script, server=to(script, timeout=0.1))) == "x"
+        assert text_of(only(script, server=to(script, timeout=0.5))) == "x"
 
 
 @pytest.mark.parametrize(
