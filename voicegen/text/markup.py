@@ -17,6 +17,24 @@ _TAG_NAMES = (
 _ATTRIBUTE = (
     r"""\s+(?:[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=]+)|controls|disabled|checked|hidden|open|selected)"""
 )
+_OF_SETS = (
+    "in|range|interval|from|see|and|or|to|by|with|of|is|are|at|array|list|vector|set|point|tuple|sequence|numbers|"
+    "values|between|matrix|the|a|on|for|like|as|ref|reference|returns?|gives?|prints?|equals?"
+)
+_NUMBERS_OF_NOTES = r"\[[1-9]\d{0,2}(?: ?[,–-] ?[1-9]\d{0,2}){0,4}\]"
+_NOTE = re.compile(
+    rf"(?<=[.,;:!?)”\"’%]){_NUMBERS_OF_NOTES}+(?=[\s.,;:!?)]|$)"
+    rf"|(?<= )(?P<word>[^\W\d_]{{4,}}){_NUMBERS_OF_NOTES}+(?=[\s.,;]|$)"
+    rf"|\b(?P<last>(?!(?:{_OF_SETS})\b)[^\W\d_]{{3,}}) {_NUMBERS_OF_NOTES}+(?=[.,;:!?)](?:\s|$)|$)"
+)
+_RAISED_NOTE = re.compile(
+    r"(?<=[.,;:!?”\"’])[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}(?:[,⸴˒][⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3})*(?=\s|$)"
+    r"|(?<=[^\W\d_]{4})(?<!eter)(?<!etre)(?<!eters)(?<!etres)(?<!inch)(?<!mile)(?<!yard)(?<!feet)(?<!foot)"
+    r"[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}(?=[\s.,;:!?)]|$)"
+)
+_MARKED = re.compile(r"(?<![=\w])==(?=[^\s=])([^=\n]{1,200}?)(?<=[^\s=])==(?![=\w])")
+_RAISED = re.compile(r"(?<=[\w)])\^(\w{1,6}|[-−]\d{1,3})\^")
+_LOWERED = re.compile(r"(?<![\w~])([A-Za-z\d()]{1,6})~(\d{1,3}|[a-z]{1,3})~(?!\w*~)")
 _UNREAD = re.compile(rf"<!--|<(script|style)(?:{_ATTRIBUTE})*\s*>", re.IGNORECASE)
 _END_OF_UNREAD = {
     name: re.compile(end, re.IGNORECASE)
@@ -31,9 +49,22 @@ _NO_MARKUP = re.compile(  # the signs of "5*3*2", "a*b" and ">90%"
 )
 
 
+def without_notes(text: str) -> str:
+    """Takes the numbers of notes and sources out of a line that is no code: `so[1]`, `known [2, 3].`, `star.¹`."""
+    if "[" in text:
+        text = _NOTE.sub(lambda note: note["word"] or note["last"] or "", text)
+    return text if text.isascii() else _RAISED_NOTE.sub("", text)
+
+
 def only_markdown(text: str) -> str:
     """`text` without what is markup and not Markdown's; signs that only look like Markdown's are marked as signs."""
     text = _NO_MARKUP.sub(r"\\\g<0>", text)
+    if "==" in text:
+        text = _MARKED.sub(r"\1", text)
+    if "~" in text:
+        text = _LOWERED.sub(lambda sign: sign[1] + (sign[2] if sign[2].isdecimal() else f"_{sign[2]}"), text)
+    if "^" in text:
+        text = _RAISED.sub(r"^{\1}", text)
     if "[" in text:
         text = _FOOTNOTE.sub("", _REFERENCE.sub("", text))
     if "<" in text or "&lt;" in text:

@@ -22,7 +22,7 @@ from voicegen.text import latex, other_languages
 from voicegen.text.characters import printable
 from voicegen.text.english import in_words
 from voicegen.text.foreign import in_latin, without_foreign
-from voicegen.text.markup import only_markdown
+from voicegen.text.markup import only_markdown, without_notes
 from voicegen.text.shown import shown
 from voicegen.text.wording import Wording
 
@@ -39,6 +39,7 @@ _EMOJI = re.compile(
     "[\ufe0e\ufe0f\u200d\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*"
     "|(?<=[0-9#*])\ufe0f?\u20e3|[\ufe0e\ufe0f\ufffd]"
 )
+_EMOJI_BY_NAME = re.compile(r"(?<![\w:/]):(?:[+-]1|[a-z][a-z\d]*(?:_[a-z\d]+)*):(?![\w:/])")
 _SELECTORS = "\u20e3\ufe0e\ufe0f\ufffd "  # what is left of an emoji whose digit is read, and what was no character
 _MARKS_OF_A_CELL = (
     dict.fromkeys("✓✔✅☑", "yes") | {"✔️": "yes", "☑️": "yes"} | dict.fromkeys("✗✘❌☒✖", "no") | {"✖️": "no"}
@@ -52,10 +53,11 @@ _PROBLEMS = {
     "text.foreign=romanize to have it in Latin letters",
 }
 _ITEM_NUMBER = re.compile(r"^\d+\.")
-_PLAIN = re.compile(r"(?![-+=]|\s*\d+[.)](?:\s|$))[^\n\t*_`\[\]<>&\\~|#$^\ufffc]*")  # one paragraph, and no markup
+_PLAIN = re.compile(r"(?![-+=]|.*==|\s*\d+[.)](?:\s|$))[^\n\t*_`\[\]<>&\\~|#$^\ufffc]*")  # one paragraph, and no markup
 _STRAY_MARKUP = re.compile(r"\*{2,}|`+|(?<!\w)_{2,}|_{2,}(?!\w)|~{2,}")
 _CODE_OF_WORDS = re.compile(r"[\w .'-]*\w[\w .'-]*(?:\(\))?")
 _EMPTY_BRACKETS = re.compile(r"\(\s*[,;:.]?\s*\)|\[\s*\]|\{\s*\}|<\s*>")
+_TASK = re.compile(r"^\[([ xX])\] (?=\S)")
 _SPACE_BEFORE_MARK = re.compile(r"\s+(?=[,;!?](?:\s|$)|[.:](?:\s|$))")
 _TERMINAL = (".", "!", "?", ":", ";", ",", "…", "。", "！", "？", "：", "；", "、", "।", "؟", "—", "–")
 _CLOSING = "\"'”’»)]"
@@ -115,7 +117,7 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
     stop = _FULL_STOPS.get(wording.family, ".")
     source = printable(text)
     if _PLAIN.fullmatch(source):
-        found: Iterable[str] = [source]
+        found: Iterable[str] = [without_notes(source)]
     else:
         worded = latex.replaced(source.replace(_FORMULA, ""), wording.language, reader.formula)
         found = reader.blocks(_parser().parse(only_markdown(worded)))
@@ -203,7 +205,7 @@ class _Reader:
                 if cells is not None:
                     cells.append(_MARKS_OF_A_CELL.get(content.strip(), content) if self._english else content)
                 else:
-                    yield f"{number} {content}"
+                    yield f"{number} {_TASK.sub(_task, content) if self._english else content}"
                     number = ""
             elif token.type in ("fence", "list_item_close") and number:
                 yield number  # "42." alone is a list item without text for Markdown, and an answer for us
@@ -219,7 +221,11 @@ class _Reader:
                 lambda formula: self._without("maths", self._formulas[int(formula[1])], inside=True), block
             )
         block = without_foreign(block, self._wording.family, self._foreign)
-        block = _STRAY_MARKUP.sub("", _EMOJI.sub(lambda emoji: self._without("emoji", emoji[0]), block))
+        if ":" in block:
+            block = _EMOJI_BY_NAME.sub(lambda emoji: self._without("emoji", emoji[0]), block)
+        if not block.isascii():
+            block = _EMOJI.sub(lambda emoji: self._without("emoji", emoji[0]), block)
+        block = _STRAY_MARKUP.sub("", block)
         lines = [" ".join(line.split()) for line in _lines_as_sentences(block, stop).split("\n")]
         block = " ".join([line if line.endswith(_TERMINAL) else f"{line}," for line in lines[:-1] if line] + lines[-1:])
         block = " ".join(_SPACE_BEFORE_MARK.sub("", _EMPTY_BRACKETS.sub("", block)).split())
@@ -243,7 +249,7 @@ class _Reader:
             elif child.type == "hardbreak":
                 words.append("\n")
             else:
-                words.append(printable(child.content))  # an entity may stand for a control character
+                words.append(without_notes(printable(child.content)))  # an entity may stand for a control character
         return "".join(words)
 
     def _inline_code(self, code: str) -> str:
@@ -276,6 +282,10 @@ def _lines_as_sentences(block: str, stop: str) -> str:
         parts.append(line if goes_on or not has_words else _closed(line, stop))
         words_follow = words_follow or has_words
     return " ".join(reversed(parts))
+
+
+def _task(box: re.Match[str]) -> str:
+    return "To do: " if box[1] == " " else "Done: "
 
 
 def _closed(block: str, stop: str) -> str:

@@ -19,6 +19,7 @@ SKIPPING = Wording("en", code="skip", url="skip")
         ("Before.\n\n```py\nx = 1\n```\n\nAfter.", "Before. After.", [LeftOut("code", "x = 1")]),
         ("1. ```\n   go\n   ```\n2. Done", "one. two. Done", [LeftOut("code", "go")]),
         ("Great 👍🏽 work ❤️!", "Great work!", [LeftOut("emoji", "👍🏽"), LeftOut("emoji", "❤️")]),
+        ("A :+1: and :smile: here.", "A and here.", [LeftOut("emoji", ":+1:"), LeftOut("emoji", ":smile:")]),
         ("Look: ![](a.png)", "Look:", [LeftOut("image", "a.png")]),
         ("See [it](https://a.org) and ![a cat](b.png).", "See it and a cat.", []),
         ("**Bold** <b>tags</b><!-- note -->, \x07bells[^1] and | bars", "Bold tags, bells and bars", []),

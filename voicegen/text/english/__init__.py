@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import string
 
-from voicegen.text.english import abbreviations, addresses, calendar, notation, quantities
+from voicegen.text.english import abbreviations, addresses, calendar, codes, notation, quantities
 from voicegen.text.english.rules import About, Kind
 
 _KINDS: tuple[Kind, ...] = (
     notation.KEYS,
     calendar.DATES_IN_DIGITS,
     addresses.ADDRESSES,
-    addresses.CODES,
+    codes.CODES,
+    quantities.THOUSANDS,
     addresses.NAMES,
     quantities.MONEY,
     calendar.DATES,
@@ -25,6 +26,7 @@ _KINDS: tuple[Kind, ...] = (
     notation.SALTS,
     notation.CHEMISTRY,
     quantities.MEASURES,
+    quantities.RATES,
     notation.MATHEMATICS,
     quantities.NUMBERS,
     notation.SIGNS,

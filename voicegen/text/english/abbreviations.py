@@ -143,9 +143,16 @@ def _without_point(word: re.Match[str]) -> str:
 
 @rule(rf"\b(?P<name>{_REGNAL}) (?P<roman>{_ROMAN})\b(?P<own>['’]s)?(?!\.\w)")
 def _regnal(name: re.Match[str]) -> str | None:
-    if name["roman"] == "I" and re.match(
-        r" (?:am|was|have|had|think|will|would|can|do|did|know|could|should|saw|went|want)\b|['’]",
-        name.string[name.end() :],
+    starts = not name.start() or name.string[: name.start()].endswith(
+        (". ", "! ", "? ", "Queen ", "King ", "of ", "by ")
+    )
+    if (
+        name["roman"] == "I"
+        and not starts
+        and re.match(
+            r" (?:am|was|have|had|think|will|would|can|do|did|know|could|should|saw|went|want)\b|['’]",
+            name.string[name.end() :],
+        )
     ):
         return None
     return f"{name['name']} the {ordinal(_value(name['roman']))}{name['own'] or ''}"
@@ -192,7 +199,7 @@ _SHORT = frozenset(re.findall(r"[A-Za-z]{2,}", " ".join([*_BEFORE_NAMES, *_AFTER
 _WITH_A_SIGN = re.compile(r"[./](?:[A-Za-z]|(?<=\b[a-zA-Z][./]) ?[\dIVX§]|(?<=\bw/))")
 _NUMERALS = frozenset("VXLCDM")
 _NAMED = frozenset(f"{_REGNAL}|{_COUNTED}".replace(" ", "|").split("|"))
-_MANY = re.compile("[IVXLCDM]{2,}[a-c]?(?![A-Za-z])")
+_MANY = re.compile("[IVXLCDM]{2,}(?:[a-c]|th|st|nd|rd)?(?![A-Za-z])")
 
 
 def _is_short(text: str) -> bool:

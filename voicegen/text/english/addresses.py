@@ -12,7 +12,11 @@ _MARKS = {
     "?": "question mark", "=": "equals", "&": "and", "#": "hash", "~": "tilde", "%": "percent", "+": "plus",
     "*": "star", ",": "comma",
 }  # fmt: skip
-_FEWEST_DIGITS = 7  # of a telephone number with its country
+_VERSIONED = (
+    "Python|Node|Ruby|Java|PHP|Go|Rust|iOS|Android|macOS|Ubuntu|Debian|Fedora|Windows|Django|Rails|React|Angular|Vue|"
+    "PyTorch|TensorFlow|CUDA|Kubernetes|PostgreSQL|Postgres|MySQL|SQLite|GCC|Clang|CMake|npm|Perl|Scala|Kotlin|Swift|"
+    "TypeScript|Linux|kernel|HTTP|TLS|USB|Bluetooth|OpenGL|Docker|Git|pip|numpy|NumPy|pandas|Spark|Kafka|Redis|Unity"
+)
 _TOP = (
     "com|org|net|edu|gov|mil|io|ai|dev|app|co|uk|de|fr|eu|us|ca|au|jp|cn|in|ch|nl|se|no|it|es|info|biz|me|tv|xyz|tech|"
     "wiki|int|ly|gg|so|sh|ac"
@@ -124,6 +128,11 @@ def _version(version: re.Match[str]) -> str | None:
     return f"{word} {_dotted(version['first'] + version['rest'])}{suffix}"
 
 
+@rule(rf"\b(?P<name>(?:{_VERSIONED}) )(?P<version>\d+\.\d+)(?![\w%]|[,.]\d)")
+def _version_of_a_product(version: re.Match[str]) -> str:
+    return version["name"] + _dotted(version["version"])
+
+
 @number_rule(r"(?<![\w.,:$€£-])\d+(?:\.\d+){2,}(?![\w]|[.,]\d)")
 def _dotted_numbers(version: re.Match[str]) -> str:
     return _dotted(version[0])
@@ -133,50 +142,6 @@ def _dotted(version: str) -> str:
     return " point ".join(
         digits(part) if part[0] == "0" and part != "0" else cardinal(int(part)) for part in version.split(".")
     )
-
-
-@rule(
-    r"(?<![\w.,/$€£])(?P<plus>\+ ?)?(?:(?P<country>\d{1,3})[ .-])?(?:\((?P<area>\d{2,4})\) ?|(?P<area2>\d{3})[ .-])"
-    r"(?P<a>\d{3})[ .-](?P<b>\d{4})(?:,? ?(?:ext\.?|x) ?(?P<ext>\d+))?(?![\w]|[.,-]\d)"
-)
-def _telephone(number: re.Match[str]) -> str:
-    groups = [number["country"], number["area"] or number["area2"], number["a"], number["b"]]
-    said = ", ".join(digits(group) for group in groups if group)
-    extension = f", extension {digits(number['ext'])}" if number["ext"] else ""
-    return f"{'plus ' if number['plus'] else ''}{said}{extension}"
-
-
-@number_rule(
-    r"(?<![\w.,])\+ ?\d{1,3}(?:[ .-]?\(?\d{1,5}\)?){2,6}(?![\w]|[.,-]\d)|(?<![\w.,:/$€£-])(?:0\d{1,4}[ -]"
-    r"(?:\d{2,4}[ -])*\d{3,}|\d{3}-\d{4})(?![\w-]|[.,]\d)"
-)
-def _international(number: re.Match[str]) -> str | None:
-    if number[0].startswith("+") and sum(map(str.isdecimal, number[0])) < _FEWEST_DIGITS:
-        return None  # "+1.25"
-    said = ", ".join(digits(group) for group in re.findall(r"\d+", number[0]))
-    return f"plus {said}" if number[0].startswith("+") else said
-
-
-@rule(
-    r"(?<!\w)(?P<what>SSN|social security number|ISBN|PIN|[Zz]ip code|ZIP code|[Pp]ostcode|OTP|[Aa]ccount number"
-    r"|[Ss]erial number)(?P<gap>:? (?:is |of )?)(?P<code>[\d][\d -]*[\dX])(?!\w)"
-)
-def _code(code: re.Match[str]) -> str:
-    groups = re.findall(r"[\dX]+", code["code"])
-    return code["what"] + code["gap"] + ", ".join(digits(group) + (" X" if "X" in group else "") for group in groups)
-
-
-@number_rule(r"(?<!\w)(?P<a>\d{3})-(?P<b>\d{2})-(?P<c>\d{4})(?!\w)")
-def _social_security(code: re.Match[str]) -> str:
-    return ", ".join(digits(group) for group in code.groups())
-
-
-@rule(
-    r"(?<!\w)(?P<state>A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]"
-    r"|T[NX]|UT|V[AT]|W[AIVY]) (?P<zip>\d{5})(?:-(?P<four>\d{4}))?(?!\w)"
-)
-def _zip(place: re.Match[str]) -> str:
-    return f"{place['state']} {digits(place['zip'])}" + (f" dash {digits(place['four'])}" if place["four"] else "")
 
 
 @rule(r"(?<![\w.$-])(?P<name>\$?[A-Za-z]\w*(?:_\w+)+|_+\w*[A-Za-z]\w*)(?:\(\))?(?!\w)")
@@ -191,6 +156,7 @@ def _camel_case(name: re.Match[str]) -> str | None:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name["name"])
 
 
+_SHELL = {"HOME", "PATH", "USER", "SHELL", "PWD", "TERM", "LANG", "HOST"}
 _NAMES = {
     "iPhone",
     "iPad",
@@ -208,9 +174,11 @@ _NAMES = {
 }
 
 
-@rule(r"(?<![\w])(?P<sign>[@#])(?P<name>[A-Za-z]\w*)")
+@rule(r"(?<![\w])(?P<sign>[@#])(?P<name>\d*[A-Za-z]\w*)|(?<![\w$])\$(?P<ticker>[A-Z]{1,5})(?![\w/])")
 def _handle(handle: re.Match[str]) -> str:
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])|_+", " ", handle["name"])
+    if handle["ticker"]:
+        return f"dollar {handle['ticker']}" if handle["ticker"] in _SHELL else " ".join(handle["ticker"])
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Z])|_+", " ", handle["name"])
     return f"{'at' if handle['sign'] == '@' else 'hashtag'} {name}"
 
 
@@ -222,23 +190,14 @@ def _colour(colour: re.Match[str]) -> str | None:
     return "hash " + " ".join(digits(sign) if sign.isdecimal() else sign.upper() for sign in code)
 
 
-@number_rule(r"(?<!\w)0x(?P<hex>[0-9a-fA-F]+)(?!\w)|(?<!\w)0b(?P<binary>[01]+)(?!\w)")
-def _hexadecimal(code: re.Match[str]) -> str:
-    if code["binary"]:
-        return f"zero b {digits(code['binary'])}"
-    return "zero x " + " ".join(digits(sign) if sign.isdecimal() else sign.upper() for sign in code["hex"])
-
-
 ADDRESSES = kind(
     "words",
     r"[/\\@.:vV](?:(?<=[/\\@])|(?<=[.:])[\w/]|\d)",
-    _url, _mail, _ip_address, _domain, _path, _version, _dotted_numbers, _file,
+    _url, _mail, _ip_address, _domain, _path, _version, _version_of_a_product, _dotted_numbers, _file,
 )  # fmt: skip
-CODES = kind(
-    "digits", r"\d(?:\D{0,2}\d|[xb])",
-    _social_security, _code, _zip, _telephone, _international, _hexadecimal,
-)  # fmt: skip
+
+
 NAMES = kind(
-    "words", r"[@#_A-Z](?:(?<=[@#_])|(?<=[a-z][A-Z]))",
+    "words", r"[@#_$A-Z](?:(?<=[@#_])|(?<=\$)[A-Z]|(?<=[a-z][A-Z]))",
     _colour, _handle, _snake_case, _camel_case,
 )  # fmt: skip

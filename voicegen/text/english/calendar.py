@@ -45,7 +45,28 @@ def _numbered(month: str, day: str, written_year: str) -> str | None:
     r"(?<![\w/.-])" + _YEAR + r"([-/.])(?P<month>0[1-9]|1[0-2])\2(?P<day>0[1-9]|[12]\d|3[01])(?![\w/-])(?=T\d|\D|$)"
 )
 def _iso_date(date: re.Match[str]) -> str:
+    return _iso_date_said(date)
+
+
+def _iso_date_said(date: re.Match[str]) -> str:
     return _date(MONTHS[int(date["month"]) - 1], int(date["day"]), date["year"])
+
+
+@number_rule(
+    rf"(?<![\w/.-]){_YEAR}-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])[T ]"
+    r"(?P<hour>[01]\d|2[0-4]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)? ?"
+    r"(?P<zone>Z|(?P<sign>[+-−])(?P<of>\d\d):?(?P<more>\d\d))?(?![\w:-])"
+)
+def _timestamp(time: re.Match[str]) -> str:
+    said = f"{_iso_date_said(time)}, {_clock(time['hour'], time['minute'], exact=True)}"
+    if time["second"] and time["second"] != "00":
+        said += f" and {_counted(int(time['second']), 'second')}"
+    if not time["zone"]:
+        return said
+    if time["zone"] == "Z" or int(time["of"] + time["more"]) == 0:
+        return f"{said} UTC"
+    minutes = f" {cardinal(int(time['more']))}" if time["more"] != "00" else ""
+    return f"{said} UTC {'plus' if time['sign'] == '+' else 'minus'} {cardinal(int(time['of']))}{minutes}"
 
 
 @number_rule(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-]|\.\d)")
@@ -93,8 +114,30 @@ def _weekday(day: re.Match[str]) -> str:
     return f"{_DAYS[day['first']]} {'and' if day['to'] == '/' else 'to'} {_DAYS[day['last']]}"
 
 
-@number_rule(r"(?<![\w.,])(?:(?P<century>1[1-9]|20)(?P<decade>\d)0|['’]?(?P<bare>[2-9])0)['’]?s\b")
+@rule(
+    r"\b(?P<when>[Oo]n|[Bb]y|[Dd]ue|[Dd]ated|[Uu]ntil|[Ss]ince|[Bb]efore|[Aa]fter|[Dd]ate:|[Dd]eadline:) "
+    r"(?P<month>0?[1-9]|1[0-2])/(?P<day>0?[1-9]|[12]\d|3[01])(?![\w/%]|[.,]\d| (?:of|cup|tsp|tbsp|inch|mile|hour)|-)"
+)
+def _day_in_digits(date: re.Match[str]) -> str | None:
+    if (date["month"], date["day"]) == ("9", "11"):
+        return None  # nine eleven
+    return f"{date['when']} {_date(MONTHS[int(date['month']) - 1], int(date['day']), None)}"
+
+
+@number_rule(r"(?<![\w.,/-])(?P<first>19\d\d|20\d\d)/(?P<last>\d\d)(?![\w/-]|[.,]\d)")
+def _season(span: re.Match[str]) -> str:
+    return f"{year(int(span['first']))} to {'oh ' if span['last'][0] == '0' else ''}{cardinal(int(span['last']))}"
+
+
+@number_rule(
+    r"(?:(?P<to>(?<=\ds)\s?[-–—]\s?)|(?<![\w.,]))(?:(?P<century>1[1-9]|20)(?P<decade>\d)0|['’]?(?P<bare>[2-9])0)['’]?s\b"
+)
 def _decade(decade: re.Match[str]) -> str:
+    said = _decade_said(decade)
+    return f" to {said}" if decade["to"] else said
+
+
+def _decade_said(decade: re.Match[str]) -> str:
     if decade["bare"]:
         return plural(cardinal(int(decade["bare"]) * 10))
     century = cardinal(int(decade["century"]))
@@ -141,7 +184,7 @@ def _clock_with_half(time: re.Match[str]) -> str | None:
 
 
 @number_rule(
-    r"(?<![\w.:,/-])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?: "
+    r"(?<![\w.:,/-])(?P<hour>[01]?\d|2[0-3]|24(?=:00)):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?: "
     rf"(?P<zone>{_ZONES})\b)?(?![\w:]|[-–/]\d)"
 )
 def _clock_alone(time: re.Match[str]) -> str:
@@ -212,7 +255,7 @@ def _quarter(part: re.Match[str]) -> str:
 
 DATES_IN_DIGITS = kind(
     "digits", r"\d[-/.]\d",
-    _iso_date, _numeric_date,
+    _timestamp, _iso_date, _numeric_date, _day_in_digits,
 )  # fmt: skip
 DATES = kind(
     "signs",
@@ -223,8 +266,8 @@ WEEKDAYS = kind("words", r"[-–/](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", _weekday)
 DURATIONS = kind("digits", r"\d ?[hm]", _duration)
 YEARS = kind(
     "digits",
-    r"[\dA](?:(?<=\d)(?:0['’]?s\b|\d\d\s?[-–—]\s?\d| ?(?:BC|CE|AD))|D )",
-    _decade, _years, _era_year,
+    r"[\dA](?:(?<=\d)(?:0['’]?s\b|\d\d\s?[-–—]\s?\d|\d{3}/\d\d| ?(?:BC|CE|AD))|D )",
+    _decade, _years, _season, _era_year,
 )  # fmt: skip
 CLOCK = kind(
     "digits", r"\d(?: ?[apAP]\.?[mM]\b|:\d)",

@@ -49,6 +49,7 @@ _ELEMENTS = (
 )
 _USUAL = frozenset(string.ascii_letters + string.digits + " .,;:!?'\"’“”‘()…—–-\u00a0\u202f")
 _USUAL_MATHS = re.compile(r"[(!\d](?:(?<=\w\()|(?<=[\dn]!)|(?<=\d)(?:[eE]| - \d))")
+_FUNCTIONS = {"sin": "sine", "cos": "cosine", "tan": "tangent", "log": "log", "ln": "natural log", "exp": "exp"}
 _CHARGES = {"+": "plus", "-": "minus", "−": "minus", "⁺": "plus", "⁻": "minus"}
 
 
@@ -143,9 +144,25 @@ def _root(root: re.Match[str]) -> str:
     return f"the {'cube' if root['root'] == '∛' else 'square'} root of {inside}"
 
 
-@rule(r"(?<![\w])(?P<name>[fghFGHPp])\((?P<of>[a-zA-Zα-ω](?: ?, ?[a-zA-Z])*)\)")
+@rule(
+    r"(?<![\w])(?:(?P<name>[fghFGHPpE]['′]?)\((?P<of>[^()]{1,20})\)|(?P<order>[OΘΩ])\((?P<n>[^()]*(?:\([^()]*\)[^()]*)?)\)"
+    r"|(?P<known>sin|cos|tan|log|ln|exp)\((?P<inside>[^()]{1,30})\))"
+)
 def _function(call: re.Match[str]) -> str:
-    return f"{call['name']} of {call['of'].replace(',', ' and')}"
+    name = call["name"] or call["order"] or _FUNCTIONS[call["known"]]
+    inside = call["of"] or call["n"] or call["inside"] or ""
+    said = inside.replace(",", " and").replace("|", " given ")
+    return f"{name[0]} prime of {said}" if name[1:] in ("'", "′") else f"{name} of {said}"
+
+
+@rule(r"(?<![\w/])d(?P<y>[a-z])/d(?P<x>[a-z])(?![\w/])|(?<![\w.,/])(?P<top>\d{1,3})/(?P<letter>[a-z])(?![\w/])")
+def _quotient(of: re.Match[str]) -> str:
+    return f"d {of['y']} by d {of['x']}" if of["y"] else f"{cardinal(int(of['top']))} over {of['letter']}"
+
+
+@rule(r"(?<![\w|])\|(?P<inside>[^\s|](?:[\w .+*/^−-]{0,20}[^\s|])?)\|(?![\w|])")
+def _absolute(value: re.Match[str]) -> str | None:
+    return None if re.search(r"[A-Za-z]{3}", value["inside"]) else f"the absolute value of {value['inside']}"
 
 
 @rule(r"(?<=\d)!(?=\s*(?:[=+*/×÷)-]))|(?<=\bn)!(?=\W|$)")
@@ -166,7 +183,7 @@ def _arithmetic(sign: re.Match[str]) -> str | None:
     written = sign["sign"] or sign["spaced"] or sign["plus"] or sign["over"]
     text = sign.string
     is_sum = sign["over"] or re.search(
-        r"[=×÷^≈<>*+√]|equals|plus|times|squared|cubed", text[max(0, sign.start() - 40) : sign.end() + 40]
+        r"[=×÷^≈<>*+√]|equals|plus|times|squared|cubed|power of", text[max(0, sign.start() - 40) : sign.end() + 40]
     )
     if not is_sum and not (sign["plus"] or written in "*+"):
         return None
@@ -179,7 +196,9 @@ def _arithmetic(sign: re.Match[str]) -> str | None:
     }[written]
 
 
-@rule(r"(?:(?<=\()|(?<=[=+*/×÷±<>≤≥] )|(?<=equals ))[-−](?=[a-zα-ω]\b)")
+@rule(
+    r"(?:(?<=\()|(?<=[=+*/×÷±<>≤≥] )|(?<=equals ))[-−](?=[a-zα-ω]\b)|(?<!\S)[-−](?=[a-z](?: ?[+=*/^<>]| [-−] | ?\*\*))"
+)
 def _minus(_sign: re.Match[str]) -> str:
     return "minus "
 
@@ -261,7 +280,8 @@ def _greek(letter: re.Match[str]) -> str:
 def _sign(sign: re.Match[str]) -> str | None:
     written = sign[0].strip()
     said = _SIGNS[written]
-    if written == "*" and re.search(r"\w$", sign.string[: sign.start()]) and re.match(r"\w", sign.string[sign.end() :]):
+    in_between = re.search(r"\w$", sign.string[: sign.start()]) and re.match(r"\w", sign.string[sign.end() :])
+    if sign[0] in ("*", " * ") and in_between:
         said = "star"
     return f" {said} " if said else " "
 
@@ -287,8 +307,9 @@ KEYS = kind(
 )  # fmt: skip
 MATHEMATICS = kind(
     "words", lambda text: not _USUAL.issuperset(text) or _USUAL_MATHS.search(text),
-    _raised, _braced_index, _scientific, _root, _power, _function, _factorial, _comparison, _minus, _arithmetic,
-    _operator, _lowered,
+    _absolute, _quotient, _raised, _braced_index, _scientific, _root, _power, _function, _factorial,
+    _comparison, _minus,
+    _arithmetic, _operator, _lowered,
 )  # fmt: skip
 SIGNS = kind(
     "signs", lambda text: not _USUAL.issuperset(text),

@@ -205,7 +205,7 @@ def _percent(share: re.Match[str]) -> str:
 @number_rule(
     rf"(?P<minus>(?<![\w)\]])[-−])?(?<![\w.,$€£/])(?P<low>{_NUMBER})(?:{_DASH}(?P<high>{_NUMBER}))?"
     rf"(?P<scale> (?:thousand|million|billion|trillion))?(?P<gap>[ \u00a0\u202f]?|-)(?P<unit>{alternatives(_UNITS)})"
-    r"(?P<stop>\.)?(?![\w²³^/°])"
+    rf"(?:(?P<stop>\.)|/(?P<per>{alternatives(_PER)}))?(?![\w²³^/°])"
 )
 def _measure(measure: re.Match[str]) -> str | None:
     unit, gap = measure["unit"], measure["gap"]
@@ -222,7 +222,15 @@ def _measure(measure: re.Match[str]) -> str | None:
     stop = measure["stop"] or ""
     if stop and re.match(r"\s+[a-z(]", measure.string[measure.end() :]):
         stop = ""  # of the abbreviation
-    return f"{low}{to}{scale}{'-' if before_noun else ' '}{name}{stop}"
+    return f"{low}{to}{scale}{'-' if before_noun else ' '}{name}{_per(measure['per'])}{stop}"
+
+
+@rule(
+    rf"(?<=\d )(?P<what>[a-z]{{3,}})/(?P<per>{alternatives(_PER)})(?![\w/²³])"
+    rf"|(?<![\w/])(?P<unit>{alternatives(unit for unit in _UNITS if '/' in unit)})(?![\w/²³^])"
+)
+def _rate(rate: re.Match[str]) -> str:
+    return units(rate["unit"]) if rate["unit"] else f"{rate['what']}{_per(rate['per'])}"
 
 
 def units(written: str) -> str:
@@ -243,6 +251,32 @@ def _several(unit: str) -> str:
     else:
         first += "s"
     return first + per + rest
+
+
+_COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
+
+
+@number_rule(
+    rf"(?<![\w.,])(?P<degrees>{_NUMBER}) ?[°º] ?(?:(?P<minutes>\d{{1,2}}(?:\.\d+)?) ?[′'’] ?"
+    r"(?:(?P<seconds>\d{1,2}(?:\.\d+)?) ?(?:[″”\"]|''|′′) ?)?)?(?P<side>[NSEW])?(?!\w)"
+)
+def _angle(angle: re.Match[str]) -> str | None:
+    if not (angle["minutes"] or angle["side"]):
+        return None
+    parts = [(angle["degrees"], "degree"), (angle["minutes"], "minute"), (angle["seconds"], "second")]
+    said = " ".join(f"{number(value)} {unit}{'' if value == '1' else 's'}" for value, unit in parts if value)
+    return f"{said} {_COMPASS[angle['side']]}" if angle["side"] else said
+
+
+@number_rule(
+    r"(?<![\w.,])(?P<feet>\d+) ?(?:ft\.?|feet|foot) (?P<inches>\d+(?:\.\d+)?) ?in(?:ch(?:es)?|\b\.?(?=$|[\s,;)]))"
+    r"|(?<![\w.,])(?P<only>\d+) ?(?:′|['’](?= (?:tall|high|long|wide|deep|by|x)\b))(?![\w\d])"
+)
+def _feet(length: re.Match[str]) -> str:
+    if length["only"]:
+        return f"{cardinal(int(length['only']))} feet"
+    inches = f"{number(length['inches'])} inch{'' if length['inches'] == '1' else 'es'}"
+    return f"{cardinal(int(length['feet']))} {'foot' if length['feet'] == '1' else 'feet'} {inches}"
 
 
 @number_rule(r"(?<![\w.,/])(?P<feet>\d+) ?['’′] ?(?P<inches>\d+(?:\.\d+)?) ?(?:[\"”″]|'')")
@@ -278,7 +312,8 @@ def _of_unit(fraction: re.Match[str]) -> str:
 def _fraction(fraction: re.Match[str]) -> str | None:
     top, bottom = int(fraction["top"]), int(fraction["bottom"])
     of = fraction["of"] or ""
-    if (top, bottom) == (24, 7) or (top == bottom and not fraction["whole"]):
+    is_split = top + bottom == 100 and top >= bottom
+    if (top, bottom) == (24, 7) or ((top == bottom or is_split) and not fraction["whole"]):
         return f"{cardinal(top)} {cardinal(bottom)}{of}"  # twenty-four seven, fifty fifty
     if (top, bottom) == (9, 11):
         return f"nine eleven{of}"
@@ -347,9 +382,13 @@ def _dimensions(size: re.Match[str]) -> str:
     return f"{said} {_several(_UNITS[size['unit']])}" if size["unit"] else said
 
 
-@number_rule(r"(?<![\w.,])(?P<number>\d+(?:\.\d+)?)[x×](?![\w\d]|\s*[-+−*/=^<>≤≥²³])")
+@number_rule(
+    r"(?<![\w.,=+*/(−])(?<![=+*/<>×÷−(-] )(?P<number>\d+(?:\.\d+)?)(?:\s?[-–]\s?(?P<high>\d+(?:\.\d+)?))?[x×]"
+    r"(?![\w\d]|\s*[-+−*/=^<>≤≥²³])"
+)
 def _times(factor: re.Match[str]) -> str:
-    return f"{number(factor['number'])} times"
+    to = f" to {number(factor['high'])}" if factor["high"] else ""
+    return f"{number(factor['number'])}{to} times"
 
 
 @number_rule(
@@ -362,8 +401,19 @@ def _range(span: re.Match[str]) -> str | None:
     return f"{number(span['low'])} to {number(span['high'])}"
 
 
-@rule(r"(?<![\w])#(?P<number>\d+)\b|\b[Nn]os?\. ?(?P<second>\d+)|\bN[º°] ?(?P<third>\d+)")
+@number_rule(r"(?<![\w.,+])\d{1,3}(?:(?:_\d{3})+|(?:['’]\d{3})+|(?:[ \u00a0\u202f]\d{3})+)(?![\w,]*\d)(?!\.\d)")
+def _grouped(amount: re.Match[str]) -> str | None:
+    """Thousands kept apart by spaces, apostrophes or underscores; two numbers may stand beside each other, too."""
+    groups = re.split(r"\D", amount[0])
+    if " " in amount[0] and len(groups) == 2 and not groups[1].endswith("00"):
+        return None
+    return number("".join(groups)) if groups[0] != "0" else None
+
+
+@rule(r"(?<![\w])#(?P<number>\d+)\b|\b[Nn]o\. ?(?P<second>\d+)|\b(?P<several>[Nn]os)\. (?=\d)|\bN[º°] ?(?P<third>\d+)")
 def _numbered(place: re.Match[str]) -> str:
+    if place["several"]:
+        return "Numbers " if place["several"] == "Nos" else "numbers "
     return f"number {number(place['number'] or place['second'] or place['third'])}"
 
 
@@ -395,9 +445,12 @@ MONEY = kind(
     rf"[$€£¥₹₩₽₿¢R{_INITIALS}](?:(?<=[$€£¥₹₩₽₿¢])|s\.|(?:{'|'.join(code[1:] for code in _CODES)}))",
     _money_range, _money_as_adjective, _money_with_sign, _money_before_sign, _money_with_code, _cents,
 )  # fmt: skip
+RATES = kind("signs", r"/[A-Za-z]", _rate)
+THOUSANDS = kind("digits", r"\d[_'’ \u00a0\u202f]\d{3}", _grouped)
 MEASURES = kind(
     "digits", "",
-    _percent, _dimensions, _feet_and_inches, _inches, _measure, _fraction_sign, _fraction, _large, _ordinal, _ratio,
+    _percent, _angle, _dimensions, _feet, _feet_and_inches, _inches, _measure, _fraction_sign, _fraction, _large,
+    _ordinal, _ratio,
     _times, _numbered,
 )  # fmt: skip
 NUMBERS = kind(
