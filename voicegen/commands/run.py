@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     settings: dict[str, Any] = {}
     if (prompt := line.values.get("--system-prompt")) is not None:
         settings["chat.system_prompt"] = sys.stdin.read().strip() if prompt == "-" else prompt
-    return launch(replace(line.config, settings=settings), _run_and_report)
+    return launch(replace(line.config, settings=settings), _run_and_report, _check)
 
 
 def run(*overrides: str, settings: Mapping[str, Any] | None = None, config_dir: Path | None = None) -> RunSummary:
@@ -67,6 +67,12 @@ def run(*overrides: str, settings: Mapping[str, Any] | None = None, config_dir: 
     from voicegen.job.run_job import run_job
 
     return run_job(compose(overrides, config_dir, settings=plain))
+
+
+def _check(config: JobConfig) -> None:
+    from voicegen.job.run_job import check_job
+
+    check_job(config)
 
 
 def _run_and_report(config: JobConfig) -> int:

@@ -14,9 +14,11 @@ from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, InputError
 from voicegen.files import local_path
 from voicegen.job.composing import launch
+from voicegen.records import Question
 from voicegen.text.shown import shown
 
 if TYPE_CHECKING:
+    from voicegen.dataset.questions import QuestionFile
     from voicegen.records import Failure
 
 USAGE = f"""\
@@ -54,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     if "--text" in line.values and source is not None:
         raise ConfigError("give a file or --text, not both")
     words = replace(line.config, settings=_settings(source, line))
-    return launch(words, lambda config: _speak(config, source, line))
+    return launch(words, lambda config: _speak(config, source, line), lambda config: _check(config, source, line))
 
 
 def _source(word: str) -> str:
@@ -66,7 +68,7 @@ def _source(word: str) -> str:
 
 def _settings(source: str | None, line: CommandLine) -> dict[str, Any]:
     """What this command sets differently from `run`, where the user did not."""
-    given = {word.split("=", 1)[0] for word in line.config.overrides}
+    given = _given(line)
     column = line.values.get("--column")
     settings: dict[str, Any] = {}
     if not given & {"name", "output_dir"}:
@@ -78,10 +80,20 @@ def _settings(source: str | None, line: CommandLine) -> dict[str, Any]:
     return settings
 
 
+def _given(line: CommandLine) -> set[str]:
+    """The settings that overrides name."""
+    return {word.split("=", 1)[0] for word in line.config.overrides}
+
+
 def _is_table(source: str) -> bool:
     from voicegen.dataset.readers import format_by_name
 
     return format_by_name(Path(source)) is not None
+
+
+def _check(config: JobConfig, source: str | None, line: CommandLine) -> None:
+    """Refuses a table that cannot be used."""
+    _table(config, source, line)
 
 
 def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
@@ -127,8 +139,8 @@ def _texts(config: JobConfig, source: str | None, line: CommandLine) -> Iterator
     """The texts to speak, one after the other; a cell that holds none is a `Failure`."""
     if (text := line.values.get("--text")) is not None:
         return iter([text] if text.strip() else [])
-    if config.questions.path is not None and source in (None, str(config.questions.path)):
-        return _column(config, "--column" if "--column" in line.values else "questions.text_column")
+    if (table := _table(config, source, line)) is not None:
+        return (row.text if isinstance(row, Question) else row for row in table.questions())
     if source is None and sys.stdin.isatty():
         raise ConfigError("there is nothing to speak: give a file, --text TEXT, or text on standard input")
     lines = _lines(None if source in (None, "-") else Path(str(source)))
@@ -153,20 +165,25 @@ def _place(config: JobConfig, source: str | None, line: CommandLine) -> str:
     return "standard input" if given in (None, "-") else str(given)
 
 
-def _column(config: JobConfig, key: str) -> Iterator[str | Failure]:
-    from voicegen.dataset.questions import QuestionFile
-    from voicegen.records import Question
+def _table(config: JobConfig, source: str | None, line: CommandLine) -> QuestionFile | None:
+    """The table whose column is to be spoken, looked through; None where there is none.
 
-    assert config.questions.path is not None
+    Raises:
+        InputError: it cannot be used.
+    """
+    from voicegen.dataset.questions import QuestionFile
+
+    if "--text" in line.values or config.questions.path is None or source not in (None, str(config.questions.path)):
+        return None
     table = QuestionFile(
         config.questions.path,
         config.questions.format,
         text_column=config.questions.text_column,
-        text_key=key,
+        text_key="questions.text_column" if "questions.text_column" in _given(line) else "--column",
         id_column="",
     )
     table.inspect()
-    return (row.text if isinstance(row, Question) else row for row in table.questions())
+    return table
 
 
 def _lines(path: Path | None) -> Iterator[str]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,13 @@ def config_folder() -> Path:
     return shipped("conf")
 
 
-def launch(words: ConfigWords, action: Action) -> int:
+def launch(words: ConfigWords, action: Action, check: Callable[[JobConfig], None] = lambda _config: None) -> int:
     """Runs `action` on the configuration that `words` ask for, or does what else they ask; returns the exit code.
+
+    Args:
+        words: of the command line.
+        action: what the command does.
+        check: refuses what can be seen to fail before anything is done; for every job of a sweep before the first.
 
     Raises:
         ConfigError: for a key, a group's option or a value that cannot be.
@@ -77,7 +83,7 @@ def launch(words: ConfigWords, action: Action) -> int:
     if words.show and words.multirun:
         raise ConfigError("--cfg prints one job's settings and --multirun runs several: leave one of them out")
     if words.multirun:
-        return _sweep(words, action)
+        return _sweep(words, action, check)
     if words.show:
         from omegaconf import OmegaConf
 
@@ -224,24 +230,43 @@ def _validated(composed: Any) -> JobConfig:
     return validate(outside.put_in(plain))
 
 
-def _sweep(words: ConfigWords, action: Action) -> int:
-    """Runs the action for each combination of values; returns the largest exit code."""
+def _sweep(words: ConfigWords, action: Action, check: Callable[[JobConfig], None]) -> int:
+    """Runs the action for each combination of values, once it is known that all can be; the largest exit code."""
     from hydra.core.hydra_config import HydraConfig
 
     overrides = [as_typed(word, sweeping=True) for word in words.overrides]
-    exit_codes: list[int] = []
+    jobs: list[JobConfig] = []
+    mistakes: list[tuple[str | None, VoicegenError]] = []
 
-    def run_one(composed: Any) -> None:
+    def take(composed: Any) -> None:
+        folder = sweep_folder(HydraConfig.get().overrides.task, overrides)
         try:
-            folder = sweep_folder(HydraConfig.get().overrides.task, overrides)
-            exit_codes.append(action(_validated(_inside(folder, _with(composed, words.settings)))))
-        except VoicegenError as error:  # the other jobs go on
-            print(f"voicegen: {shown(str(error))}", file=sys.stderr)
-            exit_codes.append(error.exit_code)
+            jobs.append(_validated(_inside(folder, _with(composed, words.settings))))
+            check(jobs[-1])
+        except VoicegenError as error:
+            mistakes.append((folder, error))
 
     with _hydra(words) as (hydra, folders), _in_one_line(words, folders):
-        hydra.multirun(words.config_name, run_one, [*_SWEEP, *overrides], with_log_configuration=False)
-    return max(exit_codes, default=0)
+        hydra.multirun(words.config_name, take, [*_SWEEP, *overrides], with_log_configuration=False)
+    if mistakes:
+        raise ConfigError(_no_sweep(mistakes))
+    return max(map(partial(_exit_code, action), jobs), default=0)
+
+
+def _no_sweep(mistakes: Sequence[tuple[str | None, VoicegenError]]) -> str:
+    folder, error = mistakes[0]
+    if len({str(other) for _, other in mistakes}) == 1 < len(mistakes):
+        return str(error)  # not of what is tried, but of what all jobs have
+    more = f" ({len(mistakes) - 1} more of the jobs cannot be run either)" if len(mistakes) > 1 else ""
+    return f"no job was started: {f'{folder}: ' if folder else ''}{error}{more}"
+
+
+def _exit_code(action: Action, config: JobConfig) -> int:
+    try:
+        return action(config)
+    except VoicegenError as error:  # the other jobs go on
+        print(f"voicegen: {shown(str(error))}", file=sys.stderr)
+        return error.exit_code
 
 
 def _complete(words: ConfigWords, question: str) -> int:

@@ -66,6 +66,15 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
         return _Run(config, folder, questions, show).go_on()
 
 
+def check_job(config: JobConfig) -> None:
+    """Refuses a job whose input, recordings or lexicon cannot be used; loads and writes nothing.
+
+    Raises:
+        VoicegenError: as `run_job`.
+    """
+    _identity(config, _question_file(config).inspect().sha256)
+
+
 class _Run:
     """A run whose folder is held."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from voicegen.errors import ConfigError
+from voicegen.errors import ConfigError, InputError, ModelError
 from voicegen.job.composing import ConfigWords, compose, config_folder, launch
 from voicegen.tts.backends import SPEECH
 
@@ -245,6 +245,44 @@ def test_a_mistake_in_a_sweep_is_one_line_too(words, message):
         swept(*words)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tts.speed=1,9"], "no job was started: tts.speed=9: tts.speed=9: "),
+        (["tts.speed=1,8,9"], "no job was started: tts.speed=8: tts.speed=8: "),
+        (["tts.speed=1,8,9"], "(1 more of the jobs cannot be run either)"),
+        (["chat.num_answers=1", "tts.speed=9", "seed=1,2"], "tts.speed=9: it must be"),
+    ],
+)
+def test_no_job_of_a_sweep_is_started_before_the_settings_of_all_are_known_to_be_possible(words, message):
+    started = []
+    with pytest.raises(ConfigError) as refused:
+        launch(ConfigWords(["preset=fake", *words], multirun=True), lambda config: started.append(config) or 0)
+    assert message in str(refused.value)
+    assert not started
+
+
+def test_no_job_of_a_sweep_is_started_where_the_command_refuses_one():
+    def check(config):
+        if config.seed == 2:
+            raise InputError("q.csv: row 7 is empty")
+
+    started = []
+    with pytest.raises(ConfigError, match=r"^no job was started: seed=2: q\.csv: row 7 is empty$"):
+        launch(ConfigWords(["seed=1,2"], multirun=True), lambda config: started.append(config) or 0, check)
+    assert not started
+
+
+def test_a_job_of_a_sweep_that_ends_early_is_told_of_and_the_others_go_on(capsys):
+    def action(config):
+        if config.seed == 1:
+            raise ModelError("no such model")
+        return 3
+
+    assert launch(ConfigWords(["seed=1,2"], multirun=True), action) == 3
+    assert capsys.readouterr().err == "voicegen: no such model\n"
 
 
 def test_a_sweep_is_not_run_when_its_settings_are_asked_for():
