@@ -29,7 +29,7 @@ def test_what_the_text_itself_says_twice_may_be_said_twice():
     stretch = syllables(1.0)
     twice = np.concatenate([stretch, stretch])
     assert repeated(twice, "Good morning to everybody.") > 0.6
-    assert repeated(twice, "Good morning, everybody. Good morning, everybody!") == 0
+    assert repeated(twice, "Good morning, everybody. Good morning, everybody!") < 0.1
 
 
 @pytest.mark.parametrize(
