@@ -1,4 +1,4 @@
-"""A user's own lexicon: how words are to be written for the voice, so that it says them right."""
+"""A lexicon: how words are to be written for the voice, so that it says them right; the user's own, or ours."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Final
 
 from voicegen.errors import InputError
 
+_WORD: Final = re.compile(r"\w+")
 _HEADER: Final = ("word", "respelling")
 
 
@@ -29,7 +30,13 @@ class Lexicon:
 
     def apply(self, text: str) -> str:
         """The text with each word of the lexicon written as the voice is to have it."""
+        if self._first_words.isdisjoint(_WORD.findall(text)):
+            return text
         return self._words.sub(lambda word: self._by_word[word[0]], text)
+
+    def over(self, other: Lexicon) -> Lexicon:
+        """This lexicon, and what is in `other` alone."""
+        return Lexicon(tuple({**other._by_word, **self._by_word}.items()))
 
     @property
     def sha256(self) -> str:
@@ -39,6 +46,11 @@ class Lexicon:
     @cached_property
     def _by_word(self) -> dict[str, str]:
         return dict(self.respellings)
+
+    @cached_property
+    def _first_words(self) -> frozenset[str]:
+        """A text with none of these holds no word of the lexicon."""
+        return frozenset(word for written in self._by_word for word in _WORD.findall(written)[:1])
 
     @cached_property
     def _words(self) -> re.Pattern[str]:

@@ -127,8 +127,8 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
     else:
         blocks = [other_languages.in_words(block, wording.language) for block in blocks]
     spoken = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
-    if wording.pronounce is not None:
-        spoken = wording.pronounce.apply(spoken)
+    if wording.respelled is not None:
+        spoken = wording.respelled.apply(spoken)
     left_out = tuple(reader.left_out)
     return SpokenForm(spoken if is_speakable(spoken) else "", left_out, _problem(left_out, wording))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from voicegen.text.english.names import names
 from voicegen.text.languages import family
 from voicegen.text.lexicon import Lexicon
 from voicegen.text.other_languages import knows_numbers
@@ -22,7 +23,8 @@ class Wording:
         code: whether code inside a sentence is to be read, or left out.
         url: the same of addresses.
         foreign: whether words in a script that the language does not have are refused, or written in Latin letters.
-        pronounce: what is respelled when all is in words.
+        pronounce: what the user has respelled when all is in words.
+        respelled: what is respelled then; of English also names of the field, where the user has them not.
     """
 
     language: str = "en"
@@ -30,6 +32,12 @@ class Wording:
     url: Reading = "read"
     foreign: Foreign = "reject"
     pronounce: Lexicon | None = None
+    respelled: Lexicon | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ours = names() if self.family == "en" else None
+        respelled = self.pronounce.over(ours) if self.pronounce and ours else self.pronounce or ours
+        object.__setattr__(self, "respelled", respelled)
 
     @property
     def family(self) -> str:

@@ -1,8 +1,9 @@
 import pytest
 
+from tests.spoken_cases import cases, phoneme_error
 from voicegen.errors import InputError
 from voicegen.text.lexicon import Lexicon, read_lexicon
-from voicegen.text.spoken import spoken_form
+from voicegen.text.spoken import spoken_form, to_spoken
 from voicegen.text.wording import Wording
 
 RESPELLINGS = (("nginx", "engine x"), ("Qwen", "kwen"), ("Qwen coder", "kwen koder"), ("C plus plus", "see plus plus"))
@@ -24,6 +25,19 @@ def lexicon(path, text):
 )
 def test_words_are_respelled_last_as_they_are_written_and_whole(written, spoken):
     assert spoken_form(written, Wording(pronounce=Lexicon(RESPELLINGS))).text == spoken
+
+
+@pytest.mark.parametrize(("name", "said"), [(name, said) for _, name, [said] in cases("names.txt")])
+def test_names_of_the_field_sound_as_a_person_says_them(name, said):
+    assert phoneme_error(to_spoken(f"Use {name} here."), f"Use {said} here.") <= 0.12
+
+
+def test_the_users_respelling_of_a_name_goes_before_ours_and_other_languages_have_none():
+    assert to_spoken("Start kubectl.") == "Start cube control."
+    assert spoken_form("Start kubectl.", Wording(pronounce=Lexicon((("kubectl", "koob C T L"),)))).text == (
+        "Start koob C T L."
+    )
+    assert to_spoken("Starte kubectl.", "de") == "Starte kubectl."
 
 
 def test_a_respelling_is_given_to_the_voice_as_it_is():

@@ -135,8 +135,23 @@ def _local(address: re.Match[str]) -> str:
     return f"localhost colon {cardinal(int(address['port']))}"
 
 
+@rule(
+    r"\b(?P<name>RTX|GTX|RX|Ryzen \d|Core i\d|Boeing|Route|Peugeot|Xeon"
+    r"|Quadro|Radeon|GeForce|Airbus A|A(?=3[0-8]\d\b))[ -]?"
+    r"(?P<number>\d{3,4})(?=[A-Z]{0,2}\b)(?![.,]\d)|(?<![\w.,])(?P<lines>360|480|720|1080|1440|2160|4320)p\b"
+)
+def _model(product: re.Match[str]) -> str:
+    """By pairs of digits: an RTX 4090 as "forty ninety", a 747 as "seven forty-seven"."""
+    written = product["number"] or product["lines"]
+    high, low = divmod(int(written), 100)
+    said = f"{cardinal(high)} hundred" if low == 0 else f"{cardinal(high)} {'oh ' if low < 10 else ''}{cardinal(low)}"
+    if high % 10 == 0 and low == 0:
+        said = cardinal(int(written))
+    return f"{said} p" if product["lines"] else f"{product['name'].strip()} {said}"
+
+
 CODES = kind(
     "digits", r"[\d:](?:(?<=\d)(?:\D{0,2}\d|[xb]|-[A-Z])|:)",
-    _social_security, _iban, _card, _machine, _local, _vanity, _short_number, _status, _code, _zip,
+    _social_security, _iban, _card, _machine, _local, _vanity, _short_number, _model, _status, _code, _zip,
     _telephone, _international, _hexadecimal,
 )  # fmt: skip

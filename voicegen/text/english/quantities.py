@@ -98,6 +98,7 @@ _ELECTRIC = re.compile(r"\b(?:\d ?[kmM]?[VWΩ]|volts?|amps?|current|circuit|tesl
 _TAKES = re.compile(
     r"\b(?:took|takes?|after|for|every|lasts?|lasted|waits?|waited|within|under|over|about|only|another) $|[~<>] ?$"
 )
+_MARKS_BEFORE = re.compile(r"(?:rat\w+|scor\w+|gave|got|pain\w*) (?:\w+ ){0,3}$")
 _FRACTION_SIGNS = {
     "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5),
     "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅐": (1, 7),
@@ -309,27 +310,28 @@ def _of_unit(fraction: re.Match[str]) -> str:
     r"(?<![\w.,/$€£-])(?:(?P<whole>\d+)[ -])?(?P<top>\d{1,3})[/⁄](?P<bottom>\d{1,4})(?P<th>ths?|rds?|nds?)?(?: "
     r"(?P<unit>tsp|tbsp|oz|lb|lbs|km|mi|mm|cm|kg|mmHg)\b(?:\.(?= [a-z]))?)?(?![\w/%]|[.,]\d)(?P<of> of (?:an? |the )?)?"
 )
-def _fraction(fraction: re.Match[str]) -> str | None:
-    top, bottom = int(fraction["top"]), int(fraction["bottom"])
+def _fraction(fraction: re.Match[str]) -> str:
     of = fraction["of"] or ""
-    is_split = top + bottom == 100 and top >= bottom
-    if (top, bottom) == (24, 7) or ((top == bottom or is_split) and not fraction["whole"]):
-        return f"{cardinal(top)} {cardinal(bottom)}{of}"  # twenty-four seven, fifty fifty
+    pair = None if fraction["whole"] else _pair(fraction)
+    if pair is None:
+        return _mixed(fraction["whole"], int(fraction["top"]), int(fraction["bottom"])) + _of_unit(fraction) + of
+    return pair + (f" {units(fraction['unit'])}" if fraction["unit"] else "") + of
+
+
+def _pair(fraction: re.Match[str]) -> str | None:
+    """Two numbers with a slash between them that are no parts of something; None of a fraction."""
+    top, bottom = int(fraction["top"]), int(fraction["bottom"])
+    if (top, bottom) == (24, 7) or top == bottom or (top + bottom == 100 and top > bottom):
+        return f"{cardinal(top)} {cardinal(bottom)}"  # twenty-four seven, fifty fifty
     if (top, bottom) == (9, 11):
-        return f"nine eleven{of}"
-    if top > bottom >= 20 and not fraction["whole"]:
-        return f"{cardinal(top)} over {cardinal(bottom)}{of}"  # blood pressure
-    if bottom < 2 or (top > bottom and not fraction["whole"] and bottom == 10):
-        return f"{cardinal(top)} out of {cardinal(bottom)}{of}"
-    if (
-        not fraction["whole"]
-        and bottom in (5, 10, 100)
-        and re.search(r"(?:rat\w+|scor\w+|gave|got|pain\w*) (?:\w+ ){0,3}$", fraction.string[: fraction.start()])
-    ):
-        return f"{cardinal(top)} out of {cardinal(bottom)}{of}"
-    if bottom > 100 and bottom % 100 and bottom not in (128, 256, 512, 1000):
-        return f"{cardinal(top)} over {cardinal(bottom)}{of}"
-    return _mixed(fraction["whole"], top, bottom) + _of_unit(fraction) + of
+        return "nine eleven"
+    is_blood_pressure = top > bottom >= 20
+    if is_blood_pressure or (bottom > 100 and bottom % 100 and bottom not in (128, 256, 512, 1000)):
+        return f"{cardinal(top)} over {cardinal(bottom)}"
+    is_mark = bottom in (5, 10, 100) and _MARKS_BEFORE.search(fraction.string[: fraction.start()])
+    if bottom < 2 or is_mark or (top > bottom and bottom == 10):
+        return f"{cardinal(top)} out of {cardinal(bottom)}"
+    return None
 
 
 def fraction(top: int, bottom: int) -> str:
@@ -338,6 +340,8 @@ def fraction(top: int, bottom: int) -> str:
 
 
 def _mixed(whole: str | None, top: int, bottom: int) -> str:
+    if bottom < 2:
+        return f"{cardinal(int(whole or 0))} and {cardinal(top)} over {cardinal(bottom)}"
     if bottom == 2:
         part = "half" if top == 1 else "halves"
     elif bottom == 4:
