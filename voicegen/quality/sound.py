@@ -27,10 +27,12 @@ class Sound:
 
     Attributes:
         level: dBFS of its loudest tenth of a second.
+        threshold: dBFS over which it is sound.
         frames: (N,) bool, whether the 10 ms hold sound; a last piece of less than that is none of them.
     """
 
     level: float
+    threshold: float
     frames: NDArray[np.bool_]
 
     @property
@@ -44,9 +46,10 @@ def sound_of(take: Speech) -> Sound:
     levels = decibels(take.samples, max(1, round(FRAME * take.sampling_rate)))
     speech = float(np.sort(levels)[-min(_LOUD_FRAMES, len(levels))])
     if speech < _INAUDIBLE:
-        return Sound(speech, np.zeros(len(levels), dtype=np.bool_))
+        return Sound(speech, _INAUDIBLE, np.zeros(len(levels), dtype=np.bool_))
     nearest, furthest = speech - _BELOW_SPEECH[0], speech - _BELOW_SPEECH[1]
-    return Sound(speech, levels > np.clip(np.percentile(levels, _FLOOR) + _ABOVE_FLOOR, furthest, nearest))
+    threshold = float(np.clip(np.percentile(levels, _FLOOR) + _ABOVE_FLOOR, furthest, nearest))
+    return Sound(speech, threshold, levels > threshold)
 
 
 def decibels(samples: NDArray[np.float32], size: int) -> NDArray[np.float64]:

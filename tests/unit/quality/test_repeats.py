@@ -33,7 +33,9 @@ def test_what_the_text_itself_says_twice_may_be_said_twice():
 
 
 @pytest.mark.parametrize(
-    "samples", [still(3.0), np.zeros(48_000), still(3.0, noise=0.1)], ids=["floor", "zero", "noise"]
+    "samples",
+    [still(3.0), np.zeros(48_000), still(3.0, noise=0.1), 0.5 * np.sin(np.arange(48_000) * np.pi / 40)],
+    ids=["floor", "zero", "noise", "tone"],
 )
 def test_what_is_no_speech_does_not_repeat(samples):
     assert repeated(samples) == 0

@@ -7,10 +7,17 @@ from typing import Any, Final
 from pydantic import create_model, model_validator
 
 from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
-from voicegen.quality.checks import duplicates, level, pace, repeats, silence
+from voicegen.quality.checks import duplicates, edges, level, pace, repeats, silence
 from voicegen.settings import Settings
 
-CHECKS: Final[tuple[CheckSpec[Any], ...]] = (level.SPEC, silence.SPEC, pace.SPEC, repeats.SPEC, duplicates.SPEC)
+CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
+    level.SPEC,
+    silence.SPEC,
+    pace.SPEC,
+    repeats.SPEC,
+    duplicates.SPEC,
+    edges.SPEC,
+)
 
 MEASUREMENTS: Final[tuple[Measurement, ...]] = tuple(
     measurement for check in CHECKS for measurement in check.measurements

@@ -25,6 +25,7 @@ _LONGEST_LAG: Final = 500
 _ALIKE: Final = 0.85  # correlation: the same words from the same voice have more, others hardly ever
 _SHARE_OF_LAG: Final = 0.6  # where a repetition begins and ends its windows hold other sound as well
 _SHARE_OF_LAG_IN_TEXT: Final = 0.9
+_HELD: Final = 2.0**2  # of a band, in dB: a frame of no more is near its take's mean
 _PIECE: Final = 1500  # frames looked at together; the next ones begin in their middle
 _RANGE: Final = 35.0  # dB from the loudest frame down: what is under it is no speech
 _NEAR: Final = 1.4  # a voice says no two letters in the same time
@@ -103,14 +104,15 @@ def _repetitions(frames: Frames) -> dict[int, int]:
 def _likeness(frames: Frames) -> Frames:
     """(T, lags): the correlation of the window that begins at each frame with that which begins each lag later.
 
-    A window that is mostly silence counts as if it were half as loud as the median, so that little is alike to it.
+    A window that is mostly silence counts as if it held half as much as the median, and one of a held sound as if it
+    changed by 2 dB, so that little is alike to them.
     """
     count, lags = len(frames), min(len(frames), _LONGEST_LAG)
     later = np.pad(frames @ frames.T, ((0, 0), (0, lags)))
     row, column = later.strides
     products = as_strided(later, (count, lags), (row + column, column))  # [i, lag]: frame i by frame i + lag
     energies = _over_windows(np.square(frames).sum(axis=1, keepdims=True))[:, 0]
-    energies = np.maximum(energies, np.median(energies) / 2 + np.float32(1e-9))
+    energies = np.maximum(energies, max(np.median(energies) / 2, _HELD * frames.shape[1] * _WINDOW))
     shifted = sliding_window_view(np.pad(energies, (0, lags - 1), constant_values=np.inf), lags)
     return np.asarray(_over_windows(products) / np.sqrt(energies[:, None] * shifted))
 

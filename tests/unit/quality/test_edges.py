@@ -1,0 +1,55 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.planted_faults import planted
+from tests.takes import RATES, piper, still, syllables, take
+from voicegen.job.composing import compose
+from voicegen.quality.checks import edges
+from voicegen.quality.listener import Listener
+
+
+def measured(samples, rate=16_000):
+    (found,) = edges.measure([take(samples, rate=rate)])
+    return found
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_take_that_begins_or_ends_in_speech_is_loud_there(rate):
+    quiet, speech = still(0.1, rate), syllables(1.0, rate)
+    cut = speech[rate // 20 : -rate // 20]
+    whole = measured(np.concatenate([quiet, speech, quiet]), rate)
+    assert whole["head_level"] < 0
+    assert whole["tail_level"] < 0
+    head_cut = measured(np.concatenate([cut, quiet]), rate)
+    assert head_cut["head_level"] > 15
+    assert head_cut["tail_level"] < 0
+    tail_cut = measured(np.concatenate([quiet, cut]), rate)
+    assert tail_cut["head_level"] < 0
+    assert tail_cut["tail_level"] > 15
+
+
+@pytest.mark.parametrize("gain", [0.1, 3.0])
+def test_a_gain_changes_nothing(gain):
+    for speech in piper():
+        louder = edges.measure([replace(speech, samples=speech.samples * np.float32(gain))])[0]
+        assert louder["tail_level"] == pytest.approx(edges.measure([speech])[0]["tail_level"], abs=20)
+        cut = planted("tail cut 0.3 s", speech, speech, 0)
+        louder_cut = replace(cut, samples=cut.samples * np.float32(gain))
+        assert edges.measure([louder_cut])[0]["tail_level"] == pytest.approx(
+            edges.measure([cut])[0]["tail_level"], abs=0.2
+        )
+
+
+@pytest.mark.parametrize("count", [1, 2, 100, 161, 500])
+def test_takes_of_few_samples_are_measured_as_well(count):
+    for samples in (np.zeros(count), np.full(count, 0.5)):
+        assert all(np.isfinite(value) for value in measured(samples).values())
+
+
+def test_spoken_takes_are_good_until_their_end_is_cut_off():
+    listener = Listener(compose([]).quality)
+    assert [hearing.verdict.reason for hearing in listener.hear(piper())] == [None] * len(piper())
+    for hearing in listener.hear([planted("tail cut 0.3 s", speech, speech, 0) for speech in piper()]):
+        assert "it ends within speech" in (hearing.verdict.reason or "")
