@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from numbers import Number
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
@@ -40,6 +41,17 @@ SampleRate = Annotated[int, Field(ge=4000, le=192_000)]  # Hz
 Subtype = Literal["PCM_16", "PCM_24", "FLOAT"]  # a WAV's sample format
 
 
+_PLAIN: Mapping[str, str] = MappingProxyType(
+    {
+        "int": "it must be a whole number",
+        "float": "it must be a number",
+        "bool": "it must be true or false",
+        "string": "it must be text",
+    }
+)
+"""What pydantic says in words of programs, by what the names of its errors begin with: int_parsing, int_type, ..."""
+
+
 def checked(of: type, values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Values for fields of the dataclass `of`, as the types of its fields have them; a NumPy number is a number.
 
@@ -67,7 +79,7 @@ def what_it_may_be(problems: Sequence[ErrorDetails]) -> str:
 def _reason(problem: ErrorDetails) -> str:
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
-    return problem["msg"].replace("Input should be", "it must be")
+    return _PLAIN.get(problem["type"].partition("_")[0]) or problem["msg"].replace("Input should be", "it must be")
 
 
 def _is_numpy(value: Any) -> bool:

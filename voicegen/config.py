@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
@@ -79,6 +79,9 @@ if TYPE_CHECKING:
 else:  # of the backend that `kind` names
     ChatConfig = CHAT.settings
     SpeechConfig = SPEECH.settings
+
+
+_TABLES: Mapping[str, Backends[Any]] = MappingProxyType({"chat": CHAT, "tts": SPEECH})
 
 
 def _one_folder(name: str) -> str:
@@ -165,13 +168,15 @@ def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
     if first["type"] == "value_error":
         return f"{key}: {first['ctx']['error']}" if "ctx" in first else f"{key}: {first['msg']}"
     if first["type"] == "missing":
-        return f"{key} is missing"
+        return f"{key} is missing: give it as {key}=..., and leave out ~{key}"
     given = first["input"]
     if first["type"] == "tuple_type":
         return f"{key}={given!r}: give a list, '{key}=[{str(given).strip('[]')}]'"
     if first["type"] in ("model_type", "dict_type"):
         return f"{key}={given!r}: give settings by name, '{key}={{NAME: VALUE}}'"
-    return f"{key}={given!r}: " + what_it_may_be([one for one in problems if _key(one["loc"], composed) == key])
+    return f"{key}={'null' if given is None else repr(given)}: " + what_it_may_be(
+        [one for one in problems if _key(one["loc"], composed) == key]
+    )
 
 
 def _key(place: Sequence[str | int], composed: Mapping[str, Any]) -> str:
@@ -191,9 +196,11 @@ def _key(place: Sequence[str | int], composed: Mapping[str, Any]) -> str:
 
 def unknown_key(key: str, valid: Iterable[str]) -> str:
     """One line for a setting that does not exist: the key, and the kinds that have it or the nearest valid one."""
-    if kinds := _kinds_with(key):
-        return f"there is no setting {key} here: it belongs to {key.split('.')[0]}.kind={' or '.join(kinds)}"
+    if _kinds_with(key):
+        return f"there is no setting {key} here: it belongs to {kind_of(key)}"
     valid = [name for name in valid if name != key]
+    if (other := _near_of_another_kind(key, valid)) is not None:
+        return f"there is no setting {key}: did you mean {other}? It belongs to {kind_of(other)}"
     near = difflib.get_close_matches(key, valid, n=1, cutoff=0.6)
     if not near:
         leaf = key.rsplit(".", 1)[-1]
@@ -203,12 +210,37 @@ def unknown_key(key: str, valid: Iterable[str]) -> str:
     return f"there is no setting {key}: {hint}"
 
 
+def _near_of_another_kind(key: str, valid: Sequence[str]) -> str | None:
+    """The setting that a key is nearest to, where only another kind of chat or speech model than the chosen has it."""
+    group, _, _ = key.partition(".")
+    others = {f"{group}.{name}" for backend in _TABLES.get(group, ()) for name in backend.settings.model_fields}
+    near = difflib.get_close_matches(key, [*valid, *sorted(others.difference(valid))], n=1, cutoff=0.8)
+    return near[0] if near and near[0] not in valid else None
+
+
+def settings_called(name: str) -> list[str]:
+    """The dotted keys that a user may mean by a name: that key itself, else those that end with it."""
+    keys = [*dict.fromkeys(_keys(JobConfig, ""))]
+    return [name] if name in keys else [key for key in keys if key.rpartition(".")[2] == name]
+
+
+def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        for member in _members(field.annotation):
+            if isinstance(member, type) and issubclass(member, BaseModel):
+                yield from _keys(member, f"{prefix}{name}.")
+
+
+def kind_of(key: str) -> str:
+    """The kinds of chat or speech model that a setting belongs to, as `chat.kind=openai or mlx`."""
+    return f"{key.partition('.')[0]}.kind={' or '.join(_kinds_with(key))}"
+
+
 def _kinds_with(key: str) -> list[str]:
     """The kinds of chat or speech model that have a setting of this name."""
     group, _, name = key.partition(".")
-    tables: Mapping[str, Backends[Any]] = {"chat": CHAT, "tts": SPEECH}
-    backends = tables.get(group, ())
-    return [backend.kind for backend in backends if name in backend.settings.model_fields]
+    return [backend.kind for backend in _TABLES.get(group, ()) if name in backend.settings.model_fields]
 
 
 def is_text(key: str) -> bool:

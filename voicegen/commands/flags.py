@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from voicegen.config import settings_called
 from voicegen.errors import ConfigError
 from voicegen.job.composing import ConfigWords
 
@@ -68,7 +70,7 @@ def read_words(
     parser.add_argument("words", nargs="*")
     found, unknown = parser.parse_known_intermixed_args(list(argv))
     if unknown:
-        raise ConfigError(_no_flag(unknown[0], known))
+        raise ConfigError(_no_flag(unknown[0], known, [*argv][[*argv].index(unknown[0]) + 1 :]))
     given = vars(found)
     overrides = tuple(word for word in found.words if _is_override(word) and not is_word(word))
     return CommandLine(
@@ -97,13 +99,15 @@ def refuse_words(line: CommandLine) -> None:
     Raises:
         ConfigError: there is another word.
     """
+    if line.words and any(word.startswith("=") or word.endswith("=") for word in line.config.overrides):
+        raise ConfigError(f"{line.words[0]} stands alone: write KEY=VALUE without spaces")
     if line.words:
         raise ConfigError(f"{line.words[0]} is not KEY=VALUE: see --help for the settings")
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(message)
+        raise ConfigError(message.replace("expected one argument", "it needs a value after it"))
 
 
 def _add_common_flags(parser: argparse.ArgumentParser) -> None:
@@ -115,8 +119,14 @@ def _add_common_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shell-completion", "-sc")
 
 
-def _no_flag(word: str, flags: Sequence[str]) -> str:
-    name = word.partition("=")[0]
+def _no_flag(word: str, flags: Sequence[str], after: Sequence[str]) -> str:
+    """The line for a flag that a command does not have; `after` are the words behind it."""
+    name, _, value = word.partition("=")
+    called = name.lstrip("-").replace("-", "_")
+    keys = ["preset"] if called == "preset" else settings_called(called)
+    if keys:
+        value = value or next((word for word in after if not word.startswith("-")), "...")
+        return f"there is no flag {name}: write {' or '.join(shlex.quote(f'{key}={value}') for key in keys)}"
     near = difflib.get_close_matches(name, flags, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else "see --help for the flags; settings are written KEY=VALUE"
     return f"there is no flag {name}: {hint}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from voicegen.text.well_formed import well_formed
@@ -25,6 +26,20 @@ def text_cell(value: Any) -> str:
     if value is None:
         raise CellError("is empty")
     raise CellError(f"holds {type_name(value)} ({excerpt(value)}), not text")
+
+
+def answer_cell(value: Any) -> str:
+    """The text in `value`, as `text_cell` gives it; a number, which JSON tells from text, is one too.
+
+    Raises:
+        CellError: As `text_cell`.
+    """
+    return text_cell(json.dumps(value) if is_number(value) else value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number that can be said."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _checked(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from voicegen.dataset.cells import CellError, excerpt, id_cell, turn_cell, type_name
+from voicegen.dataset.cells import CellError, excerpt, id_cell, is_number, turn_cell, type_name
 from voicegen.dataset.columns import ColumnNames
 from voicegen.dataset.readers import Reader
 from voicegen.dataset.readers.block import Block
@@ -86,7 +86,7 @@ def check_some_text(path: Path, reader: Reader, names: ColumnNames) -> None:
         other: Any = None
         cells = (value for block in reader.blocks([name]) for value in block.cells(name) if value is not None)
         for other in cells:
-            if isinstance(other, str):
+            if isinstance(other, str) or (name == names.answer and is_number(other)):
                 break
         else:
             if other is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from voicegen.dataset import inspection
-from voicegen.dataset.cells import CellError, readable_cell, text_cell, turn_cell
+from voicegen.dataset.cells import CellError, answer_cell, readable_cell, text_cell, turn_cell
 from voicegen.dataset.columns import ColumnNames, find_column, has_column
 from voicegen.dataset.inspection import FileStamp, block_conversations, block_ids
 from voicegen.dataset.manifest_schema import input_names
@@ -247,7 +247,7 @@ class InputRows:
                 text = text_cell(text)
                 if self.names.answer is not None:
                     column = self.names.answer
-                    answer = text_cell(answer)
+                    answer = answer_cell(answer)
             except CellError as error:
                 yield Failure(index, "input", conversation_id=conversation, error=f"column {column!r} {error}")
                 continue

@@ -27,6 +27,14 @@ def one_line(error: Exception, config_name: str, folders: Sequence[Path], keys: 
         return _unknown_option(option[1], folders)
     if group := re.search(r"Could not override '([^'=]+)(?:=[^']*)?'\. No match in the defaults list", text):
         return unknown_key(group[1], groups(folders))
+    if option := re.search(r"Could not load '([^']+)'", text):
+        return _unknown_option(option[1], folders)
+    if key := re.search(r"Multiple values for ([^ ]+)\. To override", text):
+        return f"{key[1]} is chosen already: write {key[1]}=..., without the +"
+    if key := re.search(r"An item is already at '([^']+)'", text):
+        return f"there is a setting {key[1]} already: write {key[1]}=..., without the +"
+    if "Config group override must be a string" in text:
+        return "a group of settings cannot be null: leave it out, or name one of its choices, as in tts=piper"
     if word := re.search(r"Ambiguous value for argument '(.*)'\s+1\. ", text, re.DOTALL):
         return str(several_values(word[1]))
     if word := re.search(r"Error merging override (.*)", text):

@@ -33,6 +33,8 @@ def as_typed(word: str, *, sweeping: bool = False) -> str:
         return word
     if not (key and equals):
         raise ConfigError(f"{word} is not KEY=VALUE: see --help for the settings")
+    if key != key.strip():
+        raise ConfigError(f"{word!r} has spaces around =: write {shlex.quote(f'{key.strip()}={value.strip()}')}")
     _refuse_without_effect(key, sweeping=sweeping)
     parsed = _parsed(word)
     if parsed is None:

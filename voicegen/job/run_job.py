@@ -203,7 +203,8 @@ class _Run:
         going_on = f", going on after {done} finished" if done else ""
         if left and (remark := self._config.wording.remark) is not None:
             self._say(remark)
-        self._say(f"{self._rows} rows of {self._questions.path} into {self._store}{going_on}")
+        rows = "1 row" if self._rows == 1 else f"{self._rows} rows"
+        self._say(f"{rows} of {self._questions.path} into {self._store}{going_on}")
 
     def _say(self, text: str) -> None:
         _log.info(text)

@@ -10,6 +10,7 @@ from voicegen.text.shown import shown
 SAMPLES = 3
 """How many rows a summary shows."""
 
+_REASONS = 5  # that are told of
 _WIDTH = 80  # of a terminal
 
 
@@ -79,15 +80,18 @@ def print_summary(summary: RunSummary) -> None:
     for sample in summary.samples:
         print(_fitted(f"  {sample.audio_path}  {sample.question}"))
         print(_fitted(f"      {sample.answer}"))
-    print(f"audio in  {summary.output_dir / 'audio'}")
+    if (audio := summary.output_dir / "audio").is_dir():
+        print(f"audio in  {audio}")
     print(f"manifest  {summary.manifest}")
     if summary.cut_answers:
         answers = "1 answer was" if summary.cut_answers == 1 else f"{summary.cut_answers} answers were"
         resumed = summary.session_rows < summary.ok + summary.rejected + summary.failed
         when = " in this session" if resumed else ""
         print(f"  {answers} cut at chat.max_tokens{when}: finish_reason is `length`")
-    for reason, count in summary.errors[:5]:
+    for reason, count in summary.errors[:_REASONS]:
         print(f"  {count} x {shown(reason)}")
+    if more := len(summary.errors[_REASONS:]):
+        print(f"  and {more} more {'reason' if more == 1 else 'reasons'}")
     if summary.failed or summary.rejected:
         print("The manifest's column `error` says why each row failed; retry_failed=true tries them again.")
     if summary.rejected:

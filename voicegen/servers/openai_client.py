@@ -172,7 +172,7 @@ def said_in(text: str) -> str:
 
 def _message(body: object) -> str:
     said = body.get("message") if isinstance(body, Mapping) else body
-    return str(said or body or "(no text)").strip()
+    return str(said or body or "(no text)").strip().removesuffix(".")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -140,7 +140,7 @@ def test_an_answer_is_played_through_the_device_that_is_named(chat, monkeypatch)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--max-tokens", "many", "chat=smollm2"), r"chat\.max_tokens='many': it must be a valid integer"),
+        (("--max-tokens", "many", "chat=smollm2"), r"chat\.max_tokens='many': it must be a whole number"),
         (("--max-token", "3"), "there is no flag --max-token"),
         (("voicechat.steam=true",), r"did you mean voicechat\.stream"),
         (("--chat-model", "x"), r"there is no setting chat\.model here: it belongs to chat\.kind=openai or mlx"),

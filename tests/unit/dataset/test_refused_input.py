@@ -290,5 +290,7 @@ def test_a_refusal_is_the_same_from_every_way_of_reading(tmp_path):
 def test_json_lines_without_one_text_in_the_column_of_questions_or_answers_are_refused(tmp_path, values, held):
     path = jsonl_file(tmp_path / "q.jsonl", [{"question": value} for value in values])
     says(refusal(path), "column 'question'", held, "write it as strings")
+    if held == "a number":  # an answer may be one
+        return
     path = jsonl_file(tmp_path / "a.jsonl", [{"question": "Who?", "answer": value} for value in values])
     says(refusal(path, answer_column="answer"), "column 'answer'", held, "write it as strings")

@@ -51,3 +51,25 @@ def test_what_a_text_holds_never_steers_the_terminal_and_stays_in_the_manifest(c
     assert main(["run", f"questions.path=no{ESCAPES}.csv"]) == 2
     for text in (shown.out, shown.err, capsys.readouterr().err, *(p.read_text() for p in Path().rglob("*.log"))):
         assert not set(text) & {"\x1b", "\x07", "\x9b"}
+
+
+def test_a_ready_answer_that_json_has_as_a_number_is_spoken_and_kept(capsys):
+    rows = [{"question": "How many?", "answer": 4}, {"question": "And?", "answer": 2.5}]
+    assert run(rows, capsys)[0] == 0
+    kept = pq.read_table("outputs/default/manifest.parquet").to_pylist()
+    assert [(row["answer"], row["status"]) for row in kept] == [("4", "ok"), ("2.5", "ok")]
+
+
+def test_more_reasons_than_are_shown_are_counted_and_one_row_is_one_row(capsys):
+    rows = [{"question": "Why?", "answer": [number]} for number in range(7)]
+    code, shown = run([*rows, {"question": "Why?", "answer": "So."}], capsys)
+    assert code == 3
+    assert shown.out.count("column 'answer' holds a list") == 5
+    assert "\n  and 2 more reasons\n" in shown.out
+    assert "\n1 row of q.jsonl into " in "\n" + run([rows[0] | {"answer": "So."}], capsys, "name=one")[1].err
+
+
+def test_a_folder_of_audio_that_is_not_there_is_not_named(capsys):
+    shown = run([{"question": "Why?", "answer": "So."}], capsys, "questions.limit=0")[1].out
+    assert "manifest" in shown
+    assert "audio in" not in shown

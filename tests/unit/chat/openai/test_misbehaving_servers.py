@@ -71,6 +71,7 @@ def test_a_slow_server_is_given_up_after_the_timeout() -> None:
     [
         (fails(401, "bad key"), "answered 401: bad key. The server wants another key: set OPENAI_API_KEY"),
         (fails(403), "wants another key"),
+        (fails(404, "There is no m."), r"There is no m\. Check chat\.base_url"),
         (fails(404, "no model m"), r"no model m. Check chat.base_url and chat.model \('m'\)"),
         (fails(429, "pay", code="insufficient_quota"), "no quota left"),
     ],
