@@ -27,7 +27,7 @@ def test_a_forked_run_leaves_what_a_cold_one_leaves(tmp_path):
 
 
 def test_a_forked_command_reads_standard_input(tmp_path):
-    done = voicegen("synth", "-", "tts=tone", cwd=tmp_path, stdin="One.\nTwo.\n")
+    done = voicegen("synth", "-", "preset=fake", cwd=tmp_path, stdin="One.\nTwo.\n")
     assert done.returncode == 0, done.stderr
     assert "2 spoken" in done.stdout
 

@@ -30,6 +30,7 @@ Speaks texts into outputs/synth/000000.wav, 000001.wav ... with metadata.csv, wh
                               - or nothing: the lines of standard input
   tts=piper|marvis  tts.*     the speech model: tts.speed=1.1 tts.sample_rate=16000 ...
   text.*                      how it is put in words: text.url=skip ...
+  quality=off|basic  quality.*   how a take is judged, and how often it is made again
   voice.names=[a,b]  voice.*  who speaks
   name=NAME  output_dir=FOLDER  seed=N  questions.limit=N
   overwrite=true              moves what is in the folder aside first
@@ -102,6 +103,7 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
     from voicegen import build
     from voicegen.job.synth_folder import SynthFolder
     from voicegen.pipeline.plan import Plan
+    from voicegen.quality.listener import Listener
     from voicegen.tts.synth import file_prefix, speak_to_folder
 
     prefix = file_prefix(line.values.get("--prefix", ""))
@@ -113,24 +115,27 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
         print(wording.remark, file=sys.stderr)
     print("loading the model", file=sys.stderr)
     model = build.speech_model(config)
-    records = speak_to_folder(
-        model,
-        folder.noting(islice(texts, config.questions.limit)),
-        folder.path,
-        prefix=prefix,
-        subtype=config.tts.subtype,
-        wording=wording,
-        voice=plan.voice,
-        seed=config.seed,
-    )
-    try:
-        for record in tqdm(records, unit="texts", disable=None):
-            folder.add(record)
-    except KeyboardInterrupt:
-        print("Interrupted: the files written so far are whole.", file=sys.stderr)
-        return 130
-    finally:
-        folder.write_metadata()
+    with Listener(config.quality) as listener:
+        records = speak_to_folder(
+            model,
+            folder.noting(islice(texts, config.questions.limit)),
+            folder.path,
+            prefix=prefix,
+            subtype=config.tts.subtype,
+            wording=wording,
+            voice=plan.voice,
+            seed=config.seed,
+            listener=listener,
+            max_attempts=config.quality.max_attempts,
+        )
+        try:
+            for record in tqdm(records, unit="texts", disable=None):
+                folder.add(record)
+        except KeyboardInterrupt:
+            print("Interrupted: the files written so far are whole.", file=sys.stderr)
+            return 130
+        finally:
+            folder.write_metadata()
     print(shown(folder.summary()))
     return 3 if folder.failures else 0
 

@@ -22,11 +22,6 @@ REJECTED = "rejected"
 ROWS_PER_FOLDER = 10_000
 
 
-def take_seed(seed: int, attempt: int) -> int:
-    """What a take is drawn by: the row's seed at the first attempt, another at each later one."""
-    return seed if attempt == 1 else derived_seed(seed, attempt)
-
-
 def audio_path(index: int, status: Status, total_rows: int) -> str:
     """Where the WAV of a row that ended so lies in the run; folders of 10,000 when there are more than that many."""
     folder, name = REJECTED if status == "rejected" else AUDIO, f"{index:06d}.wav"

@@ -6,15 +6,16 @@ They know no threads and no queues: an executor gives each its source and takes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.pipeline.outcome import Outcome
-from voicegen.pipeline.plan import take_seed
 from voicegen.protocols import AnswerModel, SpeechModel
+from voicegen.quality.heard import Heard, at_next_attempt
 from voicegen.quality.listener import Hearing
 from voicegen.quality.verdict import Verdict
-from voicegen.records import Answer, Failure, Question, Speech, TakeRecord, Utterance
+from voicegen.records import Answer, Failure, Question, Speech, Utterance
+from voicegen.seeds import take_seed
 from voicegen.text.spoken import SpokenForm, spoken_form, too_long
 from voicegen.text.wording import Wording
 
@@ -23,36 +24,22 @@ from voicegen.text.wording import Wording
 class Script:
     """An answer with the utterance that says it: what goes to the speaking stage, from asking or once more.
 
-    What was heard of takes that were not good goes along: `takes`, and the `best` of them.
+    What was heard of takes that were not good goes along.
     """
 
     answer: Answer
     utterance: Utterance
-    takes: tuple[TakeRecord, ...] = ()
-    best: tuple[Speech, Hearing] | None = None
+    heard: Heard = field(default_factory=Heard)
 
     def again(self) -> Script:
         """The same text, for a take at the next attempt."""
-        attempt = self.utterance.attempt + 1
-        seed = take_seed(self.answer.question.seed, attempt)
-        return replace(self, utterance=replace(self.utterance, seed=seed, attempt=attempt))
-
-    def heard(self, speech: Speech, hearing: Hearing) -> Script:
-        """The same with another take that was listened to; of those that are equally bad, the first is the best."""
-        verdict, utterance = hearing.verdict, self.utterance
-        record = TakeRecord(
-            utterance.attempt, utterance.seed, verdict.status, verdict.excess, verdict.faults or verdict.reason
-        )
-        better = self.best is None or verdict.badness < self.best[1].verdict.badness
-        best = (speech, hearing) if better else self.best
-        return replace(self, takes=(*self.takes, record), best=best)
+        return replace(self, utterance=at_next_attempt(self.utterance, self.answer.question.seed))
 
     def outcome(self) -> Outcome:
         """The row that the best take is of."""
-        assert self.best is not None
-        speech, hearing = self.best
+        speech, hearing = self.heard.kept
         outcome = Outcome.of_take(self.answer, self.utterance, speech, hearing.verdict)
-        return replace(outcome, takes=self.takes, scores=hearing.scores)
+        return replace(outcome, takes=self.heard.takes, scores=hearing.scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +131,15 @@ def listen(
 
 
 def _heard(script: Script, speech: Speech, hearing: Hearing, max_attempts: int) -> Script | Outcome:
-    script = script.heard(speech, hearing)
-    if hearing.verdict.again and len(script.takes) < max_attempts:
+    script = replace(script, heard=script.heard.with_take(script.utterance, speech, hearing))
+    if hearing.verdict.again and len(script.heard.takes) < max_attempts:
         return script.again()
     return script.outcome()
 
 
 def _unspoken(script: Script, failure: Failure) -> Outcome:
     """The row ends as it was before, where there was a take; else it failed."""
-    if script.best is not None:
+    if script.heard.best is not None:
         return script.outcome()
     return Outcome(failure.index, script.answer.question, script.answer, script.utterance, failure=failure)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import AfterValidator
 
 from voicegen.bounds import Positive
+from voicegen.files import shipped
 from voicegen.quality.checks import ChecksConfig, checks_on
 from voicegen.quality.verdict import Verdict, judge, judge_by
 from voicegen.records import Scores, Speech
@@ -19,6 +23,32 @@ class QualityConfig(Settings):
 
     max_attempts: Positive
     checks: ChecksConfig  # type: ignore[valid-type]
+
+
+def quality_settings(quality: str | QualityConfig) -> QualityConfig:
+    """The settings of this name, such as `basic`, as they come with voicegen; settings as they are.
+
+    Raises:
+        ValueError: there are none of that name.
+    """
+    return _named(quality) if isinstance(quality, str) else quality
+
+
+@cache
+def _named(name: str) -> QualityConfig:
+    from omegaconf import OmegaConf
+
+    folder = shipped("conf", "quality")
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    if name not in names:
+        raise ValueError(f"it must be one of {', '.join(names)}, or a QualityConfig")
+    settings = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))
+    assert isinstance(settings, dict)
+    return QualityConfig.model_validate(settings)
+
+
+Quality = Annotated[str | QualityConfig, AfterValidator(quality_settings)]
+"""Quality by its name or as settings, where it is given from Python; becomes settings when it is checked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ tts.save_wav(audio, "hello.wav")
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,16 +24,18 @@ from voicegen.bounds import Language, SampleRate, Speed, Subtype, checked
 from voicegen.errors import ConfigError, ModelError
 from voicegen.files import given_path
 from voicegen.protocols import SpeechModel
-from voicegen.quality.verdict import judge
+from voicegen.quality.heard import Heard
+from voicegen.quality.listener import Hearing, Listener, Quality, quality_settings
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.languages import family
 from voicegen.text.wording import Foreign, Reading, Wording
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import open_speech_model
+from voicegen.tts.best_of import best_takes
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.spec import DEFAULT_MODEL
-from voicegen.tts.speaking import mapped, speak_one, stream_one, words_of
+from voicegen.tts.speaking import mapped, stream_one, words_of
 from voicegen.tts.synth import file_prefix, speak_to_folder
 from voicegen.tts.voices import PromptFiles
 
@@ -49,6 +53,7 @@ class TTSConfig:
         code: `read` or `skip` code inside a sentence; a text whose code has no reading cannot be spoken unless skipped.
         url: the same of addresses.
         foreign: `reject` or `romanize` words in a script that the language does not have.
+        quality: how takes are judged and how often one that is not good is made again: by name, or as settings.
 
     Raises:
         ConfigError: a value that cannot be.
@@ -62,6 +67,7 @@ class TTSConfig:
     code: Reading = "read"
     url: Reading = "read"
     foreign: Foreign = "reject"
+    quality: Quality = "basic"
 
     @property
     def wording(self) -> Wording:
@@ -101,6 +107,9 @@ class MarvisTTSClient:
             ModelError: the model cannot be found or loaded, or the device is not there.
             MissingDependency: a package is not installed; says how to install it.
         """
+        self._listeners: dict[str, Listener] = {}
+        self._open = ExitStack()
+        weakref.finalize(self, self._open.close)
         self.model: SpeechModel = model if model is not None else open_speech_model(str(model_id), device, prompts)
 
     @property
@@ -118,7 +127,10 @@ class MarvisTTSClient:
             ModelError: the text cannot be spoken, or there is no such voice.
         """
         config = config or TTSConfig()
-        return _waveform(speak_one(self._configured(config), _utterance(text, config, seed)))
+        (record,) = self._best_takes([_utterance(text, config, seed)], config)
+        if isinstance(record, Failure):
+            raise ModelError(record.error)
+        return _waveform(*record.kept)
 
     def synthesize_batch(
         self, texts: Iterable[str], config: TTSConfig | None = None, *, seed: int = 0
@@ -133,10 +145,10 @@ class MarvisTTSClient:
         listed = _several(texts)
         utterances = [_utterance(text, config, derived_seed(seed, i), i) for i, text in enumerate(listed)]
         spoken: dict[int, Waveform] = {}
-        for record in self._configured(config).speak(utterances):
+        for record in self._best_takes(utterances, config):
             if isinstance(record, Failure):
                 raise ModelError(f"text {record.index}: {record.error}")
-            spoken[record.utterance.index] = _waveform(record)
+            spoken[record.kept[0].utterance.index] = _waveform(*record.kept)
         return [spoken[index] for index in range(len(utterances))]
 
     def stream(self, text: str, config: TTSConfig | None = None, *, seed: int = 0) -> Iterator[Waveform]:
@@ -156,7 +168,8 @@ class MarvisTTSClient:
 
         reason = yield from mapped(passed_on, stream_one(model, utterance))
         whole = np.concatenate(given) if given else np.zeros(0, np.float32)
-        _check(Speech(utterance, whole, model.sample_rate, reason))
+        take = Speech(utterance, whole, model.sample_rate, reason)
+        _check(take, *self._listener(config).hear([take]))
 
     def save_wav(
         self,
@@ -204,6 +217,18 @@ class MarvisTTSClient:
         config = config or TTSConfig()
         path = given_path("path", path)
         return self.save_wav(self.synthesize(text, config, seed=seed), path, subtype=config.subtype)
+
+    def _best_takes(self, utterances: list[Utterance], config: TTSConfig) -> Iterator[Heard | Failure]:
+        max_attempts = quality_settings(config.quality).max_attempts
+        return best_takes(self._configured(config), utterances, self._listener(config).hear, max_attempts)
+
+    def _listener(self, config: TTSConfig) -> Listener:
+        """The one of this quality, which learns from what it hears."""
+        settings = quality_settings(config.quality)
+        key = settings.model_dump_json()
+        if key not in self._listeners:
+            self._listeners[key] = self._open.enter_context(Listener(settings))
+        return self._listeners[key]
 
     def _configured(self, config: TTSConfig) -> SpeechModel:
         """The model at the speed and rate of `config`."""
@@ -262,6 +287,8 @@ def batch_synthesize(
         wording=config.wording,
         voice=config.voice,
         seed=seed,
+        listener=client._listener(config),
+        max_attempts=quality_settings(config.quality).max_attempts,
     )
     results = sorted(records, key=lambda record: record.index)
     failures = [record for record in results if isinstance(record, Failure)]
@@ -289,18 +316,18 @@ def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utter
         raise ModelError(f"text {index} cannot be spoken ({error}): {text[:40]!r}") from None
 
 
-def _waveform(speech: Speech) -> Waveform:
-    _check(speech)
+def _waveform(speech: Speech, hearing: Hearing) -> Waveform:
+    _check(speech, hearing)
     return Waveform(speech.samples, speech.sampling_rate)
 
 
-def _check(speech: Speech) -> None:
+def _check(speech: Speech, hearing: Hearing) -> None:
     """Warns of a take that may not say its text.
 
     Raises:
         ModelError: it is no audio.
     """
-    verdict = judge(speech)
+    verdict = hearing.verdict
     said = f"the speech of {speech.utterance.text[:40]!r}: {verdict.reason}"
     if verdict.status == "failed":
         raise ModelError(said)

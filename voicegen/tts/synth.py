@@ -10,10 +10,11 @@ from voicegen.bounds import Subtype
 from voicegen.errors import ConfigError, ModelError
 from voicegen.files import given_path, write_atomic
 from voicegen.protocols import SpeechModel
-from voicegen.quality.verdict import judge
+from voicegen.quality.listener import Hearing, Listener, quality_settings
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.wording import IN_ENGLISH, Wording
+from voicegen.tts.best_of import best_takes
 from voicegen.tts.speaking import taken_out, words_of
 
 
@@ -28,6 +29,8 @@ def speak_to_folder(
     wording: Wording = IN_ENGLISH,
     voice: str | Callable[[int], str | None] | None = None,
     seed: int = 0,
+    listener: Listener | None = None,
+    max_attempts: int = 1,
 ) -> Iterator[Clip | Failure]:
     """Speaks each text into a WAV that is numbered by the text's place: `PREFIX000000.wav`, `PREFIX000001.wav`.
 
@@ -44,6 +47,8 @@ def speak_to_folder(
         wording: how the texts are put in words.
         voice: of all texts, or what gives it by a text's place; the model's default if None.
         seed: a text's own seed comes from this and its place.
+        listener: judges the takes; if None, only what is cut or no audio is no clip.
+        max_attempts: takes of a text, at the most, until one is good.
 
     Yields:
         One record a text, in completion order; the path of a clip is relative to `folder`.
@@ -53,12 +58,13 @@ def speak_to_folder(
     """
     folder = given_path("folder", folder)
     unspeakable: list[Failure] = []
-    for record in model.speak(_utterances(texts, wording, voice, seed, unspeakable)):
+    hear = (listener or Listener(quality_settings("off"))).hear
+    for record in best_takes(model, _utterances(texts, wording, voice, seed, unspeakable), hear, max_attempts):
         yield from taken_out(unspeakable)
         if isinstance(record, Failure):
             yield record
         else:
-            yield _write(record, folder, f"{prefix}{record.utterance.index:0{digits}d}.wav", subtype)
+            yield _write(*record.kept, folder, prefix, digits, subtype)
     yield from taken_out(unspeakable)
 
 
@@ -92,13 +98,15 @@ def _utterances(
             yield Utterance(index, spoken, voice(index) if callable(voice) else voice, derived_seed(seed, index))
 
 
-def _write(speech: Speech, folder: Path, name: str, subtype: Subtype) -> Clip | Failure:
-    index = speech.utterance.index
-    verdict = judge(speech)
+def _write(
+    speech: Speech, hearing: Hearing, folder: Path, prefix: str, digits: int, subtype: Subtype
+) -> Clip | Failure:
+    index, verdict = speech.utterance.index, hearing.verdict
     if verdict.status == "rejected":
         return Failure(index, "tts", f"{verdict.reason}; try another seed, or a shorter text")
     if verdict.reason is not None:
         return Failure(index, "write", verdict.reason)
+    name = f"{prefix}{index:0{digits}d}.wav"
     clip, wav = encode_clip(speech, index, name, subtype)
     write_atomic(folder / name, wav)
     return clip

@@ -11,7 +11,7 @@ from voicegen.commands import synth
 from voicegen.errors import ConfigError, InputError, ModelError, OutputError
 from voicegen.tts.tone import ToneSpeech
 
-FAKE = ("tts=tone", "tts.duration=0.05")
+FAKE = ("preset=fake", "tts.duration=0.05")
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,11 @@ from voicegen.executors.job import Job
 from voicegen.executors.local import LocalExecutor
 from voicegen.job.composing import compose
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import Plan, take_seed
+from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.stages import Script
 from voicegen.protocols import Traits
 from voicegen.records import Answer, Failure, ModelInfo, Speech
-from voicegen.seeds import derived_seed
+from voicegen.seeds import derived_seed, take_seed
 from voicegen.store import Store
 
 RATE = 8_000

@@ -13,9 +13,8 @@ from voicegen.chat.echo import EchoAnswerModel
 from voicegen.errors import InputError, ModelError, OutputError
 from voicegen.job.summary import print_summary
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import take_seed
 from voicegen.records import Failure
-from voicegen.seeds import derived_seed
+from voicegen.seeds import derived_seed, take_seed
 from voicegen.store import Store
 from voicegen.tts.tone import ToneSpeech
 

@@ -6,12 +6,11 @@ import pytest
 
 from tests.marvis_checkpoints import write_checkpoint
 from voicegen.executors.channel import Ended, Round
-from voicegen.pipeline.plan import take_seed
 from voicegen.pipeline.stages import Script, SpeechFeed, listen, to_script
 from voicegen.quality.listener import Hearing
 from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import Answer, Failure, Question, TakeRecord
-from voicegen.seeds import derived_seed
+from voicegen.seeds import derived_seed, take_seed
 from voicegen.text.wording import IN_ENGLISH
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.speech import MarvisSpeech

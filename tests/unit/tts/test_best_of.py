@@ -1,0 +1,129 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from voicegen import MarvisTTSClient, TTSConfig, batch_synthesize
+from voicegen.errors import ConfigError
+from voicegen.quality.listener import Hearing, quality_settings
+from voicegen.quality.verdict import Verdict
+from voicegen.records import Clip, Failure, Utterance
+from voicegen.seeds import derived_seed, take_seed
+from voicegen.tts.best_of import best_takes
+from voicegen.tts.tone import ToneSpeech
+
+RATE = 8000
+
+
+class AllAtOnce(ToneSpeech):
+    """Wants to see the end of its source before it speaks."""
+
+    def speak(self, utterances):
+        yield from super().speak(list(utterances))
+
+
+def utterances(count):
+    return (Utterance(index, "Hello there.", seed=derived_seed(5, index)) for index in range(count))
+
+
+def good_at(attempts):
+    """Takes of a row are good at the attempt that `attempts` has for it, else ever worse."""
+
+    def hear(takes):
+        return [
+            Hearing(Verdict())
+            if take.utterance.attempt == attempts[take.utterance.index]
+            else Hearing(Verdict("rejected", "it hums", again=True, excess=float(take.utterance.attempt)))
+            for take in takes
+        ]
+
+    return hear
+
+
+@pytest.mark.parametrize("model", [ToneSpeech(RATE), AllAtOnce(RATE)])
+def test_what_is_not_good_is_spoken_again_by_the_seeds_of_a_run_and_the_best_is_kept(model):
+    attempts = [1, 3, 2, 9, 1]
+    heard = {one.kept[0].utterance.index: one for one in best_takes(model, utterances(5), good_at(attempts), 3)}
+    assert [len(heard[index].takes) for index in range(5)] == [1, 3, 2, 3, 1]
+    assert [heard[index].kept[0].utterance.attempt for index in range(5)] == [1, 3, 2, 1, 1]
+    for index, one in heard.items():
+        assert [take.seed for take in one.takes] == [
+            take_seed(derived_seed(5, index), take.attempt) for take in one.takes
+        ]
+
+
+def test_a_failure_is_of_an_utterance_that_was_never_spoken():
+    class Once(ToneSpeech):
+        def speak(self, utterances):
+            for record in super().speak(utterances):
+                index, attempt = record.utterance.index, record.utterance.attempt
+                yield record if index == 1 and attempt == 1 else Failure(index, "tts", "out of breath")
+
+    first, second = best_takes(Once(RATE), utterances(2), good_at([9, 9]), 3)
+    assert isinstance(first, Failure)
+    assert [take.status for take in second.takes] == ["rejected"]
+
+
+class Server(ToneSpeech):
+    """Gives for three words what a server may give; good speech by the seed that `good` has."""
+
+    def __init__(self, samples, good=None):
+        super().__init__(RATE)
+        self.samples = samples
+        self.good = good
+
+    def speak(self, utterances):
+        for record in super().speak(utterances):
+            good = record.utterance.seed == self.good
+            yield replace(record, samples=_babble(0.8) if good else self.samples)
+
+
+def _babble(seconds):
+    """Something that is as loud as speech, in syllables."""
+    noise = np.random.default_rng(0).standard_normal(round(seconds * RATE)) * 0.1
+    return (noise * np.abs(np.sin(np.arange(len(noise)) * 4 * np.pi / RATE))).astype(np.float32)
+
+
+BAD = {
+    "silence": np.zeros(RATE, np.float32),
+    "0.05 s": _babble(0.05),
+    "60 s": _babble(60),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_three_words_that_are_silence_too_short_or_far_too_long_are_no_clip(tmp_path, name):
+    with pytest.warns(UserWarning, match="1 of 1 texts could not be spoken"):
+        (record,) = batch_synthesize(["One two three."], tmp_path, model=Server(BAD[name]))
+    assert isinstance(record, Failure)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.warns(UserWarning, match="try another seed"):
+        MarvisTTSClient(model=Server(BAD[name])).synthesize("One two three.")
+
+
+def test_a_bad_take_is_made_again_from_python_too_and_a_good_one_is_given(tmp_path, recwarn):
+    model = Server(BAD["silence"], good=take_seed(derived_seed(0, 0), 2))
+    (record,) = batch_synthesize(["One two three."], tmp_path, model=model)
+    assert isinstance(record, Clip)
+    model.good = take_seed(7, 2)
+    assert len(MarvisTTSClient(model=model).synthesize("One two three.", seed=7)) == round(0.8 * RATE)
+    assert not recwarn.list
+
+
+def test_quality_is_given_by_name_or_as_settings_and_another_name_is_refused(tmp_path):
+    (record,) = batch_synthesize(["Hm."], tmp_path, model=Server(BAD["60 s"]), config=TTSConfig(quality="off"))
+    assert isinstance(record, Clip)
+    once = quality_settings("basic").model_copy(update={"max_attempts": 1})
+    assert TTSConfig(quality=once).quality == once
+    with pytest.raises(ConfigError, match=r"TTSConfig.quality='best': it must be one of basic, off"):
+        TTSConfig(quality="best")
+
+
+def test_streams_are_judged_by_the_same_checks():
+    class Silent(ToneSpeech):
+        def stream(self, _utterance):
+            yield np.zeros(RATE, np.float32)
+            return "stop"
+
+    with pytest.warns(UserWarning, match="silence_share 1"):
+        list(MarvisTTSClient(model=Silent(RATE)).stream("One two three."))
