@@ -6,21 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from voicegen.protocols import SpeechModel, SpeechStream, Traits
 from voicegen.records import Failure, FinishReason, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.split import split_for_speech
-from voicegen.tts.speaking import stream_one, worst
+from voicegen.tts.joining import Joiner, joined
+from voicegen.tts.speaking import mapped, stream_one, worst
 
 LONGEST_PART: Final = 400  # characters spoken at once, unless a job's settings have another number
-SENTENCE_PAUSE: Final = 0.15  # seconds, beside the silence that a model itself puts at an end
-CLAUSE_PAUSE: Final = 0.04
 
 _SHORTEST: Final = 20  # characters that a part may have at least, however little room there is
-_SENTENCE_MARKS: Final = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
 
 
 class LongTextSpeech:
@@ -70,11 +65,13 @@ class LongTextSpeech:
             ModelError: the text cannot be spoken.
         """
         parts = self._split(utterance)
+        if len(parts) == 1:
+            return (yield from stream_one(self._model, utterance))
         reason: FinishReason = "stop"
+        joiner = Joiner(self.sample_rate)
         for place, part in enumerate(parts):
-            reason = worst(reason, (yield from stream_one(self._model, part)))
-            if place < len(parts) - 1:
-                yield silence_after(part.text, self.sample_rate)
+            reason = worst(reason, (yield from mapped(joiner.add, stream_one(self._model, part))))
+            yield joiner.next_part(part.text) if place < len(parts) - 1 else joiner.end()
         return reason
 
     def _parts(
@@ -145,12 +142,9 @@ class _Joining:
         if len(parts) == 1:
             return replace(parts[0], utterance=spoken)
         rate = parts[0].sampling_rate
-        pieces = [parts[0].samples]
-        for text, part in zip(self.texts, parts[1:], strict=False):
-            pieces += [silence_after(text, rate), part.samples]
         return Speech(
             spoken,
-            np.concatenate(pieces),
+            joined([(text, part.samples) for text, part in zip(self.texts, parts, strict=True)], rate),
             rate,
             finish_reason=worst(*(part.finish_reason for part in parts)),
             seconds=sum(part.seconds for part in parts),
@@ -161,9 +155,3 @@ class _Joining:
             return ""
         start = self.texts[place][:30]
         return f"part {place + 1} of {len(self.texts)} of the text, from {start!r}: "
-
-
-def silence_after(text: str, rate: int) -> NDArray[np.float32]:
-    """The pause between `text` and what follows it: longer where a sentence ends."""
-    ends_sentence = text.rstrip("\"'”’»)]").endswith(_SENTENCE_MARKS)
-    return np.zeros(round((SENTENCE_PAUSE if ends_sentence else CLAUSE_PAUSE) * rate), dtype=np.float32)

@@ -18,7 +18,7 @@ from voicegen.errors import VoicegenError
 from voicegen.protocols import SpeechModel
 from voicegen.records import FinishReason, Utterance
 from voicegen.seeds import derived_seed
-from voicegen.tts.long_text import silence_after
+from voicegen.tts.joining import Joiner
 from voicegen.tts.speaking import stream_one, worst
 from voicegen.voicechat.playback import Player
 
@@ -49,6 +49,7 @@ class SpokenAnswer:
         self.seconds = 0.0
         self.over = threading.Event()
         self.error: BaseException | None = None
+        self.joiner = Joiner(sampling_rate)
         self.chunks: list[NDArray[np.float32]] = []
 
     @property
@@ -127,21 +128,17 @@ class SpeechWorker:
     def _speak(self, answer: SpokenAnswer, text: str) -> None:
         part = len(answer.texts) + len(answer.failures)
         utterance = Utterance(answer.generation, text, answer.voice, derived_seed(answer.seed, part), part)
-        pause = silence_after(answer.texts[-1], answer.sampling_rate) if answer.texts else None
         frames = self._frames(answer, utterance)
-        said = False
         started = time.monotonic()
         try:
             for samples in frames:
                 answer.seconds += time.monotonic() - started
-                if not said and pause is not None:
-                    self._pass_on(answer, pause)
-                if not self._pass_on(answer, samples):
+                if not self._pass_on(answer, answer.joiner.add(samples)):
                     return
-                said = True
                 started = time.monotonic()
         finally:
             frames.close()
+        self._pass_on(answer, answer.joiner.next_part(text))
         answer.texts.append(text)
 
     def _frames(self, answer: SpokenAnswer, utterance: Utterance) -> Generator[NDArray[np.float32], None, None]:
