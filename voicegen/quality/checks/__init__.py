@@ -7,11 +7,12 @@ from typing import Any, Final
 from pydantic import create_model, model_validator
 
 from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
-from voicegen.quality.checks import duplicates, edges, level, pace, repeats, silence
+from voicegen.quality.checks import duplicates, edges, level, loudness, pace, repeats, silence
 from voicegen.settings import Settings
 
 CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
     level.SPEC,
+    loudness.SPEC,
     silence.SPEC,
     pace.SPEC,
     repeats.SPEC,
