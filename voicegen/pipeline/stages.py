@@ -16,7 +16,7 @@ from voicegen.quality.listener import Hearing
 from voicegen.quality.verdict import Verdict
 from voicegen.records import Answer, Failure, Question, Speech, Utterance
 from voicegen.seeds import take_seed
-from voicegen.text.spoken import SpokenForm, spoken_form, too_long
+from voicegen.text.spoken import SpokenForm, checked_form, too_long
 from voicegen.text.wording import Wording
 
 
@@ -69,7 +69,7 @@ def to_script(answer: Answer, wording: Wording, attempt: int = 1) -> Script | Ou
     """Rewrites an answer so that it can be spoken; one that would lose a part of a sentence is rejected unspoken."""
     question = answer.question
     excess = too_long(answer.text)
-    form = SpokenForm("") if excess else spoken_form(answer.text, wording)
+    form = SpokenForm("") if excess else checked_form(answer.text, wording)
     if not form.text and form.problem is None:
         nothing = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
         reason = f"the answer has {excess}" if excess else nothing

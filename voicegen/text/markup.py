@@ -6,7 +6,7 @@ import re
 
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]\n]+\]:\s*(?=(?:<|\w+://|www\.))", re.MULTILINE)
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
-_TAG_NAMES = (
+TAG_NAMES = (
     "a|abbr|address|article|aside|audio|b|bdi|bdo|big|blockquote|body|br|button|caption|center|cite|code|col|colgroup|"
     "dd|del|details|dfn|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|h[1-6]|head|header|hr|html|i|"
     "iframe|img|input|ins|kbd|label|legend|li|link|main|mark|meta|nav|object|ol|option|p|param|picture|pre|q|rp|rt|"
@@ -40,7 +40,7 @@ _END_OF_UNREAD = {
     name: re.compile(end, re.IGNORECASE)
     for name, end in (("", "-->"), ("script", r"</script\s*>"), ("style", r"</style\s*>"))
 }
-_TAG = re.compile(rf"</?({_TAG_NAMES})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
+_TAG = re.compile(rf"</?({TAG_NAMES})(?:{_ATTRIBUTE})*\s*/?>", re.IGNORECASE)
 _CHAT_MARKER = re.compile(r"<[|｜][^\s<>|｜]{1,40}[|｜]?>|<[^\s<>|｜]{1,40}[|｜]>")
 _PLACEHOLDER = re.compile(r"(?<!\w)(?:<|&lt;)(/?)([^\W\d][\w-]*)(?:>|&gt;)")
 _TAGS_WITHIN_WORDS = {"a", "b", "em", "i", "mark", "s", "span", "strong", "u"}
@@ -68,12 +68,12 @@ def only_markdown(text: str) -> str:
     if "[" in text:
         text = _FOOTNOTE.sub("", _REFERENCE.sub("", text))
     if "<" in text or "&lt;" in text:
-        text = _TAG.sub(_tag_as_space, _without_unread(_CHAT_MARKER.sub(" ", text)))
+        text = _TAG.sub(_tag_as_space, without_unread(_CHAT_MARKER.sub(" ", text)))
         text = _PLACEHOLDER.sub(_named, text)
     return text
 
 
-def _without_unread(text: str) -> str:
+def without_unread(text: str) -> str:
     """Takes out comments, scripts and style sheets that end; the search for an end that is not there is made once."""
     pieces: list[str] = []
     place = 0

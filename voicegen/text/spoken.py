@@ -22,6 +22,7 @@ from voicegen.text import latex, other_languages
 from voicegen.text.characters import printable
 from voicegen.text.english import in_words
 from voicegen.text.foreign import in_latin, without_foreign
+from voicegen.text.loss import lost
 from voicegen.text.markup import only_markdown, without_notes
 from voicegen.text.shown import shown
 from voicegen.text.wording import Wording
@@ -52,6 +53,7 @@ _PROBLEMS = {
     "foreign": "these letters are not read in {language}: {what}; set tts.language to what is written, or "
     "text.foreign=romanize to have it in Latin letters",
 }
+_NAMED = 8  # pieces that a message names
 _ITEM_NUMBER = re.compile(r"^\d+\.")
 _PLAIN = re.compile(r"(?![-+=]|.*==|\s*\d+[.)](?:\s|$))[^\n\t*_`\[\]<>&\\~|#$^\ufffc]*")  # one paragraph, and no markup
 _STRAY_MARKUP = re.compile(r"\*{2,}|`+|(?<!\w)_{2,}|_{2,}(?!\w)|~{2,}")
@@ -90,11 +92,13 @@ class SpokenForm:
     Attributes:
         left_out: what is not said of it, in order.
         problem: why the text may not be taken as said, where a sentence of it would lose what was not to be left out.
+        plain: `text` before words were respelled by a lexicon.
     """
 
     text: str
     left_out: tuple[LeftOut, ...] = ()
     problem: str | None = None
+    plain: str = ""
 
 
 def spoken_form(text: str, wording: Wording) -> SpokenForm:
@@ -126,11 +130,24 @@ def spoken_form(text: str, wording: Wording) -> SpokenForm:
         blocks = [said for block in blocks if (said := in_words(block))]
     else:
         blocks = [other_languages.in_words(block, wording.language) for block in blocks]
-    spoken = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
-    if wording.respelled is not None:
-        spoken = wording.respelled.apply(spoken)
+    plain = " ".join([_closed(block, stop) for block in blocks[:-1]] + blocks[-1:])
     left_out = tuple(reader.left_out)
-    return SpokenForm(spoken if is_speakable(spoken) else "", left_out, _problem(left_out, wording))
+    if not is_speakable(plain):
+        return SpokenForm("", left_out, _problem(left_out, wording))
+    spoken = plain if wording.respelled is None else wording.respelled.apply(plain)
+    return SpokenForm(spoken, left_out, _problem(left_out, wording), plain)
+
+
+def checked_form(text: str, wording: Wording) -> SpokenForm:
+    """The `spoken_form`, with a `problem` also where it has `lost` a part of `text` that nobody knows of."""
+    form = spoken_form(text, wording)
+    if form.problem is not None or not form.text:
+        return form
+    missing = lost(text, form.plain, [piece.text for piece in form.left_out], english=wording.family == "en")
+    if not missing:
+        return form
+    what = ", ".join(shown(piece) for piece in missing[:_NAMED]) + (" ..." if len(missing) > _NAMED else "")
+    return replace(form, problem=f"the spoken form has lost a part of the text: {what}; write it in plain words")
 
 
 def to_spoken(text: str, language: str = "en") -> str:

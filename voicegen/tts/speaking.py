@@ -13,7 +13,7 @@ from voicegen.errors import ModelError
 from voicegen.protocols import SpeechModel, SpeechStream
 from voicegen.reading.written import read_written
 from voicegen.records import Failure, FinishReason, Speech, Utterance
-from voicegen.text.spoken import spoken_form, too_long
+from voicegen.text.spoken import checked_form, too_long
 from voicegen.text.wording import Wording
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ def words_of(text: str, wording: Wording) -> str:
     if excess := too_long(text):
         raise ModelError(f"the text has {excess}")
     written = read_written(text)
-    form = spoken_form(written.answer, wording)
+    form = checked_form(written.answer, wording)
     if form.problem is not None:
         raise ModelError(form.problem)
     if form.text:

@@ -1,0 +1,132 @@
+"""Tells which numbers, written in digits, are not said by English words: what is heard of each digit, and of its value.
+
+The digits but for zeros are heard in any reading of a number, money, a date or a time: of 1,250 there is "one thousand
+two hundred fifty" and "twelve fifty". Of a whole number the words must also have its value, or its figures in a row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+_UNITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS: Final = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_MONTHS: Final = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+_SCALES: Final = {
+    "hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "quadrillion": 15, "quintillion": 18,
+}  # fmt: skip
+_SAID_OF_NUMBERS: Final = {f"{scale}{end}" for scale in _SCALES for end in ("", "s", "th", "ths")} | {
+    *("point", "and", "o'clock", "zero", "oh", "nought", "zeros", "zeroes", "zeroth", "midnight", "noon"),
+}
+_ZEROS: Final = frozenset({"zero", "oh", "nought", "zeros", "zeroes", "zeroth", "midnight", "noon"})
+_POINTS: Final = frozenset({"point", "dot", "decimal", "and", "cents", "cent", "pence", "am", "pm"})
+_FRACTION: Final = re.compile(r"[\d,]*\.\d*[1-9]\d*")
+_WHOLE: Final = re.compile(r"\d{3,}|\d{1,3}(?:[, '_\xa0\u202f]\d{3})+")
+_PARTED: Final = re.compile(r"[./–−-]")
+_LONGEST_NUMBER: Final = 24  # words, where several stand together
+
+
+def _figures() -> dict[str, int]:
+    """The words for the numbers below 100 that are one word, also as ordinals and in the plural."""
+    words = {word: number for number, word in enumerate((*_UNITS, *_TEENS))}
+    words |= {word: 10 * number for number, word in enumerate(_TENS, 2)}
+    ordinals = {f"{word.removesuffix('y')}{'ie' if word.endswith('y') else ''}th": words[word] for word in words}
+    irregular = {"first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12}
+    words |= ordinals | irregular
+    plurals = {f"{word.removesuffix('y')}{'ies' if word.endswith('y') else 's'}": words[word] for word in words}
+    return words | plurals | {"sixes": 6, "zeroes": 0, "oh": 0, "nought": 0}
+
+
+_FIGURES: Final = {word: figure for word, figure in _figures().items() if word != "seconds"}
+_DIGITS: Final = {word: str(number).replace("0", "") for word, number in _FIGURES.items()} | {
+    **{month: str(number).replace("0", "") for number, month in enumerate(_MONTHS, 1)},
+    **{
+        "half": "12",
+        "halves": "2",
+        "quarter": "4",
+        "quarters": "4",
+        "squared": "2",
+        "square": "2",
+        "cubed": "3",
+        "cubic": "3",
+    },
+}
+OF_A_NUMBER: Final = frozenset({*_DIGITS, *_SAID_OF_NUMBERS})
+"""Words that say, or may say, a part of a number."""
+
+ALSO_WORDS: Final = frozenset({*_MONTHS, "square", "cubic", "second", "seconds"})
+"""Those of them that also say something else."""
+
+
+def unheard(numbers: Sequence[str], rest: Sequence[str], said: Sequence[str]) -> list[str]:
+    """The numbers of which a digit is not in what is left, `rest`, or that are no value of the words that were said."""
+    dated = any(_PARTED.search(number) for number in numbers)
+    heard: Counter[str] = Counter()
+    for word, after in zip(rest, [*rest[1:], ""], strict=False):
+        is_else = (word, after) == ("one", "half") or (word == "square" and "root" in said)
+        if not is_else and (dated or word not in _MONTHS):
+            heard.update(_DIGITS.get(word, word if word.isdigit() else ""))
+    zeros = sum(word in _ZEROS or word == "0" for word in rest)
+    missing = []
+    for number in numbers:
+        digits = Counter(digit for digit in number if digit in "123456789")
+        if digits - heard or (not digits and not zeros):
+            missing.append(number)
+        zeros -= not digits
+        heard -= digits
+    missing += _without_point([number for number in numbers if number not in missing], said)
+    whole = [number for number in numbers if _WHOLE.fullmatch(number) and number not in missing]
+    runs = [[*run] for is_number, run in groupby(said, _is_of_a_number) if is_number] if whole else []
+    values = {value for run in runs for value in _values(run)}
+    for number in whole:
+        value = re.sub(r"\D", "", number)
+        if value not in values and not any(value in _values(part) for run in runs for part in _parts(run)):
+            missing.append(number)
+    return missing
+
+
+def _without_point(numbers: Sequence[str], said: Sequence[str]) -> list[str]:
+    """The fractions for which there is no word that divides them from the whole."""
+    fractions = [number for number in numbers if _FRACTION.fullmatch(number)]
+    return fractions[sum(word in _POINTS for word in said) :]
+
+
+def _is_of_a_number(word: str) -> bool:
+    return word in OF_A_NUMBER or word.isdecimal()
+
+
+def _parts(run: list[str]) -> Iterator[list[str]]:
+    """What may be one of several numbers that stand together."""
+    for start in range(len(run)):
+        for end in range(start + 1, min(start + _LONGEST_NUMBER, len(run)) + 1):
+            yield run[start:end]
+
+
+def _values(said: Sequence[str]) -> tuple[str, str]:
+    """What number words may stand for, in digits: a value, and figures or pairs in a row, as years are read."""
+    total = part = last = 0
+    row = ""
+    is_value = True
+    for word in said:
+        scale = _SCALES.get(word.removesuffix("s").removesuffix("th"), 0)
+        figure = _FIGURES.get(word, int(word) if word.isdecimal() else None)
+        if scale == 2:
+            part, row = (part or 1) * 100, f"{row}00"
+        elif scale:
+            total, part = total + (part or 1) * 10**scale, 0
+        elif figure is not None:
+            joins = last >= 20 and 0 < figure < 10
+            is_value = is_value and (joins or part % 100 == 0)
+            part += figure
+            row = (row[:-1] if joins else row) + str(figure)
+        last = figure or 0
+    return (str(total + part) if is_value else row), row
