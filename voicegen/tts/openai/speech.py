@@ -34,6 +34,7 @@ _BATCH: Final = "/audio/speech/batch"
 _VOICES: Final = "/audio/voices"
 _SHORT_TEXT: Final = "Yes."
 _TOKENS: Final = "x-vllm-omni-output-tokens"
+_LONGEST_COUNT: Final = 10  # digits of a count of tokens; more are none
 _MOST_LISTED: Final = 20  # voices in a message
 _REASON: Final = "x-finish-reason"
 
@@ -201,14 +202,16 @@ class OpenAISpeech:
             data = b64decode(result["audio_data"], validate=True)
         except binascii.Error as error:
             raise TryAgain("the server's batch holds audio that is no base64") from error
-        tokens = (result.get("usage") or {}).get("output_tokens", "")
+        usage = result.get("usage")
+        tokens = usage.get("output_tokens") if isinstance(usage, Mapping) else None
         return self._take(utterance, data, str(tokens), str(result.get("finish_reason")))
 
     def _take(self, utterance: Utterance, data: bytes, tokens: str, reason: str) -> Speech:
         """A take; cut where the server says so, or its count of tokens shows it."""
         samples, rate = decode(data, self._pcm_rate)
         to = self.sample_rate or rate
-        took_all = self._max_tokens is not None and tokens.isdecimal() and int(tokens) >= self._max_tokens
+        is_count = tokens.isdecimal() and len(tokens) < _LONGEST_COUNT
+        took_all = self._max_tokens is not None and is_count and int(tokens) >= self._max_tokens
         cut = took_all or reason.lower() == "length"
         return Speech(utterance, resample(samples, rate, to), to, "length" if cut else "stop")
 

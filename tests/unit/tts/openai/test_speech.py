@@ -53,8 +53,8 @@ def at(script: ScriptedServer) -> list[str]:
     return [f"tts.base_url={script.base_url}", "tts.timeout=10"]
 
 
-def model(script: ScriptedServer, retries: int = 2, **settings: Any) -> OpenAISpeech:
-    endpoint = Endpoint("m", script.base_url, timeout=10, retries=retries, backoff=0.001, group="tts")
+def model(script: ScriptedServer, retries: int = 2, timeout: float = 10, **settings: Any) -> OpenAISpeech:
+    endpoint = Endpoint("m", script.base_url, timeout=timeout, retries=retries, backoff=0.001, group="tts")
     return OpenAISpeech.open(endpoint, **settings)
 
 
@@ -341,3 +341,68 @@ def test_a_servers_model_is_had_by_its_address_and_name() -> None:
         assert (speech.info.id, speech.info.backend, speech.sample_rate) == ("kokoro", "openai", RATE)
         with pytest.raises(ConfigError, match="#MODEL"):
             open_speech_model(script.base_url)
+
+
+def in_batch(**result: Any) -> Behaviour:
+    """A batch's reply with one good take."""
+    took = {"index": 0, "status": "success", "audio_data": b64encode(wav()).decode(), **result}
+    return writes(json.dumps({"results": [took]}))
+
+
+@pytest.mark.parametrize("usage", [None, "x", [1], 7, {"output_tokens": None}, {"output_tokens": "9" * 5000}, {}])
+def test_a_count_of_tokens_that_cannot_be_read_is_unknown_and_costs_no_take(usage: Any) -> None:
+    with serving(in_batch(usage=usage, finish_reason=None)) as script:
+        take = only(model(script, batch_size=2))
+    assert isinstance(take, Speech)
+    assert take.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("tokens", ["x", "", "-1", "1e9", "9" * 5000, "\xb2"])
+def test_a_count_of_tokens_in_a_header_that_cannot_be_read_is_unknown_too(tokens: str) -> None:
+    with serving(plays(wav(), x_vllm_omni_output_tokens=tokens)) as script:
+        take = only(model(script))
+    assert isinstance(take, Speech)
+    assert take.finish_reason == "stop"
+
+
+def drips(exchange: Exchange) -> None:
+    exchange.handler.send_response(200)
+    exchange.handler.end_headers()
+    never = threading.Event()
+    while not never.wait(0.01):
+        exchange.handler.wfile.write(b" ")
+        exchange.handler.wfile.flush()
+
+
+def test_a_take_that_drips_is_given_up_at_the_deadline() -> None:
+    with serving(hums, drips) as script:
+        take = only(model(script, timeout=0.5, retries=0))
+    assert isinstance(take, Failure)
+    assert "gave no whole answer within 0.5 s (tts.timeout)" in take.error
+
+
+@pytest.mark.parametrize(
+    "shows", [drips, writes("<html>Log in</html>"), writes("[" * 5000), writes('{"voices": 7}'), fails(500), hangs_up]
+)
+def test_a_list_of_voices_that_cannot_be_read_is_none(shows: Any) -> None:
+    with serving(hums) as script:
+        script.shows = shows
+        assert model(script, timeout=0.5).traits.check_voices is None
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 500])
+def test_no_error_shows_the_key_or_the_password(status: int, batch_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-geheim'0/1")
+
+    def echoes_secrets(exchange: Exchange) -> None:
+        said = f"not {exchange.request.headers['authorization']} at http://me:pass-word@there/"
+        failed = {"index": 0, "status": "error", "error": said}
+        exchange.send(status, json.dumps({"results": [failed]}) if status == 200 and batch_size > 1 else said)
+
+    with serving(echoes_secrets) as script, pytest.raises(ModelError) as raised:
+        model(script, retries=0, batch_size=batch_size)
+    assert not [secret for secret in ("geheim", "pass-word") if secret in str(raised.value)]
+    assert script.base_url in str(raised.value)
+    assert "tts." in str(raised.value) or "OPENAI_API_KEY" in str(raised.value)
+    assert "\n" not in str(raised.value)
