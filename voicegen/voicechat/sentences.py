@@ -2,7 +2,7 @@
 
 A piece is a whole sentence, or a heading, a list item, a table; the very first may be a clause or a phrase, so that
 audio starts soon. Nothing is cut before it is known to be over: an end is certain only when a whole word follows it,
-and there are no ends inside emphasis, links, code and tables. Knows nothing of models and audio.
+and there are no ends inside emphasis, links, code, formulas and tables. Knows nothing of models and audio.
 """
 
 from __future__ import annotations
@@ -34,12 +34,16 @@ _AWAITS_AND = re.compile(r"\b(?:between|both|either|neither|whether|not only)\b"
 _WHOLE_WORD = re.compile(r"\s*\S+\s")
 _CLOSED_MARKUP = re.compile(
     r"(?P<code>`+)[^`]+(?P=code)"
+    r"|\$\$.+?\$\$|\\\[.+?\\\]|\\\(.+?\\\)|\\begin\{(?P<name>\w+\*?)\}.+?\\end\{(?P=name)\}|\$(?=[\\a-z])[^$]*\$"
     r"|!?\[[^\[\]]*\](?:\([^()]*\)|(?!\())"
     r"|<!--.*?-->|</?[A-Za-z][^<>]*>"
     r"|(?P<run>(?<!\w)_{1,3}|\*{1,3})(?![\s*_])[^*]+?(?<=\S)(?P=run)",
     re.DOTALL,
 )
-_OPEN_MARKUP = re.compile(r"`|\[|<(?:!--|/?[A-Za-z])|(?<!\w)_{1,3}(?![\s_])|\*{1,3}(?![\s*])")
+_OPEN_FORMULA = re.compile(r"\\[\[(]|\$\$|\\begin\{")
+_OPEN_MARKUP = re.compile(
+    _OPEN_FORMULA.pattern + r"|\$(?=[\\a-z])|`|\[|<(?:!--|/?[A-Za-z])|(?<!\w)_{1,3}(?![\s_])|\*{1,3}(?![\s*])"
+)
 
 
 class SpeakablePieces:
@@ -130,10 +134,15 @@ def _block_end(text: str) -> int | None:
         if fence:
             if number and line.strip().startswith(fence["mark"]) and line.endswith("\n"):
                 return end + len(line)
-        elif number and _begins_another(line, lines[0]):
+        elif number and _begins_another(line, lines[0]) and not _is_open_formula(text[:end]):
             return end
         end += len(line)
     return None
+
+
+def _is_open_formula(text: str) -> bool:
+    """Whether a formula on lines of its own, in which a line may begin with a minus, is not closed in `text`."""
+    return _OPEN_FORMULA.search(text) is not None and _OPEN_FORMULA.search(_CLOSED_MARKUP.sub(" ", text)) is not None
 
 
 def _begins_another(line: str, first: str) -> bool:

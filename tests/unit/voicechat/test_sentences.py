@@ -13,6 +13,7 @@ ANSWERS = {
     "| a | b |\n|---|---|\n| 1. A | 2 |\nDone. OK",
     "code": "Run this:\n```python\nx = 1. \nprint('A. B')\n```\nThat was it. Right?",
     "sums": "5 * 3 is 15. 2 * 2 is 4. Use snake_case names, and be _very. very_ careful. Fine.",
+    "formulas": "We know $f(x, y) = 2$ and \\( a, b \\). Then:\n\n\\[\n2x. Y\n- y = 3\n\\]\n\nIt is $5. Or $6. Fine.",
     "unclosed": "It is **bold. And goes on. Then [this one. And `that. End",
 }
 

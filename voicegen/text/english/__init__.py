@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 
-from voicegen.text.english import abbreviations, addresses, calendar, codes, notation, quantities
+from voicegen.text.english import abbreviations, addresses, calendar, codes, money, notation, quantities
 from voicegen.text.english.rules import About, Kind
 
 _KINDS: tuple[Kind, ...] = (
@@ -15,7 +15,7 @@ _KINDS: tuple[Kind, ...] = (
     codes.CODES,
     quantities.THOUSANDS,
     addresses.NAMES,
-    quantities.MONEY,
+    money.MONEY,
     calendar.DATES,
     calendar.WEEKDAYS,
     calendar.DURATIONS,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from voicegen.text.english.quantities import UNIT
+from voicegen.text.english.units import UNIT
 
 Node = dict[str, Any]
 

@@ -7,8 +7,8 @@ import string
 import unicodedata
 
 from voicegen.text.english.numbers import cardinal, number, ordinal
-from voicegen.text.english.quantities import UNIT, units
 from voicegen.text.english.rules import alternatives, kind, number_rule, rule
+from voicegen.text.english.units import UNIT, units
 
 GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",

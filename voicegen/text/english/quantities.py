@@ -1,4 +1,4 @@
-"""Money, measures, percentages, fractions, ranges, ratios, and numbers alone."""
+"""Measures, percentages, fractions, ranges, ratios, and numbers alone."""
 
 from __future__ import annotations
 
@@ -6,93 +6,8 @@ import re
 
 from voicegen.text.english.numbers import cardinal, digits, number, ordinal, plural
 from voicegen.text.english.rules import alternatives, kind, number_rule, rule
+from voicegen.text.english.units import DASH, NUMBER, PER, SCALES, UNITS, per, several, units
 
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
-_DASH = r"\s?[-–—]\s?"
-_SCALE = {
-    "k": "thousand", "K": "thousand", "M": "million", "m": "million", "mn": "million", "mm": "million",
-    "MM": "million", "B": "billion", "b": "billion", "bn": "billion", "Bn": "billion", "T": "trillion",
-    "t": "trillion", "tn": "trillion", "thousand": "thousand", "million": "million", "billion": "billion",
-    "trillion": "trillion",
-}  # fmt: skip
-_CURRENCIES = {  # one, several, a hundredth, hundredths
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "US$": ("US dollar", "US dollars", "cent", "cents"),
-    "A$": ("Australian dollar", "Australian dollars", "cent", "cents"),
-    "C$": ("Canadian dollar", "Canadian dollars", "cent", "cents"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "¥": ("yen", "yen", "sen", "sen"),
-    "₹": ("rupee", "rupees", "paisa", "paise"),
-    "₩": ("won", "won", "jeon", "jeon"),
-    "₽": ("ruble", "rubles", "kopek", "kopeks"),
-    "₿": ("bitcoin", "bitcoins", "cent", "cents"),
-    "Rs.": ("rupee", "rupees", "paisa", "paise"),
-}
-_CODES = {
-    "USD": ("US dollar", "US dollars", "cent", "cents"), "EUR": _CURRENCIES["€"], "GBP": _CURRENCIES["£"],
-    "JPY": _CURRENCIES["¥"], "INR": _CURRENCIES["₹"], "CAD": _CURRENCIES["C$"], "AUD": _CURRENCIES["A$"],
-    "CHF": ("Swiss franc", "Swiss francs", "rappen", "rappen"), "CNY": ("yuan", "yuan", "fen", "fen"),
-    "BTC": _CURRENCIES["₿"],
-}  # fmt: skip
-_INITIALS = "".join(code[0] for code in _CODES)
-_PER = {
-    "mo": "month", "month": "month", "yr": "year", "year": "year", "day": "day", "hr": "hour", "h": "hour",
-    "hour": "hour", "week": "week", "wk": "week", "kg": "kilogram", "lb": "pound", "person": "person", "user": "user",
-    "night": "night", "GB": "gigabyte", "min": "minute", "minute": "minute", "s": "second", "sec": "second",
-    "m": "meter", "unit": "unit", "share": "share", "item": "item", "m²": "square meter", "m2": "square meter",
-}  # fmt: skip
-_UNITS = {
-    "mm": "millimeter", "cm": "centimeter", "km": "kilometer", "nm": "nanometer", "µm": "micrometer",
-    "μm": "micrometer", "m": "meter", "mmHg": "millimeter of mercury", "mpg": "mile per gallon", "mg": "milligram",
-    "kg": "kilogram", "µg": "microgram", "μg": "microgram", "mcg": "microgram", "g": "gram", "ml": "milliliter",
-    "mL": "milliliter", "cl": "centiliter", "dl": "deciliter", "L": "liter", "l": "liter", "oz": "ounce",
-    "lb": "pound", "lbs": "pound", "mi": "mile", "yd": "yard", "yds": "yard", "gal": "gallon", "qt": "quart",
-    "pt": "pint", "tbsp": "tablespoon", "tsp": "teaspoon", "Hz": "hertz", "kHz": "kilohertz", "MHz": "megahertz",
-    "GHz": "gigahertz", "THz": "terahertz", "W": "watt", "kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt",
-    "TW": "terawatt", "mW": "milliwatt", "Wh": "watt hour", "kWh": "kilowatt hour", "MWh": "megawatt hour",
-    "GWh": "gigawatt hour", "TWh": "terawatt hour", "mAh": "milliamp hour", "Ah": "amp hour", "V": "volt",
-    "kV": "kilovolt", "mV": "millivolt", "A": "amp", "mA": "milliamp", "Ω": "ohm", "kΩ": "kilohm", "MΩ": "megaohm",
-    "J": "joule", "kJ": "kilojoule", "MJ": "megajoule", "eV": "electronvolt", "keV": "kiloelectronvolt",
-    "MeV": "megaelectronvolt", "GeV": "gigaelectronvolt", "TeV": "teraelectronvolt", "kcal": "kilocalorie",
-    "cal": "calorie", "N": "newton", "kN": "kilonewton", "Pa": "pascal", "hPa": "hectopascal", "kPa": "kilopascal",
-    "MPa": "megapascal", "GPa": "gigapascal", "bar": "bar", "mbar": "millibar", "psi": "PSI", "atm": "atmosphere",
-    "mol": "mole", "mmol": "millimole", "dB": "decibel", "K": "kelvin", "s": "second", "sec": "second",
-    "secs": "second", "ms": "millisecond", "µs": "microsecond", "μs": "microsecond", "ns": "nanosecond", "h": "hour",
-    "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "yr": "year", "yrs": "year", "wk": "week",
-    "wks": "week", "mph": "mile per hour", "kph": "kilometer per hour", "km/h": "kilometer per hour",
-    "kmh": "kilometer per hour", "m/s": "meter per second", "km/s": "kilometer per second", "ft/s": "foot per second",
-    "mi/h": "mile per hour", "m/s²": "meter per second squared", "m/s^2": "meter per second squared",
-    "m/s2": "meter per second squared", "g/mol": "gram per mole", "kJ/mol": "kilojoule per mole",
-    "g/L": "gram per liter", "mg/L": "milligram per liter", "mg/dL": "milligram per deciliter",
-    "mg/kg": "milligram per kilogram", "g/cm³": "gram per cubic centimeter", "g/cm^3": "gram per cubic centimeter",
-    "g/cm3": "gram per cubic centimeter", "kg/m³": "kilogram per cubic meter", "kg/m^3": "kilogram per cubic meter",
-    "kg/m3": "kilogram per cubic meter", "W/m²": "watt per square meter", "km²": "square kilometer",
-    "km2": "square kilometer", "km^2": "square kilometer", "m²": "square meter", "m2": "square meter",
-    "m^2": "square meter", "cm²": "square centimeter", "cm2": "square centimeter", "cm^2": "square centimeter",
-    "mm²": "square millimeter", "mm^2": "square millimeter", "m³": "cubic meter", "m3": "cubic meter",
-    "m^3": "cubic meter", "cm³": "cubic centimeter", "cm3": "cubic centimeter", "cm^3": "cubic centimeter",
-    "km³": "cubic kilometer", "sq ft": "square foot", "sq. ft.": "square foot", "sq mi": "square mile",
-    "sq km": "square kilometer", "sq m": "square meter", "ft²": "square foot", "ft^2": "square foot",
-    "ft³": "cubic foot", "cu ft": "cubic foot", "mi²": "square mile", "ft": "foot", "bit": "bit", "KB": "kilobyte",
-    "kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte", "PB": "petabyte", "EB": "exabyte",
-    "KiB": "kibibyte", "MiB": "mebibyte", "GiB": "gibibyte", "TiB": "tebibyte", "kb": "kilobit", "Mb": "megabit",
-    "Gb": "gigabit", "kbps": "kilobit per second", "Kbps": "kilobit per second", "Mbps": "megabit per second",
-    "Gbps": "gigabit per second", "MB/s": "megabyte per second", "GB/s": "gigabyte per second",
-    "TB/s": "terabyte per second", "Mbit/s": "megabit per second", "Gbit/s": "gigabit per second",
-    "fps": "frame per second", "rpm": "revolution per minute", "RPM": "revolution per minute",
-    "bpm": "beat per minute", "ppm": "part per million", "ppb": "part per billion", "ly": "light-year",
-    "AU": "astronomical unit", "pc": "parsec", "kpc": "kiloparsec", "Mpc": "megaparsec", "px": "pixel",
-    "MP": "megapixel", "dpi": "dot per inch", "ha": "hectare", "hp": "horsepower", "cc": "cubic centimeter",
-    "acre": "acre", "tok/s": "token per second", "FLOPS": "FLOPS", "TFLOPS": "teraflops", "GFLOPS": "gigaflops",
-    "lm": "lumen", "cd": "candela", "lx": "lux", "T": "tesla", "F": "farad", "µF": "microfarad", "rad": "radian",
-    "°C": "degree Celsius", "℃": "degree Celsius", "°F": "degree Fahrenheit", "℉": "degree Fahrenheit",
-    "° C": "degree Celsius", "° F": "degree Fahrenheit", "ºC": "degree Celsius", "ºF": "degree Fahrenheit",
-    "°": "degree", "º": "degree",
-}  # fmt: skip
-UNIT = rf"(?:{alternatives(_UNITS)})(?![\w²³^/°])"
-_SAME = {"hertz", "kilohertz", "megahertz", "gigahertz", "terahertz", "kelvin", "PSI", "horsepower", "FLOPS",
-         "teraflops", "gigaflops", "lux"}  # fmt: skip
 _RISKY = {"A", "F", "T", "K", "pc"}  # letters that more often mean something else
 _ELECTRIC = re.compile(r"\b(?:\d ?[kmM]?[VWΩ]|volts?|amps?|current|circuit|tesla|magnet|capacit)")
 _TAKES = re.compile(
@@ -106,94 +21,8 @@ _FRACTION_SIGNS = {
 }  # fmt: skip
 
 
-def _money(amount: str, names: tuple[str, str, str, str], scale: str | None) -> str:
-    one, several, cent, cents = names
-    if scale:
-        return f"{number(amount)} {_SCALE[scale]} {several}"
-    whole, _, fraction = amount.replace(",", "").partition(".")
-    if len(fraction) == 2 or not fraction:
-        main, hundredths = int(whole or 0), int(fraction or 0)
-        parts = [f"{cardinal(main)} {one if main == 1 else several}"] if main or not hundredths else []
-        if hundredths:
-            parts.append(f"{cardinal(hundredths)} {cent if hundredths == 1 else cents}")
-        return " and ".join(parts)
-    return f"{number(amount)} {several}"
-
-
-_NO_NOUN = (
-    "was|is|were|are|in|on|for|to|and|or|at|per|of|from|that|which|by|with|as|each|off|back|more|less|worth|you|we"
-    "|they|"
-    "he|she|it|would|will|can|could|had|has|goes|went|than|if|but|so|when|after|before|over|under|up|down|million"
-    "|billion"
-)
-_SIGNS = alternatives(_CURRENCIES)
-_SCALES = r"(?:[ -]?(?P<scale>thousand|million|billion|trillion)\b|(?P<short>[kKmMbBtT]|bn|Bn|mn|tn|MM|mm)(?![\w/]))?"
-_PER_WHAT = rf"(?: ?/ ?(?P<per>{alternatives(_PER)})(?!\w))?"
-
-
-@rule(
-    rf"(?P<minus>[-−](?=\S))?(?P<sign>{_SIGNS}) ?"
-    rf"(?P<low>{_NUMBER}){_SCALES.replace('scale', 'scale1').replace('short', 'short1')}{_DASH}(?:{_SIGNS})? ?"
-    rf"(?P<high>{_NUMBER}){_SCALES}{_PER_WHAT}(?![\w]|[,.]\d)"
-)
-def _money_range(money: re.Match[str]) -> str:
-    names = _CURRENCIES[money["sign"]]
-    scale = money["scale"] or money["short"]
-    first_scale = money["scale1"] or money["short1"]
-    low = _money(money["low"], names, first_scale) if first_scale and first_scale != scale else number(money["low"])
-    if "." in money["low"] and not scale and not first_scale:
-        low = _money(money["low"], names, None)
-    return f"{low} to {_money(money['high'], names, scale)}{_per(money['per'])}"
-
-
-@rule(
-    rf"(?P<minus>[-−](?=\S))?(?P<sign>{_SIGNS}) ?(?P<minus2>[-−])?(?P<amount>{_NUMBER}){_SCALES}"
-    rf"(?P<plus>\+)?{_PER_WHAT}(?![\w]|[,.]\d)"
-)
-def _money_with_sign(money: re.Match[str]) -> str:
-    said = _money(money["amount"], _CURRENCIES[money["sign"]], money["scale"] or money["short"])
-    minus = "minus " if money["minus"] or money["minus2"] else ""
-    return f"{minus}{said}{' plus' if money['plus'] else ''}{_per(money['per'])}"
-
-
-@rule(
-    rf"(?P<before>\b(?:[Aa]n?|[Tt]he|[Tt]h(?:is|at)|[Aa]nother|[Ee]ach|[Ee]very|[Oo]ne) )(?P<sign>{_SIGNS}) ?"
-    rf"(?P<amount>{_NUMBER}){_SCALES}(?P<join>[ -])(?!(?:{_NO_NOUN})\b)(?=[a-z]{{2,}})"
-)
-def _money_as_adjective(money: re.Match[str]) -> str:
-    one, _, cent, cents = _CURRENCIES[money["sign"]]
-    said = _money(money["amount"], (one, one, cent, cents), money["scale"] or money["short"])
-    return f"{money['before']}{said}{money['join']}"
-
-
-@number_rule(rf"(?<![\w.,])(?P<amount>{_NUMBER}){_SCALES} ?(?P<sign>[$€£¥₹₩₽₿])(?!\w)")
-def _money_before_sign(money: re.Match[str]) -> str:
-    return _money(money["amount"], _CURRENCIES[money["sign"]], money["scale"] or money["short"])
-
-
-@rule(
-    rf"(?<![\w.,])(?P<amount>{_NUMBER}){_SCALES} (?P<code>{alternatives(_CODES)})(?!\w)|\b"
-    rf"(?P<code2>{alternatives(_CODES)}) (?P<amount2>{_NUMBER})(?: (?P<scale2>million|billion|trillion))?(?![\w]"
-    r"|[,.]\d)"
-)
-def _money_with_code(money: re.Match[str]) -> str:
-    if money["code"]:
-        return _money(money["amount"], _CODES[money["code"]], money["scale"] or money["short"])
-    return _money(money["amount2"], _CODES[money["code2"]], money["scale2"])
-
-
-@number_rule(r"(?<![\w.,])(?P<amount>\d+) ?¢")
-def _cents(money: re.Match[str]) -> str:
-    amount = int(money["amount"])
-    return f"{cardinal(amount)} cent{'' if amount == 1 else 's'}"
-
-
-def _per(unit: str | None) -> str:
-    return f" per {_PER[unit]}" if unit else ""
-
-
 @number_rule(
-    rf"(?P<about>~ ?)?(?<![\w.,])(?P<minus>(?<![\w)\]])[-−+])?(?P<low>{_NUMBER})(?:%?{_DASH}(?P<high>{_NUMBER}))? ?"
+    rf"(?P<about>~ ?)?(?<![\w.,])(?P<minus>(?<![\w)\]])[-−+])?(?P<low>{NUMBER})(?:%?{DASH}(?P<high>{NUMBER}))? ?"
     r"(?:%|percent\b)(?!\w)"
 )
 def _percent(share: re.Match[str]) -> str:
@@ -204,9 +33,9 @@ def _percent(share: re.Match[str]) -> str:
 
 
 @number_rule(
-    rf"(?P<minus>(?<![\w)\]])[-−])?(?<![\w.,$€£/])(?P<low>{_NUMBER})(?:{_DASH}(?P<high>{_NUMBER}))?"
-    rf"(?P<scale> (?:thousand|million|billion|trillion))?(?P<gap>[ \u00a0\u202f]?|-)(?P<unit>{alternatives(_UNITS)})"
-    rf"(?:(?P<stop>\.)|/(?P<per>{alternatives(_PER)}))?(?![\w²³^/°])"
+    rf"(?P<minus>(?<![\w)\]])[-−])?(?<![\w.,$€£/])(?P<low>{NUMBER})(?:{DASH}(?P<high>{NUMBER}))?"
+    rf"(?P<scale> (?:thousand|million|billion|trillion))?(?P<gap>[ \u00a0\u202f]?|-)(?P<unit>{alternatives(UNITS)})"
+    rf"(?:(?P<stop>\.)|/(?P<per>{alternatives(PER)}))?(?![\w²³^/°])"
 )
 def _measure(measure: re.Match[str]) -> str | None:
     unit, gap = measure["unit"], measure["gap"]
@@ -215,50 +44,30 @@ def _measure(measure: re.Match[str]) -> str | None:
     if unit == "s" and not gap and not _TAKES.search(measure.string[: measure.start()]) and measure["low"].isdecimal():
         return None  # "0s and 1s", "in their 20s"
     scale = measure["scale"] or ""
-    several = measure["high"] is not None or measure["low"] != "1" or scale
+    is_one = measure["low"] == "1" and not measure["high"] and not scale
     low = f"{'minus ' if measure['minus'] else ''}{number(measure['low'])}"
     to = f" to {number(measure['high'])}" if measure["high"] else ""
     before_noun = gap == "-"
-    name = _UNITS[unit] if before_noun else _several(_UNITS[unit]) if several else _UNITS[unit]
+    name = UNITS[unit] if before_noun or is_one else several(UNITS[unit])
     stop = measure["stop"] or ""
     if stop and re.match(r"\s+[a-z(]", measure.string[measure.end() :]):
         stop = ""  # of the abbreviation
-    return f"{low}{to}{scale}{'-' if before_noun else ' '}{name}{_per(measure['per'])}{stop}"
+    return f"{low}{to}{scale}{'-' if before_noun else ' '}{name}{per(measure['per'])}{stop}"
 
 
 @rule(
-    rf"(?<=\d )(?P<what>[a-z]{{3,}})/(?P<per>{alternatives(_PER)})(?![\w/²³])"
-    rf"|(?<![\w/])(?P<unit>{alternatives(unit for unit in _UNITS if '/' in unit)})(?![\w/²³^])"
+    rf"(?<=\d )(?P<what>[a-z]{{3,}})/(?P<per>{alternatives(PER)})(?![\w/²³])"
+    rf"|(?<![\w/])(?P<unit>{alternatives(unit for unit in UNITS if '/' in unit)})(?![\w/²³^])"
 )
 def _rate(rate: re.Match[str]) -> str:
-    return units(rate["unit"]) if rate["unit"] else f"{rate['what']}{_per(rate['per'])}"
-
-
-def units(written: str) -> str:
-    """Several of a unit, by its abbreviation."""
-    return _several(_UNITS[written])
-
-
-def _several(unit: str) -> str:
-    first, per, rest = unit.partition(" per ")
-    if first in _SAME:
-        return unit
-    if first.startswith("degree"):
-        first = first.replace("degree", "degrees")
-    elif first.endswith("foot"):
-        first = first[:-4] + "feet"
-    elif " of " in first:
-        first = first.replace(" of ", "s of ")
-    else:
-        first += "s"
-    return first + per + rest
+    return units(rate["unit"]) if rate["unit"] else f"{rate['what']}{per(rate['per'])}"
 
 
 _COMPASS = {"N": "north", "S": "south", "E": "east", "W": "west"}
 
 
 @number_rule(
-    rf"(?<![\w.,])(?P<degrees>{_NUMBER}) ?[°º] ?(?:(?P<minutes>\d{{1,2}}(?:\.\d+)?) ?[′'’] ?"
+    rf"(?<![\w.,])(?P<degrees>{NUMBER}) ?[°º] ?(?:(?P<minutes>\d{{1,2}}(?:\.\d+)?) ?[′'’] ?"
     r"(?:(?P<seconds>\d{1,2}(?:\.\d+)?) ?(?:[″”\"]|''|′′) ?)?)?(?P<side>[NSEW])?(?!\w)"
 )
 def _angle(angle: re.Match[str]) -> str | None:
@@ -285,7 +94,7 @@ def _feet_and_inches(height: re.Match[str]) -> str:
     return f"{cardinal(int(height['feet']))} foot {number(height['inches'])}"
 
 
-@number_rule(rf"(?<![\w.,/\"“])(?P<size>{_NUMBER}) ?(?:″|\"(?=[\s.,;)]|$)|in\.(?= [a-z(,]|,)| ?inch(?:es)?\b)")
+@number_rule(rf"(?<![\w.,/\"“])(?P<size>{NUMBER}) ?(?:″|\"(?=[\s.,;)]|$)|in\.(?= [a-z(,]|,)| ?inch(?:es)?\b)")
 def _inches(size: re.Match[str]) -> str:
     if size[0].endswith("inch"):
         return f"{number(size['size'])} inch"
@@ -294,7 +103,7 @@ def _inches(size: re.Match[str]) -> str:
 
 @rule(
     rf"(?<![\w.,])(?:(?P<whole>\d+)[ -]?)?(?P<sign>[{''.join(_FRACTION_SIGNS)}])(?: "
-    rf"(?P<unit>{alternatives(_UNITS)})\b(?:\.(?= [a-z]))?)?"
+    rf"(?P<unit>{alternatives(UNITS)})\b(?:\.(?= [a-z]))?)?"
 )
 def _fraction_sign(fraction: re.Match[str]) -> str:
     return _mixed(fraction["whole"], *_FRACTION_SIGNS[fraction["sign"]]) + _of_unit(fraction)
@@ -303,7 +112,7 @@ def _fraction_sign(fraction: re.Match[str]) -> str:
 def _of_unit(fraction: re.Match[str]) -> str:
     if not fraction["unit"]:
         return ""
-    return f" {_several(_UNITS[fraction['unit']]) if fraction['whole'] else _UNITS[fraction['unit']]}"
+    return f" {several(UNITS[fraction['unit']]) if fraction['whole'] else UNITS[fraction['unit']]}"
 
 
 @number_rule(
@@ -354,13 +163,13 @@ def _mixed(whole: str | None, top: int, bottom: int) -> str:
 
 
 @number_rule(
-    rf"(?<![\w.,])(?P<number>{_NUMBER})(?:[ -]?(?P<long>million|billion|trillion)|"
+    rf"(?<![\w.,])(?P<number>{NUMBER})(?:[ -]?(?P<long>million|billion|trillion)|"
     r"(?P<scale>[kKM]|B(?! [A-Z])|bn|Bn)(?!\w))(?P<plus>\+)?"
 )
 def _large(large: re.Match[str]) -> str | None:
     if large["scale"] in ("K", "B") and len(large["number"]) == 1:
         return None  # "4K", "Room 4B", "an 8B model"
-    scale = large["long"] or _SCALE[large["scale"]]
+    scale = large["long"] or SCALES[large["scale"]]
     return f"{number(large['number'])} {scale}{' plus' if large['plus'] else ''}"
 
 
@@ -383,7 +192,7 @@ def _ratio(ratio: re.Match[str]) -> str:
 )
 def _dimensions(size: re.Match[str]) -> str:
     said = " by ".join(number(side) for side in (size["first"], size["second"], size["third"]) if side)
-    return f"{said} {_several(_UNITS[size['unit']])}" if size["unit"] else said
+    return f"{said} {several(UNITS[size['unit']])}" if size["unit"] else said
 
 
 @number_rule(
@@ -396,7 +205,7 @@ def _times(factor: re.Match[str]) -> str:
 
 
 @number_rule(
-    rf"(?<![\w.,/+*=^-])(?<![=+*/<>×÷^] )(?P<low>{_NUMBER})(?:\s?[–—]\s?|-| - (?=\d+ [a-z]))(?P<high>{_NUMBER})"
+    rf"(?<![\w.,/+*=^-])(?<![=+*/<>×÷^] )(?P<low>{NUMBER})(?:\s?[–—]\s?|-| - (?=\d+ [a-z]))(?P<high>{NUMBER})"
     r"(?![\w%/-]|[,.]\d|\s?[=+*/×÷^])"
 )
 def _range(span: re.Match[str]) -> str | None:
@@ -426,12 +235,12 @@ def _several_of(numbers: re.Match[str]) -> str:
     return plural(cardinal(int(numbers["tens"] or numbers["small"])))
 
 
-@number_rule(rf"(?<![\w)\]])[-−](?P<number>{_NUMBER})(?![\w]|[,.]\d)")
+@number_rule(rf"(?<![\w)\]])[-−](?P<number>{NUMBER})(?![\w]|[,.]\d)")
 def _negative(place: re.Match[str]) -> str:
     return f"minus {number(place['number'])}"
 
 
-@number_rule(rf"(?<![\d.,])(?P<number>{_NUMBER})(?P<plus>\+(?![\w\d]))?(?![,.]?\d)")
+@number_rule(rf"(?<![\d.,])(?P<number>{NUMBER})(?P<plus>\+(?![\w\d]))?(?![,.]?\d)")
 def _number(place: re.Match[str]) -> str:
     """Any number that no other rule has taken."""
     return number(place["number"]) + (" plus" if place["plus"] else "")
@@ -444,11 +253,6 @@ def _any_digits(place: re.Match[str]) -> str:
     return " ".join({".": "point", ",": ""}.get(piece, digits(piece)) for piece in pieces if piece).replace("  ", " ")
 
 
-MONEY = kind(
-    "digits",
-    rf"[$€£¥₹₩₽₿¢R{_INITIALS}](?:(?<=[$€£¥₹₩₽₿¢])|s\.|(?:{'|'.join(code[1:] for code in _CODES)}))",
-    _money_range, _money_as_adjective, _money_with_sign, _money_before_sign, _money_with_code, _cents,
-)  # fmt: skip
 RATES = kind("signs", r"/[A-Za-z]", _rate)
 THOUSANDS = kind("digits", r"\d[_'’ \u00a0\u202f]\d{3}", _grouped)
 MEASURES = kind(
