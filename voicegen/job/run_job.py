@@ -28,7 +28,7 @@ from voicegen.pipeline.clips import forget_missing, remove_leftovers
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.run_folder import RunFolder, config_hash
-from voicegen.records import Question
+from voicegen.records import ManifestRow, Question
 from voicegen.store import Store
 from voicegen.text.shown import shown
 
@@ -172,6 +172,7 @@ class _Run:
             session_seconds=tally.seconds if tally else 0.0,
             session_audio_seconds=tally.audio_seconds if tally else 0.0,
             cut_answers=cut_answers,
+            made_again=tuple(self._made_again().most_common()),
             errors=tuple(self._errors().most_common()),
             samples=tuple(self._samples()),
         )
@@ -191,10 +192,16 @@ class _Run:
     def _errors(self) -> Counter[str]:
         """Why rows failed or were rejected, and how many did, in all sessions."""
         bad = (index for index in range(self._rows) if self._ledger.status(index) in ("failed", "rejected"))
-        errors: Counter[str] = Counter()
-        while block := list(islice(bad, _BLOCK)):
-            errors.update(row.error for row in self._ledger.get(block).values() if row.error is not None)
-        return errors
+        return Counter(reason for row in self._finished(bad) if (reason := _reason(row)) is not None)
+
+    def _made_again(self) -> Counter[str]:
+        """The faults of takes after which others were made, in all sessions."""
+        rows = self._finished(iter(self._ledger.drawn_again(self._rows)))
+        return Counter(take.reason or "" for row in rows for take in row.takes[:-1])
+
+    def _finished(self, indexes: Iterator[int]) -> Iterator[ManifestRow]:
+        while block := list(islice(indexes, _BLOCK)):
+            yield from self._ledger.get(block).values()
 
     def _announce(self, left: int) -> None:
         if self._folder.moved_to is not None:
@@ -210,6 +217,14 @@ class _Run:
         _log.info(text)
         if self._show:
             print(shown(text), file=sys.stderr)
+
+
+def _reason(row: ManifestRow) -> str | None:
+    """Why a row is not ok: the faults of the take that was kept, without their values, where there is one."""
+    rejected = [take for take in row.takes if take.status == "rejected"]
+    if row.status != "rejected" or not rejected:
+        return row.error
+    return min(rejected, key=lambda take: take.excess).reason
 
 
 def _question_file(config: JobConfig) -> QuestionFile:

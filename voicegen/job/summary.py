@@ -34,6 +34,7 @@ class RunSummary:
         session_seconds: this session took, models' loading left out.
         session_audio_seconds: of audio made in this session.
         cut_answers: rows of this session that are ok, but whose answer was cut at `chat.max_tokens`.
+        made_again: the faults of takes of the run after which others were made, with how many takes had them.
         errors: each reason that rows of the run failed or were rejected, with how many did.
         samples: the first rows of the run that are ok.
     """
@@ -49,6 +50,7 @@ class RunSummary:
     session_seconds: float
     session_audio_seconds: float
     cut_answers: int = 0
+    made_again: tuple[tuple[str, int], ...] = ()
     errors: tuple[tuple[str, int], ...] = ()
     samples: tuple[Sample, ...] = ()
 
@@ -56,6 +58,11 @@ class RunSummary:
     def exit_code(self) -> int:
         """0: all rows are ok; 3: rows failed or were rejected."""
         return 3 if self.failed or self.rejected else 0
+
+    @property
+    def reject_rate(self) -> float:
+        """Rejected rows of those that are finished and did not fail, 0 to 1."""
+        return self.rejected / max(self.ok + self.rejected, 1)
 
     @property
     def speedup(self) -> float:
@@ -68,6 +75,11 @@ def print_summary(summary: RunSummary) -> None:
     print()
     print(f"rows      {summary.ok} ok, {summary.rejected} rejected, {summary.failed} failed, of {summary.rows}")
     print(f"audio     {_length(summary.audio_seconds)}")
+    if summary.rejected or summary.made_again:
+        takes = sum(count for _, count in summary.made_again)
+        print(f"takes     {takes} made again; {summary.reject_rate:.1%} of rows rejected in the end")
+    for reason, count in summary.made_again[:5]:
+        print(f"  {count} made again: {shown(reason)}")
     if summary.session_rows:
         print(
             f"speed     {summary.session_rows / summary.session_seconds:.2f} rows a second, "

@@ -119,6 +119,10 @@ class Ledger:
         pairs = zip(self._seconds[:rows], self._status[:rows], strict=True)
         return sum(seconds for seconds, status in pairs if status == ok)
 
+    def drawn_again(self, rows: int | None = None) -> list[int]:
+        """Those of the first `rows` of which more takes than one were made."""
+        return [index for index, attempts in enumerate(self._attempts[:rows]) if attempts > 1]
+
     def changed(self) -> int:
         """When a row was last added, in ns since the epoch; 0 if there is none."""
         return max((file.changed for file in self._store.files(LEDGER)), default=0)

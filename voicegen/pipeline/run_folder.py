@@ -158,7 +158,9 @@ class RunFolder:
         if keys:
             groups = {key.removesuffix("kind") for key in keys if key.endswith(".kind")}
             keys = [key for key in keys if key.endswith(".kind") or not key.startswith(tuple(groups))]
-            differs = "; ".join(self._difference(key, then) for key in keys)
+            differs = "; ".join(
+                [*_listening(then, self.identity, keys), *(self._difference(key, then) for key in keys)]
+            )
             raise OutputError(
                 f"{self.store} holds a run with other settings ({differs}): set them back to go on with it, "
                 "or start anew with another name=... or overwrite=true (which moves the old run aside)"
@@ -168,6 +170,15 @@ class RunFolder:
         if key in self._files and key in then:
             return f"{key}: {self._files[key]} is not the file of then, or has changed since"
         return f"{key}: {_short(then.get(key))} then, {_short(self.identity.get(key))} now"
+
+
+def _listening(then: Identity, now: Identity, keys: list[str]) -> list[str]:
+    """Says once that one of the two listens to takes and the other does not; takes the keys that tell so out."""
+    listened, listens = (any(key.startswith("quality.") for key in identity) for identity in (then, now))
+    if listened == listens:
+        return []
+    keys[:] = [key for key in keys if not key.startswith("quality.")]
+    return ["quality: another then, off now" if listened else "quality: off then, as in all runs from before it"]
 
 
 def _way_back(stage: str, known: Mapping[str, Any], differing: Sequence[str]) -> str:

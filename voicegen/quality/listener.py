@@ -8,20 +8,20 @@ from functools import cache
 from types import TracebackType
 from typing import Annotated, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from voicegen.bounds import Positive
 from voicegen.files import shipped
 from voicegen.quality.checks import ChecksConfig, checks_on
 from voicegen.quality.verdict import Verdict, judge, judge_by
 from voicegen.records import Scores, Speech
-from voicegen.settings import Settings
+from voicegen.settings import Settings, identity_unless
 
 
 class QualityConfig(Settings):
     """How takes are listened to: attempts at a row in one session, at the most, and the checks."""
 
-    max_attempts: Positive
+    max_attempts: Positive = Field(json_schema_extra=identity_unless(1))
     checks: ChecksConfig  # type: ignore[valid-type]
 
 

@@ -6,6 +6,7 @@ import yaml
 
 from voicegen.errors import ConfigError, InputError, ModelError
 from voicegen.job.composing import ConfigWords, compose, config_folder, launch
+from voicegen.quality.checks import CHECKS
 from voicegen.tts.backends import SPEECH
 
 CONFIGS = sorted(path.relative_to(config_folder()) for path in config_folder().glob("*/*.yaml"))
@@ -315,6 +316,18 @@ def test_where_and_how_fast_is_no_part_of_the_identity():
     other = composed("preset=marvis", "tts.device=cuda", "tts.slots=64", "executor.queue_size=3", "name=b")
     assert one.identity() == other.identity()
     assert one.identity() != composed("preset=marvis", "tts.codebooks=8").identity()
+
+
+def test_only_checks_that_are_on_are_part_of_the_identity_and_runs_from_before_them_are_of_quality_off():
+    off = composed("quality=off")
+    assert not any(key.startswith("quality") for key in off.identity())
+    off_by_hand = ["quality.max_attempts=1", *(f"quality.checks.{check.name}=null" for check in CHECKS)]
+    assert composed(*off_by_hand).identity() == off.identity()
+    on = composed("quality=basic").identity()
+    assert on["quality.max_attempts"] == 3
+    assert "quality.checks.level.rules" in on
+    without = composed("quality=basic", "quality.checks.level=null").identity()
+    assert without == {key: value for key, value in on.items() if not key.startswith("quality.checks.level.")}
 
 
 def test_stop_strings_are_a_list_and_part_of_the_identity():

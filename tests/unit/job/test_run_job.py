@@ -152,6 +152,38 @@ def test_what_was_measured_of_a_take_is_in_the_manifest_whatever_the_verdict(run
     assert {row["wer"] for row in rows} == {None}
 
 
+def test_the_summary_counts_faults_without_their_values_and_what_was_made_again(run, capsys):
+    class Loud(Reluctant):
+        """Clips the first takes of some rows, each by a share of its own, and all takes of two."""
+
+        def speak(self, utterances):
+            for record in super().speak(utterances):
+                index, attempt = record.utterance.index, record.utterance.attempt
+                gain = 10 + index if index in (3, 4) or (index < 3 and attempt == 1) else 1
+                yield dataclasses.replace(record, samples=np.clip(record.samples * gain, -1, 1))
+
+    words = ("+quality.checks.level={rules: {clipped: {max: 0.001}}}", "quality.max_attempts=2")
+    summary, _ = run(Loud(), *words)
+    assert (summary.ok, summary.rejected, summary.reject_rate) == (8, 2, 0.2)
+    assert summary.made_again == (("it is clipped", 5),)
+    assert summary.errors == (("it is clipped", 2),)
+    print_summary(summary)
+    page = capsys.readouterr().out
+    assert "takes     5 made again; 20.0% of rows rejected in the end" in page
+    assert "  5 made again: it is clipped" in page
+    assert "  2 x it is clipped" in page
+
+
+def test_a_run_from_before_takes_were_listened_to_goes_on_under_quality_off_and_says_so(run):
+    run(Reluctant(), "questions.limit=5")
+    with pytest.raises(
+        OutputError, match=r"settings \(quality: off then, as in all runs from before it\): set them back"
+    ):
+        run(Reluctant(), "quality=basic")
+    summary, _ = run(Reluctant())
+    assert summary.ok == 10
+
+
 def test_reasons_are_counted_as_the_rows_are_in_all_sessions(run, capsys):
     first = [derived_seed(0, index) for index in range(10)]
     model = Reluctant(cut=first[1:9])

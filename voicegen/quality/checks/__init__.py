@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import create_model, model_validator
+from pydantic import Field, create_model, model_validator
 
 from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.quality.checks import duplicates, edges, level, loudness, pace, repeats, silence
-from voicegen.settings import Settings
+from voicegen.settings import Settings, identity_unless
 
 CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
     level.SPEC,
@@ -42,6 +42,8 @@ class _Checks(Settings):
         return self
 
 
-_fields: dict[str, Any] = {check.name: (check.settings | None, None) for check in CHECKS}
+_fields: dict[str, Any] = {
+    check.name: (check.settings | None, Field(None, json_schema_extra=identity_unless(None))) for check in CHECKS
+}
 ChecksConfig: Final[type[Settings]] = create_model("ChecksConfig", __base__=_Checks, __module__=__name__, **_fields)
 """The settings of each check by its name; null is a check that is off."""
