@@ -150,7 +150,8 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
     if wheel is not None:
         return _in_wheel(wheel)
     if _is_path(name):
-        raise ModelError(f"model {name!r}: there is no such folder or file (the path is relative to {Path.cwd()})")
+        looked = "" if local.is_absolute() else f" (the path is relative to {Path.cwd()})"
+        raise ModelError(f"model {name!r}: there is no such folder or file{looked}")
     return _on_hub(name, revision, patterns)
 
 

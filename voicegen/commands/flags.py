@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ def refuse_words(line: CommandLine) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(message.replace("expected one argument", "it needs a value after it"))
+        message = message.replace("expected one argument", "it needs a value after it")
+        raise ConfigError(re.sub("ignored explicit argument .*", "it takes no value", message))
 
 
 def _add_common_flags(parser: argparse.ArgumentParser) -> None:

@@ -258,7 +258,8 @@ def _no_sweep(mistakes: Sequence[tuple[str | None, VoicegenError]]) -> str:
     if len({str(other) for _, other in mistakes}) == 1 < len(mistakes):
         return str(error)  # not of what is tried, but of what all jobs have
     more = f" ({len(mistakes) - 1} more of the jobs cannot be run either)" if len(mistakes) > 1 else ""
-    return f"no job was started: {f'{folder}: ' if folder else ''}{error}{more}"
+    where = "" if folder is None or str(error).startswith(folder) else f"{folder}: "
+    return f"no job was started: {where}{error}{more}"
 
 
 def _exit_code(action: Action, config: JobConfig) -> int:

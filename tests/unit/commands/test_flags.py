@@ -23,6 +23,7 @@ def test_words_are_sorted_whatever_their_order():
         (["--colum", "a"], "there is no flag --colum: did you mean --column?"),
         (["--quite-another"], "there is no flag --quite-another: see --help"),
         (["--column"], "argument --column: it needs a value after it"),
+        (["--resolve=1"], "argument --resolve: it takes no value"),
         (["--preset", "fake"], "there is no flag --preset: write preset=fake"),
         (["--chat=echo"], "there is no flag --chat: write chat=echo"),
         (["--name", "my run"], "there is no flag --name: write 'name=my run'"),

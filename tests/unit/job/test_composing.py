@@ -261,8 +261,8 @@ def test_a_mistake_in_a_sweep_is_one_line_too(words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["tts.speed=1,9"], "no job was started: tts.speed=9: tts.speed=9: "),
-        (["tts.speed=1,8,9"], "no job was started: tts.speed=8: tts.speed=8: "),
+        (["tts.speed=1,9"], "no job was started: tts.speed=9: it must be"),
+        (["tts.speed=1,8,9"], "no job was started: tts.speed=8: it must be"),
         (["tts.speed=1,8,9"], "(1 more of the jobs cannot be run either)"),
         (["chat.num_answers=1", "tts.speed=9", "seed=1,2"], "tts.speed=9: it must be"),
     ],
