@@ -19,7 +19,7 @@ from voicegen.tts.voices import PromptFiles, VoiceCatalog, VoicePrompt
 
 
 def tone() -> ToneSpeech:
-    return ToneSpeech(8000, duration=0.5)  # as long as the text may take
+    return ToneSpeech(8000)
 
 
 def chat(path: Any) -> None:
