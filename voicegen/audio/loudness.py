@@ -18,6 +18,8 @@ _BLOCK: Final = 0.4  # seconds
 _STEP: Final = 0.1
 _OFFSET: Final = -0.691  # dB: a full-scale sine of 997 Hz in one channel has -3.01 LUFS
 _RELATIVE_GATE: Final = -10.0  # LU
+_RINGING: Final = 0.25  # seconds after which the filters are still
+_ROUND_SIZE: Final = 8192  # transforms of its multiples are fast
 _OVERSAMPLING: Final = 4
 _PIECE: Final = 256  # samples that are oversampled together
 _CONTEXT: Final = 32  # samples to either side that the filter hears
@@ -31,13 +33,8 @@ def loudness(waveforms: Tensor, lengths: Tensor, rate: int) -> Tensor:
     A waveform of less than one gating block (400 ms) is one block by itself; at least `QUIETEST`.
     """
     import torch
-    from torchaudio.functional import lfilter
 
-    feedback, forward = (
-        torch.tensor(side, dtype=torch.float64, device=waveforms.device) for side in _k_weighting(rate)
-    )
-    weighted = lfilter(waveforms.double(), feedback, forward, clamp=False)
-    energy = torch.nn.functional.pad(torch.cumsum(weighted.square(), 1), (1, 0))  # [:, i]: of the first i samples
+    energy = torch.nn.functional.pad(torch.cumsum(_weighted(waveforms, rate).square().double(), 1), (1, 0))
     size, step = round(_BLOCK * rate), max(round(_STEP * rate), 1)
     starts = torch.arange(0, max(waveforms.shape[1] - size, 0) + 1, step, device=waveforms.device)
     ends = torch.minimum(starts + size, lengths[:, None])
@@ -65,6 +62,18 @@ def true_peak(waveforms: Tensor, rate: int) -> Tensor:
     finer = resample(pieces[row, place], rate, rate * _OVERSAMPLING, lowpass_filter_width=_TAPS)
     inner = finer[:, _CONTEXT * _OVERSAMPLING : -_CONTEXT * _OVERSAMPLING].abs().amax(1)
     return largest.scatter_reduce(0, row, inner, "amax")
+
+
+def _weighted(waveforms: Tensor, rate: int) -> Tensor:
+    """`waveforms` (B, N) through BS.1770's filters, by their spectra: a third of the time that recursion takes."""
+    import torch
+
+    length = waveforms.shape[1]
+    size = -(-(length + round(_RINGING * rate)) // _ROUND_SIZE) * _ROUND_SIZE
+    back, forward = (torch.tensor(side, dtype=torch.float64, device=waveforms.device) for side in _k_weighting(rate))
+    response = torch.fft.rfft(forward, size) / torch.fft.rfft(back, size)
+    spectra = torch.fft.rfft(waveforms, size) * response.to(torch.complex64)
+    return torch.fft.irfft(spectra, size)[:, :length]
 
 
 def _decibels(power: Tensor) -> Tensor:
