@@ -56,7 +56,8 @@ def _measure(measure: re.Match[str]) -> str | None:
 
 
 @rule(
-    rf"(?<=\d )(?P<what>[a-z]{{3,}})/(?P<per>{alternatives(PER)})(?![\w/²³])"
+    rf"(?:(?<=\d )|(?<=hundred )|(?<=thousand )|(?<=million )|(?<=billion ))"
+    rf"(?P<what>[a-z]{{3,}})/(?P<per>{alternatives(PER)})(?![\w/²³])"
     rf"|(?<![\w/])(?P<unit>{alternatives(unit for unit in UNITS if '/' in unit)})(?![\w/²³^])"
 )
 def _rate(rate: re.Match[str]) -> str:
