@@ -25,7 +25,7 @@ from voicegen.settings import (
     identity_unless,
 )
 from voicegen.text.lexicon import read_lexicon
-from voicegen.text.wording import Foreign, Reading, Wording
+from voicegen.text.wording import Cut, Foreign, Reading, Wording
 from voicegen.tts.backends import SPEECH
 
 
@@ -116,7 +116,8 @@ class JobConfig(Settings):
         """
         settings = self.text
         lexicon = None if settings.pronounce is None else read_lexicon(settings.pronounce)
-        return Wording(self.tts.language, settings.code, settings.url, settings.foreign, lexicon)
+        cut: Cut = getattr(self.chat, "cut", "keep")
+        return Wording(self.tts.language, settings.code, settings.url, settings.foreign, cut, lexicon)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a flat mapping of dotted keys to JSON values.

@@ -124,7 +124,7 @@ class Utterance:
     """One piece of text to be spoken, in one take that `seed` draws.
 
     `part` counts the pieces of a text that was split, from 0; `attempt` the takes of the text, this one included.
-    `left_out` is what of the text as written is not said.
+    `left_out` is what of the text as written is not said; `answer_cut` whether the end of a cut answer is in it.
     """
 
     index: int
@@ -134,6 +134,7 @@ class Utterance:
     part: int = 0
     attempt: int = 1
     left_out: tuple[str, ...] = ()
+    answer_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,7 @@ class ManifestRow:
     answer: str | None = None
     answer_spoken: str | None = None
     left_out: Sequence[str] = ()
+    answer_cut: bool = False
     reasoning: str | None = None
     voice: str | None = None
     clip: Clip | None = None

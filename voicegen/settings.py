@@ -28,6 +28,7 @@ from voicegen.bounds import (
 )
 from voicegen.files import from_home, local_path
 from voicegen.protocols import GenerationOptions
+from voicegen.text.wording import Cut
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
 
@@ -98,6 +99,7 @@ class GeneratingSettings(AnsweringSettings):
     max_tokens: Positive
     temperature: Temperature
     top_p: Probability
+    cut: Cut = Field(json_schema_extra=identity_unless("keep"))
     stop: StopStrings = Field(json_schema_extra=identity_unless(()))
     reasoning_effort: Effort | None
     reasoning_budget: NotNegative

@@ -99,7 +99,8 @@ def print_summary(summary: RunSummary) -> None:
         answers = "1 answer was" if summary.cut_answers == 1 else f"{summary.cut_answers} answers were"
         resumed = summary.session_rows < summary.ok + summary.rejected + summary.failed
         when = " in this session" if resumed else ""
-        print(f"  {answers} cut at chat.max_tokens{when}: finish_reason is `length`")
+        print(f"  {answers} cut at chat.max_tokens{when}: finish_reason is `length`, and answer_cut")
+        print("  true where only their whole sentences are spoken")
     for reason, count in summary.errors[:_REASONS]:
         print(f"  {count} x {shown(reason)}")
     if more := len(summary.errors[_REASONS:]):

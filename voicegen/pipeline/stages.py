@@ -17,7 +17,11 @@ from voicegen.quality.verdict import Verdict
 from voicegen.records import Answer, Failure, Question, Speech, Utterance
 from voicegen.seeds import take_seed
 from voicegen.text.spoken import SpokenForm, checked_form, too_long
+from voicegen.text.whole import whole_sentences
 from voicegen.text.wording import Wording
+
+_CUT = "the answer was cut at chat.max_tokens: raise it, or let chat.cut=sentence keep the whole sentences"
+_NOTHING_WHOLE = "the answer was cut at chat.max_tokens before its first sentence ended: raise it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,27 @@ def ask(
 def to_script(answer: Answer, wording: Wording, attempt: int = 1) -> Script | Outcome:
     """Rewrites an answer so that it can be spoken; one that would lose a part of a sentence is rejected unspoken."""
     question = answer.question
-    excess = too_long(answer.text)
-    form = SpokenForm("") if excess else checked_form(answer.text, wording)
+    was_cut = answer.finish_reason == "length" and wording.cut != "keep"
+    if was_cut and wording.cut == "reject":
+        return Outcome(question.index, question, answer, verdict=Verdict("rejected", _CUT))
+    text = whole_sentences(answer.text) if was_cut else answer.text
+    if was_cut and answer.text.strip() and not text:
+        return Outcome(question.index, question, answer, verdict=Verdict("rejected", _NOTHING_WHOLE))
+    excess = too_long(text)
+    form = SpokenForm("") if excess else checked_form(text, wording)
     if not form.text and form.problem is None:
         nothing = "the answer holds nothing to say aloud" if answer.text.strip() else "the model gave an empty answer"
         reason = f"the answer has {excess}" if excess else nothing
         return Outcome(question.index, question, answer, failure=Failure(question.index, "text", reason))
     seed = take_seed(question.seed, attempt)
-    left_out = tuple(piece.text for piece in form.left_out)
-    utterance = Utterance(question.index, form.text, question.voice, seed, attempt=attempt, left_out=left_out)
+    unfinished = answer.text[len(text) :].strip()
+    left_out = (*(piece.text for piece in form.left_out), *([unfinished] if unfinished else ()))
+    utterance = Utterance(
+        *(question.index, form.text, question.voice, seed),
+        attempt=attempt,
+        left_out=left_out,
+        answer_cut=bool(unfinished),
+    )
     if form.problem is not None:
         return Outcome(question.index, question, answer, utterance, verdict=Verdict("rejected", form.problem))
     return Script(answer, utterance)

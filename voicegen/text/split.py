@@ -13,6 +13,7 @@ _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _CLAUSE = re.compile(r"(?:[,;:—–][\"'”’»)\]]*|\s[-—–]|[.!?…][\"'”’»)\]]*)\s+|(?<=[，、；：])")
 _WORD = re.compile(r"\s+")
 _LAST_WORD = re.compile(r"[^\s\"'“‘(\[]+$")
+_DECIMAL = re.compile(r"\d\.\s*$")
 _LOOK_BACK = 100  # characters: no abbreviation, initial or number of a list is as long
 _FIRST_WORD = re.compile(r"[\"'“‘(\[]*([^\W\d_]+)")
 
@@ -69,6 +70,17 @@ def split_for_speech(text: str, max_chars: int) -> list[str]:
         parts += _packed(short, max_chars) + _split_long_sentence(sentence, max_chars)
         short = []
     return parts + _packed(short, max_chars)
+
+
+def last_sentence_end(text: str) -> int:
+    """Where the last sentence ends in a text that may have been cut; 0 where none does.
+
+    What would have followed is not known: a mark behind a digit may be a decimal's, and ends nothing.
+    """
+    ends = [
+        end for end in _sentence_ends(f"{text.rstrip()} The") if not _DECIMAL.search(text[:end]) or text[end:].strip()
+    ]
+    return ends[-1] if ends else 0
 
 
 def _sentence_ends(text: str) -> list[int]:

@@ -12,6 +12,7 @@ from voicegen.text.other_languages import knows_numbers
 
 Reading = Literal["read", "skip"]
 Foreign = Literal["reject", "romanize"]
+Cut = Literal["sentence", "keep", "reject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Wording:
         language: a code such as `en` or `zh-CN`.
         code: whether code inside a sentence is to be read, or left out.
         url: the same of addresses.
+        cut: what is said of an answer that ran into the most tokens it may have: its whole sentences, all, or nothing.
         foreign: whether words in a script that the language does not have are refused, or written in Latin letters.
         pronounce: what the user has respelled when all is in words.
         respelled: what is respelled then; of English also names of the field, where the user has them not.
@@ -31,6 +33,7 @@ class Wording:
     code: Reading = "read"
     url: Reading = "read"
     foreign: Foreign = "reject"
+    cut: Cut = "sentence"
     pronounce: Lexicon | None = None
     respelled: Lexicon | None = field(init=False, repr=False, compare=False)
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from voicegen.text.split import split_sentences
 from voicegen.text.spoken import spoken_form
+from voicegen.text.whole import whole_sentences
 from voicegen.text.wording import IN_ENGLISH, Wording
 
 SHORTEST_CLAUSE: Final = 20
@@ -71,9 +72,13 @@ class SpeakablePieces:
         self._text += delta
         return self._spoken(self._complete())
 
-    def finish(self) -> list[str]:
-        """Returns what is left: the answer is over."""
+    def finish(self, cut: bool = False) -> list[str]:
+        """Returns what is left: the answer is over, or was cut, so that only what is whole of it is said."""
         rest, self._text = self._text, ""
+        if cut and self._wording.cut != "keep":
+            whole = whole_sentences(rest)
+            self.left_out += [unfinished] if (unfinished := rest[len(whole) :].strip()) else []
+            rest = whole
         return self._spoken(_pieces(rest))
 
     def _spoken(self, raw: Iterator[str]) -> list[str]:

@@ -151,7 +151,7 @@ class SpokenTurn:
         """Has the rest spoken."""
         if self._worker is None or self.speech is None:
             return
-        for piece in self._pieces.finish():
+        for piece in self._pieces.finish(cut=self.usage is not None and self.usage.finish_reason == "length"):
             self._say(piece)
         self._worker.finish(self.speech)
 

@@ -6,12 +6,13 @@ import pytest
 
 from tests.marvis_checkpoints import write_checkpoint
 from voicegen.executors.channel import Ended, Round
+from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.stages import Script, SpeechFeed, listen, to_script
 from voicegen.quality.listener import Hearing
 from voicegen.quality.verdict import Verdict, judge
 from voicegen.records import Answer, Failure, Question, TakeRecord
 from voicegen.seeds import derived_seed, take_seed
-from voicegen.text.wording import IN_ENGLISH
+from voicegen.text.wording import IN_ENGLISH, Wording
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.speech import MarvisSpeech
 from voicegen.tts.piper.speech import PiperSpeech
@@ -143,3 +144,32 @@ def test_a_row_that_is_resumed_at_a_later_attempt_is_drawn_as_that_attempt_is():
 def test_an_answer_of_many_hours_fails_its_row_at_once():
     outcome = to_script(Answer(Question(3, "a", "Why?"), "No end of words. " * 10_000), IN_ENGLISH)
     assert outcome.failure.error.startswith("the answer has 170,000 characters, more than the 100,000")
+
+
+def cut_answer(text: str) -> Answer:
+    return Answer(Question(0, "0", "Well?"), text, finish_reason="length")
+
+
+def test_of_an_answer_that_was_cut_the_whole_sentences_are_spoken_and_the_rest_is_listed() -> None:
+    script = to_script(cut_answer("It rains. It po"), IN_ENGLISH)
+    assert isinstance(script, Script)
+    utterance = script.utterance
+    assert (utterance.text, utterance.left_out, utterance.answer_cut) == ("It rains.", ("It po",), True)
+    assert script.answer.text == "It rains. It po"
+    whole = to_script(cut_answer("It rains. It pours."), IN_ENGLISH)
+    assert isinstance(whole, Script)
+    assert (whole.utterance.text, whole.utterance.answer_cut) == ("It rains. It pours.", False)
+
+
+def test_a_cut_answer_without_a_whole_sentence_is_rejected_and_any_is_where_that_is_wanted() -> None:
+    for record, reason in (
+        (to_script(cut_answer("It rains and"), IN_ENGLISH), "before its first sentence ended"),
+        (to_script(cut_answer("It rains. And"), Wording("en", cut="reject")), "the answer was cut at chat.max_tokens"),
+    ):
+        assert isinstance(record, Outcome)
+        assert record.verdict is not None
+        assert record.verdict.status == "rejected"
+        assert reason in str(record.verdict.reason)
+    kept = to_script(cut_answer("It rains. And"), Wording("en", cut="keep"))
+    assert isinstance(kept, Script)
+    assert (kept.utterance.text, kept.utterance.answer_cut) == ("It rains. And", False)

@@ -141,3 +141,9 @@ def test_every_word_of_any_prose_is_said_once_in_order(words, sizes):
         said += speakable.add(text[position : position + size])
         position += size
     assert letters("".join(said + speakable.finish())) == letters(to_spoken(text))
+
+
+def test_of_an_answer_that_was_cut_only_what_is_whole_is_said() -> None:
+    pieces = SpeakablePieces()
+    said = pieces.add("It rains a lot today. It pours. The ol") + pieces.finish(cut=True)
+    assert (" ".join(said), pieces.left_out) == ("It rains a lot today. It pours.", ["The ol"])
