@@ -29,6 +29,7 @@ from voicegen.quality.listener import Hearing, Listener, Quality, quality_settin
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.languages import family
+from voicegen.text.lexicon import Lexicon, read_lexicon
 from voicegen.text.wording import Foreign, Reading, Wording
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import open_speech_model
@@ -53,10 +54,13 @@ class TTSConfig:
         code: `read` or `skip` code inside a sentence; a text whose code has no reading cannot be spoken unless skipped.
         url: the same of addresses.
         foreign: `reject` or `romanize` words in a script that the language does not have.
+        pronounce: a lexicon of your own, or the path of one, which is read at once: a .yaml file of `WORD: RESPELLING`,
+            or a .csv file of `WORD,RESPELLING`.
         quality: how takes are judged and how often one that is not good is made again: by name, or as settings.
 
     Raises:
         ConfigError: a value that cannot be.
+        InputError: the lexicon cannot be read.
     """
 
     voice: str | None = None
@@ -67,17 +71,21 @@ class TTSConfig:
     code: Reading = "read"
     url: Reading = "read"
     foreign: Foreign = "reject"
+    pronounce: Lexicon | Path | str | None = None
     quality: Quality = "basic"
 
     @property
     def wording(self) -> Wording:
         """How a text is put in words."""
-        return Wording(self.language, self.code, self.url, self.foreign)
+        assert self.pronounce is None or isinstance(self.pronounce, Lexicon)  # since it was read
+        return Wording(self.language, self.code, self.url, self.foreign, pronounce=self.pronounce)
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, value in checked(TTSConfig, given, "TTSConfig.").items():
             object.__setattr__(self, name, value)
+        if isinstance(self.pronounce, Path | str):
+            object.__setattr__(self, "pronounce", read_lexicon(given_path("TTSConfig.pronounce", self.pronounce)))
 
 
 class MarvisTTSClient:

@@ -8,7 +8,7 @@ import soundfile
 
 import voicegen
 from voicegen.audio.waveform import Waveform
-from voicegen.errors import ConfigError, ModelError
+from voicegen.errors import ConfigError, InputError, ModelError
 from voicegen.protocols import SpeechStream
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.tts import MarvisTTSClient, TTSConfig, batch_synthesize
@@ -16,6 +16,7 @@ from voicegen.tts import client as client_module
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.piper.speech import PiperSpeech
+from voicegen.tts.speaking import words_of
 from voicegen.tts.tone import ToneSpeech
 
 
@@ -250,6 +251,36 @@ def test_the_starter_voice_is_loaded_by_its_name(tmp_path: Path) -> None:
     assert isinstance(clip, Clip)
     assert clip.sampling_rate == 22_050
     assert 1 < clip.duration < 5
+
+
+def test_a_lexicon_is_taken_from_a_path_or_as_it_is_and_a_wrong_one_is_refused_at_once(tmp_path: Path) -> None:
+    lexicon = tmp_path / "words.yaml"
+    lexicon.write_text("Nguyen: win\n", encoding="utf-8")
+    config = TTSConfig(pronounce=lexicon, quality="off")
+    for same in (config, TTSConfig(pronounce=str(lexicon)), dataclasses.replace(config, speed=1.5)):
+        assert words_of("Nguyen won.", same.wording) == "win won."
+    model = Listing()
+    batch_synthesize(["Nguyen won."], tmp_path / "out", model=model, config=config)
+    assert model.texts == ["win won."]
+    lexicon.write_text("Nguyen\n", encoding="utf-8")
+    with pytest.raises(InputError, match="a lexicon has lines WORD: RESPELLING"):
+        TTSConfig(pronounce=lexicon)
+
+
+class Listing(ToneSpeech):
+    """Hums, and keeps the texts that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+        def kept() -> Iterator[Utterance | None]:
+            for utterance in utterances:
+                self.texts += [utterance.text] if utterance else []
+                yield utterance
+
+        return super().speak(kept())
 
 
 def test_the_public_names_are_those_of_the_package() -> None:
