@@ -2,10 +2,11 @@
 
 Left alone, MKL chooses its code by the processor, slow code on AMD's, so that bits differ from one call to the next
 where the choice does. One branch for the whole process ends that (Intel's "conditional numerical reproducibility").
-Within a branch a row's bits still hang on how many rows a product has: Marvis computes its rows in blocks of one size,
-and answers are drawn so that rounding next to never changes one. AVX2 needs MKL's strict mode even for blocks of one
-size (a test of Marvis on one thread fails without it); on AVX-512 that mode, `MKL_CBWR=AVX512,STRICT`, gives the rows
-of every product the same bits, and makes a product of one row slower. torch's `libtorch_cpu.so` exports the function.
+Within a branch a row's bits still hang on how many rows a product has: Marvis computes its rows in blocks that round
+alike, and answers are drawn so that rounding next to never changes one. AVX2 needs MKL's strict mode even for blocks
+of one size (a test of Marvis on one thread fails without it); on AVX-512 that mode, `MKL_CBWR=AVX512,STRICT`, gives the
+rows of every product the same bits, and makes a product of one row slower. torch's `libtorch_cpu.so` exports the
+function.
 """
 
 from __future__ import annotations

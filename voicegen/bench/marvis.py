@@ -58,7 +58,7 @@ def bench_marvis(options: Any) -> None:
     """Times the engine and its peers and prints a table.
 
     Args:
-        options: The `tts` settings; `device`, `dtype`, `slots` and, if it is a folder, `model` are used.
+        options: The `tts` settings; `device`, `dtype`, `slots`, `exact` and, if it is a folder, `model` are used.
     """
     import torch
 
@@ -67,7 +67,7 @@ def bench_marvis(options: Any) -> None:
     device = choose_device(options.device)
     torch.set_grad_enabled(False)
     if device.type != "cuda":
-        _bench_plain(device)
+        _bench_plain(device, exact=options.exact)
         return
     dtype = choose_dtype(options.dtype, device)
     slots = 1024 if options.slots in (None, "auto") else int(options.slots)
@@ -204,19 +204,23 @@ def _peer_row(name: str, model: Any, size: int) -> Measured:
     return Measured(name, size, size * PEER_FRAMES / FRAME_RATE / seconds, None, peak[0], f"ready after {ready:.0f} s")
 
 
-def _bench_plain(device: Any) -> None:
+def _bench_plain(device: Any, exact: bool) -> None:
     """Eight slots against one, on a device without graphs: a few frames of each."""
     import torch
 
+    from voicegen.tts.marvis.blocks import Blocks
+
     print(f"{device}, {torch.get_num_threads()} threads; codes alone, random weights of Marvis 100M's sizes, float32")
-    engine = random_engine(device, torch.float32, 8, None)  # type: ignore[arg-type]
+    engine = random_engine(device, torch.float32, 8, None, exact=exact)  # type: ignore[arg-type]
+    blocks = Blocks.exact(engine.model, 8) if exact else Blocks()
     rows = []
     for slots in (1, 8):
         engine.slots = slots
         requests = workload(slots)
         engine.generate_takes(requests, max_frames=1)
         seconds = _timed(lambda requests=requests: engine.generate_takes(requests, max_frames=4))  # type: ignore[misc]
-        rows.append(Measured("codes", slots, slots * 4 / FRAME_RATE / seconds, engine.counts.occupancy))
+        note = f"{blocks.rows(slots)} rows computed"
+        rows.append(Measured("codes", slots, slots * 4 / FRAME_RATE / seconds, engine.counts.occupancy, note=note))
     print_table(rows, None, 4)
     print(f"eight slots give {rows[1].speedup / rows[0].speedup:.1f} times the throughput of one")
 

@@ -107,14 +107,14 @@ def random_codec(device: torch.device, dtype: torch.dtype) -> Codec:
     return Codec(MimiModel(MimiConfig(num_quantizers=32)), device, dtype)
 
 
-def random_engine(device: torch.device, dtype: torch.dtype, slots: int, codec: Codec) -> Marvis:
+def random_engine(device: torch.device, dtype: torch.dtype, slots: int, codec: Codec, *, exact: bool = True) -> Marvis:
     """An engine with random weights of true sizes."""
     from voicegen.records import ModelInfo
     from voicegen.tts.marvis.engine import Marvis
 
     model = random_model(true_sizes(), device, dtype)
     info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
-    return Marvis(model, WordTokenizer(), info=info, codec=codec, slots=slots)  # type: ignore[arg-type]
+    return Marvis(model, WordTokenizer(), info=info, codec=codec, slots=slots, exact=exact)  # type: ignore[arg-type]
 
 
 def workload(utterances: int, seed: int = 0) -> list[SpeechRequest]:

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.model import MarvisModel
-
-CPU_BLOCK = 8
-"""Rows that are always computed together on the CPU, taken or idle. A product rounds otherwise with another number of
-rows, but the same for each of its rows: so a take gets the same codes in any company, to the last bit."""
 
 EOS, FULL, BROKEN = 1, 2, 4
 """Flags of a frame: it is the end; it is the last that fits `limit`; its logits were not finite."""
@@ -37,12 +34,16 @@ class Prefix:
 class SlotState:
     """The tensors of S slots: cache (L, S, KV, context, D), and rows (S, ...) that a frame reads and writes.
 
-    On the CPU there are rows for whole blocks.
+    There are rows for whole `blocks`.
     """
 
-    def __init__(self, model: MarvisModel, slots: int, codebooks: int, context: int) -> None:
+    def __init__(
+        self, model: MarvisModel, slots: int, codebooks: int, context: int, blocks: Blocks | None = None
+    ) -> None:
+        """`blocks` are the exact ones if None."""
         sizes, device = model.config.backbone, model.device
-        rows = -(-slots // CPU_BLOCK) * CPU_BLOCK if device.type == "cpu" else slots
+        self.blocks = Blocks.exact(model, slots) if blocks is None else blocks
+        rows = self.blocks.rows(slots)
         shape = (sizes.layers, rows, sizes.kv_heads, context, sizes.head_dim)
         self.slots = slots
         self.codebooks = codebooks

@@ -64,6 +64,7 @@ class Marvis:
         slots: int | None = None,
         codebooks: int | None = None,
         captured: bool | None = None,
+        exact: bool = True,
     ) -> None:
         """Puts a loaded model to work; `Marvis.load` is the usual way.
 
@@ -75,6 +76,7 @@ class Marvis:
             slots: Takes at a time; as many as the memory holds if None.
             codebooks: Codebooks to generate, from the first: all of them if None.
             captured: Whether to use the captured CUDA path; where it exists, if None.
+            exact: Whether a take's bits are the same in any company on the CPU.
         """
         self.model = model
         self.info = info
@@ -87,7 +89,7 @@ class Marvis:
             check_codebooks(codec, self.codebooks)
         self._captured = model.device.type == "cuda" if captured is None else captured
         self.orders = OrderMaker(model, tokenizer, self._encode_voice)
-        self._runners = Runners(model, self.codebooks, captured=self._captured)
+        self._runners = Runners(model, self.codebooks, captured=self._captured, exact=exact)
         self._streams: Streams | None = None
         self._opening = threading.Lock()
         self._silence: NDArray[np.bool_] | None = None
@@ -104,6 +106,7 @@ class Marvis:
         *,
         slots: int | Literal["auto"] | None = None,
         codebooks: int | None = None,
+        exact: bool = True,
     ) -> Marvis:
         """Loads a checkpoint of any format from a folder or the hub.
 
@@ -115,6 +118,7 @@ class Marvis:
             revision: Branch, tag or commit on the hub.
             slots: Takes at a time; as many as the memory holds if `auto` or None.
             codebooks: Codebooks to generate (8, 16, 24 or 32); all by default.
+            exact: Whether a take's bits are the same in any company on the CPU.
 
         Raises:
             ModelError: The checkpoint cannot be found or is not whole, the device is not there, or a number cannot be.
@@ -143,6 +147,7 @@ class Marvis:
             codec=codec or found.codec,
             slots=slots,
             codebooks=codebooks,
+            exact=exact,
         )
 
     @property

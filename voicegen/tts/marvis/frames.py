@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from voicegen.tts.marvis.cache import BROKEN, CPU_BLOCK, EOS, FULL, SlotState
+from voicegen.tts.marvis.cache import BROKEN, EOS, FULL, SlotState
 from voicegen.tts.marvis.model import MarvisModel, attention
 from voicegen.tts.marvis.prefill import Admission, prefill
 from voicegen.tts.marvis.sampler import Sampling, sample
@@ -80,9 +80,7 @@ class PlainFrames:
     @torch.inference_mode()
     def launch(self, slots: int) -> PendingFrame:
         """Generates a frame of the first `slots` slots."""
-        block = CPU_BLOCK if self.model.device.type == "cpu" else slots
-        for start in range(0, slots, block):
-            rows = slice(start, start + block)
+        for rows in self.state.blocks.covering(slots):
             codes, finite = self.draw_frame(rows)
             self._advance(rows, codes)
             self._finish(rows, codes, finite)

@@ -108,7 +108,7 @@ def read_prefix(model: MarvisModel, prompt: Prompt) -> Prefix:
 def prefill(model: MarvisModel, state: SlotState, admissions: Sequence[Admission]) -> None:
     """Reads prompts into their slots: keys, values, the last hidden state, and the slot's counters.
 
-    On the CPU each prompt is read alone, so that its company changes nothing (`cache.CPU_BLOCK`).
+    On the CPU each prompt is read alone, so that its company changes nothing (`blocks`).
     """
     for group in grouped(admissions, 1 if model.device.type == "cpu" else 1024):
         prefix = group[0].prompt.prefix

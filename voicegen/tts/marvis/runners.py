@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.frames import FrameRunner, PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
@@ -13,11 +14,12 @@ from voicegen.tts.marvis.sampler import Sampling
 class Runners:
     """Frame runners by number of slots."""
 
-    def __init__(self, model: MarvisModel, codebooks: int, *, captured: bool) -> None:
-        """`captured` chooses the captured CUDA path."""
+    def __init__(self, model: MarvisModel, codebooks: int, *, captured: bool, exact: bool = True) -> None:
+        """`captured` chooses the captured CUDA path; `exact` keeps a take's bits the same in any company on the CPU."""
         self._model = model
         self._codebooks = codebooks
         self._captured = captured
+        self._exact = exact
         self._runners: dict[int, FrameRunner] = {}
 
     def runner(self, slots: int, sampling: Sampling) -> FrameRunner:
@@ -35,7 +37,9 @@ class Runners:
 
     def made(self, slots: int) -> FrameRunner:
         """A new one with slots of its own, which nobody else is given."""
-        state = SlotState(self._model, slots, self._codebooks, self._model.config.backbone.context)
+        context = self._model.config.backbone.context
+        blocks = Blocks.exact(self._model, slots) if self._exact else Blocks()
+        state = SlotState(self._model, slots, self._codebooks, context, blocks)
         if self._captured:
             from voicegen.tts.marvis.capture import CapturedFrames
 

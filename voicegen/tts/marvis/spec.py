@@ -10,7 +10,7 @@ from pydantic import Field
 from voicegen.backend import SpeechBackend
 from voicegen.bounds import Positive, Temperature
 from voicegen.protocols import SpeechModel
-from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig
+from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig, identity_unless
 
 DEFAULT_MODEL: Final = "Marvis-AI/marvis-tts-100m-v0.2"
 
@@ -29,6 +29,7 @@ class MarvisSettings(SpeakingSettings):
     top_k: Positive
     codebooks: Literal[8, 16, 24, 32] | None
     max_frames: Positive
+    exact: bool = Field(json_schema_extra=identity_unless(True))
 
 
 def _speech_model(settings: MarvisSettings, voices: VoiceConfig) -> SpeechModel:

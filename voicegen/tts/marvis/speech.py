@@ -61,6 +61,7 @@ class MarvisSpeech:
             dtype=settings.dtype,
             slots=settings.slots,
             codebooks=settings.codebooks,
+            exact=settings.exact,
             prompts=_own(voices),
             language=settings.language,
             temperature=settings.temperature,
@@ -81,6 +82,7 @@ class MarvisSpeech:
         dtype: str = "auto",
         slots: int | Literal["auto"] | None = None,
         codebooks: int | None = None,
+        exact: bool = True,
         prompts: dict[str, PromptFiles] | dict[str, VoicePrompt] | None = None,
         language: str | None = None,
         **sampling: Any,
@@ -99,6 +101,7 @@ class MarvisSpeech:
             dtype: `auto`, `float32` or `bfloat16`.
             slots: utterances spoken at once; as many as the memory holds if None.
             codebooks: codebooks to generate; all if None.
+            exact: whether a take's bits are the same in any company on the CPU.
             prompts: voices by name, in place of the checkpoint's where names are the same.
             language: refuse voice prompts of another language than this code.
             **sampling: `temperature`, `top_k` and `max_frames`.
@@ -106,7 +109,7 @@ class MarvisSpeech:
         Raises:
             ModelError: the checkpoint, the codec or the device cannot be used.
         """
-        engine = Marvis.load(model, device, dtype, codec, revision, slots=slots, codebooks=codebooks)
+        engine = Marvis.load(model, device, dtype, codec, revision, slots=slots, codebooks=codebooks, exact=exact)
         checkpoint = Checkpoint.find(model, revision)
         catalog = _catalog(checkpoint, prompts or {}, language)
         for name, files in catalog.prompts.items():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from voicegen.bench.marvis_workload import random_model, true_sizes
+from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.frames import PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
@@ -54,5 +55,19 @@ def test_on_the_cpu_company_does_not_change_a_bit(wide_model: MarvisModel, threa
     together = rows_after(wide_model, 13, dict(enumerate(texts)), 3)
     few = rows_after(wide_model, 5, {4: texts[1], 0: texts[12]}, 3)
     assert few == {4: together[1], 0: together[12]}
-    for index in (0, 1, 7):
-        assert rows_after(wide_model, 1, {0: texts[index]}, 3)[0] == together[index]
+    for index, slots in ((0, 1), (1, 2), (7, 3), (2, 20)):
+        assert rows_after(wide_model, slots, {0: texts[index]}, 3)[0] == together[index]
+
+
+def test_blocks_cover_the_slots_in_as_few_rows_as_may_be() -> None:
+    exact = Blocks((2, 4, 8))
+    covered = {slots: [block.stop - block.start for block in exact.covering(slots)] for slots in (1, 3, 8, 13, 32)}
+    assert covered == {1: [2], 3: [4], 8: [8], 13: [8, 8], 32: [8, 8, 8, 8]}
+    assert [exact.rows(slots) for slots in (1, 13)] == [2, 16]
+    assert list(Blocks().covering(13)) == [slice(0, 13)]
+
+
+def test_a_batch_that_need_not_be_exact_is_computed_whole(wide_model: MarvisModel) -> None:
+    state = SlotState(wide_model, 13, 3, 64, Blocks())
+    assert len(state.hidden) == 13
+    assert len(SlotState(wide_model, 13, 3, 64).hidden) in (13, 16)

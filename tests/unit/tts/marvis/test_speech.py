@@ -64,6 +64,7 @@ def settings(checkpoint: Path, **changes: object) -> MarvisSettings:
         "top_k": 50,
         "codebooks": 8,
         "max_frames": 4,
+        "exact": True,
     }
     return MarvisSettings.model_validate(values | changes)
 
