@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.marvis_checkpoints import (
     tiny_config,
     tiny_mimi,
     transformers_model,
+    write_checkpoint,
 )
 from tests.marvis_reference import greedy_codes
 from tests.speech_streams import ending
@@ -97,6 +99,18 @@ def test_greedy_codes_equal_those_of_transformers(seed: int, fmt: Any, load: Loa
     ours = engine.generate_codes(requests(*TEXTS), temperature=0, max_frames=12)
     for text, codes in zip(TEXTS, ours, strict=True):
         np.testing.assert_array_equal(codes, generate(theirs[seed], 12, engine.tokenizer.encode(text, 0)))
+
+
+def test_a_model_of_other_depths_with_all_of_mimis_codes_speaks_as_transformers_does(tmp_path: Path) -> None:
+    config = tiny_config(codebooks=32, audio_vocab=2051, num_hidden_layers=3)
+    config["depth_decoder_config"]["num_hidden_layers"] = 1
+    weights = random_weights(config, 4)
+    engine = Marvis.load(write_checkpoint(tmp_path, config=config, weights=weights, codec_seed=None), "cpu", slots=2)
+    model = transformers_model(weights, config)
+    for text, codes in zip(
+        TEXTS[:2], engine.generate_codes(requests(*TEXTS[:2]), temperature=0, max_frames=4), strict=True
+    ):
+        np.testing.assert_array_equal(codes, generate(model, 4, engine.tokenizer.encode(text, 0)))
 
 
 def test_greedy_codes_after_context_audio_equal_those_of_transformers(load: Loader, theirs: dict[int, Any]) -> None:
