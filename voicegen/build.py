@@ -6,11 +6,13 @@ Nothing is imported of a backend that the settings do not name.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from voicegen.chat.backends import CHAT
 from voicegen.config import JobConfig
 from voicegen.errors import MissingDependency, ModelError
 from voicegen.protocols import AnswerModel, ChatModel, SpeechModel
+from voicegen.quality.checks import checks_on
 from voicegen.tts.backends import SPEECH
 
 
@@ -28,6 +30,7 @@ def look(config: JobConfig, *, speaks: bool = True) -> None:
         looks.append(lambda: CHAT[config.chat.kind].look(config.chat))
     if speaks:
         looks.append(lambda: SPEECH[config.tts.kind].look(config.tts, config.voice))
+        looks += [partial(check.look, its) for check, its in checks_on(config.quality.checks)]
     missing = []
     for look_at in looks:
         try:

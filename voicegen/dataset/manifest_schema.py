@@ -75,8 +75,6 @@ _MEASURED = tuple(
 )
 _NOT_MEASURED_YET = (
     _column("loudness", pa.float64(), "Integrated loudness in LUFS (ITU-R BS.1770); null where not measured."),
-    _column("wer", pa.float64(), "Word error rate of the transcript against answer_spoken; null where not measured."),
-    _column("asr_text", pa.string(), "Transcript by a speech recogniser; null where not made."),
     _column("mos", pa.float64(), "Predicted mean opinion score, 1 to 5; null where not measured."),
 )
 _PROVENANCE = (

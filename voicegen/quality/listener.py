@@ -6,22 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field
 
 from voicegen.bounds import Positive
 from voicegen.files import shipped
+from voicegen.quality.apart import Workers
 from voicegen.quality.checks import ChecksConfig, checks_on
 from voicegen.quality.verdict import Verdict, judge, judge_by
 from voicegen.records import Scores, Speech
-from voicegen.settings import Settings, identity_unless
+from voicegen.settings import NOT_IDENTITY, Settings, identity_unless
 
 
 class QualityConfig(Settings):
-    """How takes are listened to: attempts at a row in one session, at the most, and the checks."""
+    """How takes are listened to: attempts at a row in one session, at the most; the checks, processes for slow ones."""
 
     max_attempts: Positive = Field(json_schema_extra=identity_unless(1))
+    workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
     checks: ChecksConfig  # type: ignore[valid-type]
 
 
@@ -36,15 +38,21 @@ def quality_settings(quality: str | QualityConfig) -> QualityConfig:
 
 @cache
 def _named(name: str) -> QualityConfig:
-    from omegaconf import OmegaConf
-
-    folder = shipped("conf", "quality")
-    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    names = sorted(file.stem for file in shipped("conf", "quality").glob("*.yaml"))
     if name not in names:
         raise ValueError(f"it must be one of {', '.join(names)}, or a QualityConfig")
-    settings = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))
-    assert isinstance(settings, dict)
-    return QualityConfig.model_validate(settings)
+    return QualityConfig.model_validate(_composed(name))
+
+
+def _composed(name: str) -> dict[str, Any]:
+    """A file of `conf/quality/` over those that its list of defaults names, as Hydra composes them."""
+    from omegaconf import OmegaConf
+
+    own = OmegaConf.to_container(OmegaConf.load(shipped("conf", "quality", f"{name}.yaml")))
+    assert isinstance(own, dict)
+    bases = own.pop("defaults", ["_self_"])
+    merged = OmegaConf.merge(*(own if base == "_self_" else _composed(base) for base in bases))
+    return {str(key): value for key, value in OmegaConf.to_container(merged).items()}  # type: ignore[union-attr]
 
 
 Quality = Annotated[str | QualityConfig, AfterValidator(quality_settings)]
@@ -64,7 +72,8 @@ class Listener:
 
     def __init__(self, settings: QualityConfig) -> None:
         on = checks_on(settings.checks)
-        self._checks = [check.make(its) for check, its in on]
+        self._checks = [check.make(its) for check, its in on if not check.apart]
+        self._workers = Workers([(check, its) for check, its in on if check.apart], settings.workers)
         self._rules = [
             (measurement, its.rules[measurement.name])
             for check, its in on
@@ -77,16 +86,20 @@ class Listener:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self._workers.close()
 
     def hear(self, takes: Sequence[Speech]) -> list[Hearing]:
         """Measures and judges takes; returns one hearing a take, in their order."""
         verdicts = [judge(take) for take in takes]
         audible = [place for place, verdict in enumerate(verdicts) if verdict.status != "failed"]
+        heard = [takes[place] for place in audible]
         scores: list[dict[str, float | str | None]] = [{} for _ in takes]
         for check in self._checks:
-            for place, found in zip(audible, check([takes[place] for place in audible]), strict=True):
+            for place, found in zip(audible, check(heard), strict=True):
                 scores[place] |= found
+        for place, found in zip(audible, self._workers.measure(heard), strict=True):
+            scores[place] |= found
         return [
             Hearing(verdict if verdict.status != "ok" else judge_by(found, self._rules), found)
             for verdict, found in zip(verdicts, scores, strict=True)

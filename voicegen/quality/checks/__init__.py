@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import Field, create_model, model_validator
 
 from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
-from voicegen.quality.checks import duplicates, edges, level, loudness, pace, repeats, silence
+from voicegen.quality.checks import duplicates, edges, level, loudness, pace, recognition, repeats, silence
 from voicegen.settings import Settings, identity_unless
 
 CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
@@ -18,6 +18,7 @@ CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
     repeats.SPEC,
     duplicates.SPEC,
     edges.SPEC,
+    recognition.SPEC,
 )
 
 MEASUREMENTS: Final[tuple[Measurement, ...]] = tuple(

@@ -26,6 +26,7 @@ _WINDOWS: Final = (2000, 3000)
 """Frames that speech is filled up to with silence: the encoder costs by the frame, and Whisper repeats itself where
 there is little silence after the speech. Words are as often right with 20 s as with 30 s."""
 _SILENCE: Final = 400  # frames after the speech, at the least, in any window but the largest
+_LEAST: Final = 4  # frames that words can be looked for in
 _FRAME: Final = 0.02  # seconds of the encoder's
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -102,7 +103,7 @@ class Whisper:
         """Hears stretches of at most `LONGEST` seconds at `RATE` Hz."""
         import ctranslate2
 
-        frames = [max(1, len(samples) // _HOP) for samples in stretches]
+        frames = [max(_LEAST, len(samples) // _HOP) for samples in stretches]
         size = next(size for size in _WINDOWS if max(frames) + _SILENCE <= size or size == _WINDOWS[-1])
         features = np.stack([self._featured(samples, size) for samples in stretches])
         return Windows(self._model.encode(ctranslate2.StorageView.from_array(features)), frames)

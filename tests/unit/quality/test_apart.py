@@ -1,0 +1,81 @@
+import os
+
+import numpy as np
+import psutil
+import pytest
+
+from voicegen.errors import ModelError
+from voicegen.job.composing import compose
+from voicegen.quality.apart import Workers
+from voicegen.quality.checks import checks_on
+from voicegen.records import Speech, Utterance
+
+TINY = "quality.checks.recognition.recognizer=whisper-tiny.en"
+
+
+def workers(*overrides, number=1):
+    checks = checks_on(compose(["quality=strict", TINY, *overrides]).quality.checks)
+    return Workers([(check, its) for check, its in checks if check.apart], number)
+
+
+def noise(count):
+    rng = np.random.default_rng(0)
+    return [Speech(Utterance(i, "Hello."), rng.normal(0, 0.1, 8000).astype(np.float32), 16_000) for i in range(count)]
+
+
+def running():
+    return [child for child in psutil.Process().children() if "voicegen.quality.apart" in " ".join(child.cmdline())]
+
+
+def test_scores_come_in_the_order_of_the_takes_whatever_the_number_of_workers():
+    alone, shared = workers(), workers(number=2)
+    try:
+        takes = noise(3)
+        assert [*map(repr, alone.measure(takes))] == [*map(repr, shared.measure(takes))]
+        assert alone.measure([]) == []
+    finally:
+        alone.close()
+        shared.close()
+    assert not running()
+
+
+def test_a_worker_that_dies_costs_nothing_but_its_group_tried_again():
+    listening = workers()
+    try:
+        (before,) = listening.measure(noise(1))
+        (child,) = running()
+        child.kill()
+        child.wait()
+        assert listening.measure(noise(1)) == [before]
+    finally:
+        listening.close()
+
+
+class Deadly:
+    """Ends the process that reads it."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_takes_that_a_worker_dies_of_twice_stop_the_run_with_one_line():
+    checks = checks_on(compose(["quality=strict"]).quality.checks)
+    listening = Workers([(check, Deadly()) for check, _ in checks if check.apart], 1)
+    try:
+        with pytest.raises(ModelError, match=r"listens to takes \(recognition\) died twice .*\(exit code 3\)"):
+            listening.measure(noise(1))
+    finally:
+        listening.close()
+    assert not running()
+
+
+def test_what_a_check_cannot_do_is_told_as_it_would_be_here(tmp_path):
+    for name in ("model.bin", "config.json"):
+        (tmp_path / name).write_bytes(b"{}")
+    (tmp_path / "tokenizer.json").write_text('{"model": {"merges": []}}')
+    listening = workers(f"quality.checks.recognition.recognizer={tmp_path}")
+    try:
+        with pytest.raises(ModelError, match=r"recognizer .* cannot be loaded"):
+            listening.measure(noise(1))
+    finally:
+        listening.close()

@@ -1,0 +1,133 @@
+"""The check on what the starter voice says, with the smaller of the real recognizers."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from voicegen import build
+from voicegen.errors import MissingDependency
+from voicegen.job.composing import compose
+from voicegen.quality.checks.recognition import SPEC
+from voicegen.quality.listener import Listener, quality_settings
+from voicegen.quality.recognizers.agreement import agreement, in_digits, portions, written_as_heard
+from voicegen.records import Utterance
+from voicegen.text.spoken import to_spoken
+from voicegen.tts.piper.speech import PiperSpeech
+from voicegen.tts.speaking import speak_one
+
+TINY = "quality.checks.recognition.recognizer=whisper-tiny.en"
+TEXT = "In 1969 three astronauts travelled to the moon, and two of them walked on it for 21 hours."
+
+
+@pytest.fixture(scope="module")
+def voice():
+    return PiperSpeech.load("joe")
+
+
+@pytest.fixture(scope="module")
+def measure():
+    settings = compose(["quality=strict", TINY, "quality.checks.recognition.words=true"]).quality
+    check = SPEC.make(settings.checks.recognition)
+    return lambda take: check([take])[0]
+
+
+def take(voice, said, meant=None):
+    return replace(speak_one(voice, Utterance(0, to_spoken(said))), utterance=Utterance(0, to_spoken(meant or said)))
+
+
+def test_a_take_of_its_text_is_as_likely_with_numbers_as_without(voice, measure):
+    scores = measure(take(voice, TEXT))
+    assert "astronauts" in scores["asr_text"]
+    assert scores["misheard"] == 0
+    assert scores["cer"] < 0.05
+    assert scores["doubt"] < 2
+    assert scores["rushed"] > 0.5
+    assert scores["lingering"] < 0.6
+
+
+def test_another_text_words_exchanged_and_words_left_out_are_each_found(voice, measure):
+    exchanged = measure(take(voice, TEXT.replace("walked on it", "bought a boat"), TEXT))
+    left_out = measure(take(voice, TEXT.replace(" travelled to the moon", ""), TEXT))
+    another = measure(take(voice, "Bread is best when it is fresh.", TEXT))
+    assert min(exchanged["doubt"], left_out["doubt"], another["doubt"]) > 4
+    assert left_out["misheard"] >= 3
+    assert another["doubt_first"] > 5
+
+
+def test_words_said_twice_are_heard_as_words_put_in(voice, measure):
+    assert measure(take(voice, TEXT.replace("to the moon", "to the moon to the moon"), TEXT))["misheard"] >= 2
+
+
+def test_a_take_longer_than_a_window_is_heard_whole(voice, measure):
+    text = " ".join([TEXT, "The sea was calm when they came down, and a ship was waiting."] * 4)
+    scores = measure(take(voice, text))
+    assert scores["cer"] < 0.1
+    words = json.loads(scores["words"])
+    assert len(words) > 60
+    starts = [start for _, start, _ in words]
+    assert starts == sorted(starts)
+    assert starts[-1] > 30
+
+
+def test_strict_rejects_what_does_not_say_its_text_and_names_the_rule(voice):
+    good = take(voice, TEXT)
+    with Listener(compose(["quality=strict", TINY]).quality) as listener:
+        fine, wrong = listener.hear([good, replace(good, utterance=Utterance(1, "A text of quite another kind."))])
+    assert fine.verdict.status == "ok"
+    assert fine.scores["words"] is None
+    assert wrong.verdict.status == "rejected"
+    assert "some of its words are not in it (doubt" in wrong.verdict.reason
+
+
+def test_strict_is_the_same_by_its_name_and_on_the_command_line():
+    assert quality_settings("strict") == compose(["quality=strict"]).quality
+
+
+def test_a_recognizer_that_is_not_there_is_told_before_anything_is_loaded(monkeypatch):
+    monkeypatch.setattr("voicegen.quality.recognizers.files.find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match=r"faster-whisper: install it with `uv sync --group whisper`"):
+        build.look(compose(["quality=strict"]))
+
+
+@pytest.mark.parametrize(
+    ("meant", "heard"),
+    [
+        ("It leaves at two eleven AM.", "It leaves at 2:11 a.m."),
+        ("nine hundred one thousand eight hundred forty-eight people", "901,848 people"),
+        ("It costs eleven dollars and fifty cents.", "It costs $11.50."),
+        ("a style (visual or not) of learning", "a style, visual or not, of learning"),
+        ("per cent of low fat foods", "percent of lowfat foods"),
+    ],
+)
+def test_what_only_writing_tells_apart_agrees(meant, heard):
+    found = agreement(meant, heard, "en")
+    assert (found.cer, found.missing, found.foreign) == (0, 0, 0)
+
+
+def test_runs_are_counted_where_a_share_of_all_letters_would_hide_them():
+    meant = "one two three four five six seven eight nine ten " * 5
+    assert agreement(meant, meant.replace("three four five", "", 1), "xx").missing == 3
+    assert agreement(meant, meant.replace("five", "five and quite other words", 1), "xx").foreign == 4
+
+
+def test_the_text_is_forced_as_the_recognizer_writes_it_where_that_says_the_same():
+    meant = ["She", "paid", "eleven", "dollars", "and", "fifty", "cents", "in", "nineteen", "ninety", "to", "Tom"]
+    heard = ["She", "paid", "$11.50", "in", "1990", "to", "Tim."]
+    assert written_as_heard(meant, heard, "en") == ["She", "paid", "$11.50", "in", "1990", "to", "Tom"]
+    assert in_digits(["about", "ninety-two", "thousand", "of", "them"], "en") == ["about", "92,000", "of", "them"]
+
+
+def test_the_words_of_a_long_text_go_to_the_stretches_that_hold_them():
+    heard = [["a", "b", "x"], [], ["d", "e"]]
+    parts = portions(["a", "b", "c", "d", "e"], heard)
+    assert [word for part in parts for word in part] == ["a", "b", "c", "d", "e"]
+    assert parts[0][:2] == ["a", "b"]
+    assert parts[-1] == ["d", "e"]
+    assert portions(["a"], [[]]) == [["a"]]
+
+
+def test_silence_and_a_breath_are_measured_too(measure, voice):
+    speech = take(voice, "Yes.")
+    assert measure(replace(speech, samples=np.zeros(100, np.float32)))["doubt"] > 0

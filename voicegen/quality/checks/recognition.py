@@ -1,0 +1,164 @@
+"""Whether a take says its text, by a recognizer: what it hears, and how likely the text's own words are to it.
+
+A whole-clip ratio hides a mangled part, and a recognizer guesses what is missing. So four things are asked: whether
+neighbouring words differ, whether any are unlikely when forced on the decoder, and whether some take too little time or
+too much. Words that it did not write down and still finds likely are no fault.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from voicegen.audio.resample import resample
+from voicegen.bounds import Language
+from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.recognizers import likelihood
+from voicegen.quality.recognizers.files import find_recognizer
+from voicegen.quality.recognizers.whisper import LONGEST, RATE, Whisper, Word
+from voicegen.records import Scores, Speech
+from voicegen.settings import NOT_IDENTITY, ModelName
+
+_PARTED: Final = (18.0, 28.0)  # seconds within which a long take is parted, where it is quietest
+_QUIET: Final = 0.05  # seconds over which that is
+_UNLIKELY: Final = 1.0  # nats a word: below it, words that were not written down were said all the same
+
+Samples = NDArray[np.float32]
+
+
+class RecognitionSettings(CheckSettings):
+    """Bounds of the measurements; which recognizer, for which language, and whether words' times are kept."""
+
+    recognizer: ModelName
+    language: Language
+    words: bool
+    device: Literal["auto", "cpu", "cuda"] = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class _Recognition:
+    def __init__(self, settings: RecognitionSettings) -> None:
+        self._whisper = Whisper.load(find_recognizer(settings.recognizer), settings.language, settings.device)
+        self._language = settings.language
+        self._keeps_words = settings.words
+
+    def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
+        return [self._measured(take) for take in takes]
+
+    def _measured(self, take: Speech) -> Scores:
+        from voicegen.quality.recognizers.agreement import agreement
+
+        text = take.utterance.text
+        heard, readings = self._listened(resample(take.samples, take.sampling_rate, RATE), text.split())
+        if not readings[0]:
+            return {"asr_text": heard}
+        agreed = agreement(text, heard, self._language)
+        likeliest = min(readings, key=likelihood.doubt)
+        doubt = likelihood.doubt(likeliest)
+        likely = (readings[0], likeliest)
+        return {
+            "asr_text": heard,
+            "wer": agreed.wer,
+            "cer": agreed.cer,
+            "misheard": float(max(agreed.foreign, agreed.missing if doubt > _UNLIKELY else 0)),
+            "doubt": round(doubt, 3),
+            "doubt_first": min(-reading[0].logprob for reading in readings),
+            "rushed": _mildest(max, map(likelihood.rushed, likely)),
+            "lingering": _mildest(min, map(likelihood.lingering, likely)),
+            "words": _as_json(likeliest) if self._keeps_words else None,
+        }
+
+    def _listened(self, samples: Samples, meant: Sequence[str]) -> tuple[str, list[list[Word]]]:
+        """What is heard, and the text's words as forced: as they are, as the recognizer writes them, and in digits."""
+        from voicegen.quality.recognizers.agreement import in_digits, portions, written_as_heard
+
+        stretches = list(_parted(samples))
+        windows = [self._whisper.encode([stretch]) for _, stretch in stretches]
+        heard = [self._whisper.transcribe(window)[0].split() for window in windows]
+        readings: list[list[Word]] = [[], [], []]
+        for (start, _), window, portion, words in zip(stretches, windows, portions(meant, heard), heard, strict=True):
+            as_heard = written_as_heard(portion, words, self._language)
+            written = [portion, as_heard, in_digits(as_heard, self._language)]
+            forced = {text: self._whisper.force(window, [text])[0] for text in set(map(tuple, written))}
+            for reading, text in zip(readings, written, strict=True):
+                reading += [_later(word, start) for word in forced[tuple(text)]]
+        return " ".join(word for words in heard for word in words), readings
+
+
+def _parted(samples: Samples) -> Iterator[tuple[float, Samples]]:
+    """Stretches that fit a window, each with the second that it begins at."""
+    begin = 0
+    while len(samples) - begin > LONGEST * RATE:
+        first, last = (begin + round(seconds * RATE) for seconds in _PARTED)
+        width = round(_QUIET * RATE)
+        loudness = np.convolve(np.square(samples[first:last]), np.ones(width, np.float32), "valid")
+        end = first + int(np.argmin(loudness)) + width // 2
+        yield begin / RATE, samples[begin:end]
+        begin = end
+    yield begin / RATE, samples[begin:]
+
+
+def _later(word: Word, seconds: float) -> Word:
+    return replace(word, start=round(word.start + seconds, 2), end=round(word.end + seconds, 2))
+
+
+def _mildest(of: Callable[[list[float]], float], values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(of(known), 3) if known else None
+
+
+def _as_json(words: Sequence[Word]) -> str:
+    return json.dumps([[word.text, word.start, word.end] for word in words], ensure_ascii=False)
+
+
+def _look(settings: RecognitionSettings) -> None:
+    find_recognizer(settings.recognizer)
+
+
+def _make(settings: RecognitionSettings) -> Check:
+    return _Recognition(settings)
+
+
+SPEC: Final = CheckSpec(
+    name="recognition",
+    settings=RecognitionSettings,
+    measurements=(
+        Measurement("asr_text", "What a recognizer heard.", type=str),
+        Measurement(
+            "wer", "Words that it heard otherwise, over those of the text.", "too many words are heard otherwise"
+        ),
+        Measurement("cer", "Likewise letters, without spaces.", "too many letters are heard otherwise"),
+        Measurement(
+            "misheard",
+            "Most neighbouring words that were put in, left out or exchanged.",
+            "neighbouring words are heard otherwise",
+        ),
+        Measurement(
+            "doubt",
+            "How unlikely the text is where it is so most: nats a word, over three neighbouring words.",
+            "some of its words are not in it",
+        ),
+        Measurement("doubt_first", "How unlikely the first word is, in nats.", "its first word is cut"),
+        Measurement(
+            "rushed",
+            "The least time that three neighbouring words take, over what the take's pace gives them.",
+            "words are missing",
+        ),
+        Measurement(
+            "lingering",
+            "The most seconds that two neighbouring words take beyond that.",
+            "something else is said between words",
+        ),
+        Measurement(
+            "words", "Each word and the seconds that it begins and ends at, as JSON, where asked for.", type=str
+        ),
+    ),
+    make=_make,
+    look=_look,
+    apart=True,
+)

@@ -1,0 +1,143 @@
+"""How what was heard agrees with what was to be said: letters without spaces, words, and how each would be written.
+
+Both sides are compared in the same form, of two: numbers as digits (by Whisper's own normalizer, as transformers has
+it), and everything in words (by our spoken form). Spaces count in neither, since recognizers join and part words at
+will; the better of the two holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from typing import Final
+
+from rapidfuzz.distance import Levenshtein
+
+from voicegen.text.spoken import to_spoken
+
+_HEARD: Final = 0.5  # share of a word's letters that were heard in their place, from which the word was
+_BRACKET: Final = re.compile(r"[][(){}<>]")  # the normalizers take what is in brackets for no speech
+_TENS: Final = re.compile(r"(?i)\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-(?=[a-z])")
+_NUMBER: Final = re.compile(r"(?<![\w.,])\d{5,}(?![\w.,])")
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What differs.
+
+    Attributes:
+        cer: letters inserted, left out and exchanged, over the letters meant.
+        wer: likewise of words.
+        missing: most neighbouring words that were meant and not heard.
+        foreign: most neighbouring words that were heard and not meant.
+    """
+
+    cer: float
+    wer: float
+    missing: int
+    foreign: int
+
+
+def agreement(meant: str, heard: str, language: str) -> Agreement:
+    """Compares a transcript with the text."""
+    forms = [_compared(form(meant), form(heard)) for form in (_in_digits(language), _in_words(language))]
+    return min(forms, key=lambda found: (max(found.missing, found.foreign), found.cer))
+
+
+def written_as_heard(meant: Sequence[str], heard: Sequence[str], language: str) -> list[str]:
+    """The words meant, in the recognizer's writing where what it wrote says the same, as `42` does forty-two."""
+    parts: list[str] = []
+    for kind, i, j, k, m in _matched(meant, heard).get_opcodes():
+        same = kind == "equal" or _says_the_same(" ".join(meant[i:j]), " ".join(heard[k:m]), language)
+        parts += heard[k:m] if same else meant[i:j]
+    return parts
+
+
+def portions(meant: Sequence[str], heard: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The words meant, parted as those heard in stretches of a take are."""
+    blocks = _matched(meant, [word for stretch in heard for word in stretch]).get_matching_blocks()
+    cuts, before = [0], 0
+    for stretch in heard[:-1]:
+        before += len(stretch)
+        block = next(block for block in blocks if block.b + block.size > before or block.size == 0)
+        cuts.append(min(max(cuts[-1], block.a + max(0, before - block.b)), len(meant)))
+    return [list(meant[begin:end]) for begin, end in zip(cuts, [*cuts[1:], len(meant)], strict=True)]
+
+
+def in_digits(words: Sequence[str], language: str) -> list[str]:
+    """The words with numbers in digits, as a recognizer writes them."""
+    if language != "en":
+        return list(words)
+    numbers = _english().standardize_numbers
+    return _NUMBER.sub(lambda number: f"{int(number[0]):,}", numbers(_TENS.sub(r"\1 ", " ".join(words)))).split()
+
+
+def _compared(meant: list[str], heard: list[str]) -> Agreement:
+    letters = "".join(meant), "".join(heard)
+    edits = Levenshtein.opcodes(*letters)
+    lost, added = ([0] * len(side) for side in letters)  # letters of each that the other lacks
+    for edit in edits:
+        if edit.tag != "equal":
+            lost[edit.src_start : edit.src_end] = [1] * (edit.src_end - edit.src_start)
+            added[edit.dest_start : edit.dest_end] = [1] * (edit.dest_end - edit.dest_start)
+    return Agreement(
+        cer=round(Levenshtein.distance(*letters) / max(1, len(letters[0])), 4),
+        wer=round(Levenshtein.distance(meant, heard) / max(1, len(meant)), 4),
+        missing=_longest(_differing(meant, lost)),
+        foreign=_longest(_differing(heard, added)),
+    )
+
+
+def _differing(words: list[str], differs: list[int]) -> list[bool]:
+    """Of each word, whether less than half of its letters are the other side's."""
+    found, at = [], 0
+    for word in words:
+        found.append(sum(differs[at : at + len(word)]) > (1 - _HEARD) * len(word))
+        at += len(word)
+    return found
+
+
+def _longest(flags: list[bool]) -> int:
+    longest = run = 0
+    for flag in flags:
+        run = run + 1 if flag else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _says_the_same(meant: str, heard: str, language: str) -> bool:
+    return any("".join(form(meant)) == "".join(form(heard)) for form in (_in_digits(language), _in_words(language)))
+
+
+def _matched(meant: Sequence[str], heard: Sequence[str]) -> SequenceMatcher[str]:
+    return SequenceMatcher(None, list(map(_plain, meant)), list(map(_plain, heard)), autojunk=False)
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[^\w']", "", word.lower())
+
+
+def _in_digits(language: str) -> Callable[[str], list[str]]:
+    normalize = _english() if language == "en" else _basic()
+    return lambda text: normalize(_BRACKET.sub(" ", text)).split()
+
+
+def _in_words(language: str) -> Callable[[str], list[str]]:
+    return lambda text: _basic()(_BRACKET.sub(" ", to_spoken(text, language))).split()
+
+
+@cache
+def _english():  # type: ignore[no-untyped-def]
+    from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
+
+    return EnglishTextNormalizer({})
+
+
+@cache
+def _basic():  # type: ignore[no-untyped-def]
+    from transformers.models.whisper.english_normalizer import BasicTextNormalizer
+
+    return BasicTextNormalizer(remove_diacritics=True)
