@@ -178,6 +178,11 @@ def test_any_number_of_openings_without_an_end_is_text(opening):
     assert to_spoken(opening * 20_000 + "Then words.").endswith("Then words.")
 
 
+@pytest.mark.parametrize("written", ["a~1", "$x ", "12°"])
+def test_any_number_of_signs_takes_no_time_that_grows_with_its_square(written):
+    assert to_spoken(written * 20_000 + "\n\nThen words.").endswith("Then words.")
+
+
 def test_what_is_between_an_opening_and_its_end_is_not_read():
     assert to_spoken("A <!-- b <script> --> c <style>d</style> e <script>f </style> g</SCRIPT > h.") == "A c e h."
 

@@ -276,12 +276,16 @@ def _greek(letter: re.Match[str]) -> str:
     return GREEK[letter[0]]
 
 
+def _is_between_words(sign: re.Match[str]) -> bool:
+    text, start, end = sign.string, sign.start(), sign.end()
+    return start > 0 and end < len(text) and text[start - 1].isalnum() and text[end].isalnum()
+
+
 @rule(rf"\s?(?:{alternatives(_SIGNS)})\s?")
 def _sign(sign: re.Match[str]) -> str | None:
     written = sign[0].strip()
     said = _SIGNS[written]
-    in_between = re.search(r"\w$", sign.string[: sign.start()]) and re.match(r"\w", sign.string[sign.end() :])
-    if sign[0] in ("*", " * ") and in_between:
+    if sign[0] in ("*", " * ") and _is_between_words(sign):
         said = "star"
     return f" {said} " if said else " "
 
