@@ -27,11 +27,13 @@ class Sound:
 
     Attributes:
         level: dBFS of its loudest tenth of a second.
+        floor: dBFS of its quietest frames.
         threshold: dBFS over which it is sound.
         frames: (N,) bool, whether the 10 ms hold sound; a last piece of less than that is none of them.
     """
 
     level: float
+    floor: float
     threshold: float
     frames: NDArray[np.bool_]
 
@@ -46,10 +48,11 @@ def sound_of(take: Speech) -> Sound:
     levels = decibels(take.samples, max(1, round(FRAME * take.sampling_rate)))
     speech = float(np.sort(levels)[-min(_LOUD_FRAMES, len(levels))])
     if speech < _INAUDIBLE:
-        return Sound(speech, _INAUDIBLE, np.zeros(len(levels), dtype=np.bool_))
+        return Sound(speech, speech, _INAUDIBLE, np.zeros(len(levels), dtype=np.bool_))
     nearest, furthest = speech - _BELOW_SPEECH[0], speech - _BELOW_SPEECH[1]
-    threshold = float(np.clip(np.percentile(levels, _FLOOR) + _ABOVE_FLOOR, furthest, nearest))
-    return Sound(speech, threshold, levels > threshold)
+    floor = float(np.percentile(levels, _FLOOR))
+    threshold = float(np.clip(floor + _ABOVE_FLOOR, furthest, nearest))
+    return Sound(speech, floor, threshold, levels > threshold)
 
 
 def decibels(samples: NDArray[np.float32], size: int) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from voicegen.quality.sound import decibels, sound_of
 from voicegen.records import Scores, Speech
 
 _EDGE: Final = 0.02  # seconds
+_SPEECH_RANGE: Final = 15.0  # dB: what is nowhere quieter than that has no ends to be heard
 
 
 class EdgesSettings(CheckSettings):
@@ -17,13 +18,16 @@ class EdgesSettings(CheckSettings):
 
 
 def measure(takes: Sequence[Speech]) -> list[Scores]:
-    """How far the first and the last 20 ms are over what is silence in the take, by its own floor."""
+    """How far the first and the last 20 ms are over what is silence in the take, by its own floor; null of a hum."""
     return [_measured(take) for take in takes]
 
 
 def _measured(take: Speech) -> Scores:
     size = max(1, round(_EDGE * take.sampling_rate))
-    silence = sound_of(take).threshold
+    sound = sound_of(take)
+    if sound.level - sound.floor < _SPEECH_RANGE:
+        return {"head_level": None, "tail_level": None}
+    silence = sound.threshold
     head, tail = take.samples[:size], take.samples[-size:]
     return {
         "head_level": round(float(decibels(head, size)[0]) - silence, 1),
