@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from voicegen.quality.checks import MEASUREMENTS
+from voicegen.quality.finishing import DONE
 
 MANIFEST_VERSION = "1"
 INPUT_SUFFIX = "_input"
@@ -71,12 +72,9 @@ _MEASURED = tuple(
         pa.float64() if measurement.type is float else pa.string(),
         f"{measurement.meaning.removesuffix('.')}; null where not measured.",
     )
-    for measurement in MEASUREMENTS
+    for measurement in (*MEASUREMENTS, *DONE)
 )
-_NOT_MEASURED_YET = (
-    _column("loudness", pa.float64(), "Integrated loudness in LUFS (ITU-R BS.1770); null where not measured."),
-    _column("mos", pa.float64(), "Predicted mean opinion score, 1 to 5; null where not measured."),
-)
+_NOT_MEASURED_YET = (_column("mos", pa.float64(), "Predicted mean opinion score, 1 to 5; null where not measured."),)
 _PROVENANCE = (
     _column("chat_model", pa.string(), "Id of the chat model."),
     _column("chat_revision", pa.string(), "Revision of the chat model."),

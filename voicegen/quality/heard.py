@@ -28,7 +28,9 @@ class Heard:
         reason = verdict.faults or verdict.reason
         record = TakeRecord(utterance.attempt, utterance.seed, verdict.status, verdict.excess, reason)
         better = self.best is None or verdict.badness < self.best[1].verdict.badness
-        return replace(self, takes=(*self.takes, record), best=(speech, hearing) if better else self.best)
+        return replace(
+            self, takes=(*self.takes, record), best=(hearing.finished or speech, hearing) if better else self.best
+        )
 
 
 def at_next_attempt(utterance: Utterance, seed: int) -> Utterance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import TracebackType
 from typing import Annotated, Any, Self
@@ -14,17 +14,26 @@ from voicegen.bounds import Positive
 from voicegen.files import shipped
 from voicegen.quality.apart import Workers
 from voicegen.quality.checks import ChecksConfig, checks_on
+from voicegen.quality.finishing import FinishConfig, at_clip_time, finish
 from voicegen.quality.verdict import Verdict, judge, judge_by
 from voicegen.records import Scores, Speech
 from voicegen.settings import NOT_IDENTITY, Settings, identity_unless
 
 
 class QualityConfig(Settings):
-    """How takes are listened to: attempts at a row in one session, at the most; the checks, processes for slow ones."""
+    """How takes are listened to, and what becomes of good ones.
+
+    Attributes:
+        max_attempts: at a row in one session, at the most.
+        workers: processes for slow checks.
+        checks: what is measured of each take, and what it may be.
+        finish: how good takes are finished; None leaves them as they were made.
+    """
 
     max_attempts: Positive = Field(json_schema_extra=identity_unless(1))
     workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
     checks: ChecksConfig  # type: ignore[valid-type]
+    finish: FinishConfig | None = Field(json_schema_extra=identity_unless(None))
 
 
 def quality_settings(quality: str | QualityConfig) -> QualityConfig:
@@ -61,10 +70,11 @@ Quality = Annotated[str | QualityConfig, AfterValidator(quality_settings)]
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """What was heard of a take: the scores that checks gave it, by measurement, and the verdict."""
+    """What was heard of a take: the verdict, what was measured of it, by name, and a good take as it is finished."""
 
     verdict: Verdict
     scores: Scores = field(default_factory=dict)
+    finished: Speech | None = None
 
 
 class Listener:
@@ -72,6 +82,7 @@ class Listener:
 
     def __init__(self, settings: QualityConfig) -> None:
         on = checks_on(settings.checks)
+        self._finish = settings.finish
         self._checks = [check.make(its) for check, its in on if not check.apart]
         self._workers = Workers([(check, its) for check, its in on if check.apart], settings.workers)
         self._rules = [
@@ -90,7 +101,7 @@ class Listener:
         self._workers.close()
 
     def hear(self, takes: Sequence[Speech]) -> list[Hearing]:
-        """Measures and judges takes; returns one hearing a take, in their order."""
+        """Measures and judges takes, and finishes the good ones; returns one hearing a take, in their order."""
         verdicts = [judge(take) for take in takes]
         audible = [place for place, verdict in enumerate(verdicts) if verdict.status != "failed"]
         heard = [takes[place] for place in audible]
@@ -100,7 +111,20 @@ class Listener:
                 scores[place] |= found
         for place, found in zip(audible, self._workers.measure(heard), strict=True):
             scores[place] |= found
-        return [
+        hearings = [
             Hearing(verdict if verdict.status != "ok" else judge_by(found, self._rules), found)
             for verdict, found in zip(verdicts, scores, strict=True)
         ]
+        return hearings if self._finish is None else _finished(takes, hearings, self._finish)
+
+
+def _finished(takes: Sequence[Speech], hearings: Sequence[Hearing], settings: FinishConfig) -> list[Hearing]:
+    good = [take for take, hearing in zip(takes, hearings, strict=True) if hearing.verdict.status == "ok"]
+    finished = iter(finish(good, settings))
+    return [
+        _with_finished(hearing, *next(finished)) if hearing.verdict.status == "ok" else hearing for hearing in hearings
+    ]
+
+
+def _with_finished(hearing: Hearing, speech: Speech, done: Scores) -> Hearing:
+    return replace(hearing, scores={**at_clip_time(hearing.scores, done), **done}, finished=speech)

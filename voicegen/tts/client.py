@@ -25,7 +25,7 @@ from voicegen.errors import ConfigError, ModelError
 from voicegen.files import given_path
 from voicegen.protocols import SpeechModel
 from voicegen.quality.heard import Heard
-from voicegen.quality.listener import Hearing, Listener, Quality, quality_settings
+from voicegen.quality.listener import Hearing, Listener, Quality, QualityConfig, quality_settings
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.languages import family
@@ -56,7 +56,8 @@ class TTSConfig:
         foreign: `reject` or `romanize` words in a script that the language does not have.
         pronounce: a lexicon of your own, or the path of one, which is read at once: a .yaml file of `WORD: RESPELLING`,
             or a .csv file of `WORD,RESPELLING`.
-        quality: how takes are judged and how often one that is not good is made again: by name, or as settings.
+        quality: how takes are judged and how often one that is not good is made again: by name, or as settings. Only
+            `batch_synthesize` finishes good ones: what `synthesize` gives is what `stream` does.
 
     Raises:
         ConfigError: a value that cannot be.
@@ -177,7 +178,7 @@ class MarvisTTSClient:
         reason = yield from mapped(passed_on, stream_one(model, utterance))
         whole = np.concatenate(given) if given else np.zeros(0, np.float32)
         take = Speech(utterance, whole, model.sample_rate, reason)
-        _check(take, *self._listener(config).hear([take]))
+        _check(take, *self._listener(_unfinished(config)).hear([take]))
 
     def save_wav(
         self,
@@ -227,12 +228,12 @@ class MarvisTTSClient:
         return self.save_wav(self.synthesize(text, config, seed=seed), path, subtype=config.subtype)
 
     def _best_takes(self, utterances: list[Utterance], config: TTSConfig) -> Iterator[Heard | Failure]:
-        max_attempts = quality_settings(config.quality).max_attempts
-        return best_takes(self._configured(config), utterances, self._listener(config).hear, max_attempts)
+        """Takes as they were made: what is given whole is what is given in a stream."""
+        settings = _unfinished(config)
+        return best_takes(self._configured(config), utterances, self._listener(settings).hear, settings.max_attempts)
 
-    def _listener(self, config: TTSConfig) -> Listener:
+    def _listener(self, settings: QualityConfig) -> Listener:
         """The one of this quality, which learns from what it hears."""
-        settings = quality_settings(config.quality)
         key = settings.model_dump_json()
         if key not in self._listeners:
             self._listeners[key] = self._open.enter_context(Listener(settings))
@@ -244,6 +245,10 @@ class MarvisTTSClient:
         if spoken and family(config.language) != family(spoken):
             raise ModelError(f"the voice {self.model.info.id} speaks {spoken}, not {config.language}")
         return AdjustedSpeech.around(LongTextSpeech(self.model), config)
+
+
+def _unfinished(config: TTSConfig) -> QualityConfig:
+    return quality_settings(config.quality).model_copy(update={"finish": None})
 
 
 def batch_synthesize(
@@ -278,6 +283,7 @@ def batch_synthesize(
         OutputError: the folder cannot be written or the disk is full.
     """
     config = config or TTSConfig()
+    quality = quality_settings(config.quality)
     beginning = file_prefix(prefix)
     folder = given_path("output_dir", output_dir)
     listed = [
@@ -295,8 +301,8 @@ def batch_synthesize(
         wording=config.wording,
         voice=config.voice,
         seed=seed,
-        listener=client._listener(config),
-        max_attempts=quality_settings(config.quality).max_attempts,
+        listener=client._listener(quality),
+        max_attempts=quality.max_attempts,
     )
     results = sorted(records, key=lambda record: record.index)
     failures = [record for record in results if isinstance(record, Failure)]

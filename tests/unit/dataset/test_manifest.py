@@ -12,6 +12,7 @@ from voicegen.dataset.manifest_schema import input_names
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import InputError, OutputError
 from voicegen.quality.checks import MEASUREMENTS
+from voicegen.quality.finishing import DONE
 from voicegen.records import ManifestRow, TakeRecord
 from voicegen.store import Store
 
@@ -26,7 +27,7 @@ DESIGN_COLUMNS = [
     "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 ]  # fmt: skip
 
-QUALITY_COLUMNS = {"peak", "loudness", "wer", "asr_text", "mos", *(measurement.name for measurement in MEASUREMENTS)}
+QUALITY_COLUMNS = {"peak", "mos", *(measurement.name for measurement in (*MEASUREMENTS, *DONE))}
 
 
 @dataclass(frozen=True)

@@ -322,6 +322,7 @@ def test_only_checks_that_are_on_are_part_of_the_identity_and_runs_from_before_t
     off = composed("quality=off")
     assert not any(key.startswith("quality") for key in off.identity())
     off_by_hand = ["quality.max_attempts=1", *(f"quality.checks.{check.name}=null" for check in CHECKS)]
+    off_by_hand.append("quality.finish=null")
     assert composed(*off_by_hand).identity() == off.identity()
     on = composed("quality=basic").identity()
     assert on["quality.max_attempts"] == 3

@@ -75,12 +75,13 @@ class Server(ToneSpeech):
     def speak(self, utterances):
         for record in super().speak(utterances):
             good = record.utterance.seed == self.good
-            yield replace(record, samples=_babble(0.8) if good else self.samples)
+            yield replace(record, samples=_babble(0.75) if good else self.samples)
 
 
 def _babble(seconds):
-    """Something that is as loud as speech, in syllables."""
+    """Something that is as loud as speech, in syllables, and ends in silence."""
     noise = np.random.default_rng(0).standard_normal(round(seconds * RATE)) * 0.1
+    noise[-round(0.02 * RATE) :] = 0
     return (noise * np.abs(np.sin(np.arange(len(noise)) * 4 * np.pi / RATE))).astype(np.float32)
 
 
@@ -106,7 +107,7 @@ def test_a_bad_take_is_made_again_from_python_too_and_a_good_one_is_given(tmp_pa
     (record,) = batch_synthesize(["One two three."], tmp_path, model=model)
     assert isinstance(record, Clip)
     model.good = take_seed(7, 2)
-    assert len(MarvisTTSClient(model=model).synthesize("One two three.", seed=7)) == round(0.8 * RATE)
+    assert len(MarvisTTSClient(model=model).synthesize("One two three.", seed=7)) == round(0.75 * RATE)
     assert not recwarn.list
 
 
