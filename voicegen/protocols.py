@@ -50,6 +50,7 @@ class Traits:
         check_voices: refuses the first name that is no voice of the model with a `ModelError`.
         fits: whether the model has room for an utterance.
         stream: float32 mono pieces at `sample_rate` that join to the whole waveform.
+        draws: whether another seed gives another take; where not, no take is made again.
     """
 
     language: str | None = None
@@ -57,6 +58,7 @@ class Traits:
     check_voices: Callable[[Iterable[str]], None] | None = None
     fits: Callable[[Utterance], bool] | None = None
     stream: Callable[[Utterance], SpeechStream] | None = None
+    draws: bool = True
 
 
 @runtime_checkable

@@ -143,12 +143,13 @@ class _LocalRun:
             self._to_listen.put(made)
 
     def _listen(self) -> None:
+        max_attempts = self._job.config.quality.max_attempts if self._speech_model.traits.draws else 1
         while True:
             try:
                 group = self._to_listen.get_batch(LISTEN_GROUP)
             except Ended:
                 return
-            for record in listen(group, self._listener.hear, self._job.config.quality.max_attempts):
+            for record in listen(group, self._listener.hear, max_attempts):
                 self._watch.heard(record)
                 if isinstance(record, Outcome):
                     self._to_write.put(record)

@@ -28,6 +28,7 @@ def best_takes(
     Yields:
         One record an utterance, in completion order: a `Heard` has a best take. A failure is of one without any.
     """
+    max_attempts = max_attempts if model.traits.draws else 1
     in_hand: dict[int, tuple[Utterance, Heard]] = {}
     again: deque[tuple[Utterance, Heard]] = deque()
     fresh = iter(utterances)

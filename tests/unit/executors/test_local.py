@@ -263,6 +263,14 @@ def test_takes_that_are_not_good_come_round_again_whatever_is_in_flight(work, qu
     assert done.counts["made again"] == sum(map(len, model.seeds.values())) - 200
 
 
+def test_a_voice_that_is_the_same_for_every_seed_makes_no_take_again(work):
+    model = Fickle(cut_takes(40))
+    model.traits = Traits(draws=False)
+    done = work(questions(40), speech_model=model).run()
+    assert set(map(len, model.seeds.values())) == {1}
+    assert done.ledger.count("rejected") == 10
+
+
 def test_every_take_bad_in_a_queue_of_one_still_ends(work):
     done = work(questions(50), speech_model=Hum(dict.fromkeys(range(50), "runaway"))).run(queue_size=1)
     assert done.ledger.count("rejected") == 50

@@ -5,6 +5,7 @@ import pytest
 
 from voicegen import MarvisTTSClient, TTSConfig, batch_synthesize
 from voicegen.errors import ConfigError
+from voicegen.protocols import Traits
 from voicegen.quality.listener import Hearing, quality_settings
 from voicegen.quality.verdict import Verdict
 from voicegen.records import Clip, Failure, Utterance
@@ -50,6 +51,13 @@ def test_what_is_not_good_is_spoken_again_by_the_seeds_of_a_run_and_the_best_is_
         assert [take.seed for take in one.takes] == [
             take_seed(derived_seed(5, index), take.attempt) for take in one.takes
         ]
+
+
+def test_a_voice_that_is_the_same_for_every_seed_makes_no_take_again():
+    class Steady(ToneSpeech):
+        traits = Traits(draws=False)
+
+    assert [len(one.takes) for one in best_takes(Steady(RATE), utterances(2), good_at([9, 9]), 3)] == [1, 1]
 
 
 def test_a_failure_is_of_an_utterance_that_was_never_spoken():

@@ -71,7 +71,7 @@ class KokoroSpeech:
     @property
     def traits(self) -> Traits:
         """Speaks one language, faster or slower by itself, with voices that it knows, and knows its room."""
-        return Traits(self.language, self.at_speed, self.check_voices, self.fits)
+        return Traits(self.language, self.at_speed, self.check_voices, self.fits, draws=False)
 
     def at_speed(self, speed: float) -> KokoroSpeech:
         """The same voices, sharing the loaded model, `speed` times as fast as their own pace."""
