@@ -16,6 +16,7 @@ from voicegen.backend import Backends
 from voicegen.chat.backends import CHAT
 from voicegen.cores import usable_cores
 from voicegen.errors import ConfigError
+from voicegen.quality.checks.mos import INSTALL as _INSTALL_MOS
 from voicegen.quality.recognizers.files import INSTALL as _INSTALL_RECOGNITION
 from voicegen.quality.recognizers.files import RECOGNIZERS
 from voicegen.tts.backends import SPEECH
@@ -144,6 +145,8 @@ def _packages() -> Iterator[Finding]:
                 yield f"{group}={backend.kind}", lacks if backend.missing else "installed"
     listens = find_spec("faster_whisper") is not None
     yield "recognition", "installed" if listens else f"missing faster_whisper: {_INSTALL_RECOGNITION}"
+    guesses = find_spec("speechmos") is not None
+    yield "mos", "installed" if guesses else f"missing speechmos: {_INSTALL_MOS}"
     has_sound = find_spec("sounddevice") is not None
     yield "playback", "installed" if has_sound else f"missing sounddevice: {_INSTALL_PLAYBACK}"
 

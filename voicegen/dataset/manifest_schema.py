@@ -74,7 +74,6 @@ _MEASURED = tuple(
     )
     for measurement in (*MEASUREMENTS, *DONE)
 )
-_NOT_MEASURED_YET = (_column("mos", pa.float64(), "Predicted mean opinion score, 1 to 5; null where not measured."),)
 _PROVENANCE = (
     _column("chat_model", pa.string(), "Id of the chat model."),
     _column("chat_revision", pa.string(), "Revision of the chat model."),
@@ -91,7 +90,7 @@ _COST = (
 )
 
 SCORES: tuple[str, ...] = tuple(field.name for field in _MEASURED)
-_QUALITY = (_PEAK, *_MEASURED, *(field for field in _NOT_MEASURED_YET if field.name not in SCORES))
+_QUALITY = (_PEAK, *_MEASURED)
 MANIFEST_SCHEMA = pa.schema([*_IDENTITY, *_TEXT, *_AUDIO, *_OUTCOME, *_QUALITY, *_PROVENANCE, *_COST])
 
 

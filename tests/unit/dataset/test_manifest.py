@@ -27,7 +27,7 @@ DESIGN_COLUMNS = [
     "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 ]  # fmt: skip
 
-QUALITY_COLUMNS = {"peak", "mos", *(measurement.name for measurement in (*MEASUREMENTS, *DONE))}
+QUALITY_COLUMNS = {"peak", *(measurement.name for measurement in (*MEASUREMENTS, *DONE))}
 
 
 @dataclass(frozen=True)

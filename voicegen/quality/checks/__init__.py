@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import Field, create_model, model_validator
 
 from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
-from voicegen.quality.checks import duplicates, edges, level, loudness, pace, recognition, repeats, silence
+from voicegen.quality.checks import duplicates, edges, level, loudness, mos, pace, recognition, repeats, silence
 from voicegen.settings import Settings, identity_unless
 
 CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
@@ -19,6 +19,7 @@ CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
     duplicates.SPEC,
     edges.SPEC,
     recognition.SPEC,
+    mos.SPEC,
 )
 
 MEASUREMENTS: Final[tuple[Measurement, ...]] = tuple(
