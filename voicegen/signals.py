@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 _WAKE: Final = signal.SIGURG  # ignored where nobody handles it
@@ -90,8 +91,12 @@ class _Waker:
             signal.pthread_kill(self._main, _WAKE)
             self._awake.wait(_PAUSE)
 
-    def _woken(self, _signum: int, _frame: object) -> None:
+    def _woken(self, _signum: int, frame: FrameType | None) -> None:
         """Runs after the handlers of all signals that came before, or just before them."""
+        while frame is not None:
+            if frame.f_code is _Waker.take_dropped.__code__:
+                return  # what is raised there is dropped once more: the next waking raises it
+            frame = frame.f_back
         self._awake.set()
         dropped, self._dropped = self._dropped, None
         if dropped is KeyboardInterrupt:

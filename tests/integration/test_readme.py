@@ -9,7 +9,7 @@ import pytest
 from tests.product import ROOT, cold_voicegen, manifest_rows, voicegen, warm_voicegen
 
 README = (ROOT / "README.md").read_text("utf-8")
-FEWER = ("questions.limit=3", "chat.max_tokens=8")
+FEWER = ("chat.cut=keep", "questions.limit=3", "chat.max_tokens=8")
 
 
 def blocks(language):
