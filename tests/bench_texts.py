@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,37 @@ def two_halves(truthfulqa: Path | None, each: int, seed: int = 0) -> tuple[list[
     return halves
 
 
+def to_choose_and_report(
+    truthfulqa: Path | None, each: int, fits: Callable[[str], bool]
+) -> tuple[list[Text], list[Text]]:
+    """Texts for choosing and texts for reporting, about `each` of them: half are plain, a sixth each of another kind.
+
+    The former are of the pools that `two_halves` deals; the latter are TruthfulQA's wrong answers, which are nowhere
+    else, so that no change of a pool brings a text over.
+    """
+    draw = random.Random(0)
+    parts: tuple[list[Text], list[Text]] = ([], [])
+    for part, pools in zip(parts, (_pools(truthfulqa), _wrong(truthfulqa)), strict=True):
+        for kind in KINDS:
+            pool = [Text(kind, written) for written in pools[kind] if fits(written)]
+            draw.shuffle(pool)
+            part.extend(pool[: each // 2 if kind == "plain" else each // 6])
+        draw.shuffle(part)
+    return parts
+
+
+def _wrong(truthfulqa: Path | None) -> dict[Kind, list[str]]:
+    """Wrong answers, two of neighbouring rows together, and lists of three and more."""
+    pools: dict[Kind, dict[str, None]] = {kind: {} for kind in KINDS}
+    rows = [_answers(row["Incorrect Answers"]) for row in _rows(truthfulqa)]
+    for answers, others in pairwise(rows):
+        written = f"{answers[0].rstrip('.')}. {others[-1].rstrip('.')}."
+        pools[_kind(written)][written] = None
+        if 3 <= len(answers) <= 6:
+            pools["lists"]["\n".join(["What people say:", "", *(f"- {answer}" for answer in answers)])] = None
+    return {kind: list(pool) for kind, pool in pools.items()}
+
+
 def _pools(truthfulqa: Path | None) -> dict[Kind, list[str]]:
     pools: dict[Kind, dict[str, None]] = {kind: {} for kind in KINDS}
     for written in _sentences(truthfulqa):
@@ -73,9 +105,13 @@ def _sentences(truthfulqa: Path | None) -> Iterator[str]:
 def _lists(truthfulqa: Path | None) -> Iterator[str]:
     """Markdown lists of answers, of three and more; such as repeat words, as lists do."""
     for row in _rows(truthfulqa):
-        answers = list(dict.fromkeys(answer.strip() for answer in row["Correct Answers"].split(";") if answer.strip()))
+        answers = _answers(row["Correct Answers"])
         if 3 <= len(answers) <= 6:
             yield "\n".join([row["Question"], "", *(f"- {answer}" for answer in answers)])
+
+
+def _answers(column: str) -> list[str]:
+    return list(dict.fromkeys(answer.strip() for answer in column.split(";") if answer.strip()))
 
 
 def _rows(truthfulqa: Path | None) -> Iterable[dict[str, str]]:

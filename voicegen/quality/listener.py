@@ -78,13 +78,18 @@ class Hearing:
 
 
 class Listener:
-    """Listens to takes by the checks of a job's settings, several takes at a time."""
+    """Listens to takes by the checks of a job's settings, several takes at a time.
 
-    def __init__(self, settings: QualityConfig) -> None:
+    Args:
+        settings: the checks and the rules.
+        workers: where the checks run that are apart; processes of its own if None.
+    """
+
+    def __init__(self, settings: QualityConfig, workers: Workers | None = None) -> None:
         on = checks_on(settings.checks)
         self._finish = settings.finish
         self._checks = [check.make(its) for check, its in on if not check.apart]
-        self._workers = Workers([(check, its) for check, its in on if check.apart], settings.workers)
+        self._workers = workers or Workers([(check, its) for check, its in on if check.apart], settings.workers)
         self._rules = [
             (measurement, its.rules[measurement.name])
             for check, its in on
