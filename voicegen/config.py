@@ -25,7 +25,7 @@ from voicegen.settings import (
     identity_unless,
 )
 from voicegen.text.lexicon import read_lexicon
-from voicegen.text.wording import Cut, Foreign, Reading, Wording
+from voicegen.text.wording import Cut, Foreign, Reading, Rewrite, Wording
 from voicegen.tts.backends import SPEECH
 
 
@@ -63,6 +63,7 @@ class TextConfig(Settings):
     code: Reading = Field(json_schema_extra=identity_unless("read"))
     url: Reading = Field(json_schema_extra=identity_unless("read"))
     foreign: Foreign = Field(json_schema_extra=identity_unless("reject"))
+    rewrite: Rewrite | None = Field(json_schema_extra=identity_unless(None))
     pronounce: LocalPath | None = Field(json_schema_extra=NOT_IDENTITY)  # what is in the file is, instead
 
 
@@ -117,7 +118,9 @@ class JobConfig(Settings):
         settings = self.text
         lexicon = None if settings.pronounce is None else read_lexicon(settings.pronounce)
         cut: Cut = getattr(self.chat, "cut", "keep")
-        return Wording(self.tts.language, settings.code, settings.url, settings.foreign, cut, lexicon)
+        return Wording(
+            *(self.tts.language, settings.code, settings.url, settings.foreign, cut, settings.rewrite, lexicon)
+        )
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide what comes out, as a flat mapping of dotted keys to JSON values.

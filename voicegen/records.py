@@ -93,7 +93,11 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One row of the input. `answer` is a ready answer, where the input has them; `history` the turns before."""
+    """One row of the input. `answer` is a ready answer, where the input has them; `history` the turns before.
+
+    With `instructions` it is a task of ours about a row: they stand in the place of the model's system prompt, and it
+    is answered greedily and without tools.
+    """
 
     index: int
     id: str
@@ -104,6 +108,7 @@ class Question:
     turn: int | None = None
     history: tuple[Message, ...] = ()
     voice: str | None = None
+    instructions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ class Utterance:
 
     `part` counts the pieces of a text that was split, from 0; `attempt` the takes of the text, this one included.
     `left_out` is what of the text as written is not said; `answer_cut` whether the end of a cut answer is in it.
+    `rewritten`: the text is from the chat model's rewrite of its answer.
     """
 
     index: int
@@ -135,6 +141,7 @@ class Utterance:
     attempt: int = 1
     left_out: tuple[str, ...] = ()
     answer_cut: bool = False
+    rewritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +214,7 @@ class ManifestRow:
     answer_spoken: str | None = None
     left_out: Sequence[str] = ()
     answer_cut: bool = False
+    rewritten: bool = False
     reasoning: str | None = None
     voice: str | None = None
     clip: Clip | None = None

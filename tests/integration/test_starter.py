@@ -72,3 +72,15 @@ def test_a_conversation_is_answered_with_its_history(tmp_path):
     rows = manifest_rows(starter(tmp_path, "talk", "questions.conversation_column=talk", "tts=tone").output_dir)
     assert "Ada" in rows[1]["answer"]
     assert rows[1]["prompt_tokens"] > rows[0]["prompt_tokens"]
+
+
+def test_the_chat_model_is_asked_once_more_to_rewrite_its_answers_and_they_are_spoken_either_way(starter_run):
+    folder, plain = starter_run
+    rows = manifest_rows(starter(folder, "rewritten", "text.rewrite=chat").output_dir, timings=True)
+    before = manifest_rows(plain, timings=True)
+    assert [row["answer"] for row in rows] == [row["answer"] for row in before]
+    assert [
+        row["answer_spoken"] == other["answer_spoken"] or row["rewritten"]
+        for row, other in zip(rows, before, strict=True)
+    ] == [True] * 3
+    assert all(row["prompt_tokens"] > 2 * other["prompt_tokens"] for row, other in zip(rows, before, strict=True))

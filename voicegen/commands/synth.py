@@ -93,8 +93,14 @@ def _is_table(source: str) -> bool:
 
 
 def _check(config: JobConfig, source: str | None, line: CommandLine) -> None:
-    """Refuses a table that cannot be used."""
+    """Refuses a table that cannot be used, and a rewrite that nobody is there to make."""
+    _refuse_rewrite(config)
     _table(config, source, line)
+
+
+def _refuse_rewrite(config: JobConfig) -> None:
+    if config.text.rewrite is not None:
+        raise ConfigError("text.rewrite=chat is for `voicegen run`: no chat model is at work here; leave it out")
 
 
 def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
@@ -106,6 +112,7 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
     from voicegen.quality.listener import Listener
     from voicegen.tts.synth import file_prefix, speak_to_folder
 
+    _refuse_rewrite(config)
     prefix = file_prefix(line.values.get("--prefix", ""))
     texts = _at_least_one(_texts(config, source, line), _place(config, source, line))
     plan = Plan(config.seed, total_rows=0, voices=config.voice.speaking, assign=config.voice.assign)

@@ -17,8 +17,8 @@ from voicegen.records import ManifestRow
 
 DEFAULT_SPLIT = "train"
 FROM_ROW = (
-    "index", "reasoning", "answer_spoken", "left_out", "answer_cut", "voice", "status", "error", "finish_reason",
-    "attempts", "seed", "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
+    "index", "reasoning", "answer_spoken", "rewritten", "left_out", "answer_cut", "voice", "status", "error",
+    "finish_reason", "attempts", "seed", "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 )  # fmt: skip
 FROM_CLIP = {
     "audio_path": "path", "duration": "duration", "sampling_rate": "sampling_rate", "num_samples": "num_samples",

@@ -40,6 +40,9 @@ _TEXT = (
     _column("answer", pa.string(), "The answer as the chat model wrote it, or as the input gave it."),
     _column("reasoning", pa.string(), "What a reasoning model thought before the answer, where it is kept."),
     _column("answer_spoken", pa.string(), "The answer as it was given to the TTS model, without markup."),
+    _column(
+        "rewritten", pa.bool_(), "Whether the chat model rewrote the answer for speech; else rules made it speakable."
+    ),
     _column("answer_cut", pa.bool_(), "Whether the unfinished end of an answer cut at chat.max_tokens is not spoken."),
     _column(
         "left_out", _STRINGS, "Code, addresses, unread formulas, emoji and pictures of the answer that are not spoken."

@@ -56,6 +56,7 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
         VoicegenError: the settings, the input, a model or the output folder cannot be used.
         Interrupted: the user stopped it.
     """
+    _refuse_what_does_not_go_together(config)
     questions = _question_file(config)
     identity = _identity(config, questions.inspect().sha256)
     files = {"input.sha256": questions.path}
@@ -72,6 +73,7 @@ def check_job(config: JobConfig) -> None:
     Raises:
         VoicegenError: as `run_job`.
     """
+    _refuse_what_does_not_go_together(config)
     _identity(config, _question_file(config).inspect().sha256)
 
 
@@ -227,11 +229,27 @@ def _reason(row: ManifestRow) -> str | None:
     return min(rejected, key=lambda take: take.excess).reason
 
 
-def _question_file(config: JobConfig) -> QuestionFile:
-    """The whole input, `questions.limit` aside: the manifest keeps rows that a larger limit made."""
+def _refuse_what_does_not_go_together(config: JobConfig) -> None:
     settings = config.questions
     if settings.conversation_column is not None and config.chat.num_answers > 1:
         raise ConfigError("chat.num_answers must be 1 with questions.conversation_column: it has one history")
+    if config.text.rewrite is None:
+        return
+    if settings.answer_column is not None:
+        raise ConfigError(
+            "text.rewrite=chat needs the chat model, which questions.answer_column leaves out: "
+            "set text.rewrite=null, or leave the column out"
+        )
+    if config.wording.family != "en":
+        raise ConfigError(
+            f"text.rewrite=chat is for English: in {config.tts.language} a rewrite that changes a number cannot be "
+            "told from one that does not; set text.rewrite=null"
+        )
+
+
+def _question_file(config: JobConfig) -> QuestionFile:
+    """The whole input, `questions.limit` aside: the manifest keeps rows that a larger limit made."""
+    settings = config.questions
     return QuestionFile(
         path=settings.path if settings.path is not None else bundled_questions(),
         format=settings.format,

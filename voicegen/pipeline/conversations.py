@@ -78,6 +78,10 @@ class QuestionFeed:
             self._advance(question.conversation_id)
         return question
 
+    def ask(self, question: Question) -> None:
+        """Has one more question asked, before all others; it is no turn of a conversation."""
+        self._ready.appendleft(question)
+
     def _admit(self, row: Question | Failure) -> None:
         if row.conversation_id is not None:
             self._admit_turn(row, row.conversation_id)

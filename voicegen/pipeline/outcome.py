@@ -68,6 +68,7 @@ class Outcome:
             answer_spoken=(self.utterance.text or None) if self.utterance else None,
             left_out=self.utterance.left_out if self.utterance else (),
             answer_cut=bool(self.utterance and self.utterance.answer_cut),
+            rewritten=bool(self.utterance and self.utterance.rewritten),
             reasoning=answer.reasoning if answer and keep_reasoning else None,
             voice=self._voice(),
             clip=clip,

@@ -16,6 +16,7 @@ from voicegen.quality.listener import Hearing
 from voicegen.quality.verdict import Verdict
 from voicegen.records import Answer, Failure, Question, Speech, Utterance
 from voicegen.seeds import take_seed
+from voicegen.text.rewriting import INSTRUCTIONS, said_of_rewrite
 from voicegen.text.spoken import SpokenForm, checked_form, too_long
 from voicegen.text.whole import whole_sentences
 from voicegen.text.wording import Wording
@@ -59,14 +60,48 @@ def ask(
 ) -> Iterator[Script | Outcome]:
     """Has the feed's questions answered; yields what to speak, or how the row ended, in completion order.
 
+    Where `wording` has answers rewritten, what can be spoken goes to the model once more, beside others' questions.
+
     `attempt` says, by a row's index, which take of it is to be made next, from 1.
     """
+    being_rewritten: dict[int, Script] = {}
     for record in model.answer(feed.questions()):
         question = feed.finished(record)
-        if isinstance(record, Failure):
+        if (script := being_rewritten.pop(question.index, None)) is not None:
+            yield script if isinstance(record, Failure) else rewritten(script, record, wording)
+        elif isinstance(record, Failure):
             yield Outcome(question.index, question=question, failure=record)
         else:
-            yield to_script(record, wording, attempt(question.index))
+            made = to_script(record, wording, attempt(question.index))
+            if wording.rewrite is None or isinstance(made, Outcome):
+                yield made
+            else:
+                being_rewritten[question.index] = made
+                feed.ask(_to_rewrite(made))
+
+
+def rewritten(script: Script, rewrite: Answer, wording: Wording) -> Script:
+    """The script with the chat model's rewrite of its answer, where that may be spoken, and what both cost."""
+    answer, utterance = script.answer, script.utterance
+    cost = replace(
+        answer,
+        prompt_tokens=answer.prompt_tokens + rewrite.prompt_tokens,
+        completion_tokens=answer.completion_tokens + rewrite.completion_tokens,
+        seconds=answer.seconds + rewrite.seconds,
+    )
+    said = None
+    if rewrite.finish_reason == "stop":
+        said = said_of_rewrite(rewrite.text, answer.text, utterance.left_out, utterance.text, wording)
+    if said is None:
+        return replace(script, answer=cost)
+    return replace(script, answer=cost, utterance=replace(utterance, text=said, rewritten=True))
+
+
+def _to_rewrite(script: Script) -> Question:
+    """The answer, as far as it is spoken, as a question of its own."""
+    answer, question = script.answer, script.answer.question
+    text = whole_sentences(answer.text) if script.utterance.answer_cut else answer.text
+    return Question(question.index, question.id, text, question.seed, instructions=INSTRUCTIONS)
 
 
 def to_script(answer: Answer, wording: Wording, attempt: int = 1) -> Script | Outcome:

@@ -2,6 +2,8 @@
 
 The digits but for zeros are heard in any reading of a number, money, a date or a time: of 1,250 there is "one thousand
 two hundred fifty" and "twelve fifty". Of a whole number the words must also have its value, or its figures in a row.
+
+Of two texts in words, `numbers_said` tells whether their numbers are the same, in the same order.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
@@ -33,6 +36,12 @@ _FRACTION: Final = re.compile(r"[\d,]*\.\d*[1-9]\d*")
 _WHOLE: Final = re.compile(r"\d{3,}|\d{1,3}(?:[, '_\xa0\u202f]\d{3})+")
 _PARTED: Final = re.compile(r"[./–−-]")
 _LONGEST_NUMBER: Final = 24  # words, where several stand together
+_SPOKEN: Final = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*|[^\s\w-]")
+_BESIDE_A_NUMBER: Final = {
+    "minus": "minus", "negative": "minus", "point": "point", "percent": "percent", "half": "half", "halves": "half",
+    "quarter": "quarter", "quarters": "quarter", "dozen": "dozen", "dozens": "dozen", "squared": "squared",
+    "cubed": "cubed", "twice": "twice", "double": "twice", "triple": "triple",
+}  # fmt: skip
 
 
 def _figures() -> dict[str, int]:
@@ -65,6 +74,63 @@ OF_A_NUMBER: Final = frozenset({*_DIGITS, *_SAID_OF_NUMBERS})
 
 ALSO_WORDS: Final = frozenset({*_MONTHS, "square", "cubic", "second", "seconds"})
 """Those of them that also say something else."""
+
+
+def numbers_said(text: str) -> tuple[str, ...]:
+    """The values of the numbers that `text` says in English words, in order, with signs and parts; then its months.
+
+    A number ends where no word can go on with it: "twenty twenty-four" says 20 and 24. Months are apart, as "the fourth
+    of March" is "March fourth".
+    """
+    numbers: list[str] = []
+    months: list[str] = []
+    number: _Number | None = None
+    for word in [*_SPOKEN.findall(text.casefold()), "."]:
+        longer = None if number is None else number.with_word(word)
+        if number is not None and longer is None:
+            numbers.append(str(number.value))
+        number = longer or _Number().with_word(word)
+        if word in _BESIDE_A_NUMBER:
+            numbers.append(_BESIDE_A_NUMBER[word])
+        elif word in _MONTHS:
+            months.append(word)
+    return (*numbers, *months)
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number that is being said.
+
+    Attributes:
+        whole: its thousands, millions and so on, as far as they are said.
+        part: what is said of the next of them, below a thousand; None: nothing yet.
+        below: the next figure is less than that, if one can follow.
+        scale: the power of ten that the next one is less than.
+    """
+
+    whole: int = 0
+    part: int | None = None
+    below: int = 100
+    scale: int = 99
+
+    @property
+    def value(self) -> int:
+        return self.whole + (self.part or 0)
+
+    def with_word(self, word: str) -> _Number | None:
+        """The number with a word more; None where it cannot be of it."""
+        begins = self.part is None and self.scale == 99
+        scale = _SCALES.get(word.removesuffix("s").removesuffix("th"), 0)
+        figure = _FIGURES.get(word, int(word) if word.isdecimal() else None)
+        if word == "and":
+            return self if self.below == 100 and not begins else None
+        if scale == 2 and (begins or 0 < (self.part or 0) < 100):
+            return _Number(self.whole, 100 * (self.part or 1), 100, self.scale)
+        if 2 < scale < self.scale and (begins or self.part):
+            return _Number(self.whole + (self.part or 1) * 10**scale, None, 100, scale)
+        if figure is not None and (begins or 0 < figure < self.below):
+            return _Number(self.whole, (self.part or 0) + figure, 10 if 20 <= figure < 100 else 0, self.scale)
+        return None
 
 
 def unheard(numbers: Sequence[str], rest: Sequence[str], said: Sequence[str]) -> list[str]:

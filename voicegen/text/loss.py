@@ -122,6 +122,11 @@ def lost(written: str, spoken: str, left_out: Iterable[str] = (), *, english: bo
     return tuple(islice(_walk(read, said, english), _MOST))
 
 
+def has_formula(written: str) -> bool:
+    """Whether there is a formula in LaTeX in a text, which `lost` does not look into."""
+    return _FORMULA.search(written) is not None
+
+
 def _key(word: str) -> str:
     key = word.casefold().replace("’", "'").replace(".", "")
     return key[:-2] if key.endswith("'s") and key[:-2] in OF_A_NUMBER else key

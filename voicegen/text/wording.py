@@ -13,6 +13,7 @@ from voicegen.text.other_languages import knows_numbers
 Reading = Literal["read", "skip"]
 Foreign = Literal["reject", "romanize"]
 Cut = Literal["sentence", "keep", "reject"]
+Rewrite = Literal["chat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Wording:
         url: the same of addresses.
         cut: what is said of an answer that ran into the most tokens it may have: its whole sentences, all, or nothing.
         foreign: whether words in a script that the language does not have are refused, or written in Latin letters.
+        rewrite: who writes an answer anew for speech before it is put in words; None: nobody.
         pronounce: what the user has respelled when all is in words.
         respelled: what is respelled then; of English also names of the field, where the user has them not.
     """
@@ -34,6 +36,7 @@ class Wording:
     url: Reading = "read"
     foreign: Foreign = "reject"
     cut: Cut = "sentence"
+    rewrite: Rewrite | None = None
     pronounce: Lexicon | None = None
     respelled: Lexicon | None = field(init=False, repr=False, compare=False)
 

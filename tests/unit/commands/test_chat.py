@@ -212,6 +212,11 @@ def test_a_chat_without_its_settings_is_refused(chat):
         chat("~voicechat", "--single", "Hi.")
 
 
+def test_a_chat_rewrites_nothing_and_says_so(chat):
+    with pytest.raises(ConfigError, match=r"text\.rewrite=chat is for `voicegen run`"):
+        chat("text.rewrite=chat", "--single", "Hi.")
+
+
 def test_flags_and_settings_stand_in_any_order(chat, tmp_path):
     code, out, _ = chat("seed=1", "--single", "Hi.", "name=größe", "--stream", "tts.speed=1.5")
     assert (code, out) == (0, "Hi.\n")

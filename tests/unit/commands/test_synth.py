@@ -124,6 +124,11 @@ def test_a_folder_with_files_is_kept_or_moved_aside(capsys):
     assert len(list(Path("outputs").glob("synth.old-*"))) == 1
 
 
+def test_no_chat_model_is_there_to_rewrite_a_text():
+    with pytest.raises(ConfigError, match=r"text\.rewrite=chat is for `voicegen run`"):
+        speak("--text", "Two.", "text.rewrite=chat")
+
+
 def test_input_that_cannot_be_used_is_one_clear_error(capsys):
     with pytest.raises(InputError, match=r"missing\.txt: there is no such file"):
         speak("missing.txt")

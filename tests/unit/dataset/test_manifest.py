@@ -20,7 +20,7 @@ PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc")
 
 DESIGN_COLUMNS = [
     "id", "index", "split", "conversation_id", "turn",
-    "question", "answer", "answer_spoken", "answer_cut", "left_out",
+    "question", "answer", "answer_spoken", "rewritten", "answer_cut", "left_out",
     "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "voice", "language",
     "status", "error", "finish_reason", "attempts", "takes",
     "chat_model", "chat_revision", "tts_model", "tts_revision", "seed", "config_hash",
@@ -64,7 +64,7 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
         "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1, "takes": [],
         **dict.fromkeys(QUALITY_COLUMNS), "peak": -3.0, "clipped": 0.1,
         "chat_model": "chat/model", "chat_revision": "r1", "tts_model": "tts/model", "tts_revision": None,
-        "answer_cut": False, "seed": 100, "config_hash": "abc",
+        "rewritten": False, "answer_cut": False, "seed": 100, "config_hash": "abc",
         "prompt_tokens": 20, "completion_tokens": 30, "chat_seconds": 0.5, "tts_seconds": 0.25,
         "category": "people",
     }  # fmt: skip

@@ -343,6 +343,7 @@ def test_stop_strings_are_a_list_and_part_of_the_identity():
 
 def test_what_is_skipped_is_part_of_the_identity_and_runs_from_before_it_go_on():
     assert composed("text.url=skip").identity() == {**composed().identity(), "text.url": "skip"}
+    assert composed("text.rewrite=chat").identity() == {**composed().identity(), "text.rewrite": "chat"}
     assert not any(key.startswith("text.") for key in composed().identity())
     with pytest.raises(ConfigError, match=r"text\.code='no': it must be 'read' or 'skip'"):
         composed("text.code=no")

@@ -10,7 +10,7 @@ import voicegen
 from tests.product import manifest_rows, questions_csv
 from tests.question_files import jsonl_file
 from voicegen.chat.echo import EchoAnswerModel
-from voicegen.errors import InputError, ModelError, OutputError
+from voicegen.errors import ConfigError, InputError, ModelError, OutputError
 from voicegen.job.summary import print_summary
 from voicegen.pipeline.ledger import Ledger
 from voicegen.records import Failure
@@ -328,3 +328,35 @@ def test_a_lexicon_respells_words_and_its_content_is_part_of_the_run(tmp_path, m
         voicegen.run(*words, "text.pronounce=moved.yaml")
     with pytest.raises(InputError, match=r"gone\.yaml: the lexicon cannot be read"):
         voicegen.run(*words, "text.pronounce=gone.yaml")
+
+
+def test_the_chat_model_rewrites_answers_where_nothing_is_lost_and_a_row_made_again_says_the_same(
+    run, tmp_path, monkeypatch
+):
+    replies = {f"Question {index}?": f"It weighs {index} kg." for index in range(10)}
+    replies |= {f"It weighs {index} kg.": f"It weighs {max(index, 3)} whole kilograms." for index in range(10)}
+    monkeypatch.setattr("voicegen.build.answer_model", lambda config: EchoAnswerModel(replies))
+    with (tmp_path / "q.csv").open("w") as file:
+        file.writelines(f"{line}\n" for line in ("question", *(f"Question {index}?" for index in range(10))))
+    first = [derived_seed(0, index) for index in range(10)]
+    summary, rows = run(Reluctant(cut=first[4:5]), "text.rewrite=chat")
+    assert (summary.ok, summary.rejected) == (9, 1)
+    assert [row["rewritten"] for row in rows] == [False] * 3 + [True] * 7
+    assert [row["answer_spoken"] for row in rows[2:5]] == [
+        "It weighs two kilograms.", "It weighs three whole kilograms.", "It weighs four whole kilograms.",
+    ]  # fmt: skip
+    assert rows[4]["answer"] == "It weighs 4 kg."
+    again, after = run(Reluctant(), "text.rewrite=chat", "retry_failed=true")
+    assert again.ok == 10
+    assert [(row["answer_spoken"], row["rewritten"]) for row in after] == [
+        (row["answer_spoken"], row["rewritten"]) for row in rows
+    ]
+    with pytest.raises(OutputError, match=r"text\.rewrite"):
+        run(Reluctant())
+
+
+def test_a_rewrite_that_nobody_can_make_or_check_is_refused_in_one_line(run):
+    with pytest.raises(ConfigError, match=r"text\.rewrite=chat needs the chat model, which questions\.answer_column"):
+        run(Reluctant(), "text.rewrite=chat", "questions.answer_column=question")
+    with pytest.raises(ConfigError, match=r"text\.rewrite=chat is for English: in de "):
+        run(Reluctant(), "text.rewrite=chat", "tts.language=de")

@@ -66,6 +66,8 @@ class OpenTurn:
     @classmethod
     def begun(cls, question: Question, system: Sequence[Message], has_tools: bool) -> OpenTurn:
         """The turn of a row, under what stands above every question and after what was said before."""
+        if question.instructions is not None:
+            system, has_tools = [Message(Role.SYSTEM, question.instructions)], False
         messages = (*system, *question.history, Message(Role.USER, question.text))
         return cls(messages, TOOL_ROUNDS if has_tools else 0)
 

@@ -38,7 +38,7 @@ class Row:
     @property
     def stream(self) -> RowStream:
         """Its random numbers: each reply of a turn has some of its own."""
-        return RowStream(self.question.seed, self.turn.replies)
+        return RowStream(self.question.seed, self.turn.replies, greedy=self.question.instructions is not None)
 
     @property
     def longest(self) -> int:

@@ -38,11 +38,12 @@ LEAST_UNIFORM = 2.0**-24
 class RowStream:
     """The random numbers of one row, which depend on its seed, the round and the position alone.
 
-    A row that goes on after tool calls or a forced answer begins another round.
+    A row that goes on after tool calls or a forced answer begins another round. A greedy row uses none of them.
     """
 
     seed: int
     part: int = 0
+    greedy: bool = False
 
     def key(self, position: int) -> int:
         """64 bits for the token at `position` of the row's context (SplitMix64, Steele et al. 2014)."""
@@ -86,7 +87,9 @@ class BatchSampler:
         if self._options.temperature <= 0:
             return mx.argmax(logits, axis=-1)
         keys = [row.key(position) for row, position in zip(rows, positions, strict=True)]
-        return drawn(candidate_weights(logits, self._options), keys)
+        tokens = drawn(candidate_weights(logits, self._options), keys)
+        greedy = [row.greedy for row in rows]
+        return mx.where(mx.array(greedy), mx.argmax(logits, axis=-1), tokens) if any(greedy) else tokens
 
 
 def drawn(weights: mx.array, keys: Sequence[int]) -> mx.array:

@@ -83,7 +83,7 @@ class Turns:
     def _asked(self, row: Row) -> Row | Failure:
         """The row with the prompt for its next reply, whose budget is cut to what the context leaves."""
         try:
-            prompt = tuple(self._render(row.turn.messages))
+            prompt = tuple(self._render(row.turn.messages, has_tools=row.turn.rounds > 0))
         except VoicegenError as error:
             return Failure(row.question.index, "chat", str(error))
         budget = min(self.options.max_tokens, self.context_length - len(prompt))
@@ -92,8 +92,8 @@ class Turns:
         why = f"the prompt has {len(prompt)} tokens, but the model's context holds {self.context_length}: shorten it"
         return Failure(row.question.index, "chat", why)
 
-    def _render(self, messages: Sequence[Message]) -> list[int]:
-        return self.template.render(messages, self.tools.schemas, self.options.reasoning_effort)
+    def _render(self, messages: Sequence[Message], has_tools: bool = True) -> list[int]:
+        return self.template.render(messages, self.tools.schemas if has_tools else (), self.options.reasoning_effort)
 
 
 def _going_on(row: Row, running: RunningRow, forced: Forcing, held: HeldCache) -> Row:

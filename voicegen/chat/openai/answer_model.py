@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -73,6 +73,8 @@ class OpenAIAnswerModel:
         started = time.perf_counter()
         turn = OpenTurn.begun(question, self._system, len(self._tools) > 0)
         options = replace(self._options, seed=question.seed)
+        if question.instructions is not None:
+            options = replace(options, temperature=0.0)
         try:
             while turn.next not in (Next.DONE, Next.FAIL):
                 turn = await self._stepped(turn, requests, options)
@@ -86,15 +88,15 @@ class OpenAIAnswerModel:
             return turn.told(await asyncio.to_thread(self._tools.call_all, turn.calls))
         if turn.forced:
             options = replace(options, max_tokens=options.max_tokens + self._reasoning_budget)
-        completion = await self._asked(requests, turn.messages, options)
+        completion = await self._asked(requests, turn, options)
         after = turn.after(completion, may_force=self._reasoning_budget > 0)
         if after.next is Next.FAIL and completion.in_doubt:
             raise RequestRefused(IN_DOUBT)
         return after
 
-    async def _asked(self, requests: _Requests, messages: Sequence[Message], options: GenerationOptions) -> Completion:
+    async def _asked(self, requests: _Requests, turn: OpenTurn, options: GenerationOptions) -> Completion:
         """One reply, judged alone; but where it was cut and may be reasoning, a short question decides."""
-        body = self._server.request_body(messages, options, self._tools.schemas)
+        body = self._server.request_body(turn.messages, options, self._tools.schemas if turn.rounds else ())
         completion = await self._reply(requests, body)
         if completion.in_doubt:
             completion = completion.settled(await self._beginning(requests))

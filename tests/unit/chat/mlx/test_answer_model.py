@@ -136,6 +136,20 @@ def test_history_comes_before_the_question(tiny, monkeypatch):
     assert text.index("Be brief.") < text.index("First?") < text.index("Yes.") < text.index("Question number")
 
 
+def test_a_task_of_ours_is_greedy_under_its_own_instructions_beside_rows_that_draw(tiny, monkeypatch):
+    asked = questions(6)
+    ours = [dataclasses.replace(question, instructions="Say it again.") for question in asked]
+    alone = texts(model(tiny, system_prompt="Say it again.", options=GenerationOptions(max_tokens=12)), asked)
+    drawn = texts(model(tiny, options=SAMPLED), asked)
+    added = added_rows(monkeypatch)
+    mixed = [ours[i] if i % 2 else asked[i] for i in range(6)]
+    assert texts(model(tiny, options=SAMPLED), mixed) == {i: (alone if i % 2 else drawn)[i] for i in range(6)}
+    rows = [row for prompts, cached in added for row in zip(prompts, cached, strict=True)]
+    prompts = [tiny.tokenizer.decode([*start, *rest]) for rest, start in rows]
+    assert sum("Say it again." in prompt for prompt in prompts) == 3
+    assert all(("Say it again." in prompt) != ("Be brief." in prompt) for prompt in prompts)
+
+
 def test_a_prompt_beyond_the_context_fails_alone():
     asked = questions(3)
     asked[1] = dataclasses.replace(asked[1], text="long " * 200)

@@ -166,3 +166,14 @@ def test_the_penalty_is_mlx_lms():
     theirs = [make_repetition_penalty(1.3)(mx.array(row), logits[i : i + 1] * 1.0) for i, row in enumerate(history)]
     np.testing.assert_allclose(np.array(ours), np.array(mx.concatenate(theirs)), rtol=1e-6)
     assert recent_tokens(history).shape == (2, PENALTY_WINDOW)
+
+
+def test_a_greedy_row_takes_the_likeliest_token_beside_rows_that_draw():
+    logits = mx.random.normal((3, 500), key=mx.random.key(3))
+    sampler = BatchSampler(GenerationOptions(temperature=1.5))
+    best = mx.argmax(logits, axis=-1).tolist()
+    drawn_alone = sampler.choose(logits[:1], None, [RowStream(7)], [4]).tolist()
+    for position in range(20):
+        tokens = sampler.choose(logits, None, [RowStream(7), RowStream(7, greedy=True), RowStream(9)], [4, position, 5])
+        assert tokens.tolist()[:2] == [*drawn_alone, best[1]]
+    assert drawn_alone != best[:1]

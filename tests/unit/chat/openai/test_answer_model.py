@@ -50,6 +50,19 @@ def test_the_request_says_what_was_asked_for() -> None:
     }
 
 
+def test_a_task_of_ours_has_its_own_instructions_is_greedy_and_offers_no_tools() -> None:
+    registry = ToolRegistry()
+    registry.register("add", "Adds.", lambda a, b: a + b)
+    options = GenerationOptions(temperature=0.5)
+    with serving(echoes) as script:
+        model = OpenAIAnswerModel(to(script), options, system_prompt="Be brief.", tools=registry)
+        list(model.answer([Question(0, "a", "now", seed=5, instructions="Say it."), Question(1, "b", "then")]))
+    ours, other = sorted((request.body for request in script.requests), key=lambda body: "tools" in body)
+    assert ours["messages"] == [{"role": "system", "content": "Say it."}, {"role": "user", "content": "now"}]
+    assert (ours["temperature"], ours["seed"], "tools" in ours) == (0.0, 5, False)
+    assert (other["temperature"], other["messages"][0]["content"], "tools" in other) == (0.5, "Be brief.", True)
+
+
 def test_the_key_comes_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "s3cret")
     with serving(echoes) as script:
