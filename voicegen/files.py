@@ -180,12 +180,17 @@ def move_aside(folder: Path) -> Path:
     Raises:
         OutputError: it cannot be renamed.
     """
-    aside = f"{folder.name}.old-{datetime.now():%Y%m%d-%H%M%S}"
-    names = chain([aside], (f"{aside}-{number}" for number in count(2)))
-    target = next(path for name in names if not (path := folder.with_name(name)).exists())
+    target = unused(folder.with_name(f"{folder.name}.old"))
     with telling(folder):
         folder.rename(target)
     return target
+
+
+def unused(path: Path) -> Path:
+    """`NAME-TIME` for a path of that NAME, or what is like it and not there."""
+    timed = f"{path.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    names = chain([timed], (f"{timed}-{number}" for number in count(2)))
+    return next(free for name in names if not (free := path.with_name(name)).exists())
 
 
 @contextmanager

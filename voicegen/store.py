@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from filelock import FileLock, Timeout
 
@@ -25,6 +26,7 @@ from voicegen.files import (
     sync_folder,
     telling,
     telling_of_reading,
+    unused,
     write_all,
     write_group_atomic,
 )
@@ -110,8 +112,14 @@ class Store:
             return (self.root / name).stat().st_mtime_ns
         return 0
 
+    def size(self, name: str) -> int | None:
+        """A file's size in bytes; None where there is none."""
+        with telling_of_reading(self.root / name), suppress(FileNotFoundError, NotADirectoryError):
+            return (self.root / name).stat().st_size
+        return None
+
     @contextmanager
-    def reading(self, name: str) -> Iterator[BinaryIO]:
+    def reading(self, name: str) -> Iterator[BufferedReader]:
         """A file to read from."""
         with telling_of_reading(self.root / name), (self.root / name).open("rb") as file:
             yield file
@@ -123,6 +131,61 @@ class Store:
             OutputError: another process has it.
         """
         return Hold(self)
+
+    @contextmanager
+    def kept_still(self) -> Iterator[None]:
+        """Keeps other processes from taking the store while the block reads, and leaves it as it is.
+
+        Where this process may not write, it cannot keep them out, and reads all the same.
+
+        Raises:
+            OutputError: another process has it.
+        """
+        path = self.root / _LOCK
+        new = not path.exists()
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise OutputError(f"{self.root} is in use by another voicegen process: wait for it, or stop it") from None
+        except (OSError, NotImplementedError):
+            new = False
+        try:
+            yield
+        finally:
+            if new:
+                with suppress(OSError):
+                    path.unlink()
+            lock.release()
+
+
+class Aside:
+    """Where files of a store are put that are in its way, in a folder of it, made for the first of them.
+
+    Attributes:
+        folder: its name in the store; None before that.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._root = store.root
+        self.folder: str | None = None
+
+    def put(self, name: str) -> None:
+        """Moves a file there, under the name that it had, durably; one that is not there is no error.
+
+        Raises:
+            OutputError: it cannot be moved.
+        """
+        source = self._root / name
+        with telling(source), suppress(FileNotFoundError):
+            source.lstat()
+            folder = unused(self._root / "aside") if self.folder is None else self._root / self.folder
+            self.folder = folder.name
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)
+            for changed in (target.parent, folder, self._root, source.parent):
+                sync_folder(changed)
 
 
 class Journal:

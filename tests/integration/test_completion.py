@@ -38,8 +38,9 @@ def completions(*lines, cwd):
 
 def test_the_shell_completes_commands_groups_options_and_keys(tmp_path):
     lines = ("voicegen do", "voicegen run pre", "voicegen run preset=", "voicegen run preset=starter chat.max")
-    command, group, options, key = completions(*lines, cwd=tmp_path)
+    command, group, options, key, run = completions(*lines, "voicegen verify ou", cwd=tmp_path)
     assert command == ["doctor"]
     assert group == ["preset="]
     assert options == ["preset=fake", "preset=marvis", "preset=starter"]
     assert "chat.max_tokens=" in key
+    assert run == []  # of a command that takes no settings: the shell offers files

@@ -34,6 +34,7 @@ def words_of(command):
 OURS = [command for command in commands() if words_of(command)]
 NOT_HERE = [command for command in OURS if "marvis" in command or "tts=openai" in command]  # the hub, a server
 RUNS = [command for command in OURS if words_of(command)[0] == "run" and command not in NOT_HERE]
+VERIFIED = [command for command in OURS if words_of(command)[0] == "verify"]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,14 @@ def test_every_run_of_the_readme_runs(command, folder):
         done = voicegen(*words, *rows, "preset=fake", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert " ok, 0 rejected, 0 failed, of" in done.stdout
+
+
+@pytest.mark.parametrize("command", VERIFIED)
+def test_every_verification_of_the_readme_finds_a_run_of_its_whole(command, folder):
+    verb, run, *flags = words_of(command)
+    voicegen("run", "preset=fake", f"output_dir={run}", "questions.path=data/questions.csv", cwd=folder)
+    done = voicegen(verb, run, *(word for word in flags if word == "--fix"), cwd=folder)  # what hums says no text
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 @pytest.mark.parametrize("command", NOT_HERE)

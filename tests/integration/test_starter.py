@@ -7,6 +7,8 @@ import soundfile
 
 from tests.product import manifest_rows, wav_hashes
 from voicegen import run
+from voicegen.faults import FaultKind
+from voicegen.job.verifying import verify_run
 
 QUESTIONS = """question
 What is the capital of France?
@@ -84,3 +86,17 @@ def test_the_chat_model_is_asked_once_more_to_rewrite_its_answers_and_they_are_s
         for row, other in zip(rows, before, strict=True)
     ] == [True] * 3
     assert all(row["prompt_tokens"] > 2 * other["prompt_tokens"] for row, other in zip(rows, before, strict=True))
+
+
+def test_a_wav_whose_bytes_changed_and_whose_size_did_not_is_found_and_made_again_the_same(starter_run):
+    folder, run_folder = starter_run
+    whole, path = (manifest_rows(run_folder), wav_hashes(run_folder)), run_folder / "audio" / "000001.wav"
+    assert verify_run(run_folder, listen=True).counts == {}
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    (fault,) = verify_run(run_folder, fix=True).examples[FaultKind.CHANGED]
+    assert (fault.index, fault.what) == (1, "its bytes have another SHA-256")
+    assert starter(folder, "default").session_rows == 1
+    assert verify_run(run_folder, listen=True).counts == {}
+    assert (manifest_rows(run_folder), wav_hashes(run_folder)) == whole

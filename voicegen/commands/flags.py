@@ -48,6 +48,7 @@ def read_words(
     *,
     values: Sequence[str] = (),
     switches: Sequence[str] = (),
+    optional: Sequence[str] = (),
     is_word: Callable[[str], bool] = lambda _word: False,
 ) -> CommandLine:
     """Sorts a command line.
@@ -56,6 +57,7 @@ def read_words(
         argv: what follows the command's name.
         values: the command's own flags that take a value.
         switches: its flags that take none.
+        optional: its flags that may take one, "" where they do not.
         is_word: tells a word with `=` that is no override.
 
     Raises:
@@ -67,6 +69,8 @@ def read_words(
         parser.add_argument(name, dest=name)
     for name in switches:
         parser.add_argument(name, dest=name, action="store_true")
+    for name in optional:
+        parser.add_argument(name, dest=name, nargs="?", const="")
     known = [name for action in parser._actions for name in action.option_strings]
     parser.add_argument("words", nargs="*")
     found, unknown = parser.parse_known_intermixed_args(list(argv))
@@ -75,7 +79,7 @@ def read_words(
     given = vars(found)
     overrides = tuple(word for word in found.words if _is_override(word) and not is_word(word))
     return CommandLine(
-        values={name: given[name] for name in values if given[name] is not None},
+        values={name: given[name] for name in (*values, *optional) if given[name] is not None},
         switches=frozenset(name for name in switches if given[name]),
         words=tuple(word for word in found.words if word not in overrides),
         config=ConfigWords(

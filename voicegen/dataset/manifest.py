@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -58,7 +58,7 @@ class FinishedRows(Protocol):
     def end(self) -> int:
         """One past the last finished row."""
 
-    def get(self, indexes: range) -> Mapping[int, ManifestRow]:
+    def get(self, indexes: Iterable[int]) -> Mapping[int, ManifestRow]:
         """The finished rows among `indexes`."""
 
 

@@ -90,8 +90,7 @@ def join(
     if len(rows) < inputs.num_rows or answers > 1:
         inputs = inputs.take(pa.array([question for question, _ in places], pa.int64()))
     columns: dict[str, Any] = {
-        **_attributes(rows, FROM_ROW, FROM_ROW),
-        **_attributes([row.clip for row in rows], list(FROM_CLIP), list(FROM_CLIP.values())),
+        **recorded(rows),
         **{name: inputs.column(name) for name in ("id", "conversation_id", "turn", "question")},
         **{name: [row.scores.get(name) for row in rows] for name in SCORES},
         "takes": _takes(rows),
@@ -106,12 +105,20 @@ def join(
     return pa.RecordBatch.from_arrays([*ours, *inputs.columns[len(INPUT_FIELDS) :]], schema=schema)
 
 
+def recorded(rows: Sequence[ManifestRow]) -> dict[str, Sequence[Any]]:
+    """The columns that hold what the ledger does, as they are there."""
+    return {
+        **_attributes(rows, FROM_ROW, FROM_ROW),
+        **_attributes([row.clip for row in rows], list(FROM_CLIP), list(FROM_CLIP.values())),
+    }
+
+
 def _attributes(records: Sequence[Any], columns: Sequence[str], names: Sequence[str]) -> dict[str, Sequence[Any]]:
     """A column for each attribute in `names` of the records; null where there is no record."""
     values = attrgetter(*names)
     nothing = (None,) * len(names)
     cells = [nothing if record is None else values(record) for record in records]
-    return dict(zip(columns, zip(*cells, strict=True), strict=True))
+    return dict(zip(columns, zip(*cells, strict=True) if cells else ((),) * len(columns), strict=True))
 
 
 def _answers(rows: Sequence[ManifestRow], given: pa.Array) -> list[str | None]:

@@ -180,7 +180,12 @@ class Ledger:
                     offset = place & ((1 << _OFFSET_BITS) - 1)
                     if file.tell() != offset:
                         file.seek(offset)
-                    row = _from_line(file.readline())
+                    try:
+                        row = _from_line(file.readline())
+                    except (ValueError, TypeError):
+                        raise OutputError(
+                            f"{self._store}/{names[number]}, at byte {offset}: not a ledger line; {_REMEDY}"
+                        ) from None
                     found[row.index] = row
         return found
 

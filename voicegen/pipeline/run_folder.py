@@ -25,6 +25,34 @@ def config_hash(identity: Identity) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+class _Unreadable(OutputError):
+    """A run's record that is none."""
+
+
+def read_record(store: Store) -> dict[str, Any] | None:
+    """What a run's `run.json` says; None where there is none.
+
+    Raises:
+        OutputError: it is of another version, or cannot be read.
+    """
+    written = store.read(RUN_JSON)
+    if written is None:
+        return None
+    try:
+        record = dict(json.loads(written))
+        dict(record.get("identity", {}))
+        if record["format"] != FORMAT:
+            raise OutputError(
+                f"{store}/{RUN_JSON}: format {record['format']} is of another voicegen version; "
+                "go on with that version, or start anew with overwrite=true"
+            )
+    except (ValueError, KeyError, TypeError):
+        raise _Unreadable(
+            f"{store}/{RUN_JSON} cannot be read as a run's record: restore it, or start anew with overwrite=true"
+        ) from None
+    return record
+
+
 class RunFolder:
     """Takes a store for a run, as a context manager that holds it.
 
@@ -113,24 +141,12 @@ class RunFolder:
             self._record = record
 
     def _read_record(self) -> dict[str, Any] | None:
-        written = self.store.read(RUN_JSON)
-        if written is None:
-            return None
         try:
-            record = json.loads(written)
-            if record["format"] != FORMAT:
-                raise OutputError(
-                    f"{self.store}/{RUN_JSON}: format {record['format']} is of another voicegen version; "
-                    "go on with that version, or start anew with overwrite=true"
-                )
-            return dict(record)
-        except (ValueError, KeyError, TypeError):
+            return read_record(self.store)
+        except _Unreadable:
             if self._overwrite:
                 return {}
-            raise OutputError(
-                f"{self.store}/{RUN_JSON} cannot be read as a run's record: restore it, "
-                "or start anew with overwrite=true"
-            ) from None
+            raise
 
     def _write_record(self) -> None:
         text = json.dumps(self._record, indent=2, ensure_ascii=False) + "\n"

@@ -72,6 +72,8 @@ class CheckSpec(Generic[C]):
         make: makes it; called in the process where it is to run.
         look: refuses what can be seen to fail before anything is loaded.
         apart: whether it runs in worker processes of its own, since it needs much computing.
+        learns: whether what it says of a take hangs on those that it has heard before.
+        of_takes: whether it says nothing of a WAV, since trimming, fades or a gain change what it measures.
     """
 
     name: str
@@ -80,3 +82,5 @@ class CheckSpec(Generic[C]):
     make: Callable[[C], Check]
     look: Callable[[C], None] = lambda _settings: None
     apart: bool = False
+    learns: bool = False
+    of_takes: bool = False

@@ -88,7 +88,9 @@ class Listener:
     def __init__(self, settings: QualityConfig, workers: Workers | None = None) -> None:
         on = checks_on(settings.checks)
         self._finish = settings.finish
-        self._checks = [check.make(its) for check, its in on if not check.apart]
+        made = [(check.learns, check.make(its)) for check, its in on if not check.apart]
+        self._checks = [check for _, check in made]
+        self._learning = [check for learns, check in made if learns]
         self._workers = workers or Workers([(check, its) for check, its in on if check.apart], settings.workers)
         self._rules = [
             (measurement, its.rules[measurement.name])
@@ -104,6 +106,17 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._workers.close()
+
+    @property
+    def learns(self) -> bool:
+        """Whether a check says more of a take when it has heard others."""
+        return bool(self._learning)
+
+    def learn(self, takes: Sequence[Speech]) -> None:
+        """Has the checks that learn hear takes that they are to know."""
+        heard = [take for take in takes if judge(take).status != "failed"]
+        for check in self._learning:
+            check(heard)
 
     def hear(self, takes: Sequence[Speech]) -> list[Hearing]:
         """Measures and judges takes, and finishes the good ones; returns one hearing a take, in their order."""

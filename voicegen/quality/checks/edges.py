@@ -47,4 +47,5 @@ SPEC: Final = CheckSpec(
         Measurement("tail_level", "dB of the last 20 ms over what is silence in the take.", "it ends within speech"),
     ),
     make=_make,
+    of_takes=True,
 )

@@ -41,4 +41,5 @@ SPEC: Final = CheckSpec(
         Measurement("dc", "Mean of the take's samples, full scale being 1.", "its samples are off centre"),
     ),
     make=_make,
+    of_takes=True,
 )

@@ -94,4 +94,5 @@ SPEC: Final = CheckSpec(
         ),
     ),
     make=_make,
+    learns=True,
 )

@@ -1,0 +1,53 @@
+"""`voicegen verify`: whether a run's files are what they were when they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from voicegen.commands.flags import read_words
+from voicegen.errors import ConfigError
+from voicegen.files import given_path
+from voicegen.job.composing import ConfigWords
+from voicegen.text.shown import shown
+
+USAGE = """\
+usage: voicegen verify RUN [--fix] [--listen [QUALITY]]
+
+Measures a run, finished or not, from its files alone: run.json and the ledger; the manifest's columns and rows against
+the ledger; that each row has its WAV, under its number, and each WAV its row; each WAV's SHA-256, sampling rate, length
+and format. Prints a line a kind of fault, with how many there are and the first of them, and nothing where all is well.
+Changes nothing without --fix. A run that another command is at work on is refused.
+
+  RUN                 the run's folder, such as outputs/default
+  --fix               queue what is broken: damaged WAVs, WAVs without a row and a wrong manifest are moved aside, to
+                      RUN/aside-TIME, and the next voicegen run with the run's settings makes them again, the same. What
+                      listening finds is not mended so: the same settings make the same takes
+  --listen [QUALITY]  also listen to the WAVs of rows that are ok, by the checks of the run's own quality settings or by
+                      those named: basic or strict. Left out are edges and level, which hold for takes as they were made
+
+exit codes: 0 all is well; 1 an unexpected error; 2 bad usage, or no run that can be read; 3 faults were found, also
+where --fix has queued them; 130 interrupted
+"""
+
+SWITCHES = ("--fix",)
+VALUES = ("--listen",)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command and returns its exit code."""
+    line = read_words(argv, switches=SWITCHES, optional=VALUES, is_word=lambda word: Path(word).is_dir())
+    if line.config != ConfigWords():
+        raise ConfigError("verify takes the folder of a run and no settings: see voicegen verify --help")
+    quality, words = line.values.get("--listen"), line.words
+    if quality and not words:  # --listen RUN
+        quality, words = "", (quality,)
+    if len(words) != 1:
+        raise ConfigError("verify takes the folder of one run, such as outputs/default")
+    from voicegen.job.verifying import verify_run
+
+    root = given_path("RUN", words[0])
+    report = verify_run(root, listen=quality is not None, quality=quality or None, fix="--fix" in line.switches)
+    for text in report.lines():
+        print(shown(text))
+    return 3 if report.counts else 0

@@ -1,0 +1,113 @@
+"""Listens to a finished run's WAVs by the checks of `voicegen.quality`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+import soundfile
+from pydantic import ValidationError
+
+from voicegen.cores import usable_cores
+from voicegen.errors import ConfigError, OutputError
+from voicegen.faults import Fault, FaultKind
+from voicegen.pipeline.ledger import Ledger
+from voicegen.quality.checks import CHECKS, checks_on
+from voicegen.quality.listener import Listener, QualityConfig, quality_settings
+from voicegen.records import ManifestRow, Speech, Utterance
+from voicegen.store import Store
+
+_BLOCK: Final = 1000  # rows read from the ledger together
+_GROUP: Final = 32  # WAVs listened to together
+
+
+def quality_for(identity: Mapping[str, Any], name: str | None) -> QualityConfig:
+    """The checks for the WAVs of a run: those of this name, or of the run itself, that hold for a WAV as for a take.
+
+    Raises:
+        ConfigError: there are none of that name, or none in the run's identity that can be used.
+        VoicegenError: a check cannot be made.
+    """
+    try:
+        checks = _checks_of_run(identity) if name is None else _checks_called(name)
+        of_takes = [check.name for check in CHECKS if check.of_takes]
+        holding = {check: its for check, its in checks.items() if its is not None and check not in of_takes}
+        settings = QualityConfig.model_validate({**quality_settings("off").model_dump(), "checks": holding})
+    except ValidationError as error:
+        key = ".".join(map(str, ("quality", *error.errors()[0]["loc"])))
+        raise ConfigError(
+            f"run.json's {key} is of another voicegen version: name the checks, as --listen basic"
+        ) from None
+    if not holding:
+        told = "the run was made with quality=off" if name is None else f"--listen {name} has none"
+        raise ConfigError(f"there are no checks to listen by ({told}): name others, as --listen basic")
+    for check, its in checks_on(settings.checks):
+        check.look(its)
+    return settings
+
+
+def _checks_called(name: str) -> dict[str, Any]:
+    try:
+        return quality_settings(name).model_dump()["checks"]  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise ConfigError(f"--listen {name}: {str(error).removesuffix(', or a QualityConfig')}") from None
+
+
+def _checks_of_run(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """As the run had them; what of them is no part of its identity, as it comes."""
+    usual = _checks_called("strict")
+    checks: dict[str, dict[str, Any]] = {}
+    for key, value in identity.items():
+        if key.startswith("quality.checks."):
+            check, _, setting = key.removeprefix("quality.checks.").partition(".")
+            checks.setdefault(check, dict(usual.get(check) or {}))[setting] = value
+    return checks
+
+
+def take_faults(
+    store: Store, ledger: Ledger, quality: QualityConfig, advance: Callable[[int], Any] = lambda _rows: None
+) -> Iterator[Fault]:
+    """Yields the WAVs of rows that are ok and that fall short of the checks, in the order of the rows.
+
+    A check that learns hears all of them once before it says anything. What cannot be read is left out.
+    """
+    with Listener(quality) as listener, ThreadPoolExecutor(usable_cores()) as pool:
+        if listener.learns:
+            for takes in _takes(store, ledger, pool):
+                listener.learn(takes)
+        for takes in _takes(store, ledger, pool):
+            for take, hearing in zip(takes, listener.hear(takes), strict=True):
+                if hearing.verdict.status != "ok":
+                    index = take.utterance.index
+                    yield Fault(FaultKind.TAKE, _path(ledger, index), hearing.verdict.reason or "", index)
+            advance(len(takes))
+
+
+def _path(ledger: Ledger, index: int) -> str:
+    clip = ledger.get([index])[index].clip
+    assert clip is not None
+    return clip.path
+
+
+def _takes(store: Store, ledger: Ledger, pool: Executor) -> Iterator[Sequence[Speech]]:
+    rows = (
+        row
+        for start in range(0, ledger.end, _BLOCK)
+        for row in ledger.get(range(start, start + _BLOCK)).values()
+        if row.status == "ok" and row.clip is not None
+    )
+    while group := list(islice(rows, _GROUP)):
+        yield [take for take in pool.map(partial(_take, store), group) if take is not None]
+
+
+def _take(store: Store, row: ManifestRow) -> Speech | None:
+    assert row.clip is not None
+    try:
+        with store.reading(row.clip.path) as file:
+            samples, rate = soundfile.read(file, dtype="float32")
+    except (OutputError, soundfile.LibsndfileError):
+        return None
+    return Speech(Utterance(row.index, row.answer_spoken or "", row.voice), samples, rate)

@@ -1,0 +1,107 @@
+"""Holds the WAVs of a run against its ledger: names, bytes, format, and that each has a row and each row its WAV."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import soundfile
+
+from voicegen.cores import usable_cores
+from voicegen.errors import OutputError
+from voicegen.faults import Fault, FaultKind
+from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.plan import AUDIO, REJECTED, ROWS_PER_FOLDER, audio_path
+from voicegen.records import Clip, ManifestRow
+from voicegen.store import Store
+
+_BLOCK: Final = 1000  # rows read from the ledger together
+
+
+def wav_faults(
+    store: Store, ledger: Ledger, subtype: str | None, advance: Callable[[int], Any] = lambda _rows: None
+) -> Iterator[Fault]:
+    """Reads the WAV of every row that has one and yields what is wrong, in the order of the rows.
+
+    Args:
+        store: the run's.
+        ledger: of what was done.
+        subtype: sample format of the WAVs, as soundfile names it; None: not known.
+        advance: is told of rows that were looked at.
+    """
+    total_rows = _total_rows(ledger)
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for start in range(0, ledger.end, _BLOCK):
+            rows = ledger.get(range(start, start + _BLOCK))
+            for fault in pool.map(partial(_fault, store, subtype, total_rows), rows.values()):
+                if fault is not None:
+                    yield fault
+            advance(len(rows))
+
+
+def stray_wavs(store: Store, ledger: Ledger) -> Iterator[Fault]:
+    """Yields the WAVs below `audio/` and `rejected/` that no row has."""
+    total_rows = _total_rows(ledger)
+    files = (file.name for folder in (AUDIO, REJECTED) for file in store.files(folder))
+    wavs = (name for name in files if name.lower().endswith(".wav"))
+    while names := list(islice(wavs, _BLOCK)):
+        stems = {name: PurePosixPath(name).stem for name in names}
+        rows = ledger.get({int(stem) for stem in stems.values() if stem.isdecimal()})
+        for name, stem in stems.items():
+            row = rows.get(int(stem)) if stem.isdecimal() else None
+            if row is None:
+                yield Fault(FaultKind.STRAY, name, "the ledger has no row of this number")
+            elif row.clip is None and row.status != "ok":
+                yield Fault(FaultKind.STRAY, name, "the row has none", row.index)
+            elif name != (planned := audio_path(row.index, row.status, total_rows)):
+                yield Fault(FaultKind.STRAY, name, f"the row has {planned}", row.index)
+
+
+def _total_rows(ledger: Ledger) -> int:
+    """A number of rows for which the plan has the layout that most of the first rows have."""
+    rows = ledger.get(range(_BLOCK)).values()
+    layouts = Counter(row.clip.path.count("/") for row in rows if row.clip is not None)
+    return 0 if layouts[1] >= layouts[2] else ROWS_PER_FOLDER + 1
+
+
+def _fault(store: Store, subtype: str | None, total_rows: int, row: ManifestRow) -> Fault | None:
+    clip, planned = row.clip, audio_path(row.index, row.status, total_rows)
+    if clip is None:
+        return Fault(FaultKind.MISSING, planned, "none is on record", row.index) if row.status == "ok" else None
+    if clip.path != planned:
+        return Fault(FaultKind.NAME, planned, f"the ledger has {clip.path}", row.index)
+    size = store.size(clip.path)
+    if size is None:
+        return Fault(FaultKind.MISSING, clip.path, "there is no such file", row.index)
+    if clip.num_bytes and size != clip.num_bytes:
+        return Fault(FaultKind.CHANGED, clip.path, f"{size} bytes, not {clip.num_bytes}", row.index)
+    try:
+        with store.reading(clip.path) as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != clip.sha256:
+                return Fault(FaultKind.CHANGED, clip.path, "its bytes have another SHA-256", row.index)
+            file.seek(0)
+            what = _wrong_format(soundfile.info(file), clip, subtype)
+    except soundfile.LibsndfileError as error:
+        what = f"no audio: {error.error_string}"
+    except OutputError as error:
+        return Fault(FaultKind.CHANGED, clip.path, str(error), row.index)
+    return None if what is None else Fault(FaultKind.FORMAT, clip.path, what, row.index)
+
+
+def _wrong_format(wav: Any, clip: Clip, subtype: str | None) -> str | None:
+    """How a file's header differs from what is on record."""
+    found = (wav.format, wav.subtype, wav.channels, wav.samplerate, wav.frames)
+    meant = ("WAV", subtype or wav.subtype, 1, clip.sampling_rate, clip.num_samples)
+    if found == meant:
+        return None
+    said, named = (
+        f"{file} {sample}, {channels} channel{'s' * (channels != 1)}, {rate} Hz, {frames} samples"
+        for file, sample, channels, rate, frames in (found, meant)
+    )
+    return f"{said}, not {named}"
