@@ -39,6 +39,19 @@ class Workers:
         """
         if not self._checks or not takes:
             return [{} for _ in takes]
+        try:
+            return self._shared(takes)
+        except BaseException:
+            self.close()  # replies that nobody has taken would be taken for others'
+            raise
+
+    def close(self) -> None:
+        """Ends the workers, whatever they are at."""
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
+
+    def _shared(self, takes: Sequence[Speech]) -> list[dict[str, Any]]:
         self._workers += [_Worker(self._checks) for _ in range(self._number - len(self._workers))]
         shares = [takes[place :: self._number] for place in range(self._number)]
         for worker, share in zip(self._workers, shares, strict=True):
@@ -47,12 +60,6 @@ class Workers:
         for place, share in enumerate(shares):
             found[place :: self._number] = self._taken(place, share)
         return found
-
-    def close(self) -> None:
-        """Ends the workers, whatever they are at."""
-        for worker in self._workers:
-            worker.end()
-        self._workers = []
 
     def _taken(self, place: int, share: Sequence[Speech]) -> list[dict[str, Any]]:
         try:

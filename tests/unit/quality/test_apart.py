@@ -1,4 +1,5 @@
 import os
+import pickle
 
 import numpy as np
 import psutil
@@ -67,6 +68,23 @@ def test_takes_that_a_worker_dies_of_twice_stop_the_run_with_one_line():
     finally:
         listening.close()
     assert not running()
+
+
+def test_what_was_asked_for_and_not_taken_is_never_given_for_other_takes(monkeypatch):
+    listening, takes = workers(number=2), noise(4)
+    try:
+        right = [*map(repr, listening.measure(takes[2:]))]
+        with monkeypatch.context() as patch:
+            patch.setattr(pickle, "load", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                listening.measure(takes[:2])
+        assert [*map(repr, listening.measure(takes[2:]))] == right
+    finally:
+        listening.close()
+
+
+def interrupted(_pipe):
+    raise KeyboardInterrupt
 
 
 def test_what_a_check_cannot_do_is_told_as_it_would_be_here(tmp_path):
