@@ -1,6 +1,6 @@
-"""Whether the fast path on a CUDA device gives the plain path's codes: frames, refills, voices, trouble.
+"""Whether the fast path on a CUDA device gives the plain path's codes: frames, refills, voices, trouble, streams.
 
-python -m tests.bench.check_marvis_cuda [frames] [company] [trouble]
+python -m tests.bench.check_marvis_cuda [frames] [company] [trouble] [streams]
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def trouble() -> None:
         print(f"trouble, {name}: {same} of {len(asked)} takes equal the plain path's, {runaways} ran away", flush=True)
 
     expected = fast.generate_takes(requests)
-    run = fast._run(iter([fast._order_at(i, request, 1125) for i, request in enumerate(requests)]), Sampling())
+    run = fast.run(iter([fast.orders.order(request, 1125) for request in requests]), Sampling())
     for _ in range(5):
         next(run)
     run.close()
@@ -143,7 +143,34 @@ def trouble() -> None:
     )
 
 
-CHECKS = {"frames": frames, "company": company, "trouble": trouble}
+def streams() -> None:
+    """Streams that are open at once, taken from in turn, against each of them alone, and one that is closed early."""
+    import numpy as np
+
+    from voicegen.tts.marvis import SpeechRequest
+
+    engine = random_engine(CUDA, torch.float32, 8, random_codec(CUDA, torch.float32))
+    requests = [SpeechRequest(" ".join(["word"] * (i + 1)), seed=i, max_frames=6 + 5 * i) for i in range(5)]
+    alone = [np.concatenate(list(engine.stream(request))) for request in requests]
+    closed = engine.stream(requests[-1])
+    next(closed)
+    closed.close()
+    pieces: list[list[object]] = [[] for _ in requests]
+    open_ones = dict(enumerate(map(engine.stream, requests)))
+    while open_ones:
+        for number, stream in list(open_ones.items()):
+            try:
+                pieces[number].append(next(stream))
+            except StopIteration:
+                del open_ones[number]
+    errors = [
+        float(np.abs(np.concatenate(mine) - whole).max()) if sum(map(len, mine)) == len(whole) else -1.0
+        for mine, whole in zip(pieces, alone, strict=True)  # type: ignore[arg-type]
+    ]
+    print(f"streams: largest difference of each of {len(requests)} at once from itself alone: {errors}", flush=True)
+
+
+CHECKS = {"frames": frames, "company": company, "trouble": trouble, "streams": streams}
 
 
 def main(names: list[str]) -> None:
