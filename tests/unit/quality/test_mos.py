@@ -92,5 +92,7 @@ def test_a_wheel_that_is_not_there_is_told_before_anything_is_loaded(monkeypatch
 
 def test_weights_that_are_not_the_pinned_ones_are_refused(monkeypatch):
     monkeypatch.setattr(mos, "_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match=r"damaged or not the one of speechmos 0.0.1.1: run `uv sync --group mos`"):
+    with pytest.raises(
+        ModelError, match=r"sig_bak_ovr.onnx is damaged, or not what .*: reinstall it with `uv sync --group mos`"
+    ):
         mos.SPEC.make(compose(ON).quality.checks.mos)

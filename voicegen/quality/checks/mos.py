@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.audio.resample import resample
-from voicegen.model_files import StarterWheel
+from voicegen.model_files import ModelWheel
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
 from voicegen.quality.weights import find_weights, read_weights
 from voicegen.records import Scores, Speech
 
 INSTALL: Final = "`uv sync --group mos`"
 
-_WHEEL: Final = StarterWheel(
+_WHEEL: Final = ModelWheel(
     package="speechmos",
     module="speechmos",
     file="dnsmos_models/sig_bak_ovr.onnx",

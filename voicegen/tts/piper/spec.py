@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from voicegen.backend import SpeechBackend
 from voicegen.files import from_home
-from voicegen.model_files import ALIASES, STARTER_WHEELS
+from voicegen.model_files import ALIASES, MODEL_WHEELS
 from voicegen.protocols import SpeechModel
 from voicegen.settings import VoiceConfig
 from voicegen.tts.threads import ThreadedSettings
@@ -42,7 +42,7 @@ def _open(name: str, _device: str, _prompts: Mapping[str, Any]) -> SpeechModel:
 
 def _owns(name: str) -> bool:
     """Whether it is an .onnx file, a folder that holds one, or a starter voice."""
-    wheel = STARTER_WHEELS.get(ALIASES.get(name.lower(), name))
+    wheel = MODEL_WHEELS.get(ALIASES.get(name.lower(), name))
     if wheel is not None:
         return wheel.file.endswith(".onnx")
     path = Path(from_home(name))
