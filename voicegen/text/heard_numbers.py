@@ -76,6 +76,11 @@ ALSO_WORDS: Final = frozenset({*_MONTHS, "square", "cubic", "second", "seconds"}
 """Those of them that also say something else."""
 
 
+def is_figure(number: str, word: str) -> bool:
+    """Whether one word says the whole of a number as it is written, as "twenty" does of 20."""
+    return number.isdecimal() and _FIGURES.get(word) == int(number)
+
+
 def numbers_said(text: str) -> tuple[str, ...]:
     """The values of the numbers that `text` says in English words, in order, with signs and parts; then its months.
 

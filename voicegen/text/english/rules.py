@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,24 +19,24 @@ class Rule:
     """Says what `pattern` finds in other words, kept apart from words beside it; None leaves a place as it is.
 
     Attributes:
-        begins: what its places begin with, where that is much faster to look for.
+        begins: the character that its places begin with, where that is much faster to look for.
     """
 
     pattern: re.Pattern[str]
     say: Reader
     begins: re.Pattern[str] | None = None
 
-    def apply(self, text: str) -> str:
-        """The text with each place read."""
+    def apply(self, text: str, places: Sequence[int] = ()) -> str:
+        """The text with each place read; `places` are those where `begins` is found, if it is given."""
         if self.begins is None:
             return self.pattern.sub(self._said, text)
+        match = self.pattern.match
         pieces = []
-        done = place = 0
-        while beginning := self.begins.search(text, place):
-            place = beginning.end()
-            if found := self.pattern.match(text, beginning.start()):
-                pieces += [text[done : found.start()], self._said(found)]
-                done = place = found.end()
+        done = 0
+        for place in places:
+            if place >= done and (found := match(text, place)):
+                pieces += [text[done:place], self._said(found)]
+                done = found.end()
         return "".join([*pieces, text[done:]]) if done else text
 
     def _said(self, place: re.Match[str]) -> str:
@@ -65,9 +65,16 @@ class Kind:
 
     def apply(self, text: str) -> str:
         """The text with each place read."""
-        if self.needs(text):
-            for reading in self.rules:
-                text = reading.apply(text)
+        if not self.needs(text):
+            return text
+        places: dict[re.Pattern[str], list[int]] = {}  # in the text as it is
+        for reading in self.rules:
+            begins = reading.begins
+            if begins is not None and begins not in places:
+                places[begins] = [found.start() for found in begins.finditer(text)]
+            said = reading.apply(text, places[begins] if begins is not None else ())
+            if said != text:
+                text, places = said, {}
         return text
 
 
