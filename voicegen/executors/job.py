@@ -50,6 +50,7 @@ class Job:
 
     Attributes:
         ledger: what was done before; an executor does not add to it.
+        chosen: the indexes of the questions that are to be answered; None: of all.
     """
 
     config: JobConfig
@@ -57,6 +58,7 @@ class Job:
     plan: Plan
     store: Store
     ledger: Ledger
+    chosen: frozenset[int] | None = None
 
     def feed(self, on_failure: Callable[[Question | None, Failure], None]) -> QuestionFeed:
         """The questions that are still to be asked, conversations in order."""
@@ -84,7 +86,8 @@ class Job:
         if self.config.questions.conversation_column is not None:
             start = 0
         limit = self.config.questions.limit
-        return islice(self.questions.questions(start), None if limit is None else max(limit - start, 0))
+        rows = islice(self.questions.questions(start), None if limit is None else max(limit - start, 0))
+        return rows if self.chosen is None else (row for row in rows if row.index in self.chosen)
 
     def _earlier_answer(self, index: int) -> str | None:
         row = self.ledger.get([index]).get(index)

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Never, Self
 
 from tqdm import tqdm
 
 from voicegen.pipeline.ledger import Entry
 from voicegen.pipeline.outcome import Outcome
+from voicegen.pipeline.run_folder import Session
 from voicegen.pipeline.stages import Script
 
 _BAR = "{desc:<9} {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} rows{postfix}"
@@ -46,6 +48,7 @@ class Tally:
         self.written = 0
         self.audio_seconds = 0.0  # of good takes
         self.completion_tokens = 0
+        self.wav_bytes = 0  # of good takes
         self._over: float | None = None
 
     @property
@@ -56,6 +59,11 @@ class Tally:
     def finish(self) -> None:
         """Stops the clock."""
         self._over = time.monotonic()
+
+    def session(self) -> Session:
+        """What the session has done, for the run's record."""
+        ended = datetime.now().astimezone().isoformat(timespec="seconds")
+        return Session(self.written, self.seconds, self.audio_seconds, self.wav_bytes, ended)
 
 
 class ProgressDisplay:
@@ -109,6 +117,8 @@ class ProgressDisplay:
         """Rows are finished, and durable."""
         with self.tally.lock:
             self.tally.written += len(entries)
+            rows = (entry.row for entry in entries)
+            self.tally.wav_bytes += sum(row.clip.num_bytes for row in rows if row.clip and row.status == "ok")
 
     def _show(self) -> None:
         if self._stream.isatty():

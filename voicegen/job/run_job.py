@@ -56,9 +56,9 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
         VoicegenError: the settings, the input, a model or the output folder cannot be used.
         Interrupted: the user stopped it.
     """
-    _refuse_what_does_not_go_together(config)
-    questions = _question_file(config)
-    identity = _identity(config, questions.inspect().sha256)
+    refuse_what_does_not_go_together(config)
+    questions = question_file(config)
+    identity = identity_of(config, questions.inspect().sha256)
     files = {"input.sha256": questions.path}
     if config.overwrite:
         build.look(config)  # or a run would be moved aside for one that cannot be made
@@ -73,8 +73,8 @@ def check_job(config: JobConfig) -> None:
     Raises:
         VoicegenError: as `run_job`.
     """
-    _refuse_what_does_not_go_together(config)
-    _identity(config, _question_file(config).inspect().sha256)
+    refuse_what_does_not_go_together(config)
+    identity_of(config, question_file(config).inspect().sha256)
 
 
 class _Run:
@@ -89,13 +89,7 @@ class _Run:
         self._ledger = Ledger(self._store)
         total = questions.inspect().rows
         limit = config.questions.limit
-        self._plan = Plan(
-            seed=config.seed,
-            total_rows=total,
-            voices=config.voice.speaking,
-            assign=config.voice.assign,
-            answers_per_question=config.chat.num_answers if config.questions.answer_column is None else 1,
-        )
+        self._plan = plan_of(config, total)
         self._rows = (total if limit is None else min(limit, total)) * self._plan.answers_per_question
 
     def go_on(self) -> RunSummary:
@@ -131,9 +125,7 @@ class _Run:
             refresher=ManifestRefresher(self._write_manifest),
         )
         job = Job(self._config, self._questions, self._plan, self._store, self._ledger)
-        models = (None if self._config.questions.answer_column else self._config.chat, self._config.tts)
-        names = [getattr(model, "model", None) or model.kind for model in models if model is not None]
-        self._say(f"loading {' and '.join(names)}")
+        self._say(f"loading {' and '.join(models_of(self._config))}")
         try:
             with watch:
                 make_executor(self._config.executor).run(job, watch)
@@ -229,7 +221,29 @@ def _reason(row: ManifestRow) -> str | None:
     return min(rejected, key=lambda take: take.excess).reason
 
 
-def _refuse_what_does_not_go_together(config: JobConfig) -> None:
+def plan_of(config: JobConfig, questions: int) -> Plan:
+    """What the rows of a job with so many questions are."""
+    return Plan(
+        seed=config.seed,
+        total_rows=questions,
+        voices=config.voice.speaking,
+        assign=config.voice.assign,
+        answers_per_question=config.chat.num_answers if config.questions.answer_column is None else 1,
+    )
+
+
+def models_of(config: JobConfig) -> list[str]:
+    """The names of the models that a job has at work."""
+    models = (None if config.questions.answer_column else config.chat, config.tts)
+    return [getattr(model, "model", None) or model.kind for model in models if model is not None]
+
+
+def refuse_what_does_not_go_together(config: JobConfig) -> None:
+    """Refuses settings that exclude each other.
+
+    Raises:
+        ConfigError: names them.
+    """
     settings = config.questions
     if settings.conversation_column is not None and config.chat.num_answers > 1:
         raise ConfigError("chat.num_answers must be 1 with questions.conversation_column: it has one history")
@@ -247,7 +261,7 @@ def _refuse_what_does_not_go_together(config: JobConfig) -> None:
         )
 
 
-def _question_file(config: JobConfig) -> QuestionFile:
+def question_file(config: JobConfig) -> QuestionFile:
     """The whole input, `questions.limit` aside: the manifest keeps rows that a larger limit made."""
     settings = config.questions
     return QuestionFile(
@@ -266,7 +280,13 @@ def bundled_questions() -> Path:
     return shipped("data", "questions.csv")
 
 
-def _identity(config: JobConfig, input_sha256: str) -> dict[str, Any]:
+def identity_of(config: JobConfig, input_sha256: str) -> dict[str, Any]:
+    """What decides the result of a job: its settings, its input and the recordings of its voices.
+
+    Raises:
+        ConfigError: a recording cannot be read.
+        InputError: the lexicon cannot be read.
+    """
     identity = {**config.identity(), "input.sha256": input_sha256}
     for name, prompt in config.voice.prompts.items():
         try:

@@ -74,7 +74,7 @@ def print_summary(summary: RunSummary) -> None:
     """Prints the page that a run ends with."""
     print()
     print(f"rows      {summary.ok} ok, {summary.rejected} rejected, {summary.failed} failed, of {summary.rows}")
-    print(f"audio     {_length(summary.audio_seconds)}")
+    print(f"audio     {length(summary.audio_seconds)}")
     if summary.rejected or summary.made_again:
         takes = sum(count for _, count in summary.made_again)
         print(f"takes     {takes} made again; {summary.reject_rate:.1%} of rows rejected in the end")
@@ -83,7 +83,7 @@ def print_summary(summary: RunSummary) -> None:
     if summary.session_rows:
         print(
             f"speed     {summary.session_rows / summary.session_seconds:.2f} rows a second, "
-            f"{summary.speedup:.1f} times real time, {_length(summary.session_seconds)} after loading"
+            f"{summary.speedup:.1f} times real time, {length(summary.session_seconds)} after loading"
         )
     elif summary.ok + summary.rejected + summary.failed < summary.rows:
         print("speed     no row was finished")
@@ -121,7 +121,8 @@ def _fitted(line: str) -> str:
     return text.plain
 
 
-def _length(seconds: float) -> str:
+def length(seconds: float) -> str:
+    """A time in the unit that suits it."""
     if seconds >= 3600:
         return f"{seconds / 3600:.2f} hours"
     if seconds >= 60:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict
 from typing import Any, Self
 
+from voicegen.errors import OutputError
 from voicegen.job.progress import ProgressDisplay
 from voicegen.pipeline.ledger import Entry, Ledger
 from voicegen.pipeline.outcome import Outcome
@@ -55,6 +56,9 @@ class RunWatch:
 
     def __exit__(self, *error: Any) -> None:
         self._work.__exit__(*error)
+        if self._display.tally.written:
+            with suppress(OutputError):  # on a full disk, which another error tells of
+                self._folder.remember_session(self._display.tally.session())
 
     def loaded(self, stage: str, model: ModelInfo) -> None:
         """Writes down the model of a stage.

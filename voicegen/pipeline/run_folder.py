@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,6 +53,33 @@ def read_record(store: Store) -> dict[str, Any] | None:
             f"{store}/{RUN_JSON} cannot be read as a run's record: restore it, or start anew with overwrite=true"
         ) from None
     return record
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one session of a run did, models' loading left out of its seconds; `ended` is in ISO 8601."""
+
+    rows: int
+    seconds: float
+    audio_seconds: float
+    wav_bytes: int
+    ended: str
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Session | None:
+        """The last one that finished rows, as a run's record has it; None where it has none."""
+        try:
+            return cls(**record["last_session"])
+        except (KeyError, TypeError):
+            return None
+
+
+class Prospect(Enum):
+    """What a run's folder is to a command that is to take it."""
+
+    NEW = "new"
+    GOES_ON = "goes on"
+    IN_THE_WAY = "in the way"
 
 
 class RunFolder:
@@ -105,6 +134,11 @@ class RunFolder:
             self._record = {**self._record, "models": {**self.models, stage: dict(info)}}
             self._write_record()
 
+    def remember_session(self, session: Session) -> None:
+        """Writes down what the session that ends now did, in the place of what the one before it did."""
+        self._record = {**self._record, "last_session": asdict(session)}
+        self._write_record()
+
     def __enter__(self) -> Self:
         hold = self.store.hold()
         try:
@@ -119,15 +153,21 @@ class RunFolder:
         assert self._hold is not None
         self._hold.__exit__(*error)
 
+    def look(self) -> Prospect:
+        """What taking the folder would find; changes nothing.
+
+        Raises:
+            OutputError: as the folder does when it is taken; that another process holds it is none here.
+        """
+        if self._is_in_the_way():
+            return Prospect.IN_THE_WAY
+        return Prospect.NEW if self._earlier() is None else Prospect.GOES_ON
+
     def _take(self, hold: Hold) -> None:
-        record = self._read_record()
-        if self._overwrite and (record is not None or LEDGER in self.store.names()):
+        if self._is_in_the_way():
             self.moved_to = hold.move_aside()
-            record = None
-        elif record is not None and not self.store.names(LEDGER):
-            record = None  # an earlier start failed before its first row: there is nothing to go on with, or to lose
+        record = self._earlier()
         if record is None:
-            self._refuse_foreign_files()
             self._record = {
                 "format": FORMAT,
                 "voicegen": __version__,
@@ -137,8 +177,20 @@ class RunFolder:
             }
             self._write_record()
         else:
-            self._refuse_another_identity(record)
             self._record = record
+
+    def _is_in_the_way(self) -> bool:
+        return self._overwrite and (self._read_record() is not None or LEDGER in self.store.names())
+
+    def _earlier(self) -> dict[str, Any] | None:
+        """The record of the run that is gone on with; None where there is none."""
+        record = self._read_record()
+        if record is None or not self.store.names(LEDGER):
+            # Or an earlier start failed before its first row: there is nothing to go on with, or to lose.
+            self._refuse_foreign_files()
+            return None
+        self._refuse_another_identity(record)
+        return record
 
     def _read_record(self) -> dict[str, Any] | None:
         try:

@@ -1,0 +1,154 @@
+"""What a run would do, said before it does it: the input, who answers and speaks, and how much of it there will be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from voicegen import build
+from voicegen.config import JobConfig
+from voicegen.dataset.overview import InputOverview, overview
+from voicegen.dataset.questions import QuestionFile
+from voicegen.errors import without_credentials
+from voicegen.job.pace import Pace, known_pace
+from voicegen.job.run_job import identity_of, plan_of, question_file, refuse_what_does_not_go_together
+from voicegen.job.summary import length
+from voicegen.model_files import whereabouts
+from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.run_folder import Prospect, RunFolder
+from voicegen.settings import ServerSettings, Settings
+from voicegen.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would do.
+
+    Attributes:
+        questions: the input.
+        found: what is in it, `questions.limit` heeded.
+        rows: that the run would have.
+        left: of them, not made yet.
+        prospect: what the run's folder is.
+        pace: what rows took, where that is known.
+    """
+
+    config: JobConfig
+    questions: QuestionFile
+    found: InputOverview
+    rows: int
+    left: int
+    prospect: Prospect
+    pace: Pace | None
+
+    @classmethod
+    def of(cls, config: JobConfig) -> Preview:
+        """Reads and checks the whole input, and looks at the run's folder; loads and writes nothing.
+
+        Raises:
+            VoicegenError: as `run_job` for the settings, the input and the folder.
+        """
+        refuse_what_does_not_go_together(config)
+        questions = question_file(config)
+        total = questions.inspect()
+        identity = identity_of(config, total.sha256)
+        store = Store(config.output_dir)
+        folder = RunFolder(store, identity, files={"input.sha256": questions.path}, overwrite=config.overwrite)
+        prospect = folder.look()
+        found = overview(questions, config.questions.limit)
+        rows = found.rows * plan_of(config, total.rows).answers_per_question
+        left = _left(Ledger(store), rows, config) if prospect is Prospect.GOES_ON else rows
+        return cls(config, questions, found, rows, left, prospect, known_pace(config, identity))
+
+    def lines(self) -> Iterator[str]:
+        """The page that says so."""
+        yield from self._input()
+        if self.config.questions.answer_column is None:
+            yield f"answers   {_model(self.config.chat)[1]}"
+        else:
+            yield f"answers   ready, in column {self.config.questions.answer_column}: no chat model"
+        voices = ", ".join(self.config.voice.speaking) or "the model's own voice"
+        yield f"speech    {_model(self.config.tts)[1]}; {voices}"
+        yield f"run       {self._folder()}"
+        yield from self._amounts()
+
+    def look_at_models(self) -> None:
+        """Refuses what can be seen to fail of models that are here; fetches none that is not, and loads none.
+
+        Raises:
+            VoicegenError: as `build.look`.
+        """
+        chat = None if self.config.questions.answer_column else self.config.chat
+        if all(_model(settings)[0] for settings in (chat, self.config.tts) if settings is not None):
+            build.look(self.config)
+
+    def _input(self) -> Iterator[str]:
+        found = self.found
+        turns = f", {_counted(found.conversations, 'conversation')}" if found.conversations else ""
+        yield f"input     {_counted(found.rows, 'row')} of {self.questions.path}{turns}"
+        if found.unreadable:
+            yield f"  {_counted(found.unreadable, 'row')} cannot be read, and will fail:"
+            yield from (f"    {problem}" for problem in found.problems)
+        if found.repeated:
+            yield f"  {_counted(found.repeated, 'question')} asked again:"
+            yield from (f"    {repeat}" for repeat in found.repeats)
+
+    def _folder(self) -> str:
+        where = self.config.output_dir
+        if self.prospect is Prospect.GOES_ON:
+            return f"{where}: goes on after {self.rows - self.left} finished rows, {self.left} left"
+        aside = "; the run that is there is moved aside" if self.prospect is Prospect.IN_THE_WAY else ""
+        return f"{where}: new, {_counted(self.left, 'row')}{aside}"
+
+    def _amounts(self) -> Iterator[str]:
+        free = shutil.disk_usage(_existing(self.config.output_dir)).free
+        if not self.left:
+            yield "left      nothing"
+        elif self.pace is None:
+            yield f"disk      {_size(free)} free"
+            yield "audio, disk and time are not known before rows were made: --try 5 makes five"
+        else:
+            needed = self.pace.wav_bytes(self.left)
+            short = "" if needed < free else ": too little; give output_dir=... on a larger disk"
+            yield f"audio     about {length(self.pace.audio_seconds(self.left))}"
+            yield f"disk      about {_size(needed)} of WAVs; {_size(free)} free{short}"
+            most = "; a long run fills its batches and is faster" if self.pace.tried else ""
+            yield f"time      about {length(self.pace.seconds(self.left))}{most}"
+            yield f"  by {self.pace.source}"
+
+
+def _left(ledger: Ledger, rows: int, config: JobConfig) -> int:
+    """Rows that a session would make, of the first `rows`."""
+    again = ledger.count("failed", rows) + ledger.count("rejected", rows) if config.retry_failed else 0
+    return ledger.unfinished(rows) + again
+
+
+def _model(settings: Settings) -> tuple[bool, str]:
+    """Whether what a model needs is here, and what it is and where."""
+    if isinstance(settings, ServerSettings):
+        return True, f"{settings.model} at {without_credentials(settings.base_url)}"
+    name = getattr(settings, "model", None)
+    if name is None:
+        return True, f"{getattr(settings, 'kind', '')}, no model"
+    here, where = whereabouts(name)
+    return here, f"{name} ({where})"
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    path = path.absolute()
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _size(size: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
