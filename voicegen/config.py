@@ -162,17 +162,18 @@ def validate(composed: Mapping[str, Any]) -> JobConfig:
 
 def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
     problems = error.errors()
-    first = problems[0]
+    first = next((one for one in problems if one["type"] == "extra_forbidden"), problems[0])
     key = _key(first["loc"], composed)
-    if first["type"] == "extra_forbidden":
-        return unknown_key(key, dotted_keys(composed))
+    if first["type"] == "extra_forbidden":  # first of all: a name that is misspelled is missing as well
+        missing = [".".join(map(str, one["loc"])) for one in problems if one["type"] == "missing"]
+        return unknown_key(key, [*missing, *dotted_keys(composed)])
     if first["type"].startswith("union_tag"):
         kinds = first.get("ctx", {}).get("expected_tags", "").replace("'", "")
         return f"{key}.kind must be one of {kinds}"
     if first["type"] == "value_error":
         return f"{key}: {first['ctx']['error']}" if "ctx" in first else f"{key}: {first['msg']}"
     if first["type"] == "missing":
-        return f"{key} is missing: give it as {key}=..., and leave out ~{key}"
+        return f"{key} is missing: give it as {key}=..." + ("" if is_named_by_user(key) else f", and leave out ~{key}")
     given = first["input"]
     if first["type"] == "tuple_type":
         return f"{key}={given!r}: give a list, '{key}=[{str(given).strip('[]')}]'"
@@ -251,6 +252,13 @@ def is_text(key: str) -> bool:
     """Whether the setting of this dotted key is text or a path, and never a number."""
     types = _types(key)
     return bool({str, Path} & types) and not {int, float, bool} & types
+
+
+def is_named_by_user(key: str) -> bool:
+    """Whether this dotted key lies below a mapping whose names are the user's own, such as `voice.prompts`."""
+    parts = key.split(".")
+    above = (".".join(parts[:end]) for end in range(1, len(parts)))
+    return any(get_origin(kind) is Mapping for setting in above for kind in _types(setting))
 
 
 def is_path(key: str) -> bool:

@@ -148,9 +148,9 @@ def _own_folder(given: str | None) -> list[Path]:
     try:
         folder = local_path(given).resolve()
     except ValueError as error:
-        raise ConfigError(f"--config-dir: {error}") from None
+        raise ConfigError(f"the folder of configs: {error}") from None
     if not folder.is_dir():
-        raise ConfigError(f"--config-dir {given}: there is no such folder")
+        raise ConfigError(f"the folder of configs {given} does not exist")
     ours = config_folder()
     for file in ours.rglob("*.yaml"):
         twin = folder / file.relative_to(ours)

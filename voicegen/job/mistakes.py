@@ -39,6 +39,8 @@ def one_line(error: Exception, config_name: str, folders: Sequence[Path], keys: 
         return str(several_values(word[1]))
     if word := re.search(r"Error merging override (.*)", text):
         return f"{word[1]}: a ${{...}} in it is not whole; write \\${{ for the signs themselves"
+    if reference := re.search(r"Error resolving interpolation '([^']+)'", text):
+        return f"{reference[1]} cannot choose a group's settings: name one of its choices, as in tts=piper"
     if "Cannot find primary config" in text:
         return f"there is no config named {config_name}: --config-name takes one of {', '.join(_options(folders))}"
     return " ".join(text.split())

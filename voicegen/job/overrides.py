@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from voicegen.config import is_text
+from voicegen.config import is_named_by_user, is_text
 from voicegen.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def as_typed(word: str, *, sweeping: bool = False) -> str:
     if key != key.strip():
         raise ConfigError(f"{word!r} has spaces around =: write {shlex.quote(f'{key.strip()}={value.strip()}')}")
     _refuse_without_effect(key, sweeping=sweeping)
+    if is_named_by_user(key):  # Hydra adds no name that is not there, unless told to
+        key = f"++{key}"
+        word = f"{key}={value}"
     parsed = _parsed(word)
     if parsed is None:
         readable = f"{key}={_readable(key, value, sweeping=sweeping)}"

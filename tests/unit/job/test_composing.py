@@ -80,7 +80,12 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["voice.names=[3]"], "voice.names.0=3: it must be text"),
         (["voice.prompts={me: {audio: me.wav}}"], "voice.prompts.me.transcript is missing"),
         (["voice.prompts={me: me.wav}"], "voice.prompts.me='me.wav': give settings by name"),
-        (["voice.prompts={me: {audo: me.wav, transcript: a}}"], "voice.prompts.me.audio is missing"),
+        (
+            ["voice.prompts={me: {audo: me.wav, transcript: a}}"],
+            "there is no setting voice.prompts.me.audo: did you mean voice.prompts.me.audio?",
+        ),
+        (["voice.prompts.me.audo=me.wav"], "there is no setting voice.prompts.me.audo: did you mean voice.prompts"),
+        (["chat=${x}"], "${x} cannot choose a group's settings: name one of its choices, as in tts=piper"),
         (["tts.subtype=MP3"], "tts.subtype='MP3'"),
         (["chat=mlx"], "chat.model has no default: give it as chat.model=..."),
         (["chat.system_prompt=a, b"], "quote the value"),
@@ -106,6 +111,19 @@ def test_every_mistake_is_one_line_that_says_what_to_do(words, message):
         compose(words)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_voice_of_ones_own_is_named_on_the_command_line():
+    words = [
+        "voice.prompts.ada.audio=größe (1).wav",
+        "voice.prompts.ada.transcript=2024",
+        "++voice.prompts.eve.audio=b",
+    ]
+    prompts = compose([*words, "voice.prompts.eve.transcript=Hi."]).voice.prompts
+    assert {name: (str(files.audio), files.transcript) for name, files in prompts.items()} == {
+        "ada": ("größe (1).wav", "2024"),
+        "eve": ("b", "Hi."),
+    }
 
 
 FOLDERS = ["mine", "größe", "a, b", "名前 (1)", "it's", "x=[y]"]
@@ -136,9 +154,9 @@ def test_a_config_of_ones_own_that_would_be_ignored_is_refused(name):
 def test_a_folder_or_a_main_config_that_is_not_there_is_told():
     Path("own").mkdir()
     Path("own/mine.yaml").write_text("seed: 3\n")
-    with pytest.raises(ConfigError, match="--config-dir nowhere: there is no such folder"):
+    with pytest.raises(ConfigError, match="the folder of configs nowhere does not exist"):
         compose([], "nowhere")
-    with pytest.raises(ConfigError, match="--config-dir: s3://x is a URL"):
+    with pytest.raises(ConfigError, match="the folder of configs: s3://x is a URL"):
         compose([], "s3://x")
     with pytest.raises(ConfigError, match="there is no config named other: --config-name takes one of config, mine"):
         compose([], "own", "other")
