@@ -10,6 +10,7 @@ from voicegen.lazy import lazily
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from voicegen.audio.mel import LogMel
     from voicegen.chat import ChatSession, Message, Role
     from voicegen.commands.run import run
     from voicegen.dataset.torch_dataset import SpeechDataset, collate, load_manifest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChatSession",
+    "LogMel",
     "MarvisTTSClient",
     "Message",
     "Role",
@@ -36,6 +38,7 @@ __getattr__ = lazily(
     __name__,
     {
         "ChatSession": "voicegen.chat",
+        "LogMel": "voicegen.audio.mel",
         "MarvisTTSClient": "voicegen.tts.client",
         "Message": "voicegen.chat",
         "Role": "voicegen.chat",

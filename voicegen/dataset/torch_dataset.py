@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from voicegen.audio.mel import LogMel
+from voicegen.audio.resample import resample
 from voicegen.audio.wav import read_wav
 from voicegen.dataset.manifest import MANIFEST
 from voicegen.errors import InputError
 from voicegen.files import given_path
 from voicegen.records import Status
 
+if TYPE_CHECKING:
+    import pandas
+
+Split = Literal["train", "validation", "test"]
 NEEDED = ("status", "split", "answer_spoken", "audio_path", "sampling_rate", "num_samples")
 
 
@@ -40,38 +49,61 @@ class SpeechBatch(NamedTuple):
     rows: list[dict[str, Any]]
 
 
-class SpeechDataset(Dataset):  # type: ignore[misc]  # torch has no types here
-    """The rows of a manifest with their audio, each WAV read when its row is asked for.
+class MelRow(NamedTuple):
+    """One row: `text` as spoken, `mel` float32 `(F, 80)` as of `LogMel`, the audio's Hz, and the whole manifest row."""
+
+    text: str
+    mel: torch.Tensor
+    sampling_rate: int
+    row: dict[str, Any]
+
+
+class MelBatch(NamedTuple):
+    """Rows of one sampling rate: `mels` `(B, F, 80)` float32 padded with zeros, `lengths` `(B,)` int64 in frames."""
+
+    mels: torch.Tensor
+    lengths: torch.Tensor
+    texts: list[str]
+    sampling_rate: int
+    rows: list[dict[str, Any]]
+
+
+class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
+    """The rows of a manifest, with a WAV read when its row is asked for.
 
     The rows are those at the time of loading, also when the run goes on. Can be pickled for a DataLoader's workers.
     """
 
-    def __init__(self, table: pa.Table, folder: Path) -> None:
+    def __init__(self, table: pa.Table, folder: Path, sample_rate: int | None = None) -> None:
         self._table = table
         self._folder = folder
+        self._sample_rate = sample_rate
 
     def __len__(self) -> int:
         """Number of rows."""
         return int(self._table.num_rows)
-
-    def __getitem__(self, index: int) -> SpeechRow:
-        """The row at `index`, from the end if negative.
-
-        Raises:
-            IndexError: There is no such row.
-            InputError: Its WAV is missing, damaged or no longer what the manifest says; says which and what to do.
-        """
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"row {index} of {len(self)}")
-        row: dict[str, Any] = self._table.slice(index % len(self), 1).to_pylist()[0]
-        return SpeechRow(row["answer_spoken"], self._waveform(row), row["sampling_rate"], row)
 
     @property
     def table(self) -> pa.Table:
         """The manifest's rows, without audio."""
         return self._table
 
-    def _waveform(self, row: dict[str, Any]) -> torch.Tensor:
+    def to_pandas(self) -> pandas.DataFrame:
+        """The manifest's rows, without audio, in columns of Arrow's types: whole numbers stay whole beside nulls."""
+        import pandas
+
+        frame: pandas.DataFrame = self._table.to_pandas(types_mapper=pandas.ArrowDtype)
+        return frame
+
+    def _spoken(self, index: int) -> SpeechRow:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        row: dict[str, Any] = self._table.slice(index % len(self), 1).to_pylist()[0]
+        samples, rate = self._read(row), self._sample_rate or row["sampling_rate"]
+        waveform = torch.from_numpy(resample(samples, row["sampling_rate"], rate))
+        return SpeechRow(row["answer_spoken"], waveform, rate, row)
+
+    def _read(self, row: dict[str, Any]) -> NDArray[np.float32]:
         remedy = "run the same command again to make it anew"
         if row["audio_path"] is None:
             raise InputError(f"row {row['id']!r} has status {row['status']!r} and no audio: load rows of status 'ok'")
@@ -84,23 +116,86 @@ class SpeechDataset(Dataset):  # type: ignore[misc]  # torch has no types here
                 f"{path}: holds {len(samples)} samples at {rate} Hz and the manifest says {row['num_samples']} at "
                 f"{row['sampling_rate']}: delete it and {remedy}"
             )
-        return torch.from_numpy(samples)
+        return samples
 
 
+class SpeechDataset(ManifestDataset):
+    """Rows with their waveforms."""
+
+    def __getitem__(self, index: int) -> SpeechRow:
+        """The row at `index`, from the end if negative.
+
+        Raises:
+            IndexError: There is no such row.
+            InputError: Its WAV is missing, damaged or no longer what the manifest says; says which and what to do.
+        """
+        return self._spoken(index)
+
+
+class MelDataset(ManifestDataset):
+    """Rows with the log-mel spectrograms of their waveforms, made where the row is asked for: in a worker."""
+
+    def __getitem__(self, index: int) -> MelRow:
+        """The row at `index`, from the end if negative.
+
+        Raises:
+            IndexError: There is no such row.
+            InputError: Its WAV is missing, damaged or no longer what the manifest says; says which and what to do.
+        """
+        text, waveform, rate, row = self._spoken(index)
+        return MelRow(text, _log_mel(rate)(waveform), rate, row)
+
+
+@cache
+def _log_mel(sampling_rate: int) -> LogMel:
+    return LogMel(sampling_rate)
+
+
+@overload
 def load_manifest(
-    path: str | Path, status: Status | None = "ok", split: Literal["train", "validation", "test"] | None = None
-) -> SpeechDataset:
+    path: str | Path,
+    status: Status | None = ...,
+    split: Split | None = ...,
+    *,
+    features: Literal["waveform"] = ...,
+    sample_rate: int | None = ...,
+) -> SpeechDataset: ...
+@overload
+def load_manifest(
+    path: str | Path,
+    status: Status | None = ...,
+    split: Split | None = ...,
+    *,
+    features: Literal["mel"],
+    sample_rate: int | None = ...,
+) -> MelDataset: ...
+def load_manifest(
+    path: str | Path,
+    status: Status | None = "ok",
+    split: Split | None = None,
+    *,
+    features: Literal["waveform", "mel"] = "waveform",
+    sample_rate: int | None = None,
+) -> SpeechDataset | MelDataset:
     """Opens a run for training.
 
     Args:
         path: the run's folder, or its manifest.
         status: only rows that ended so; `None`: all, of which some have no audio.
         split: only rows of this split; `None`: all.
+        features: what a row holds: its waveform `(N,)`, or the log-mel spectrogram `(F, 80)` of it, with a frame every
+            10 ms (`LogMel`). To make spectrograms on a device, give `LogMel` the waveforms of a batch there.
+        sample_rate: Hz that waveforms are resampled to when they are read; `None`: each its own.
 
     Raises:
         ConfigError: the path is a URL.
         InputError: There is no manifest, or it is not voicegen's.
+        ValueError: There are no such features, or the rate is not over 0.
     """
+    if features not in ("waveform", "mel"):
+        raise ValueError(f"features={features!r}: they are 'waveform' or 'mel'")
+    if sample_rate is not None and sample_rate < 1:
+        raise ValueError(f"sample_rate={sample_rate}: it is a number of Hz over 0")
     path = given_path("path", path)
     manifest = path / MANIFEST if path.is_dir() else path
     if not manifest.is_file():
@@ -115,10 +210,15 @@ def load_manifest(
     for column, wanted in (("status", status), ("split", split)):
         if wanted is not None:
             table = table.filter(pc.equal(table[column], wanted))
-    return SpeechDataset(table, manifest.parent)
+    kind = MelDataset if features == "mel" else SpeechDataset
+    return kind(table, manifest.parent, sample_rate)
 
 
-def collate(rows: Sequence[SpeechRow]) -> SpeechBatch:
+@overload
+def collate(rows: Sequence[SpeechRow]) -> SpeechBatch: ...
+@overload
+def collate(rows: Sequence[MelRow]) -> MelBatch: ...
+def collate(rows: Sequence[SpeechRow] | Sequence[MelRow]) -> SpeechBatch | MelBatch:
     """Pads rows to one batch, as a DataLoader's `collate_fn`.
 
     Raises:
@@ -126,11 +226,13 @@ def collate(rows: Sequence[SpeechRow]) -> SpeechBatch:
     """
     rates = sorted({row.sampling_rate for row in rows})
     if len(rates) != 1:
-        raise ValueError(f"a batch needs one sampling rate, not {rates}: resample the rows first")
-    return SpeechBatch(
-        waveforms=torch.nn.utils.rnn.pad_sequence([row.waveform for row in rows], batch_first=True),
-        lengths=torch.tensor([len(row.waveform) for row in rows]),
-        texts=[row.text for row in rows],
-        sampling_rate=rates[0],
-        rows=[row.row for row in rows],
+        raise ValueError(f"a batch needs one sampling rate, not {rates}: load the rows with sample_rate={rates[0]}")
+    kind = MelBatch if isinstance(rows[0], MelRow) else SpeechBatch
+    texts, contents, _, manifest_rows = zip(*rows, strict=True)
+    return kind(
+        torch.nn.utils.rnn.pad_sequence(contents, batch_first=True),
+        torch.tensor([len(content) for content in contents]),
+        list(texts),
+        rates[0],
+        list(manifest_rows),
     )

@@ -3,17 +3,21 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+import torchaudio
 from torch.utils.data import DataLoader
 
 from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import text_file
-from voicegen.audio.wav import write_wav
+from voicegen.audio.mel import LogMel
+from voicegen.audio.resample import resample
+from voicegen.audio.wav import read_wav, write_wav
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.torch_dataset import SpeechDataset, collate, load_manifest
@@ -88,7 +92,7 @@ def test_a_batch_is_padded_with_silence_at_the_end(run):
 
 def test_rows_of_different_rates_make_no_batch(run):
     first = load_manifest(run)[0]
-    with pytest.raises(ValueError, match=r"\[8000, 16000\]"):
+    with pytest.raises(ValueError, match=r"\[8000, 16000\]: load the rows with sample_rate=8000"):
         collate([first, first._replace(sampling_rate=16_000)])
 
 
@@ -141,6 +145,82 @@ def test_another_parquet_file_is_no_manifest(tmp_path):
     text_file(tmp_path / "manifest.parquet", "torn")
     with pytest.raises(InputError, match="cannot be read as Parquet"):
         load_manifest(tmp_path)
+
+
+def test_rows_of_any_rate_are_resampled_to_one_and_make_a_batch(run):
+    dataset = load_manifest(run, sample_rate=16_000)
+    batch = collate([dataset[0], dataset[1]])
+    assert (batch.sampling_rate, batch.lengths.tolist()) == (16_000, [800, 1600])
+    for place, waveform in enumerate(batch.waveforms):
+        samples, rate = read_wav(run / dataset[place].row["audio_path"])
+        expected = torch.from_numpy(resample(samples, rate, 16_000))
+        assert torch.equal(waveform[: len(expected)], expected)
+
+
+def mel_power(path: Path, sampling_rate: int) -> torch.Tensor:
+    """(F, 80): each frame by hand, from a spectrum of its own."""
+    samples = torch.from_numpy(resample(*read_wav(path), sampling_rate))
+    hop, window = sampling_rate // 100, sampling_rate // 40
+    size = {8000: 512, 16_000: 512, 24_000: 1024}[sampling_rate]
+    bands = torchaudio.functional.melscale_fbanks(size // 2 + 1, 0.0, sampling_rate / 2, 80, sampling_rate)
+    shape = torch.hann_window(window)
+    padded = torch.nn.functional.pad(samples, (window // 2, window))
+    frames = []
+    for start in range(0, len(samples) + 1, hop):
+        power = torch.fft.rfft(padded[start : start + window] * shape, size).abs().square()
+        frames.append((power @ bands).clamp(min=1e-10))
+    return torch.stack(frames)
+
+
+@pytest.mark.parametrize("sampling_rate", [8000, 16_000, 24_000])
+def test_mel_features_are_those_of_each_frame_by_hand(run, sampling_rate):
+    dataset = load_manifest(run, features="mel", sample_rate=sampling_rate)
+    for text, mel, rate, row in dataset:
+        assert (text, rate) == (row["answer_spoken"], sampling_rate)
+        torch.testing.assert_close(mel.exp(), mel_power(run / row["audio_path"], rate), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_mel_features_make_batches_also_in_a_worker(run, workers):
+    dataset = load_manifest(run, features="mel", sample_rate=16_000)
+    loader = DataLoader(
+        dataset, batch_size=4, collate_fn=collate, num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
+    )  # fmt: skip
+    [batch] = loader
+    assert batch.mels.shape == (4, 26, LogMel.BANDS)
+    assert batch.lengths.tolist() == [6, 11, 21, 26]
+    assert batch.texts == [row.text for row in dataset]
+    for mel, length, row in zip(batch.mels, batch.lengths, dataset, strict=True):
+        torch.testing.assert_close(mel[:length], row.mel)
+        assert not mel[length:].any()
+
+
+def test_mel_features_of_a_padded_batch_on_a_device_are_those_of_each_row(run):
+    rows = load_manifest(run, sample_rate=16_000)
+    batch = collate(list(rows))
+    on_device = LogMel(batch.sampling_rate).to("cpu")
+    mels, lengths = on_device(batch.waveforms), on_device.frames(batch.lengths)
+    for mel, length, row in zip(mels, lengths, load_manifest(run, features="mel", sample_rate=16_000), strict=True):
+        torch.testing.assert_close(mel[:length], row.mel, atol=1e-4, rtol=1e-4)
+
+
+def test_features_and_rates_that_there_are_not_are_refused(run):
+    with pytest.raises(ValueError, match="features='mels': they are 'waveform' or 'mel'"):
+        load_manifest(run, features="mels")
+    with pytest.raises(ValueError, match="sample_rate=0: it is a number of Hz over 0"):
+        load_manifest(run, sample_rate=0)
+
+
+def test_rows_are_counted_grouped_and_filtered_in_pandas(run):
+    dataset = load_manifest(run, status=None)
+    frame = dataset.to_pandas()
+    assert list(frame.columns) == dataset.table.column_names
+    assert frame.to_dict("records") == dataset.table.to_pylist()
+    assert frame.status.value_counts().to_dict() == {"ok": 4, "failed": 1}
+    assert frame.groupby("topic").duration.sum()["t4"] == 2000 / RATE
+    assert frame.query("num_samples > 800").id.tolist() == ["3", "4"]
+    assert frame.attempts.dtype == "int32[pyarrow]"  # whole numbers, though rows that failed have none
 
 
 def test_a_small_model_learns_from_a_run(run):
