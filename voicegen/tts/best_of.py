@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
 
 from voicegen.protocols import SpeechModel
 from voicegen.quality.heard import Heard, at_next_attempt
 from voicegen.quality.listener import Hearing
 from voicegen.records import Failure, Speech, Utterance
+
+HEAR_GROUP: Final = 16
+"""Takes listened to together, at the most."""
 
 
 def best_takes(
@@ -18,6 +23,8 @@ def best_takes(
     max_attempts: int,
 ) -> Iterator[Heard | Failure]:
     """Speaks utterances; a take that is not good is made again with another seed, while others are in flight.
+
+    Takes are heard in groups, as a run's are: several together cost less, and a worker each has one.
 
     Args:
         model: what speaks.
@@ -51,14 +58,17 @@ def best_takes(
     begun = False
     while again or not begun:
         begun = True
-        for record in model.speak(source()):
-            index = record.index if isinstance(record, Failure) else record.utterance.index
-            utterance, heard = in_hand.pop(index)
-            if isinstance(record, Speech):
-                (hearing,) = hear([record])
-                heard = heard.with_take(utterance, record, hearing)
-                if hearing.verdict.again and len(heard.takes) < max_attempts:
-                    again.append((at_next_attempt(utterance, seeds[index]), heard))
-                    continue
-            seeds.pop(index)
-            yield record if isinstance(record, Failure) and heard.best is None else heard
+        records = iter(model.speak(source()))
+        while group := list(islice(records, HEAR_GROUP)):
+            hearings = iter(hear([record for record in group if isinstance(record, Speech)]))
+            for record in group:
+                index = record.index if isinstance(record, Failure) else record.utterance.index
+                utterance, heard = in_hand.pop(index)
+                if isinstance(record, Speech):
+                    hearing = next(hearings)
+                    heard = heard.with_take(utterance, record, hearing)
+                    if hearing.verdict.again and len(heard.takes) < max_attempts:
+                        again.append((at_next_attempt(utterance, seeds[index]), heard))
+                        continue
+                seeds.pop(index)
+                yield record if isinstance(record, Failure) and heard.best is None else heard

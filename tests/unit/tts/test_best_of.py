@@ -10,7 +10,7 @@ from voicegen.quality.listener import Hearing, quality_settings
 from voicegen.quality.verdict import Verdict
 from voicegen.records import Clip, Failure, Utterance
 from voicegen.seeds import derived_seed, take_seed
-from voicegen.tts.best_of import best_takes
+from voicegen.tts.best_of import HEAR_GROUP, best_takes
 from voicegen.tts.tone import ToneSpeech
 
 RATE = 8000
@@ -51,6 +51,20 @@ def test_what_is_not_good_is_spoken_again_by_the_seeds_of_a_run_and_the_best_is_
         assert [take.seed for take in one.takes] == [
             take_seed(derived_seed(5, index), take.attempt) for take in one.takes
         ]
+
+
+@pytest.mark.parametrize("model", [ToneSpeech(RATE), AllAtOnce(RATE)])
+def test_takes_are_heard_in_groups_none_twice_and_each_row_ends_once(model):
+    groups = []
+
+    def hear(takes):
+        groups.append([(take.utterance.index, take.utterance.attempt) for take in takes])
+        return good_at([2, *[1] * 39])(takes)
+
+    heard = list(best_takes(model, utterances(40), hear, 3))
+    assert len(heard) == 40
+    assert max(map(len, groups)) == HEAR_GROUP
+    assert sorted(take for group in groups for take in group) == sorted([(0, 2), *((index, 1) for index in range(40))])
 
 
 def test_a_voice_that_is_the_same_for_every_seed_makes_no_take_again():

@@ -7,6 +7,7 @@ import numpy as np
 
 from voicegen.audio.wav import read_wav
 from voicegen.records import Clip, Failure, FinishReason, Speech, Utterance
+from voicegen.tts.best_of import HEAR_GROUP
 from voicegen.tts.synth import speak_to_folder
 from voicegen.tts.tone import ToneSpeech
 
@@ -97,7 +98,7 @@ def test_a_take_that_is_no_audio_is_reported_and_not_written(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_texts_are_pulled_one_by_one(tmp_path: Path) -> None:
+def test_texts_are_pulled_no_further_ahead_than_takes_are_heard_together(tmp_path: Path) -> None:
     pulled: list[int] = []
 
     def texts() -> Iterator[str]:
@@ -107,7 +108,7 @@ def test_texts_are_pulled_one_by_one(tmp_path: Path) -> None:
 
     records = speak_to_folder(ToneSpeech(8000), texts(), tmp_path)
     next(records)
-    assert len(pulled) == 1
+    assert len(pulled) == HEAR_GROUP
 
 
 def test_samples_keep_the_subtype_asked_for(tmp_path: Path) -> None:
