@@ -7,7 +7,7 @@ Each backend's module exports its `SPEC`, which loads none of the packages that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Annotated, Any, Generic, Self, TypeVar, Union, get_args
@@ -82,12 +82,22 @@ class ChatBackend(Backend[A]):
     open: Callable[[str], ChatModel]
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice that a model has: its name, the code of its own language where that is known, and where it comes from."""
+
+    name: str
+    language: str | None = None
+    source: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechBackend(Backend[V]):
     """A backend that speaks.
 
     Attributes:
         look: as a `ChatBackend`'s; the voices that the job will use as well.
+        voices: those that a model has and those of one's own; nothing is loaded. None where it cannot be told.
         speech_model: what speaks.
         open: the same by a model's name alone, on a device where it has a choice, with voice prompts where it copies
             voices.
@@ -95,6 +105,7 @@ class SpeechBackend(Backend[V]):
     """
 
     look: Callable[[V, VoiceConfig], None] = lambda _settings, _voices: None
+    voices: Callable[[V, VoiceConfig], Sequence[Voice] | None] = lambda _settings, _voices: ()
     speech_model: Callable[[V, VoiceConfig], SpeechModel]
     open: Callable[[str, str, Mapping[str, Any]], SpeechModel]
     examine: Callable[[str], Iterator[tuple[str, str]]] | None = None

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "answer a file of questions, speak the answers, write a speech dataset",
     "chat": "talk with the model in the terminal; it answers aloud",
     "synth": "speak a text file, a CSV column or standard input, without a chat model",
+    "voices": "list the voices that there are, and make a clip of each",
     "verify": "measure a run from its files alone, and queue what is broken to be made again",
     "bench": "time this machine: answering, speaking, the whole run against the naive loop",
     "doctor": "say what this machine has: devices, models, optional packages",

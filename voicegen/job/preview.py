@@ -11,14 +11,12 @@ from voicegen import build
 from voicegen.config import JobConfig
 from voicegen.dataset.overview import InputOverview, overview
 from voicegen.dataset.questions import QuestionFile
-from voicegen.errors import without_credentials
 from voicegen.job.pace import Pace, known_pace
+from voicegen.job.places import place_of
 from voicegen.job.run_job import identity_of, plan_of, question_file, refuse_what_does_not_go_together
 from voicegen.job.summary import length
-from voicegen.model_files import whereabouts
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.run_folder import Prospect, RunFolder
-from voicegen.settings import ServerSettings, Settings
 from voicegen.store import Store
 
 
@@ -66,11 +64,11 @@ class Preview:
         """The page that says so."""
         yield from self._input()
         if self.config.questions.answer_column is None:
-            yield f"answers   {_model(self.config.chat)[1]}"
+            yield f"answers   {place_of(self.config.chat)[1]}"
         else:
             yield f"answers   ready, in column {self.config.questions.answer_column}: no chat model"
         voices = ", ".join(self.config.voice.speaking) or "the model's own voice"
-        yield f"speech    {_model(self.config.tts)[1]}; {voices}"
+        yield f"speech    {place_of(self.config.tts)[1]}; {voices}"
         yield f"run       {self._folder()}"
         yield from self._amounts()
 
@@ -81,7 +79,7 @@ class Preview:
             VoicegenError: as `build.look`.
         """
         chat = None if self.config.questions.answer_column else self.config.chat
-        if all(_model(settings)[0] for settings in (chat, self.config.tts) if settings is not None):
+        if all(place_of(settings)[0] for settings in (chat, self.config.tts) if settings is not None):
             build.look(self.config)
 
     def _input(self) -> Iterator[str]:
@@ -123,17 +121,6 @@ def _left(ledger: Ledger, rows: int, config: JobConfig) -> int:
     """Rows that a session would make, of the first `rows`."""
     again = ledger.count("failed", rows) + ledger.count("rejected", rows) if config.retry_failed else 0
     return ledger.unfinished(rows) + again
-
-
-def _model(settings: Settings) -> tuple[bool, str]:
-    """Whether what a model needs is here, and what it is and where."""
-    if isinstance(settings, ServerSettings):
-        return True, f"{settings.model} at {without_credentials(settings.base_url)}"
-    name = getattr(settings, "model", None)
-    if name is None:
-        return True, f"{getattr(settings, 'kind', '')}, no model"
-    here, where = whereabouts(name)
-    return here, f"{name} ({where})"
 
 
 def _existing(path: Path) -> Path:

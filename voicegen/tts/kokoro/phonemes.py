@@ -40,8 +40,13 @@ _SPEAKING: Final = threading.Lock()  # espeak-ng keeps its voice for the whole p
 
 def speaks(voice: str, language: str) -> bool:
     """Whether a voice is to speak a language: its own, by its name's first letter, or English, with its accent."""
-    own = _LANGUAGE_OF.get(voice[0]) if "_" in voice else None
+    own = own_language(voice)
     return own is None or family(language) in ("en", own)
+
+
+def own_language(voice: str) -> str | None:
+    """The code of the language of a voice, by its name's first letter; None where that says none."""
+    return _LANGUAGE_OF.get(voice[0]) if "_" in voice else None
 
 
 def check_language(language: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from voicegen.backend import SpeechBackend
+from voicegen.backend import SpeechBackend, Voice
 from voicegen.files import from_home
 from voicegen.model_files import ALIASES
 from voicegen.protocols import SpeechModel
@@ -26,6 +26,12 @@ def _look(settings: KokoroSettings, voices: VoiceConfig) -> None:
     from voicegen.tts.kokoro.speech import look
 
     look(settings.model, settings.revision, settings.language, voices.speaking)
+
+
+def _voices(settings: KokoroSettings, _voices: VoiceConfig) -> Sequence[Voice]:
+    from voicegen.tts.kokoro.speech import voices_of
+
+    return voices_of(settings.model, settings.revision)
 
 
 def _speech_model(settings: KokoroSettings, _voices: VoiceConfig) -> SpeechModel:
@@ -58,6 +64,7 @@ SPEC: Final = SpeechBackend(
     needs=("piper", "onnxruntime"),  # piper for its espeak
     install="`uv sync --group kokoro`, or `pip install 'voicegen[kokoro]'`",
     look=_look,
+    voices=_voices,
     speech_model=_speech_model,
     open=_open,
 )

@@ -10,11 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from voicegen.backend import Voice
 from voicegen.errors import ModelError
 from voicegen.protocols import Traits
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.kokoro.parts import ROOM, KokoroFiles, find_kokoro
-from voicegen.tts.kokoro.phonemes import check_language, phonemes_of, speaks, tokens_of
+from voicegen.tts.kokoro.phonemes import check_language, own_language, phonemes_of, speaks, tokens_of
 from voicegen.tts.kokoro.spec import STARTER_MODEL
 from voicegen.tts.threads import open_session, spoken_by_threads, usual_threads
 from voicegen.tts.voices import check_voice_name
@@ -148,6 +149,16 @@ def look(model: str, revision: str | None, language: str, voices: Iterable[str])
     check_language(language)
     known = tuple(find_kokoro(model, revision).voices)
     check_voices(voices or [_default(known, language)], known, language)
+
+
+def voices_of(model: str, revision: str | None) -> list[Voice]:
+    """All voices of a model, by name; loads nothing.
+
+    Raises:
+        MissingDependency: the wheels are not installed.
+        ModelError: the model is not there.
+    """
+    return [Voice(name, own_language(name)) for name in sorted(find_kokoro(model, revision).voices)]
 
 
 def _default(voices: tuple[str, ...], language: str) -> str:

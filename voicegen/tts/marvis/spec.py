@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from voicegen.backend import SpeechBackend
+from voicegen.backend import SpeechBackend, Voice
 from voicegen.bounds import Positive, Temperature
 from voicegen.protocols import SpeechModel
 from voicegen.settings import NOT_IDENTITY, ModelName, SpeakingSettings, VoiceConfig, identity_unless
@@ -44,6 +44,12 @@ def _look(settings: MarvisSettings, voices: VoiceConfig) -> None:
     look(settings, voices)
 
 
+def _voices(settings: MarvisSettings, voices: VoiceConfig) -> Sequence[Voice]:
+    from voicegen.tts.marvis.speech import voices_of
+
+    return voices_of(settings, voices)
+
+
 def _open(name: str, device: str, prompts: Mapping[str, Any]) -> SpeechModel:
     from voicegen.tts.marvis.speech import MarvisSpeech
 
@@ -61,6 +67,7 @@ SPEC: Final = SpeechBackend(
     owns=lambda _name: True,  # a folder or a repository: what it is shows when it is looked for
     models=(DEFAULT_MODEL, "kyutai/mimi"),
     look=_look,
+    voices=_voices,
     speech_model=_speech_model,
     open=_open,
     examine=_examine,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
 
+from voicegen.backend import Voice
 from voicegen.errors import ModelError, VoicegenError
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, Speech, Utterance
@@ -201,6 +202,17 @@ def look(settings: MarvisSettings, voices: VoiceConfig) -> None:
     catalog = _catalog(checkpoint, _own(voices), settings.language)
     for name in _used(voices):
         catalog.get(name)
+
+
+def voices_of(settings: MarvisSettings, voices: VoiceConfig) -> list[Voice]:
+    """The voices of a checkpoint, and those of one's own, which take the place of its; loads nothing.
+
+    Raises:
+        ModelError: the checkpoint cannot be found or is none of Marvis.
+    """
+    found, own = Checkpoint.find(settings.model, settings.revision).voices(), _own(voices)
+    theirs = [Voice(name, files.language, str(files.audio.parent)) for name, files in found.items() if name not in own]
+    return [*theirs, *(Voice(name, files.language, "voice.prompts") for name, files in own.items())]
 
 
 def _own(voices: VoiceConfig) -> dict[str, PromptFiles]:

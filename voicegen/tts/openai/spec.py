@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator
 
-from voicegen.backend import SpeechBackend
+from voicegen.backend import SpeechBackend, Voice
 from voicegen.bounds import Positive, SampleRate
 from voicegen.errors import ConfigError
 from voicegen.protocols import SpeechModel
@@ -33,6 +33,14 @@ def _look(settings: OpenAISpeechSettings, voices: VoiceConfig) -> None:
     if voices.prompts:
         raise ConfigError("voice.prompts is for models that copy voices here: a server's are named by voice.names")
     look(Endpoint(**settings.where, group="tts"), voices.names)
+
+
+def _voices(settings: OpenAISpeechSettings, _voices: VoiceConfig) -> Sequence[Voice] | None:
+    from voicegen.servers.endpoint import Endpoint
+    from voicegen.tts.openai.speech import listed_voices
+
+    listed = listed_voices(Endpoint(**settings.where, group="tts"))
+    return None if listed is None else [Voice(name) for name in listed]
 
 
 def _speech_model(settings: OpenAISpeechSettings, voices: VoiceConfig) -> SpeechModel:
@@ -67,6 +75,7 @@ SPEC: Final = SpeechBackend(
     needs=("openai",),
     install="`uv sync`, or `pip install openai`",
     look=_look,
+    voices=_voices,
     speech_model=_speech_model,
     open=_open,
 )

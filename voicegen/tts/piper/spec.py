@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from voicegen.backend import SpeechBackend
+from voicegen.backend import SpeechBackend, Voice
 from voicegen.files import from_home
 from voicegen.model_files import ALIASES, MODEL_WHEELS
 from voicegen.protocols import SpeechModel
@@ -34,6 +34,12 @@ def _look(settings: PiperSettings, voices: VoiceConfig) -> None:
     look(settings.model, settings.revision, settings.language, voices.speaking)
 
 
+def _voices(settings: PiperSettings, _voices: VoiceConfig) -> Sequence[Voice]:
+    from voicegen.tts.piper.speech import voices_of
+
+    return voices_of(settings.model, settings.revision)
+
+
 def _open(name: str, _device: str, _prompts: Mapping[str, Any]) -> SpeechModel:
     from voicegen.tts.piper.speech import PiperSpeech
 
@@ -56,6 +62,7 @@ SPEC: Final = SpeechBackend(
     needs=("piper", "onnxruntime", "onnx"),
     install="`uv sync --group starter`, or `pip install 'voicegen[piper]'`",
     look=_look,
+    voices=_voices,
     speech_model=_speech_model,
     open=_open,
 )

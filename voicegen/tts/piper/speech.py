@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from voicegen.backend import Voice
 from voicegen.errors import ModelError
 from voicegen.model_files import ModelFiles, find_model
 from voicegen.protocols import SpeechStream, Traits
@@ -167,9 +168,19 @@ def look(model: str, revision: str | None, language: str | None, voices: Iterabl
         ModelError: the voice cannot be found, is no Piper voice, speaks another language, or has no such speaker.
     """
     files, _, settings = _found(model, revision, language)
-    speakers = _speakers(settings.get("num_speakers", 1), settings.get("speaker_id_map", {}))
     for name in voices:
-        check_voice_name(name, tuple(speakers) or (Path(files.id).stem,))
+        check_voice_name(name, _names(files, settings))
+
+
+def voices_of(model: str, revision: str | None) -> list[Voice]:
+    """The speakers of a voice's file; loads nothing.
+
+    Raises:
+        MissingDependency: the wheel of a starter voice is not installed.
+        ModelError: the voice cannot be found, or is no Piper voice.
+    """
+    files, _, settings = _found(model, revision, None)
+    return [Voice(name, _language(settings)) for name in _names(files, settings)]
 
 
 def voice_file(model: str) -> Path:
@@ -235,6 +246,13 @@ def _speakers(count: int, ids: Mapping[str, int]) -> dict[str, int]:
     """Names of a file's several speakers in order of their ids; plain numbers where it names none."""
     named = dict(sorted(ids.items(), key=lambda speaker: speaker[1]))
     return named or {str(number): number for number in range(count)} if count > 1 else {}
+
+
+def _names(files: ModelFiles, settings: dict[str, Any]) -> tuple[str, ...]:
+    """What the speakers of a file are called; one that is alone, as its file."""
+    return tuple(_speakers(settings.get("num_speakers", 1), settings.get("speaker_id_map", {}))) or (
+        Path(files.id).stem,
+    )
 
 
 def _shortened(text: str) -> str:
