@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -93,6 +94,7 @@ def join(
         **recorded(rows),
         **{name: inputs.column(name) for name in ("id", "conversation_id", "turn", "question")},
         **{name: [row.scores.get(name) for row in rows] for name in SCORES},
+        "words": [_words(row) for row in rows],
         "takes": _takes(rows),
         "split": pa.repeat(DEFAULT_SPLIT, len(rows)),
         "answer": _answers(rows, inputs.column("answer")),
@@ -126,6 +128,13 @@ def _answers(rows: Sequence[ManifestRow], given: pa.Array) -> list[str | None]:
     if given.null_count == len(given):
         return [row.answer for row in rows]
     return [row.answer if row.answer is not None else ready for row, ready in zip(rows, given.to_pylist(), strict=True)]
+
+
+def _words(row: ManifestRow) -> list[dict[str, Any]] | None:
+    words = row.scores.get("words")
+    if not isinstance(words, str):
+        return None
+    return [{"word": word, "start": start, "end": end} for word, start, end in json.loads(words)]
 
 
 def _takes(rows: Sequence[ManifestRow]) -> pa.ListArray:

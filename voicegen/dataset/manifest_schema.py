@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -26,6 +26,18 @@ TAKE = pa.struct(
         _column("excess", pa.float64(), "How far it is from being ok: by how many times its bounds in all; 0 is ok."),
         _column("reason", pa.string(), "Its faults."),
     ]
+)
+WORDS = pa.list_(
+    pa.field(
+        "element",
+        pa.struct(
+            [
+                _column("word", pa.string(), "The word as spoken."),
+                _column("start", pa.float64(), "Second of the audio that it begins at."),
+                _column("end", pa.float64(), "Second of the audio that it ends at."),
+            ]
+        ),
+    )
 )
 
 _IDENTITY = (
@@ -69,10 +81,11 @@ _OUTCOME = (
     ),
 )
 _PEAK = _column("peak", pa.float64(), "Largest magnitude in dBFS: 0 is full scale.")
+_MEASURED_TYPES: Mapping[type, pa.DataType] = {float: pa.float64(), str: pa.string(), list: WORDS}
 _MEASURED = tuple(
     _column(
         measurement.name,
-        pa.float64() if measurement.type is float else pa.string(),
+        _MEASURED_TYPES[measurement.type],
         f"{measurement.meaning.removesuffix('.')}; null where not measured.",
     )
     for measurement in (*MEASUREMENTS, *DONE)

@@ -27,13 +27,13 @@ class Measurement:
         name: the column's.
         meaning: a sentence, with the unit, for those who read the manifest.
         fault: what is said of a take whose value is out of bounds, as `the take is clipped`.
-        type: float, or str for what no rule can bound.
+        type: float; for what no rule can bound, str, or list for words with their seconds (as JSON: word, start, end).
     """
 
     name: str
     meaning: str
     fault: str = ""
-    type: type[float] | type[str] = float
+    type: type[float] | type[str] | type[list[object]] = float
 
 
 class Bounds(Settings):

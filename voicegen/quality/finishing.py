@@ -52,12 +52,15 @@ def finish(takes: Sequence[Speech], settings: FinishConfig) -> list[tuple[Speech
     return [_at_loudness(take, done, level, settings) for (take, done), level in zip(trimmed, levels, strict=True)]
 
 
-def at_clip_time(scores: Scores, done: Scores) -> Scores:
-    """What was measured of a take, with its words' times as they are in the clip that was made of it."""
+def at_clip_time(scores: Scores, done: Scores, duration: float) -> Scores:
+    """What was measured of a take, with its words' times as they are in the clip of it, of `duration` seconds."""
     words, before = scores.get("words"), done["trimmed_before"]
     if not isinstance(words, str) or not isinstance(before, float):
         return scores
-    moved = [[word, *(round(max(second - before, 0.0), 3) for second in times)] for word, *times in json.loads(words)]
+    moved = [
+        [word, *(round(min(max(second - before, 0.0), duration), 3) for second in times)]
+        for word, *times in json.loads(words)
+    ]
     return {**scores, "words": json.dumps(moved, ensure_ascii=False)}
 
 

@@ -145,4 +145,4 @@ def _finished(takes: Sequence[Speech], hearings: Sequence[Hearing], settings: Fi
 
 
 def _with_finished(hearing: Hearing, speech: Speech, done: Scores) -> Hearing:
-    return replace(hearing, scores={**at_clip_time(hearing.scores, done), **done}, finished=speech)
+    return replace(hearing, scores={**at_clip_time(hearing.scores, done, speech.duration), **done}, finished=speech)

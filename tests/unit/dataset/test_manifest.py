@@ -8,7 +8,7 @@ from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import jsonl_file, parquet_file, text_file
 from voicegen.dataset import manifest
 from voicegen.dataset.manifest import MANIFEST_SCHEMA, Provenance, manifest_rows, write_manifest
-from voicegen.dataset.manifest_schema import input_names
+from voicegen.dataset.manifest_schema import WORDS, input_names
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import InputError, OutputError
 from voicegen.quality.checks import MEASUREMENTS
@@ -95,13 +95,22 @@ def test_a_row_that_failed_before_its_ready_answer_was_used_still_shows_it(tmp_p
     assert table.column("answer").to_pylist() == ["Me.", "So."]
 
 
+def test_words_are_a_list_of_what_is_said_and_when(tmp_path):
+    words = '[["It", 0.1, 0.25], ["is.", 0.25, 0.5]]'
+    table = written(tmp_path, questions_csv(tmp_path, 2), [spoken_row(0, scores={"words": words}), spoken_row(1)])
+    assert table.column("words").to_pylist() == [
+        [{"word": "It", "start": 0.1, "end": 0.25}, {"word": "is.", "start": 0.25, "end": 0.5}],
+        None,
+    ]
+
+
 def test_every_measurement_of_every_check_is_a_column_that_is_null_where_it_was_not_made(tmp_path):
     rows = [spoken_row(0, scores={"clipped": 0.25, "dc": None}), spoken_row(1)]
     table = written(tmp_path, questions_csv(tmp_path, 2), rows)
     assert table.column("clipped").to_pylist() == [0.25, None]
     for measurement in MEASUREMENTS:
         field = table.schema.field(measurement.name)
-        assert field.type == (pa.string() if measurement.type is str else pa.float64())
+        assert field.type == {float: pa.float64(), str: pa.string(), list: WORDS}[measurement.type]
         assert table.column(measurement.name)[1].as_py() is None
 
 

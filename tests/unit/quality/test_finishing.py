@@ -110,6 +110,6 @@ def test_quality_off_leaves_takes_as_they_were_made(spoken):
 
 def test_words_are_where_the_trimmed_clip_has_them():
     scores = {"words": '[["It", 0.5, 0.7], ["is", 0.7, 0.9]]', "wer": 0.0}
-    moved = at_clip_time(scores, {"trimmed_before": 0.4})
-    assert moved == {"words": '[["It", 0.1, 0.3], ["is", 0.3, 0.5]]', "wer": 0.0}
-    assert at_clip_time({"words": None}, {"trimmed_before": 0.4}) == {"words": None}
+    moved = at_clip_time(scores, {"trimmed_before": 0.4}, 0.45)
+    assert moved == {"words": '[["It", 0.1, 0.3], ["is", 0.3, 0.45]]', "wer": 0.0}
+    assert at_clip_time({"words": None}, {"trimmed_before": 0.4}, 1.0) == {"words": None}

@@ -33,11 +33,10 @@ Samples = NDArray[np.float32]
 
 
 class RecognitionSettings(CheckSettings):
-    """Bounds of the measurements; which recognizer, for which language, and whether words' times are kept."""
+    """Bounds of the measurements; which recognizer, and for which language."""
 
     recognizer: ModelName
     language: Language
-    words: bool
     device: Literal["auto", "cpu", "cuda"] = Field(json_schema_extra=NOT_IDENTITY)
 
 
@@ -45,7 +44,6 @@ class _Recognition:
     def __init__(self, settings: RecognitionSettings) -> None:
         self._whisper = Whisper.load(find_recognizer(settings.recognizer), settings.language, settings.device)
         self._language = settings.language
-        self._keeps_words = settings.words
 
     def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
         return [self._measured(take) for take in takes]
@@ -70,7 +68,7 @@ class _Recognition:
             "doubt_first": min(-reading[0].logprob for reading in readings),
             "rushed": _mildest(max, map(likelihood.rushed, likely)),
             "lingering": _mildest(min, map(likelihood.lingering, likely)),
-            "words": _as_json(likeliest) if self._keeps_words else None,
+            "words": _as_json(readings[0]),
         }
 
     def _listened(self, samples: Samples, meant: Sequence[str]) -> tuple[str, list[list[Word]]]:
@@ -155,7 +153,9 @@ SPEC: Final = CheckSpec(
             "something else is said between words",
         ),
         Measurement(
-            "words", "Each word and the seconds that it begins and ends at, as JSON, where asked for.", type=str
+            "words",
+            "Each word that was spoken, and the seconds of the audio that it begins and ends at, by forced alignment.",
+            type=list,
         ),
     ),
     make=_make,
