@@ -20,6 +20,7 @@ COMMANDS = {
     "chat": "talk with the model in the terminal; it answers aloud",
     "synth": "speak a text file, a CSV column or standard input, without a chat model",
     "voices": "list the voices that there are, and make a clip of each",
+    "export": "write a run in the form that another tool reads: HF datasets, WebDataset, ...",
     "verify": "measure a run from its files alone, and queue what is broken to be made again",
     "bench": "time this machine: answering, speaking, the whole run against the naive loop",
     "doctor": "say what this machine has: devices, models, optional packages",

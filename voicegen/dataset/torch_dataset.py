@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
@@ -18,16 +17,14 @@ from torch.utils.data import Dataset
 from voicegen.audio.mel import LogMel
 from voicegen.audio.resample import resample
 from voicegen.audio.wav import read_wav
-from voicegen.dataset.manifest import MANIFEST
+from voicegen.dataset.manifest_file import open_manifest
 from voicegen.errors import InputError
-from voicegen.files import given_path
 from voicegen.records import Status
 
 if TYPE_CHECKING:
     import pandas
 
 Split = Literal["train", "validation", "test"]
-NEEDED = ("status", "split", "answer_spoken", "audio_path", "sampling_rate", "num_samples")
 
 
 class SpeechRow(NamedTuple):
@@ -196,22 +193,13 @@ def load_manifest(
         raise ValueError(f"features={features!r}: they are 'waveform' or 'mel'")
     if sample_rate is not None and sample_rate < 1:
         raise ValueError(f"sample_rate={sample_rate}: it is a number of Hz over 0")
-    path = given_path("path", path)
-    manifest = path / MANIFEST if path.is_dir() else path
-    if not manifest.is_file():
-        raise InputError(f"{manifest}: there is no manifest: give the folder of a run, such as outputs/NAME")
-    try:
-        table = pq.read_table(manifest)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{manifest}: cannot be read as Parquet ({error}): run the command again") from error
-    missing = [name for name in NEEDED if name not in table.schema.names]
-    if missing:
-        raise InputError(f"{manifest}: is no manifest of voicegen: it has no column {missing[0]!r}")
+    file, folder = open_manifest(path)
+    table = file.read()
     for column, wanted in (("status", status), ("split", split)):
         if wanted is not None:
             table = table.filter(pc.equal(table[column], wanted))
     kind = MelDataset if features == "mel" else SpeechDataset
-    return kind(table, manifest.parent, sample_rate)
+    return kind(table, folder, sample_rate)
 
 
 @overload

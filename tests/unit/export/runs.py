@@ -1,0 +1,47 @@
+"""Finished runs to export, made by the parts that a run is made by."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tests.finished_rows import FinishedRows, failed_row, spoken_row
+from voicegen.audio.wav import encode_clip
+from voicegen.dataset.manifest import Provenance, write_manifest
+from voicegen.dataset.questions import QuestionFile
+from voicegen.files import write_atomic
+from voicegen.records import ManifestRow, Speech, Utterance
+from voicegen.store import Store
+
+RATE = 22_050
+
+
+def finished_run(folder: Path, statuses: Sequence[str] = ("ok",) * 5) -> Path:
+    """A run of a row a status: tones of different lengths, a voice and a topic (a column of the input) by turns."""
+    questions = folder.parent / f"{folder.name}.csv"
+    with questions.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(["id", "question", "topic"])
+        lines.writerows(
+            [f"q{n}", f"Was ist {n}, größer als “{n - 1}”?", ["even", "odd"][n % 2]] for n in range(len(statuses))
+        )
+    rows = [_row(folder, index, status) for index, status in enumerate(statuses)]
+    provenance = Provenance("chat", "r1", "tts", "r2", "en", "hash")
+    write_manifest(Store(folder), QuestionFile(questions), FinishedRows(rows), provenance)
+    return folder
+
+
+def _row(folder: Path, index: int, status: str) -> ManifestRow:
+    if status == "failed":
+        return failed_row(index)
+    time = np.arange(RATE // 10 * (index + 1)) / RATE
+    samples = (0.3 * np.sin(2 * np.pi * (200 + 20 * index) * time)).astype(np.float32)
+    place = "rejected" if status == "rejected" else "audio"
+    clip, data = encode_clip(Speech(Utterance(index, "-"), samples, RATE), index, f"{place}/{index:06d}.wav")
+    write_atomic(folder / clip.path, data)
+    row = spoken_row(index, clip=clip, voice=["ann", "bob"][index % 2])
+    return row if status == "ok" else replace(row, status="rejected", error="tts: too short")

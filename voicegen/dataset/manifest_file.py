@@ -1,0 +1,37 @@
+"""Opens the manifest of a run, wherever it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from voicegen.dataset.manifest import MANIFEST
+from voicegen.errors import InputError
+from voicegen.files import given_path
+
+_NEEDED = ("status", "split", "answer_spoken", "audio_path", "sampling_rate", "num_samples")
+
+
+def open_manifest(path: str | Path) -> tuple[pq.ParquetFile, Path]:
+    """The manifest of a run, given by the run's folder or its own path, and the folder that it lies in.
+
+    What is read of it stays the same, also when the run goes on and puts another in its place.
+
+    Raises:
+        ConfigError: the path is a URL.
+        InputError: There is no manifest, or it is not voicegen's.
+    """
+    path = given_path("path", path)
+    manifest = path / MANIFEST if path.is_dir() else path
+    if not manifest.is_file():
+        raise InputError(f"{manifest}: there is no manifest: give the folder of a run, such as outputs/NAME")
+    try:
+        file = pq.ParquetFile(manifest)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{manifest}: cannot be read as Parquet ({error}): run the command again") from error
+    missing = [name for name in _NEEDED if name not in file.schema_arrow.names]
+    if missing:
+        raise InputError(f"{manifest}: is no manifest of voicegen: it has no column {missing[0]!r}")
+    return file, manifest.parent

@@ -1,0 +1,125 @@
+"""The folder of an export: made beside its place and renamed, so that it is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from voicegen.errors import OutputError
+from voicegen.files import TEMPORARY_SUFFIX, sync_folder, telling
+
+MARK: Final = ".voicegen-export.json"
+"""Says that a folder is an export, and how much was written; hidden, since loaders pass such files by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many files there are, and how many bytes in them."""
+
+    files: int
+    size: int
+
+
+@contextmanager
+def export_folder(place: Path, run: Path) -> Iterator[Path]:
+    """Gives an empty folder to write an export of `run` to, which comes to `place` after the block unless it raises.
+
+    An export that is there and has not been changed since is replaced.
+
+    Raises:
+        OutputError: something else is at `place`, another process exports to it, or it cannot be written.
+    """
+    place = place.resolve()
+    if place == run.resolve() or run.resolve() in place.parents:
+        raise OutputError(f"{place} is in the run itself: choose a folder outside of it")
+    check_replaceable(place)
+    temporary = place.with_name(f".{place.name}{TEMPORARY_SUFFIX}")
+    with telling(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(place, temporary):
+            shutil.rmtree(temporary, ignore_errors=True)  # what a killed export left
+            temporary.mkdir()
+            try:
+                yield temporary
+                _seal(temporary)
+                check_replaceable(place)
+                _exchange(temporary, place)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_replaceable(place: Path) -> None:
+    """Refuses a place that holds anything but an export of ours as it was written.
+
+    Raises:
+        OutputError: says what is there and what to do.
+    """
+    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
+        return
+    remedy = "choose another folder, or move that one away"
+    try:
+        mark = json.loads((place / MARK).read_bytes())
+        written = Written(mark["files"], mark["bytes"])
+    except (OSError, ValueError, LookupError, TypeError):
+        raise OutputError(f"{place} is there and is no export of voicegen: {remedy}") from None
+    if measure(place) != written:
+        raise OutputError(f"{place} is an export that was changed since it was made: {remedy}")
+
+
+def measure(folder: Path) -> Written:
+    """What is in an export, its mark left out."""
+    sizes = [path.stat().st_size for path in _files(folder) if path.name != MARK]
+    return Written(len(sizes), sum(sizes))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (Path(top, name) for top, _, names in os.walk(folder) for name in names)
+
+
+def _seal(folder: Path) -> None:
+    """Marks a finished export, and makes it durable."""
+    written = measure(folder)
+    (folder / MARK).write_text(json.dumps({"files": written.files, "bytes": written.size}), "utf-8")
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with Path(top, name).open("rb") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(top))
+
+
+def _exchange(new: Path, place: Path) -> None:
+    old = new.with_name(f"{new.name}.old")
+    if place.exists():
+        place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
+    sync_folder(place.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _alone(place: Path, temporary: Path) -> Iterator[None]:
+    path = temporary.with_name(f"{temporary.name}.lock")
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(f"{place}: another voicegen process exports to it: wait for it, or stop it") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        lock.release()

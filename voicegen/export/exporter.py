@@ -1,0 +1,48 @@
+"""An exporter is one row: its `SPEC` says what it is called, what it writes, and what that needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from voicegen.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from voicegen.export.rows import ExportRows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporter:
+    """What is known of a format before a row is read. Its module imports no package that it needs alone.
+
+    Attributes:
+        name: as `--to` has it.
+        help: one line: what is written, and who reads it.
+        write: writes the rows into an empty folder, in flat memory.
+        load: the Python that loads it back, `{folder}` in the place of the folder; for the summary and the card.
+        without_audio: whether it can hold rows that have no audio, as failed ones have none.
+        needs: modules that must be importable.
+        install: the command that installs them.
+    """
+
+    name: str
+    help: str
+    write: Callable[[ExportRows, Path], None]
+    load: str
+    without_audio: bool = False
+    needs: tuple[str, ...] = ()
+    install: str = ""
+
+    def ready(self) -> Self:
+        """Itself.
+
+        Raises:
+            MissingDependency: a package that it needs is not installed; says the command that installs it.
+        """
+        missing = [module for module in self.needs if find_spec(module) is None]
+        if missing:
+            raise MissingDependency(f"--to {self.name} needs {', '.join(missing)}: install it with {self.install}")
+        return self

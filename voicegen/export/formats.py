@@ -1,0 +1,30 @@
+"""The formats that a run can be exported to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final
+
+from voicegen.errors import ConfigError
+from voicegen.export import audiofolder, webdataset
+from voicegen.export.exporter import Exporter
+
+EXPORTERS: Final[Mapping[str, Exporter]] = MappingProxyType(
+    {spec.name: spec for spec in (audiofolder.SPEC, webdataset.SPEC)}
+)
+
+
+def exporter(name: str) -> Exporter:
+    """The exporter of that name, ready to write.
+
+    Raises:
+        ConfigError: there is none.
+        MissingDependency: a package that it needs is not installed.
+    """
+    if name not in EXPORTERS:
+        near = get_close_matches(name, EXPORTERS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the formats are {', '.join(EXPORTERS)}"
+        raise ConfigError(f"there is no format {name}: {hint}")
+    return EXPORTERS[name].ready()

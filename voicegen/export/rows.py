@@ -1,0 +1,232 @@
+"""The rows of a run that an export is made of: chosen once, then streamed with their audio, in flat memory."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from voicegen.cores import usable_cores
+from voicegen.dataset.manifest_file import open_manifest
+from voicegen.errors import ConfigError, InputError
+from voicegen.export.sound import Sound, Wanted, read_sound
+from voicegen.export.where import Where
+
+STATUSES: Final = ("ok", "rejected", "failed")
+SPLITS: Final = ("train", "validation", "test")
+
+_ROWS = 1024  # of the manifest that are in memory at a time
+_READ_AHEAD = 4  # files for each thread
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows of a run: those of a split (None: of all), that ended so, and of which a SQL condition holds."""
+
+    split: str | None = None
+    statuses: Sequence[str] = ("ok",)
+    where: str | None = None
+
+    def why_none(self, rows: int) -> str:
+        """Why none of that many rows is chosen, for an error message."""
+        if not rows:
+            return "the run has none yet"
+        asked = [f"--status {','.join(self.statuses)}"]
+        asked += [f"--split {self.split}"] if self.split else []
+        asked += [f"--where {self.where!r}"] if self.where else []
+        return f"of its {rows} rows none passes {' '.join(asked)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """A row of an export.
+
+    Attributes:
+        name: its number, as its file in the run has it; at least six digits.
+        values: the manifest's columns but for `audio_path`; those of the audio are of `sound`.
+        sound: its audio; None where the row has none.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    sound: Sound | None
+
+    @property
+    def file_name(self) -> str | None:
+        """What its audio file is to be called; None where it has none."""
+        return None if self.sound is None else f"{self.name}.{self.sound.container}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much was chosen of how many rows; `hours` of audio."""
+
+    rows: int
+    by_split: Mapping[str, int]
+    by_status: Mapping[str, int]
+    hours: float
+
+    @property
+    def chosen(self) -> int:
+        """Rows of the export."""
+        return sum(self.by_split.values())
+
+
+class ExportRows:
+    """The chosen rows of a run, which may go on meanwhile: they are of the manifest as it was when this was made.
+
+    Args:
+        run: its folder, or its manifest.
+        selection: which rows.
+        wanted: what their audio is to be.
+        tell: is called with the number of rows that were given, for progress.
+
+    Attributes:
+        folder: the run's.
+        counts: of rows.
+
+    Raises:
+        ConfigError: the path is a URL, or the condition cannot be used.
+        InputError: there is no manifest, or no row is chosen.
+    """
+
+    def __init__(
+        self,
+        run: str | Path,
+        selection: Selection = Selection(),
+        wanted: Wanted = Wanted(),  # noqa: B008 - frozen
+        tell: Callable[[int], object] = lambda _rows: None,
+    ) -> None:
+        self._manifest, self.folder = open_manifest(run)
+        self._wanted = wanted
+        self.tell = tell
+        choice = _choose(self._manifest, selection)
+        self._splits, self.counts = choice.splits, choice.counts()
+        self._digits = max(6, len(str(choice.last)))
+        if not self.counts.chosen:
+            raise InputError(f"{self.folder}: no row is chosen: {selection.why_none(self.counts.rows)}")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have rows: train, validation and test in this order, then others."""
+        return tuple(self.counts.by_split)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of `ExportRow.values`."""
+        schema: pa.Schema = self._manifest.schema_arrow
+        return schema.remove(schema.get_field_index("audio_path"))
+
+    def rows(self, split: str) -> Iterator[ExportRow]:
+        """The rows of a split in the manifest's order, each with its audio, which threads read a few rows ahead.
+
+        Raises:
+            InputError: an audio file is missing or is not what the manifest says.
+        """
+        for row in _ahead(self._values(split), self._row, min(usable_cores(), 16)):
+            yield row
+            self.tell(1)
+
+    def _values(self, split: str) -> Iterator[dict[str, Any]]:
+        first = 0
+        for batch in self._manifest.iter_batches(_ROWS):
+            chosen = pc.fill_null(pc.equal(self._splits.slice(first, batch.num_rows).cast(pa.string()), split), False)
+            yield from batch.filter(chosen.combine_chunks()).to_pylist()
+            first += batch.num_rows
+
+    def _row(self, values: dict[str, Any]) -> ExportRow:
+        path = values.pop("audio_path")
+        name = f"{values['index']:0{self._digits}d}"
+        if path is None:
+            return ExportRow(name, values, None)
+        digest = values.get("audio_sha256")
+        sound = read_sound(self.folder / path, values["sampling_rate"], values["num_samples"], digest, self._wanted)
+        if sound.sha256 != digest:
+            values |= {
+                "sampling_rate": sound.sampling_rate,
+                "num_samples": sound.num_samples,
+                "duration": sound.num_samples / sound.sampling_rate,
+                "audio_sha256": sound.sha256,
+                "peak": sound.peak,
+            }
+        return ExportRow(name, values, sound)
+
+
+@dataclass(slots=True)
+class _Choice:
+    """What is found on the way through a manifest: of each row its split, null where it is not chosen."""
+
+    pieces: list[pa.Array] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    last: int = 0
+
+    @property
+    def splits(self) -> pa.ChunkedArray:
+        return pa.chunked_array(self.pieces, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+
+    def counts(self) -> Counts:
+        found = {item["values"]: item["counts"] for item in self.splits.value_counts().to_pylist()}
+        ordered = [*SPLITS, *(name for name in found if name not in SPLITS and name is not None)]
+        return Counts(
+            rows=len(self.splits),
+            by_split={name: found[name] for name in ordered if name in found},
+            by_status={status: self.statuses[status] for status in STATUSES if status in self.statuses},
+            hours=self.seconds / 3600,
+        )
+
+
+def _choose(manifest: pq.ParquetFile, selection: Selection) -> _Choice:
+    where = None if selection.where is None else Where(selection.where)
+    columns = None if where else ["split", "status", "index", "duration"]
+    choice = _Choice()
+    for batch in manifest.iter_batches(_ROWS if where else 65_536, columns=columns):
+        keep = pc.is_in(batch["status"], pa.array(selection.statuses))
+        if selection.split is not None:
+            keep = pc.and_(keep, pc.equal(batch["split"], selection.split))
+        if where is not None:
+            keep = pc.and_(keep, where(batch))
+        choice.pieces.append(pc.if_else(keep, batch["split"], pa.scalar(None, pa.string())).dictionary_encode())
+        choice.statuses.update(batch["status"].filter(keep).to_pylist())
+        choice.seconds += pc.sum(batch["duration"].filter(keep)).as_py() or 0.0
+        choice.last = max(choice.last, pc.max(batch["index"]).as_py() or 0)
+    return choice
+
+
+def statuses(text: str) -> tuple[str, ...]:
+    """What `--status` says: statuses with commas between them, or `all`.
+
+    Raises:
+        ConfigError: there is no such status.
+    """
+    found = STATUSES if text == "all" else tuple(part.strip() for part in text.split(","))
+    for status in found:
+        if status not in STATUSES:
+            raise ConfigError(f"--status {text}: give some of {', '.join(STATUSES)} with commas between them, or all")
+    return found
+
+
+def _ahead(items: Iterable[T], work: Callable[[T], R], threads: int) -> Iterator[R]:
+    """`map(work, items)`, by threads that are a few items ahead of what is taken."""
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > _READ_AHEAD * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,79 @@
+"""Exports a run: from what the command line says to a folder in its place, with progress and a summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from voicegen.errors import ConfigError
+from voicegen.export.destination import Written, export_folder, measure
+from voicegen.export.exporter import Exporter
+from voicegen.export.formats import exporter
+from voicegen.export.rows import Counts, ExportRows, Selection
+from voicegen.export.sound import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSummary:
+    """What was exported to where, in how many seconds."""
+
+    format: Exporter
+    place: Path
+    counts: Counts
+    written: Written
+    seconds: float
+
+    def lines(self) -> Iterator[str]:
+        """The page that says so."""
+        counts = self.counts
+        statuses = ", ".join(f"{count} {status}" for status, count in counts.by_status.items())
+        splits = ", ".join(f"{name} {count}" for name, count in counts.by_split.items())
+        megabytes = self.written.size / 1e6
+        yield f"exported  {statuses} of {counts.rows} rows, {counts.hours:.2f} hours: {splits}"
+        yield f"written   {self.place}: {self.written.files} files, {megabytes:.1f} MB in {self.seconds:.1f} s"
+        yield f"load      {self.format.load.format(folder=self.place)}"
+
+
+def export_run(
+    run: str | Path,
+    to: str,
+    place: Path,
+    selection: Selection = Selection(),  # noqa: B008 - frozen
+    wanted: Wanted = Wanted(),  # noqa: B008 - frozen
+) -> ExportSummary:
+    """Exports the chosen rows of a run, finished or not, and shows on a terminal how far it is.
+
+    Args:
+        run: its folder, or its manifest.
+        to: the format's name.
+        place: the folder that the export becomes; another export there is replaced.
+        selection: which rows.
+        wanted: what their audio is to be; what is not said stays as in the run.
+
+    Raises:
+        ConfigError: there is no such format, or it cannot hold the rows; the condition cannot be used.
+        InputError: there is no run, no row is chosen, or audio is missing or damaged.
+        MissingDependency: the format needs a package that is not installed.
+        OutputError: something else is at `place`, or it cannot be written.
+    """
+    began = time.monotonic()
+    format = exporter(to)
+    if "failed" in selection.statuses and not format.without_audio:
+        raise ConfigError(
+            f"--to {to} holds rows with audio alone, and failed ones have none: leave failed out of --status"
+        )
+    rows = ExportRows(run, selection, wanted)
+    with (
+        export_folder(place, rows.folder) as folder,
+        tqdm(
+            total=rows.counts.chosen, desc="exporting", unit="row", leave=False, disable=not sys.stderr.isatty()
+        ) as bar,
+    ):
+        rows.tell = bar.update
+        format.write(rows, folder)
+    return ExportSummary(format, place, rows.counts, measure(place), time.monotonic() - began)
