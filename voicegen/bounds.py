@@ -38,7 +38,8 @@ Effort = Literal["low", "medium", "high"]
 Language = Annotated[str, AfterValidator(_language)]
 Speed = Annotated[float, Field(ge=0.25, le=4)]  # times the model's own pace
 SampleRate = Annotated[int, Field(ge=4000, le=192_000)]  # Hz
-Subtype = Literal["PCM_16", "PCM_24", "FLOAT"]  # a WAV's sample format
+Container = Literal["wav", "flac"]  # of a dataset's audio files
+Subtype = Literal["PCM_16", "PCM_24", "FLOAT"]  # of the samples in them; FLAC has no FLOAT
 
 
 _PLAIN: Mapping[str, str] = MappingProxyType(

@@ -12,12 +12,12 @@ class FaultKind(Enum):
     RECORD = "run.json that is not as it was written"
     MANIFEST = "manifests that cannot be used"
     ROW = "manifest rows that are not the ledger's"
-    NAME = "rows whose WAV is not named by their number"
-    MISSING = "rows whose WAV is missing"
-    CHANGED = "WAVs that are not as they were written"
-    FORMAT = "WAVs that are not what their row says"
-    STRAY = "WAVs without a row"
-    TAKE = "WAVs that fall short of the checks"
+    NAME = "rows whose audio is not named by their number"
+    MISSING = "rows whose audio is missing"
+    CHANGED = "audio files that are not as they were written"
+    FORMAT = "audio files that are not what their row says"
+    STRAY = "audio files without a row"
+    TAKE = "audio files that fall short of the checks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A WAV on disk; `path` is relative to the run's folder, with forward slashes."""
+    """An audio file on disk; `path` is relative to the run's folder, with forward slashes."""
 
     index: int
     path: str

@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from voicegen.audio.audio_format import AudioFormat
 from voicegen.bounds import (
+    Container,
     Effort,
     Language,
     NotNegative,
@@ -130,8 +132,19 @@ class SpeakingSettings(Settings):
     language: Language
     speed: Speed
     sample_rate: SampleRate | None
+    format: Container = Field(json_schema_extra=identity_unless("wav"))
     subtype: Subtype
     max_chars: Annotated[int, Field(ge=20)]
+
+    @property
+    def audio(self) -> AudioFormat:
+        """What the audio files are."""
+        return AudioFormat(self.format, self.subtype)
+
+    @model_validator(mode="after")
+    def _format_holds_subtype(self) -> SpeakingSettings:
+        _ = self.audio
+        return self
 
 
 class VoicePromptConfig(Settings):

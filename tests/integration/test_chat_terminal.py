@@ -10,7 +10,7 @@ import pytest
 
 from tests.chat_terminal import CTRL_D, LEFT, PROMPT, SECONDS, TAKEN, UP, Talker, Terminal, with_server
 from tests.openai_server import serving
-from voicegen.audio.wav import read_wav
+from voicegen.audio.audio_file import read_audio
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_typing_streaming_interrupting_and_every_command(tmp_path, server, talke
     assert "assistant: You said hello. That is all." in shown
     assert re.search(r"first token \d+\.\d+ s, first audio \d+\.\d+ s, .*\naudio .* times real time: outputs/", shown)
     saved = re.search(r"outputs/chat/response_\d{8}_\d{6}\.wav", shown)
-    assert len(read_wav(tmp_path / saved[0])[0])
+    assert len(read_audio(tmp_path / saved[0])[0])
     body = server.requests[-1].body
     assert (body["model"], body["max_tokens"]) == ("m", 50)
     assert [message["content"] for message in body["messages"]] == ["Be brief, {please}.", "hello"]
@@ -127,7 +127,7 @@ def test_the_starter_models_answer_aloud_and_stop_when_they_are_told_to(tmp_path
     shown = terminal.say("What is the capital of France?")
     assert "Paris" in shown
     saved = re.search(r"outputs/chat/response_\d{8}_\d{6}\.wav", shown)
-    samples, rate = read_wav(tmp_path / saved[0])
+    samples, rate = read_audio(tmp_path / saved[0])
     assert len(samples) > rate / 2
     assert abs(samples).max() > 0.05
 

@@ -65,7 +65,7 @@ def test_the_rest_of_a_run_is_estimated_by_what_its_last_session_took(look, tmp_
     assert done.returncode == 0, done.stderr
     assert "run       outputs/r: goes on after 4 finished rows, 16 left" in done.stdout
     assert "audio     about 3.2 seconds" in done.stdout
-    assert f"disk      about {16 * wav / 1000:.0f} kB of WAVs" in done.stdout
+    assert f"disk      about {16 * wav / 1000:.0f} kB of audio" in done.stdout
     assert f"time      about {session['seconds'] * 4:.1f} seconds" in done.stdout
     assert "  by 4 rows of outputs/r" in done.stdout
     assert "by 4 rows of outputs/r" in look("--dry-run", "name=another").stdout

@@ -11,7 +11,7 @@ import pytest
 
 from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import parquet_file
-from voicegen.audio.wav import write_wav
+from voicegen.audio.audio_file import write_audio
 from voicegen.dataset.manifest import MANIFEST_SCHEMA, Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.store import Store
@@ -83,7 +83,7 @@ def test_polars_reads_the_same(manifest, expected):
 
 @pytest.mark.parametrize("manifest", ["finished", "partial"], indirect=True)  # it has no split without rows
 def test_datasets_reads_the_same_from_the_folder_with_its_audio_and_all(manifest, expected, tmp_path_factory):
-    write_wav(manifest.parent / "audio" / "000001.wav", np.zeros(100, np.float32), 22_050)
+    write_audio(manifest.parent / "audio" / "000001.wav", np.zeros(100, np.float32), 22_050)
     folder, cache = str(manifest.parent), str(tmp_path_factory.mktemp("cache"))
     found = datasets.load_dataset(folder, split="train", cache_dir=cache)
     assert found.column_names == expected.schema.names

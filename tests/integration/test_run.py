@@ -145,7 +145,7 @@ def test_a_wav_that_was_removed_or_cut_is_made_again_the_same(tmp_path):
     (folder / "audio" / "000005.wav").unlink()
     os.truncate(folder / "audio" / "000007.wav", 100)
     again = fake_run(tmp_path)
-    assert "WAVs of 2 finished rows are gone or cut short" in again.stderr
+    assert "audio files of 2 finished rows are gone or cut short" in again.stderr
     assert wav_hashes(folder) == before
 
 

@@ -147,13 +147,13 @@ def write_wavs(folder: Path) -> Any:
     """A function that writes a `Speech` record as a WAV in a thread of a pool; its `shutdown` waits for all."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from voicegen.audio.wav import encode_wav
+    from voicegen.audio.audio_file import encode_audio
 
     pool = ThreadPoolExecutor(4)
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(speech: Any) -> None:
-        data = encode_wav(speech.samples, speech.sampling_rate)
+        data = encode_audio(speech.samples, speech.sampling_rate)
         (folder / f"{speech.utterance.index:06d}.wav").write_bytes(data)
 
     def submit(speech: Any) -> None:

@@ -156,6 +156,7 @@ def _open(
             stream=settings.stream,
             voice=next(iter(config.voice.names), None),
             wording=wording,
+            format=config.tts.format,
             subtype=config.tts.subtype,
             player=StreamPlayer(voice.sample_rate, open_stream) if voice and open_stream else None,
             seed=config.seed,
@@ -171,7 +172,7 @@ def _open(
         identity={key: value for key, value in config.identity().items() if not key.startswith("questions.")},
         models={"chat": model.info, "tts": voice.info},
         language=config.tts.language,
-        subtype=config.tts.subtype,
+        audio=config.tts.audio,
         overwrite=config.overwrite,
     )
     return pipeline, stack.enter_context(recorder)

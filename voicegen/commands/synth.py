@@ -1,4 +1,4 @@
-"""`voicegen synth`: texts in, numbered WAVs out, without a chat model."""
+"""`voicegen synth`: texts in, numbered audio files out, without a chat model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Speaks texts into outputs/synth/000000.wav, 000001.wav ... with metadata.csv, wh
 
   FILE                        a text file: each line is spoken; or CSV, TSV, Parquet or JSONL: a column is spoken;
                               - or nothing: the lines of standard input
-  tts=piper|marvis  tts.*     the speech model: tts.speed=1.1 tts.sample_rate=16000 ...
+  tts=piper|marvis  tts.*     the speech model: tts.speed=1.1 tts.format=flac ...
   text.*                      how it is put in words: text.url=skip ...
   quality=off|basic  quality.*   how a take is judged, and how often it is made again
   voice.names=[a,b]  voice.*  who speaks
@@ -128,7 +128,7 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
             folder.noting(islice(texts, config.questions.limit)),
             folder.path,
             prefix=prefix,
-            subtype=config.tts.subtype,
+            audio=config.tts.audio,
             wording=wording,
             voice=plan.voice,
             seed=config.seed,

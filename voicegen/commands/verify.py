@@ -15,15 +15,15 @@ USAGE = """\
 usage: voicegen verify RUN [--fix] [--listen [QUALITY]]
 
 Measures a run, finished or not, from its files alone: run.json and the ledger; the manifest's columns and rows against
-the ledger; that each row has its WAV, under its number, and each WAV its row; each WAV's SHA-256, sampling rate, length
-and format. Prints a line a kind of fault, with how many there are and the first of them, and nothing where all is well.
-Changes nothing without --fix. A run that another command is at work on is refused.
+the ledger; that each row has its audio file, under its number, and each file its row; each file's SHA-256, sampling
+rate, length and format. Prints a line a kind of fault, with how many there are and the first of them, and nothing where
+all is well. Changes nothing without --fix. A run that another command is at work on is refused.
 
   RUN                 the run's folder, such as outputs/default
-  --fix               queue what is broken: damaged WAVs, WAVs without a row and a wrong manifest are moved aside, to
+  --fix               queue what is broken: damaged audio, audio without a row and a wrong manifest move aside, to
                       RUN/aside-TIME, and the next voicegen run with the run's settings makes them again, the same. What
                       listening finds is not mended so: the same settings make the same takes
-  --listen [QUALITY]  also listen to the WAVs of rows that are ok, by the checks of the run's own quality settings or by
+  --listen [QUALITY]  also listen to what is ok, by the checks of the run's own quality settings or by
                       those named: basic or strict. Left out are edges and level, which hold for takes as they were made
 
 exit codes: 0 all is well; 1 an unexpected error; 2 bad usage, or no run that can be read; 3 faults were found, also

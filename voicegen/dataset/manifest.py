@@ -44,7 +44,7 @@ configs:
   data_files: {MANIFEST}
 ---
 
-A speech dataset made by voicegen: a row of `{MANIFEST}` has the texts, and the path of the WAV that speaks them.
+A speech dataset made by voicegen: a row of `{MANIFEST}` has the texts, and the path of the file that speaks them.
 """
 
 ROW_GROUP_ROWS = 65_536

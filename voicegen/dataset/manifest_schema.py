@@ -42,7 +42,7 @@ WORDS = pa.list_(
 
 _IDENTITY = (
     _column("id", pa.string(), "Id of the row: as given in the input, else its number.", nullable=False),
-    _column("index", pa.int64(), "Place of the row in the run, from 0; it numbers the WAV.", nullable=False),
+    _column("index", pa.int64(), "Place of the row in the run, from 0; it numbers the audio file.", nullable=False),
     _column("split", pa.string(), "Part of the dataset: train, validation or test.", nullable=False),
     _column("conversation_id", pa.string(), "Conversation that the row is a turn of; null: it stands alone."),
     _column("turn", pa.int32(), "Number of the turn in its conversation."),
@@ -61,11 +61,13 @@ _TEXT = (
     ),
 )
 _AUDIO = (
-    _column("audio_path", pa.string(), "Path of the WAV, relative to the manifest's folder; rejected ones lie apart."),
+    _column(
+        "audio_path", pa.string(), "Path of the audio file, relative to the manifest's folder; rejected ones lie apart."
+    ),
     _column("duration", pa.float64(), "Length of the audio in seconds."),
     _column("sampling_rate", pa.int32(), "Samples a second, in Hz."),
     _column("num_samples", pa.int64(), "Length of the audio in samples."),
-    _column("audio_sha256", pa.string(), "SHA-256 of the WAV file's bytes, in hex."),
+    _column("audio_sha256", pa.string(), "SHA-256 of the audio file's bytes, in hex."),
     _column("voice", pa.string(), "Name of the voice; null: the model's only or nameless one."),
     _column("language", pa.string(), "Language spoken, as a BCP 47 tag."),
 )

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from voicegen.audio.audio_file import read_audio
 from voicegen.audio.mel import LogMel
 from voicegen.audio.resample import resample
-from voicegen.audio.wav import read_wav
 from voicegen.dataset.manifest_file import open_manifest
 from voicegen.errors import InputError
 from voicegen.records import Status
@@ -106,8 +106,10 @@ class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
             raise InputError(f"row {row['id']!r} has status {row['status']!r} and no audio: load rows of status 'ok'")
         path = self._folder / row["audio_path"]
         if not path.is_file():
-            raise InputError(f"{path}: the WAV of row {row['id']!r} is missing: {remedy}, or move it with the manifest")
-        samples, rate = read_wav(path)
+            raise InputError(
+                f"{path}: the audio of row {row['id']!r} is missing: {remedy}, or move it with the manifest"
+            )
+        samples, rate = read_audio(path)
         if (rate, len(samples)) != (row["sampling_rate"], row["num_samples"]):
             raise InputError(
                 f"{path}: holds {len(samples)} samples at {rate} Hz and the manifest says {row['num_samples']} at "
@@ -124,7 +126,7 @@ class SpeechDataset(ManifestDataset):
 
         Raises:
             IndexError: There is no such row.
-            InputError: Its WAV is missing, damaged or no longer what the manifest says; says which and what to do.
+            InputError: Its audio is missing, damaged or no longer what the manifest says; says which and what to do.
         """
         return self._spoken(index)
 
@@ -137,7 +139,7 @@ class MelDataset(ManifestDataset):
 
         Raises:
             IndexError: There is no such row.
-            InputError: Its WAV is missing, damaged or no longer what the manifest says; says which and what to do.
+            InputError: Its audio is missing, damaged or no longer what the manifest says; says which and what to do.
         """
         text, waveform, rate, row = self._spoken(index)
         return MelRow(text, _log_mel(rate)(waveform), rate, row)

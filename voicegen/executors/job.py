@@ -76,7 +76,7 @@ class Job:
             self.ledger,
             self.plan.audio_path,
             name=name,
-            subtype=self.config.tts.subtype,
+            audio=self.config.tts.audio,
             keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
         )
 

@@ -28,7 +28,7 @@ LISTEN_GROUP = 32
 """Takes listened to together, at the most."""
 
 WRITE_GROUP = 64
-"""WAVs made durable together, at the most, before their ledger lines are."""
+"""Audio files made durable together, at the most, before their ledger lines are."""
 
 
 class LocalExecutor:

@@ -11,8 +11,8 @@ from typing import Final, Literal
 import numpy as np
 import soundfile
 
+from voicegen.audio.audio_file import peak_dbfs
 from voicegen.audio.resample import resample
-from voicegen.audio.wav import peak_dbfs
 from voicegen.errors import InputError
 
 Container = Literal["wav", "flac"]

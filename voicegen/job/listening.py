@@ -1,4 +1,4 @@
-"""Listens to a finished run's WAVs by the checks of `voicegen.quality`."""
+"""Listens to the audio of a finished run by the checks of `voicegen.quality`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from voicegen.records import ManifestRow, Speech, Utterance
 from voicegen.store import Store
 
 _BLOCK: Final = 1000  # rows read from the ledger together
-_GROUP: Final = 32  # WAVs listened to together
+_GROUP: Final = 32  # takes listened to together
 
 
 def quality_for(identity: Mapping[str, Any], name: str | None) -> QualityConfig:
-    """The checks for the WAVs of a run: those of this name, or of the run itself, that hold for a WAV as for a take.
+    """The checks for the files of a run: those of this name, or of the run itself, that hold for a file as for a take.
 
     Raises:
         ConfigError: there are none of that name, or none in the run's identity that can be used.
@@ -70,7 +70,7 @@ def _checks_of_run(identity: Mapping[str, Any]) -> dict[str, Any]:
 def take_faults(
     store: Store, ledger: Ledger, quality: QualityConfig, advance: Callable[[int], Any] = lambda _rows: None
 ) -> Iterator[Fault]:
-    """Yields the WAVs of rows that are ok and that fall short of the checks, in the order of the rows.
+    """Yields the audio of rows that are ok and that fall short of the checks, in the order of the rows.
 
     A check that learns hears all of them once before it says anything. What cannot be read is left out.
     """

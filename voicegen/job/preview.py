@@ -111,7 +111,7 @@ class Preview:
             needed = self.pace.wav_bytes(self.left)
             short = "" if needed < free else ": too little; give output_dir=... on a larger disk"
             yield f"audio     about {length(self.pace.audio_seconds(self.left))}"
-            yield f"disk      about {_size(needed)} of WAVs; {_size(free)} free{short}"
+            yield f"disk      about {_size(needed)} of audio; {_size(free)} free{short}"
             most = "; a long run fills its batches and is faster" if self.pace.tried else ""
             yield f"time      about {length(self.pace.seconds(self.left))}{most}"
             yield f"  by {self.pace.source}"

@@ -105,10 +105,10 @@ class _Run:
         return self._summary()
 
     def _forget(self) -> None:
-        remove_leftovers(self._ledger, self._store)  # of a session that was killed
-        missing = forget_missing(self._ledger, self._store)
+        remove_leftovers(self._ledger, self._store, self._plan.audio)  # of a session that was killed
+        missing = forget_missing(self._ledger, self._store, self._plan.audio)
         if missing:
-            self._say(f"WAVs of {missing} finished rows are gone or cut short: they are made again")
+            self._say(f"audio files of {missing} finished rows are gone or cut short: they are made again")
         if self._config.retry_failed:
             for index in range(self._ledger.end):
                 status = self._ledger.status(index)
@@ -135,7 +135,7 @@ class _Run:
                 raise Interrupted(self._summary(display.tally, watch.cut_answers)) from None
             if self._manifest_is_stale():
                 self._write_manifest()
-        remove_leftovers(self._ledger, self._store)
+        remove_leftovers(self._ledger, self._store, self._plan.audio)
         return self._summary(display.tally, watch.cut_answers)
 
     def _manifest_is_stale(self) -> bool:
@@ -229,6 +229,7 @@ def plan_of(config: JobConfig, questions: int) -> Plan:
         voices=config.voice.speaking,
         assign=config.voice.assign,
         answers_per_question=config.chat.num_answers if config.questions.answer_column is None else 1,
+        audio=config.tts.audio,
     )
 
 

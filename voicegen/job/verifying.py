@@ -1,6 +1,6 @@
 """Measures a run from its files alone, and queues what is broken for the next command that goes on with it.
 
-Mending moves files aside and nothing else: a row whose WAV is gone is made again by the next session, at the attempt
+Mending moves files aside and nothing else: a row whose audio is gone is made again by the next session, at the attempt
 that it was made by (`pipeline/clips.py`), and so with the same bytes; a manifest that is gone is written anew.
 """
 
@@ -16,15 +16,16 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
+from voicegen.audio.audio_format import AudioFormat
 from voicegen.dataset.manifest import MANIFEST
 from voicegen.dataset.manifest_faults import manifest_faults
 from voicegen.errors import InputError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.job.listening import quality_for, take_faults
+from voicegen.pipeline.audio_faults import audio_faults, stray_audio
 from voicegen.pipeline.ledger import LEDGER, Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED
 from voicegen.pipeline.run_folder import RUN_JSON, config_hash, read_record
-from voicegen.pipeline.wav_faults import stray_wavs, wav_faults
 from voicegen.quality.listener import QualityConfig
 from voicegen.store import Aside, Store
 
@@ -80,7 +81,7 @@ def verify_run(root: Path, *, listen: bool = False, quality: str | None = None, 
 
     Args:
         root: the run's folder.
-        listen: whether the WAVs are listened to.
+        listen: whether the audio is listened to.
         quality: by the checks of this name, such as `basic`; None: by the run's own.
         fix: queue what is broken for the next command that goes on with the run.
 
@@ -110,6 +111,7 @@ class _Verification:
         self._fix = fix
         self._record = read_record(store) or {}
         self.identity: Mapping[str, Any] = self._record.get("identity", {})
+        self._audio = _audio_of(self.identity, store)
         if fix and self.identity.get("job") == "chat":
             raise OutputError(f"{store} is a recorded chat, and nothing can say its turns again: leave out --fix")
         names = store.names()
@@ -128,7 +130,7 @@ class _Verification:
             if len(examples[fault.kind]) < EXAMPLES:
                 examples[fault.kind].append(fault)
             if self._fix and fault.kind in (*_MADE_AGAIN, FaultKind.STRAY):
-                aside.put(fault.path)  # a row that has no WAV on record may have one all the same
+                aside.put(fault.path)  # a row that has none on record may have one all the same
             if fault.kind in _MADE_AGAIN and fault.index is not None:
                 again[fault.index] = 1
         if self._fix and (counts[FaultKind.MANIFEST] or counts[FaultKind.ROW]):
@@ -144,14 +146,22 @@ class _Verification:
     def _faults(self, quality: QualityConfig | None) -> Iterator[Fault]:
         if self._record.get("config_hash") != config_hash(self.identity):
             yield Fault(FaultKind.RECORD, RUN_JSON, "its settings do not give its config_hash")
-        store, ledger = self._store, self._ledger
+        store, ledger, audio = self._store, self._ledger, self._audio
         yield from manifest_faults(store, ledger, len(ledger))
         with closing(_bar("verifying", len(ledger))) as bar:
-            yield from wav_faults(store, ledger, self.identity.get("tts.subtype"), bar.update)
-        yield from stray_wavs(store, ledger)
+            yield from audio_faults(store, ledger, audio, bar.update)
+        yield from stray_audio(store, ledger, audio)
         if quality is not None:
             with closing(_bar("listening", ledger.count("ok"))) as bar:
                 yield from take_faults(store, ledger, quality, bar.update)
+
+
+def _audio_of(identity: Mapping[str, Any], store: Store) -> AudioFormat:
+    """What the run's audio files are; runs from before there was a choice have WAVs."""
+    try:
+        return AudioFormat(identity.get("tts.format", "wav"), identity.get("tts.subtype", "PCM_16"))
+    except ValueError as error:
+        raise OutputError(f"{store}/{RUN_JSON}: {error}: restore the file") from None
 
 
 def _bar(what: str, rows: int) -> tqdm[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voicegen import build
-from voicegen.audio.wav import encode_clip
+from voicegen.audio.audio_file import encode_clip
 from voicegen.backend import Voice
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, VoicegenError
@@ -61,7 +61,7 @@ class VoiceList:
             yield f"  {voice.name:<{width}}  {voice.language or '':<5}  {voice.source}".rstrip()
 
     def speak(self, folder: Path, text: str | None) -> Iterator[Path | Failure]:
-        """Has each voice say `text`, or the sample, into `KIND-VOICE.wav`; a take is judged as a run would.
+        """Has each voice say `text`, or the sample, into `KIND-VOICE.wav`, or .flac; a take is judged as a run would.
 
         Raises:
             VoicegenError: the model or the folder cannot be used, or there is no sample in the language.
@@ -82,8 +82,8 @@ class VoiceList:
                     continue
                 speech, _ = record.kept
                 name = names[speech.utterance.index]
-                path = folder / f"{config.tts.kind}-{_as_file(name)}.wav"
-                write_atomic(path, encode_clip(speech, 0, path.name, config.tts.subtype)[1])
+                path = folder / f"{config.tts.kind}-{_as_file(name)}{config.tts.audio.suffix}"
+                write_atomic(path, encode_clip(speech, 0, path.name, config.tts.audio)[1])
                 yield path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from voicegen.audio.audio_format import AudioFormat
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED
 from voicegen.records import Status
@@ -13,16 +14,16 @@ from voicegen.store import Store, StoredFile
 _FOLDERS: tuple[tuple[str, Status], ...] = ((AUDIO, "ok"), (REJECTED, "rejected"))
 
 
-def forget_missing(ledger: Ledger, store: Store) -> int:
-    """Lets rows be done again whose WAV somebody removed or cut; returns how many.
+def forget_missing(ledger: Ledger, store: Store, audio: AudioFormat) -> int:
+    """Lets rows be done again whose audio somebody removed or cut; returns how many.
 
-    A WAV is told by its size; whether its bytes are still the same is for a check of `audio_sha256` to say.
+    A file is told by its size; whether its bytes are still the same is for a check of `audio_sha256` to say.
     """
     whole = bytearray(ledger.end)
     for folder, status in _FOLDERS:
-        for index, file in _clips(store, folder):
+        for index, file in _clips(store, folder, audio):
             if ledger.status(index) == status:
-                expected = ledger.wav_bytes(index)
+                expected = ledger.audio_bytes(index)
                 whole[index] = not expected or file.size == expected
     missing = [index for index in range(ledger.end) if not whole[index] and _has_clip(ledger, index)]
     for index in missing:
@@ -30,20 +31,20 @@ def forget_missing(ledger: Ledger, store: Store) -> int:
     return len(missing)
 
 
-def remove_leftovers(ledger: Ledger, store: Store) -> None:
+def remove_leftovers(ledger: Ledger, store: Store, audio: AudioFormat) -> None:
     """Removes rejected takes of rows that have a good one by now."""
-    store.remove([file.name for index, file in _clips(store, REJECTED) if ledger.status(index) == "ok"])
+    store.remove([file.name for index, file in _clips(store, REJECTED, audio) if ledger.status(index) == "ok"])
 
 
 def _has_clip(ledger: Ledger, index: int) -> bool:
-    """Whether a row has a WAV, by the record; one that was rejected for its text, or long ago, has none."""
+    """Whether a row has audio, by the record; one that was rejected for its text, or long ago, has none."""
     status = ledger.status(index)
-    return status == "ok" or (status == "rejected" and ledger.wav_bytes(index) > 0)
+    return status == "ok" or (status == "rejected" and ledger.audio_bytes(index) > 0)
 
 
-def _clips(store: Store, folder: str) -> Iterator[tuple[int, StoredFile]]:
-    """The WAVs in a folder that are called as rows' are, each with its row."""
+def _clips(store: Store, folder: str, audio: AudioFormat) -> Iterator[tuple[int, StoredFile]]:
+    """The audio files in a folder that are called as rows' are, each with its row."""
     for file in store.files(folder):
-        stem, _, suffix = PurePosixPath(file.name).name.partition(".")
-        if suffix == "wav" and stem.isdecimal():
-            yield int(stem), file
+        name = PurePosixPath(file.name)
+        if name.suffix == audio.suffix and name.stem.isdecimal():
+            yield int(name.stem), file

@@ -88,7 +88,7 @@ class Ledger:
         self._status = bytearray()  # by row: an index into _STATUSES, or _ABSENT
         self._place = array("Q")  # by row: the number of a file, and where in it the line starts
         self._seconds = array("f")  # by row: of audio
-        self._bytes = array("Q")  # by row: of its WAV; 0 where that is not known
+        self._bytes = array("Q")  # by row: of its audio file; 0 where that is not known
         self._attempts = array("H")  # by row: the last attempt at it
         self._began = array("H")  # by row: the first attempt of the session that finished it
         names = sorted((self._session(name), name) for name in store.names(LEDGER) if name.endswith(".jsonl"))
@@ -137,8 +137,8 @@ class Ledger:
         code = self._status[index] if index < len(self._status) else _ABSENT
         return None if code == _ABSENT else _STATUSES[code]
 
-    def wav_bytes(self, index: int) -> int:
-        """Size of a finished row's WAV; 0 where there is none or it is not known."""
+    def audio_bytes(self, index: int) -> int:
+        """Size of a finished row's audio file; 0 where there is none or it is not known."""
         return self._bytes[index]
 
     def attempt(self, index: int) -> int:

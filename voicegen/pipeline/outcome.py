@@ -53,7 +53,7 @@ class Outcome:
         """The ledger's row.
 
         Args:
-            clip: the WAV of the take that was kept.
+            clip: the audio of the take that was kept.
             keep_reasoning: whether the answer's reasoning goes in.
             attempt: at the row, with which this session began.
             earlier: takes of the row from before this session.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.records import Failure, Question, Status
 from voicegen.seeds import derived_seed
 
@@ -22,9 +23,9 @@ REJECTED = "rejected"
 ROWS_PER_FOLDER = 10_000
 
 
-def audio_path(index: int, status: Status, total_rows: int) -> str:
-    """Where the WAV of a row that ended so lies in the run; folders of 10,000 when there are more than that many."""
-    folder, name = REJECTED if status == "rejected" else AUDIO, f"{index:06d}.wav"
+def audio_path(index: int, status: Status, total_rows: int, audio: AudioFormat = WAV) -> str:
+    """Where the audio of a row that ended so lies in the run; folders of 10,000 when there are more than that many."""
+    folder, name = REJECTED if status == "rejected" else AUDIO, f"{index:06d}{audio.suffix}"
     if total_rows <= ROWS_PER_FOLDER:
         return f"{folder}/{name}"
     return f"{folder}/{index // ROWS_PER_FOLDER:04d}/{name}"
@@ -37,6 +38,7 @@ class Plan:
     Attributes:
         total_rows: of the whole input, `limit` aside, so that a raised limit moves no file.
         answers_per_question: each question becomes that many rows, one after another.
+        audio: what the audio files are.
     """
 
     seed: int
@@ -44,10 +46,11 @@ class Plan:
     voices: Sequence[str] = ()
     assign: Literal["fixed", "round_robin", "random"] = "fixed"
     answers_per_question: int = 1
+    audio: AudioFormat = WAV
 
     def audio_path(self, index: int, status: Status) -> str:
-        """Where the WAV of a row that ended so lies in the run's folder."""
-        return audio_path(index, status, self.total_rows * self.answers_per_question)
+        """Where the audio of a row that ended so lies in the run's folder."""
+        return audio_path(index, status, self.total_rows * self.answers_per_question, self.audio)
 
     def rows(self, read: Iterable[Question | Failure]) -> Iterator[Question | Failure]:
         """The input's rows with their final index, id, seed and voice, in order."""

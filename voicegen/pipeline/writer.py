@@ -1,11 +1,11 @@
-"""The last stage: takes become WAVs, and rows become ledger lines, in that order, durably."""
+"""The last stage: takes become audio files, and rows become ledger lines, in that order, durably."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from voicegen.audio.wav import encode_clip
-from voicegen.bounds import Subtype
+from voicegen.audio.audio_file import encode_clip
+from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
 from voicegen.records import Clip, ManifestRow, Status
@@ -13,14 +13,14 @@ from voicegen.store import Store
 
 
 class Writer:
-    """Writes outcomes in groups: all WAVs of a group are durable before its ledger lines are.
+    """Writes outcomes in groups: all audio files of a group are durable before its ledger lines are.
 
     Args:
         store: the run's.
         ledger: what was done of the run before.
-        audio_path: where the WAV of a row that ended so lies in the store.
+        audio_path: where the audio of a row that ended so lies in the store.
         name: the process's, among those that work at the run.
-        subtype: of the WAVs, as soundfile names it.
+        audio: what the audio files are.
         keep_reasoning: whether the reasoning of an answer goes into the ledger.
     """
 
@@ -31,14 +31,14 @@ class Writer:
         audio_path: Callable[[int, Status], str],
         *,
         name: str,
-        subtype: Subtype = "PCM_16",
+        audio: AudioFormat = WAV,
         keep_reasoning: bool = False,
     ) -> None:
         self._store = store
         self._lines = LedgerWriter(store, ledger.session, name)
         self._ledger = ledger
         self._audio_path = audio_path
-        self._subtype = subtype
+        self._audio = audio
         self._keep_reasoning = keep_reasoning
 
     def write(self, outcomes: Sequence[Outcome]) -> list[Entry]:
@@ -49,7 +49,7 @@ class Writer:
                 group counts.
         """
         encoded = [self._encoded(outcome) for outcome in outcomes]
-        self._store.put([(clip.path, wav) for _, clip, wav in encoded if clip is not None])
+        self._store.put([(clip.path, data) for _, clip, data in encoded if clip is not None])
         return self._lines.append([self._row(outcome, clip) for outcome, clip, _ in encoded])
 
     def close(self) -> None:
@@ -61,9 +61,9 @@ class Writer:
         return outcome.to_row(clip, self._keep_reasoning, attempt, earlier)
 
     def _encoded(self, outcome: Outcome) -> tuple[Outcome, Clip | None, bytes]:
-        """The outcome, and the clip and WAV bytes of its take, where it is audio."""
+        """The outcome, and the clip of its take and the bytes of its file, where it is audio."""
         speech, verdict = outcome.speech, outcome.verdict
         if speech is None or verdict is None:
             return outcome, None, b""
         path = self._audio_path(outcome.index, verdict.status)
-        return outcome, *encode_clip(speech, outcome.index, path, self._subtype)
+        return outcome, *encode_clip(speech, outcome.index, path, self._audio)

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.audio.wav import write_wav
+from voicegen.audio.audio_file import write_audio
+from voicegen.audio.audio_format import AudioFormat
 from voicegen.audio.waveform import Waveform
-from voicegen.bounds import Language, SampleRate, Speed, Subtype, checked
+from voicegen.bounds import Container, Language, SampleRate, Speed, Subtype, checked
 from voicegen.errors import ConfigError, ModelError
 from voicegen.files import given_path
 from voicegen.protocols import SpeechModel
@@ -50,7 +51,8 @@ class TTSConfig:
         language: the code of the text's language, such as `en`.
         sample_rate: Hz; None for the model's own.
         speed: how many times as fast as the model's own pace, 0.25 to 4; the pitch stays.
-        subtype: the sample format of files: PCM_16, PCM_24 or FLOAT.
+        format: of the files of `batch_synthesize`: wav or flac. Another file's name says what it is.
+        subtype: the sample format of files: PCM_16, PCM_24 or, in a WAV, FLOAT.
         code: `read` or `skip` code inside a sentence; a text whose code has no reading cannot be spoken unless skipped.
         url: the same of addresses.
         foreign: `reject` or `romanize` words in a script that the language does not have.
@@ -68,12 +70,18 @@ class TTSConfig:
     language: Language = "en"
     sample_rate: SampleRate | None = None
     speed: Speed = 1.0
+    format: Container = "wav"
     subtype: Subtype = "PCM_16"
     code: Reading = "read"
     url: Reading = "read"
     foreign: Foreign = "reject"
     pronounce: Lexicon | Path | str | None = None
     quality: Quality = "basic"
+
+    @property
+    def audio(self) -> AudioFormat:
+        """What the files of `batch_synthesize` are."""
+        return AudioFormat(self.format, self.subtype)
 
     @property
     def wording(self) -> Wording:
@@ -85,6 +93,10 @@ class TTSConfig:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, value in checked(TTSConfig, given, "TTSConfig.").items():
             object.__setattr__(self, name, value)
+        try:
+            _ = self.audio
+        except ValueError as error:
+            raise ConfigError(f"TTSConfig.subtype={self.subtype!r}: {error}") from None
         if isinstance(self.pronounce, Path | str):
             object.__setattr__(self, "pronounce", read_lexicon(given_path("TTSConfig.pronounce", self.pronounce)))
 
@@ -188,7 +200,7 @@ class MarvisTTSClient:
         sample_rate: int | None = None,
         subtype: Subtype = "PCM_16",
     ) -> Path:
-        """Writes samples to a WAV, whole or not at all.
+        """Writes samples to a WAV, or to a FLAC where the path ends so, whole or not at all.
 
         Args:
             audio: what `synthesize` returned, or any samples (N,) together with their `sample_rate`.
@@ -198,7 +210,8 @@ class MarvisTTSClient:
 
         Raises:
             ConfigError: the path is a URL.
-            ValueError: the rate is not known, is none, or is not the one that `audio` has; or the samples are integers.
+            ValueError: the rate is not known, is none, or is not the one that `audio` has; the samples are integers; or
+                the file cannot hold the sample format.
             OutputError: the file cannot be written.
         """
         path = given_path("path", path)
@@ -213,11 +226,11 @@ class MarvisTTSClient:
         samples = np.asarray(audio)
         if not np.issubdtype(samples.dtype, np.floating):
             raise ValueError(f"these samples are {samples.dtype}: give floats in [-1, 1], as int16 / 32768 are")
-        write_wav(path, samples, int(rate), subtype)
+        write_audio(path, samples, int(rate), AudioFormat.of_name(path, subtype))
         return path
 
     def stream_to_file(self, text: str, path: Path | str, config: TTSConfig | None = None, *, seed: int = 0) -> Path:
-        """Speaks `text` into a WAV.
+        """Speaks `text` into a WAV, or into a FLAC where the path ends so.
 
         Raises:
             ModelError: as `synthesize`.
@@ -263,7 +276,8 @@ def batch_synthesize(
 ) -> list[Clip | Failure]:
     """Speaks texts into `PREFIX_000.wav`, `PREFIX_001.wav` and so on; over a thousand texts have more digits.
 
-    A text that cannot be spoken is warned of and leaves its number free; the rest go on.
+    With `TTSConfig.format="flac"` they are FLACs. A text that cannot be spoken is warned of and leaves its number free;
+    the rest go on.
 
     Args:
         texts: Markdown or plain.
@@ -297,7 +311,7 @@ def batch_synthesize(
         folder,
         prefix=beginning,
         digits=max(3, len(str(len(listed) - 1))),
-        subtype=config.subtype,
+        audio=config.audio,
         wording=config.wording,
         voice=config.voice,
         seed=seed,

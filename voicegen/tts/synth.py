@@ -1,12 +1,12 @@
-"""Texts to a folder of numbered WAVs, with any speech model and without a chat model."""
+"""Texts to a folder of numbered audio files, with any speech model and without a chat model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from voicegen.audio.wav import encode_clip
-from voicegen.bounds import Subtype
+from voicegen.audio.audio_file import encode_clip
+from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.errors import ConfigError, ModelError
 from voicegen.files import given_path, write_atomic
 from voicegen.protocols import SpeechModel
@@ -25,14 +25,14 @@ def speak_to_folder(
     *,
     prefix: str = "",
     digits: int = 6,
-    subtype: Subtype = "PCM_16",
+    audio: AudioFormat = WAV,
     wording: Wording = IN_ENGLISH,
     voice: str | Callable[[int], str | None] | None = None,
     seed: int = 0,
     listener: Listener | None = None,
     max_attempts: int = 1,
 ) -> Iterator[Clip | Failure]:
-    """Speaks each text into a WAV that is numbered by the text's place: `PREFIX000000.wav`, `PREFIX000001.wav`.
+    """Speaks each text into a file that is numbered by the text's place: `PREFIX000000.wav`, `PREFIX000001.wav`.
 
     A text that cannot be spoken leaves its number free and the rest undisturbed.
 
@@ -43,7 +43,7 @@ def speak_to_folder(
         folder: made if it is not there; files of the same names are replaced.
         prefix: what the names begin with.
         digits: at least so many in each number.
-        subtype: of the WAVs.
+        audio: what the files are; their names end accordingly.
         wording: how the texts are put in words.
         voice: of all texts, or what gives it by a text's place; the model's default if None.
         seed: a text's own seed comes from this and its place.
@@ -64,7 +64,7 @@ def speak_to_folder(
         if isinstance(record, Failure):
             yield record
         else:
-            yield _write(*record.kept, folder, prefix, digits, subtype)
+            yield _write(*record.kept, folder, prefix, digits, audio)
     yield from taken_out(unspeakable)
 
 
@@ -99,14 +99,14 @@ def _utterances(
 
 
 def _write(
-    speech: Speech, hearing: Hearing, folder: Path, prefix: str, digits: int, subtype: Subtype
+    speech: Speech, hearing: Hearing, folder: Path, prefix: str, digits: int, audio: AudioFormat
 ) -> Clip | Failure:
     index, verdict = speech.utterance.index, hearing.verdict
     if verdict.status == "rejected":
         return Failure(index, "tts", f"{verdict.reason}; try another seed, or a shorter text")
     if verdict.reason is not None:
         return Failure(index, "write", verdict.reason)
-    name = f"{prefix}{index:0{digits}d}.wav"
-    clip, wav = encode_clip(speech, index, name, subtype)
-    write_atomic(folder / name, wav)
+    name = f"{prefix}{index:0{digits}d}{audio.suffix}"
+    clip, data = encode_clip(speech, index, name, audio)
+    write_atomic(folder / name, data)
     return clip

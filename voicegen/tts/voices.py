@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.audio.wav import read_wav
+from voicegen.audio.audio_file import read_audio
 from voicegen.errors import ModelError
 from voicegen.files import given_path
 from voicegen.text.languages import family
@@ -87,7 +87,7 @@ class VoicePrompt:
             ModelError: the transcript is missing, or the recording cannot serve.
         """
         audio = given_path("audio", audio)
-        samples, rate = read_wav(audio, mono=False)
+        samples, rate = read_audio(audio, mono=False)
         words = _transcript(transcript, audio)
         return cls(samples, words, rate, mode, language, audio.stem if name is None else name)
 

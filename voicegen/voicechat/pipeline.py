@@ -17,8 +17,9 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final, Self
 
-from voicegen.audio.wav import write_wav
-from voicegen.bounds import Subtype
+from voicegen.audio.audio_file import write_audio
+from voicegen.audio.audio_format import AudioFormat
+from voicegen.bounds import Container, Subtype
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.conversation.turn import TOOL_ROUNDS
 from voicegen.files import given_path, telling
@@ -58,6 +59,7 @@ class VoiceChatPipeline:
         voice: str | None = None,
         language: str = "en",
         wording: Wording | None = None,
+        format: Container = "wav",
         subtype: Subtype = "PCM_16",
         player: Player | None = None,
         seed: int = 0,
@@ -69,19 +71,21 @@ class VoiceChatPipeline:
             chat_model: as `ChatSession` takes it.
             tts_model: a name or folder of a speech model, or a `SpeechModel`; None to answer in writing only.
             system_prompt: instructions that stay at the top of the conversation.
-            output_dir: where the WAVs go, as `response_<timestamp>.wav`.
-            save_audio: whether there are WAVs at all.
+            output_dir: where the audio files go, as `response_<timestamp>.wav`.
+            save_audio: whether there are any.
             stream: whether to speak while the answer is still being written.
             voice: a name that the speech model knows; None for its default voice.
             language: of the answers.
             wording: how the answers are put in words, and their language, where that is more.
-            subtype: sample format of the WAVs.
+            format: of the audio files.
+            subtype: of the samples in them.
             player: what plays the answers; None to play nothing.
             seed: of the model and of the voice; each answer is spoken with a seed made from it.
             **generation: options of `ChatSession`, such as `max_tokens` or `temperature`.
 
         Raises:
             ConfigError: a generation option does not exist, or `output_dir` is a URL.
+            ValueError: the format cannot hold the subtype.
             MissingDependency: the package of the speech model is not installed.
             ModelError: a model cannot be found or loaded.
         """
@@ -91,7 +95,7 @@ class VoiceChatPipeline:
         self._save_audio = save_audio
         self._stream = stream
         self._wording = wording or Wording(language)
-        self._subtype: Subtype = subtype
+        self._audio = AudioFormat(format, subtype)
         self._seed = seed
         self._asked = 0
         self._last: tuple[str, int] | None = None  # the last question, and the turns there were before it
@@ -244,8 +248,8 @@ class VoiceChatPipeline:
         take = reply.take
         if not self._save_audio or take is None or reply.interrupted or judge(take).status == "failed":
             return None
-        path = _free_name(self._output_dir)
-        write_wav(path, take.samples, take.sampling_rate, self._subtype)
+        path = _free_name(self._output_dir, self._audio.suffix)
+        write_audio(path, take.samples, take.sampling_rate, self._audio)
         return path
 
 
@@ -261,8 +265,8 @@ def prepare_folder(folder: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _free_name(folder: Path) -> Path:
-    """Reserves a name that no file in `folder` has, so that a WAV never overwrites another.
+def _free_name(folder: Path, suffix: str) -> Path:
+    """Reserves a name that no file in `folder` has, so that no file ever overwrites another.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -272,7 +276,7 @@ def _free_name(folder: Path) -> Path:
     with telling(folder):
         for ending in chain([""], (f"_{number}" for number in count(2))):
             with suppress(FileExistsError):
-                path = folder / f"{stem}{ending}.wav"
+                path = folder / f"{stem}{ending}{suffix}"
                 path.touch(exist_ok=False)
                 return path
     raise AssertionError("unreachable: some name is free")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from voicegen.bounds import Subtype
+from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import OutputError
@@ -50,7 +50,7 @@ class ChatRecorder:
         identity: the settings that decide how answers come out.
         models: who answers and who speaks, by `chat` and `tts`.
         language: of the answers.
-        subtype: sample format of the WAVs.
+        audio: what the audio files are.
         overwrite: moves a dataset that is in the way aside.
 
     Raises:
@@ -65,14 +65,14 @@ class ChatRecorder:
         identity: Mapping[str, Any],
         models: Mapping[str, ModelInfo],
         language: str = "en",
-        subtype: Subtype = "PCM_16",
+        audio: AudioFormat = WAV,
         overwrite: bool = False,
     ) -> None:
         self._pipeline = pipeline
         self._folder = RunFolder(Store(root), {**identity, "job": "chat"}, overwrite=overwrite)
         self._models = models
         self._language = language
-        self._subtype: Subtype = subtype
+        self._audio = audio
         self._last: _Place | None = None
         self._names: dict[int, str] = {}  # of the conversations of this session
         self._exit = ExitStack()
@@ -86,7 +86,7 @@ class ChatRecorder:
             self._ledger = Ledger(store)
             # Questions are written before their rows: a kill in between leaves one too many.
             self._asked = _read_questions(store)[: self._ledger.end]
-            self._writer = Writer(store, self._ledger, _audio_path, name="chat", subtype=self._subtype)
+            self._writer = Writer(store, self._ledger, self._audio_path, name="chat", audio=self._audio)
             stack.callback(self._writer.close)
             self._exit = stack.pop_all()
         return self
@@ -123,15 +123,14 @@ class ChatRecorder:
         again = last is not None and (last.conversation, last.turn) == (conversation, turn)
         return _Place(last.index if last is not None and again else len(self._asked), conversation, turn)
 
+    def _audio_path(self, index: int, status: Status) -> str:
+        return audio_path(index, status, _MOST_ROWS, self._audio)
+
     def _write_manifest(self) -> None:
         store = self._folder.store
         questions = QuestionFile(store.root / QUESTIONS, conversation_column="conversation_id", turn_column="turn")
         provenance = Provenance.of(self._folder.models, config_hash(self._folder.identity), self._language)
         write_manifest(store, questions, self._ledger, provenance)
-
-
-def _audio_path(index: int, status: Status) -> str:
-    return audio_path(index, status, _MOST_ROWS)
 
 
 def _input_row(question: Question, system_prompt: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import voicegen
-from voicegen.audio.wav import read_wav
+from voicegen.audio.audio_file import read_audio
 from voicegen.commands import synth
 from voicegen.errors import ConfigError, InputError, ModelError, OutputError
 from voicegen.tts.tone import ToneSpeech
@@ -106,7 +106,7 @@ def test_standard_input_is_spoken(monkeypatch, capsys):
 def test_one_text_can_be_given_as_a_flag(capsys):
     assert speak("--text", "Commas, quotes' and = signs.", "tts.sample_rate=8000", "output_dir=here") == 0
     assert metadata("here")[0]["text"] == "Commas, quotes' and = signs."
-    assert read_wav("here/000000.wav")[1] == 8000
+    assert read_audio("here/000000.wav")[1] == 8000
 
 
 def test_voices_take_turns_as_in_a_run(capsys):

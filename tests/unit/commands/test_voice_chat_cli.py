@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.gpt_oss_checkpoint import DIALOGUES, gpt_oss_folder
-from voicegen.audio.wav import read_wav
+from voicegen.audio.audio_file import read_audio
 from voicegen.cli import voice_chat_cli
 
 QUESTION = "What is MLX?"
@@ -48,7 +48,7 @@ def test_a_single_query_is_answered_in_writing_and_in_its_own_folder(cli, tmp_pa
     code, out, err = cli("--single", QUESTION)
     assert (code, out) == (0, f"{ANSWER}\n")
     (path,) = (tmp_path / "var" / "voice_chat").glob("response_*.wav")
-    samples, rate = read_wav(path)
+    samples, rate = read_audio(path)
     assert len(samples) > rate / 2
     assert path.name in err
     assert not (tmp_path / "outputs").exists()

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 
 from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import text_file
+from voicegen.audio.audio_file import read_audio, write_audio
 from voicegen.audio.mel import LogMel
 from voicegen.audio.resample import resample
-from voicegen.audio.wav import read_wav, write_wav
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.torch_dataset import SpeechDataset, collate, load_manifest
@@ -41,7 +41,7 @@ def run(tmp_path):
         assert row.clip is not None
         clip = replace(row.clip, sampling_rate=RATE, num_samples=400 * (index + 1))
         if index != 2:
-            write_wav(tmp_path / "run" / clip.path, tone(clip.num_samples), RATE)
+            write_audio(tmp_path / "run" / clip.path, tone(clip.num_samples), RATE)
         rows.append(failed_row(2) if index == 2 else replace(row, clip=clip))
     write_manifest(Store(tmp_path / "run"), QuestionFile(questions), FinishedRows(rows), Provenance())
     return tmp_path / "run"
@@ -152,14 +152,14 @@ def test_rows_of_any_rate_are_resampled_to_one_and_make_a_batch(run):
     batch = collate([dataset[0], dataset[1]])
     assert (batch.sampling_rate, batch.lengths.tolist()) == (16_000, [800, 1600])
     for place, waveform in enumerate(batch.waveforms):
-        samples, rate = read_wav(run / dataset[place].row["audio_path"])
+        samples, rate = read_audio(run / dataset[place].row["audio_path"])
         expected = torch.from_numpy(resample(samples, rate, 16_000))
         assert torch.equal(waveform[: len(expected)], expected)
 
 
 def mel_power(path: Path, sampling_rate: int) -> torch.Tensor:
     """(F, 80): each frame by hand, from a spectrum of its own."""
-    samples = torch.from_numpy(resample(*read_wav(path), sampling_rate))
+    samples = torch.from_numpy(resample(*read_audio(path), sampling_rate))
     hop, window = sampling_rate // 100, sampling_rate // 40
     size = {8000: 512, 16_000: 512, 24_000: 1024}[sampling_rate]
     bands = torchaudio.functional.melscale_fbanks(size // 2 + 1, 0.0, sampling_rate / 2, 80, sampling_rate)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.finished_rows import FinishedRows, failed_row, spoken_row
-from voicegen.audio.wav import encode_clip
+from voicegen.audio.audio_file import encode_clip
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.files import write_atomic

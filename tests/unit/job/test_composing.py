@@ -87,6 +87,8 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["voice.prompts.me.audo=me.wav"], "there is no setting voice.prompts.me.audo: did you mean voice.prompts"),
         (["chat=${x}"], "${x} cannot choose a group's settings: name one of its choices, as in tts=piper"),
         (["tts.subtype=MP3"], "tts.subtype='MP3'"),
+        (["tts.format=mp3"], "tts.format='mp3': it must be 'wav' or 'flac'"),
+        (["tts.format=flac", "tts.subtype=FLOAT"], "FLAC holds whole numbers: set subtype to PCM_16 or PCM_24"),
         (["chat=mlx"], "chat.model has no default: give it as chat.model=..."),
         (["chat.system_prompt=a, b"], "quote the value"),
         (["voice.names=alice]"], "give a list, 'voice.names=[alice]'"),

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 import voicegen
 from tests.product import questions_csv, wav_hashes
-from voicegen.audio.wav import encode_wav, read_wav
+from voicegen.audio.audio_file import encode_audio, read_audio
 from voicegen.cli import main
 from voicegen.dataset.manifest_faults import _OF_THE_FIRST_VERSION
 from voicegen.job.listening import take_faults
@@ -103,8 +103,8 @@ def cut_short(folder):
 
 def at_another_rate(folder):
     path = folder / "audio" / "000002.wav"
-    samples, _ = read_wav(path)
-    path.write_bytes(encode_wav(samples, 4000))
+    samples, _ = read_audio(path)
+    path.write_bytes(encode_audio(samples, 4000))
     edit_ledger(folder, 2, lambda row: row["clip"].update(sha256=wav_hashes(folder)["audio/000002.wav"]))
 
 
@@ -128,68 +128,74 @@ def forgotten_by_the_ledger(folder):
 
 
 FAULTS = {
-    "other bytes of the same size": (flip_a_byte, ["WAVs that are not as they were written: 1: audio/000002.wav"]),
-    "another size": (cut_short, ["WAVs that are not as they were written: 1: audio/000002.wav (row 2: 4 bytes, not "]),
+    "other bytes of the same size": (
+        flip_a_byte,
+        ["audio files that are not as they were written: 1: audio/000002.wav"],
+    ),
+    "another size": (
+        cut_short,
+        ["audio files that are not as they were written: 1: audio/000002.wav (row 2: 4 bytes, not "],
+    ),
     "a folder in its place": (
         lambda folder: (
             cut_short(folder),
             (folder / "audio" / "000002.wav").unlink(),
             (folder / "audio" / "000002.wav").mkdir(),
         ),
-        ["WAVs that are not as they were written: 1: audio/000002.wav (row 2: "],
+        ["audio files that are not as they were written: 1: audio/000002.wav (row 2: "],
     ),
     "gone": (
         lambda folder: (folder / "audio" / "000002.wav").unlink(),
-        ["rows whose WAV is missing: 1: audio/000002.wav (row 2: there is no such file)"],
+        ["rows whose audio is missing: 1: audio/000002.wav (row 2: there is no such file)"],
     ),
     "a rejected one gone": (
         lambda folder: (folder / "rejected" / "000003.wav").unlink(),
-        ["rows whose WAV is missing: 1: rejected/000003.wav (row 3: "],
+        ["rows whose audio is missing: 1: rejected/000003.wav (row 3: "],
     ),
     "a rejected one changed": (
         lambda folder: (folder / "rejected" / "000003.wav").write_bytes(b"RIFF"),
-        ["WAVs that are not as they were written: 1: rejected/000003.wav (row 3: "],
+        ["audio files that are not as they were written: 1: rejected/000003.wav (row 3: "],
     ),
     "another rate": (
         at_another_rate,
-        ["manifest rows that are", "WAVs that are not what their row says: 1: audio/000002.wav"],
+        ["manifest rows that are", "audio files that are not what their row says: 1: audio/000002.wav"],
     ),
     "elsewhere": (
         into_a_folder,
-        ["rows whose WAV is missing: 1: ", "WAVs without a row: 1: audio/0000/000002.wav (row 2: "],
+        ["rows whose audio is missing: 1: ", "audio files without a row: 1: audio/0000/000002.wav (row 2: "],
     ),
     "named otherwise": (
         named_by_hand,
-        ["manifest rows that are", "rows whose WAV is not named", "WAVs without a row: 1: "],
+        ["manifest rows that are", "rows whose audio is not named", "audio files without a row: 1: "],
     ),
     "outside": (
         said_to_be_outside,
         [
             "manifest rows that are",
-            "rows whose WAV is not named by their number: 1: audio/000002.wav (row 2: the ledger has ../q",
+            "rows whose audio is not named by their number: 1: audio/000002.wav (row 2: the ledger has ../q",
         ],
     ),
     "none on record": (
         lambda folder: edit_ledger(folder, 2, lambda row: row.pop("clip")),
         [
             "manifest rows that are",
-            "rows whose WAV is missing: 1: audio/000002.wav (row 2: none is on record)",
+            "rows whose audio is missing: 1: audio/000002.wav (row 2: none is on record)",
         ],
     ),
     "no row": (
         forgotten_by_the_ledger,
         [
             "manifest rows that are",
-            "WAVs without a row: 1: audio/000002.wav (the ledger has no row",
+            "audio files without a row: 1: audio/000002.wav (the ledger has no row",
         ],
     ),
     "one too many": (
         lambda folder: shutil.copy(folder / "audio" / "000002.wav", folder / "audio" / "000042.WAV"),
-        ["WAVs without a row: 1: audio/000042.WAV (the ledger has no row of this number)"],
+        ["audio files without a row: 1: audio/000042.WAV (the ledger has no row of this number)"],
     ),
     "a rejected one of a good row": (
         lambda folder: shutil.copy(folder / "audio" / "000002.wav", folder / "rejected" / "000002.wav"),
-        ["WAVs without a row: 1: rejected/000002.wav (row 2: the row has audio/000002.wav)"],
+        ["audio files without a row: 1: rejected/000002.wav (row 2: the row has audio/000002.wav)"],
     ),
     "no manifest": (
         lambda folder: (folder / "manifest.parquet").unlink(),
@@ -261,7 +267,7 @@ def test_more_faults_of_a_kind_are_counted_and_the_first_are_named(run, capsys):
     for path in (run / "audio").iterdir():
         path.unlink()
     _, (line,) = verify(capsys, run)
-    assert line.startswith("rows whose WAV is missing: 9: audio/000000.wav (row 0: ")
+    assert line.startswith("rows whose audio is missing: 9: audio/000000.wav (row 0: ")
     assert line.count(".wav") == 3
     assert line.endswith("; and 6 more")
 
@@ -412,9 +418,11 @@ def test_listening_judges_wavs_by_the_checks_named_or_by_those_of_the_run(run, c
     assert verify(capsys, "--listen", loose) == (0, [])
     exit_code, told = verify(capsys, loose, "--listen", "basic", "--fix")
     assert exit_code == 3
-    assert told[0].startswith("WAVs that fall short of the checks: ")
+    assert told[0].startswith("audio files that fall short of the checks: ")
     assert "audio/000001.wav (row 1: it falls silent within (silence_within 3, at most 1.8 is good)" in told[0]
-    assert told[-1].startswith("not fixed, WAVs that fall short of the checks: the same settings make the same takes")
+    assert told[-1].startswith(
+        "not fixed, audio files that fall short of the checks: the same settings make the same takes"
+    )
     assert list(loose.glob("aside-*")) == []
 
 

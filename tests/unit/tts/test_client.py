@@ -159,6 +159,19 @@ def test_a_file_in_one_call(tts: MarvisTTSClient, tmp_path: Path) -> None:
     assert (info.samplerate, info.subtype) == (16_000, "PCM_24")
 
 
+def test_a_name_that_ends_in_flac_is_a_flac(tts: MarvisTTSClient, tmp_path: Path) -> None:
+    assert soundfile.info(tts.stream_to_file("Hello!", tmp_path / "hello.flac")).format == "FLAC"
+    with pytest.raises(ValueError, match="set subtype to PCM_16"):
+        tts.save_wav(tts.synthesize("Hello!"), tmp_path / "hello.flac", subtype="FLOAT")
+
+
+def test_many_texts_become_flacs_where_the_settings_say_so(tts: MarvisTTSClient, tmp_path: Path) -> None:
+    (clip,) = batch_synthesize(["One."], tmp_path, model=tts.model, config=TTSConfig(format="flac"))
+    assert soundfile.info(tmp_path / clip.path).format == "FLAC"
+    with pytest.raises(ConfigError, match="FLAC holds whole numbers"):
+        TTSConfig(format="flac", subtype="FLOAT")
+
+
 def test_what_cannot_be_spoken_is_one_clear_error(tts: MarvisTTSClient, joe: PiperSpeech) -> None:
     with pytest.raises(ModelError, match="holds nothing to say aloud"):
         tts.synthesize("```\ncode\n```")
@@ -183,6 +196,7 @@ def test_what_cannot_be_spoken_is_one_clear_error(tts: MarvisTTSClient, joe: Pip
         ("speed", "fast"),
         ("language", "english"),
         ("subtype", "MP3"),
+        ("format", "mp3"),
         ("voice", 3),
     ],
 )

@@ -4,8 +4,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
-from voicegen.audio.wav import read_wav
+from voicegen.audio.audio_file import read_audio
+from voicegen.audio.audio_format import AudioFormat
 from voicegen.records import Clip, Failure, FinishReason, Speech, Utterance
 from voicegen.tts.best_of import HEAR_GROUP
 from voicegen.tts.synth import speak_to_folder
@@ -19,7 +21,7 @@ def test_texts_become_numbered_wavs(tmp_path: Path) -> None:
     assert isinstance(first, Clip)
     assert first.path == "a_000.wav"
     assert first.sha256 == sha256((tmp_path / "out" / first.path).read_bytes()).hexdigest()
-    samples, rate = read_wav(tmp_path / "out" / first.path)
+    samples, rate = read_audio(tmp_path / "out" / first.path)
     assert (rate, len(samples)) == (first.sampling_rate, first.num_samples) == (8000, 1600)
 
 
@@ -112,12 +114,17 @@ def test_texts_are_pulled_no_further_ahead_than_takes_are_heard_together(tmp_pat
 
 
 def test_samples_keep_the_subtype_asked_for(tmp_path: Path) -> None:
-    list(speak_to_folder(ToneSpeech(8000), ["One."], tmp_path, subtype="FLOAT"))
+    list(speak_to_folder(ToneSpeech(8000), ["One."], tmp_path, audio=AudioFormat("wav", "FLOAT")))
     (expected,) = ToneSpeech(8000).speak([Utterance(0, "One.", seed=0)])
     assert isinstance(expected, Speech)
-    samples, _ = read_wav(tmp_path / "000000.wav")
+    samples, _ = read_audio(tmp_path / "000000.wav")
     assert samples.dtype == np.float32
     assert len(samples) == len(expected.samples)
+
+
+def test_flacs_are_called_so(tmp_path: Path) -> None:
+    (clip,) = speak_to_folder(ToneSpeech(8000), ["One."], tmp_path, audio=AudioFormat("flac"))
+    assert (clip.path, soundfile.info(tmp_path / "000000.flac").format) == ("000000.flac", "FLAC")
 
 
 def test_a_text_of_many_hours_fails_at_once(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.chat_models import PlainChatModel
-from voicegen.audio.wav import read_wav
+from voicegen.audio.audio_file import read_audio
 from voicegen.records import Delta, Role
 from voicegen.tts.tone import ToneSpeech
 from voicegen.voicechat.pipeline import VoiceChatPipeline
@@ -30,7 +30,7 @@ def pipeline_of(tmp_path):
 
 def test_a_message_gives_its_answer_and_the_wav_that_speaks_it(pipeline_of):
     text, audio_path = pipeline_of(PlainChatModel(" " + FOUR + "\n")).process_message("Why?")
-    samples, rate = read_wav(audio_path)
+    samples, rate = read_audio(audio_path)
     assert text == FOUR
     assert rate == 8000
     assert len(samples) == pytest.approx((4 * 0.1 + 3 * 0.15) * 8000, abs=8)  # a tone begins at zero: silence

@@ -4,9 +4,11 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from tests.chat_models import PlainChatModel
-from voicegen.audio.wav import read_wav
+from voicegen.audio.audio_file import read_audio
+from voicegen.audio.audio_format import AudioFormat
 from voicegen.dataset.torch_dataset import load_manifest
 from voicegen.errors import OutputError
 from voicegen.tts.tone import ToneSpeech
@@ -53,8 +55,17 @@ def test_every_turn_is_a_row_with_its_conversation_and_turn(tmp_path, pipeline):
     assert [second["conversation_id"], second["turn"], second["answer_spoken"]] == ["chat-000000", 2, "Two. Three."]
     assert (first["status"], first["chat_model"], first["tts_model"]) == ("ok", "scripted", "tone")
     assert second["seed"] == reply.seed
-    samples, rate = read_wav(tmp_path / "talk" / second["audio_path"])
+    samples, rate = read_audio(tmp_path / "talk" / second["audio_path"])
     assert (len(samples), rate) == (len(reply.samples), 8000)
+
+
+def test_turns_are_kept_as_flacs_where_they_are_asked_for(tmp_path, pipeline):
+    models = {"chat": MODEL, "tts": ToneSpeech().info}
+    with ChatRecorder(tmp_path, pipeline, identity={}, models=models, audio=AudioFormat("flac")) as recording:
+        ask(recording, pipeline, "A?")
+    (row,) = rows(tmp_path)
+    assert row["audio_path"] == "audio/000000.flac"
+    assert soundfile.info(tmp_path / row["audio_path"]).format == "FLAC"
 
 
 def test_another_conversation_and_another_chat_go_on_with_the_numbers(tmp_path, pipeline):

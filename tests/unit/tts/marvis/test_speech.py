@@ -55,6 +55,7 @@ def settings(checkpoint: Path, **changes: object) -> MarvisSettings:
         "language": "en",
         "speed": 1.0,
         "sample_rate": None,
+        "format": "wav",
         "subtype": "PCM_16",
         "max_chars": 400,
         "device": "cpu",

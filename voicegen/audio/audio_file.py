@@ -1,70 +1,69 @@
-"""WAV files in and out: float32 samples in [-1, 1] on our side, any of three sample formats on disk."""
+"""Audio files in and out: float32 samples in [-1, 1] on our side, WAV or FLAC on disk."""
 
 from __future__ import annotations
 
 import io
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from voicegen.bounds import Subtype
+from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
 from voicegen.records import Clip, Speech
 
-SUBTYPES: Final[tuple[str, ...]] = get_args(Subtype)
 SILENCE_DBFS: Final = -120.0  # what the peak of digital silence is called: JSON and Parquet readers dislike -inf
 
 _ADD_PEAK_CHUNK = 0x1050  # libsndfile's SFC_SET_ADD_PEAK_CHUNK
 
 
-def encode_wav(samples: NDArray[np.floating[Any]], rate: int, subtype: Subtype = "PCM_16") -> bytes:
-    """Encodes mono `samples` (N,) at `rate` Hz as a RIFF WAV; equal input gives equal bytes.
+def encode_audio(samples: NDArray[np.floating[Any]], rate: int, audio: AudioFormat = WAV) -> bytes:
+    """Encodes mono `samples` (N,) at `rate` Hz as a file; equal input gives equal bytes.
 
-    Samples beyond [-1, 1] are clipped in every subtype, so that a float file sounds like a PCM one.
+    Samples beyond [-1, 1] are clipped in every subtype, so that a float file sounds like a PCM one. A FLAC holds
+    exactly the samples that a WAV of the same subtype does.
 
     Raises:
-        ValueError: `samples` is not one-dimensional or holds NaN or infinity, or the subtype is unknown.
+        ValueError: `samples` is not one-dimensional or holds NaN or infinity.
     """
-    if subtype not in SUBTYPES:
-        raise ValueError(f"unknown WAV subtype {subtype!r}; use one of {', '.join(SUBTYPES)}")
     if samples.ndim != 1:
         raise ValueError(f"samples must be mono, of shape (N,); got {samples.shape}")
     if not np.isfinite(samples).all():
         raise ValueError("samples hold NaN or infinity")
-    buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", rate, channels=1, format="WAV", subtype=subtype) as file:
-        _leave_out_peak_chunk(file)
-        file.write(np.clip(samples, -1.0, 1.0).astype(np.float32))
-    return buffer.getvalue()
+    wav = _encoded(np.clip(samples, -1.0, 1.0).astype(np.float32), rate, AudioFormat("wav", audio.subtype))
+    if audio.container == "wav":
+        return wav
+    # libsndfile rounds floats for FLAC otherwise than for WAV: so FLAC is given the whole numbers of the WAV
+    rounded, _ = soundfile.read(io.BytesIO(wav), dtype="int32")
+    return _encoded(rounded, rate, audio)
 
 
-def encode_clip(speech: Speech, index: int, path: str, subtype: Subtype = "PCM_16") -> tuple[Clip, bytes]:
-    """The WAV of a take that is to lie at `path`, as datasets know it, and its bytes.
+def encode_clip(speech: Speech, index: int, path: str, audio: AudioFormat = WAV) -> tuple[Clip, bytes]:
+    """The file of a take that is to lie at `path`, as datasets know it, and its bytes.
 
     Raises:
-        ValueError: as `encode_wav`.
+        ValueError: as `encode_audio`.
     """
-    data = encode_wav(speech.samples, speech.sampling_rate, subtype)
+    data = encode_audio(speech.samples, speech.sampling_rate, audio)
     digest, peak = sha256(data).hexdigest(), round(peak_dbfs(speech.samples), 2)
     return Clip(index, path, speech.sampling_rate, len(speech.samples), digest, peak, len(data)), data
 
 
-def write_wav(path: Path | str, samples: NDArray[np.floating[Any]], rate: int, subtype: Subtype = "PCM_16") -> None:
-    """Encodes `samples` as `encode_wav` does and writes them atomically.
+def write_audio(path: Path | str, samples: NDArray[np.floating[Any]], rate: int, audio: AudioFormat = WAV) -> None:
+    """Encodes `samples` as `encode_audio` does and writes them atomically.
 
     Raises:
         OutputError: the folder cannot be written or the disk is full.
-        ValueError: as `encode_wav`.
+        ValueError: as `encode_audio`.
     """
-    write_atomic(path, encode_wav(samples, rate, subtype))
+    write_atomic(path, encode_audio(samples, rate, audio))
 
 
-def read_wav(path: Path | str, mono: bool = True) -> tuple[NDArray[np.float32], int]:
+def read_audio(path: Path | str, mono: bool = True) -> tuple[NDArray[np.float32], int]:
     """Reads an audio file (WAV, FLAC, OGG and whatever else libsndfile knows).
 
     Returns:
@@ -89,6 +88,16 @@ def peak_dbfs(samples: NDArray[np.floating[Any]]) -> float:
     if peak == 0.0:
         return SILENCE_DBFS
     return max(20.0 * float(np.log10(peak)), SILENCE_DBFS)
+
+
+def _encoded(samples: NDArray[Any], rate: int, audio: AudioFormat) -> bytes:
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(
+        buffer, "w", rate, channels=1, format=audio.container.upper(), subtype=audio.subtype
+    ) as file:
+        _leave_out_peak_chunk(file)
+        file.write(samples)
+    return buffer.getvalue()
 
 
 def _leave_out_peak_chunk(file: soundfile.SoundFile) -> None:

@@ -1,4 +1,4 @@
-"""Holds the WAVs of a run against its ledger: names, bytes, format, and that each has a row and each row its WAV."""
+"""Holds a run's audio files against its ledger: names, bytes, format, and that each has a row and each row its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import soundfile
 
+from voicegen.audio.audio_format import AudioFormat, is_audio
 from voicegen.cores import usable_cores
 from voicegen.errors import OutputError
 from voicegen.faults import Fault, FaultKind
@@ -24,33 +25,33 @@ from voicegen.store import Store
 _BLOCK: Final = 1000  # rows read from the ledger together
 
 
-def wav_faults(
-    store: Store, ledger: Ledger, subtype: str | None, advance: Callable[[int], Any] = lambda _rows: None
+def audio_faults(
+    store: Store, ledger: Ledger, audio: AudioFormat, advance: Callable[[int], Any] = lambda _rows: None
 ) -> Iterator[Fault]:
-    """Reads the WAV of every row that has one and yields what is wrong, in the order of the rows.
+    """Reads the audio file of every row that has one and yields what is wrong, in the order of the rows.
 
     Args:
         store: the run's.
         ledger: of what was done.
-        subtype: sample format of the WAVs, as soundfile names it; None: not known.
+        audio: what the audio files are to be.
         advance: is told of rows that were looked at.
     """
     total_rows = _total_rows(ledger)
     with ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, ledger.end, _BLOCK):
             rows = ledger.get(range(start, start + _BLOCK))
-            for fault in pool.map(partial(_fault, store, subtype, total_rows), rows.values()):
+            for fault in pool.map(partial(_fault, store, audio, total_rows), rows.values()):
                 if fault is not None:
                     yield fault
             advance(len(rows))
 
 
-def stray_wavs(store: Store, ledger: Ledger) -> Iterator[Fault]:
-    """Yields the WAVs below `audio/` and `rejected/` that no row has."""
+def stray_audio(store: Store, ledger: Ledger, audio: AudioFormat) -> Iterator[Fault]:
+    """Yields the audio files below `audio/` and `rejected/` that no row has."""
     total_rows = _total_rows(ledger)
     files = (file.name for folder in (AUDIO, REJECTED) for file in store.files(folder))
-    wavs = (name for name in files if name.lower().endswith(".wav"))
-    while names := list(islice(wavs, _BLOCK)):
+    found = filter(is_audio, files)
+    while names := list(islice(found, _BLOCK)):
         stems = {name: PurePosixPath(name).stem for name in names}
         rows = ledger.get({int(stem) for stem in stems.values() if stem.isdecimal()})
         for name, stem in stems.items():
@@ -59,7 +60,7 @@ def stray_wavs(store: Store, ledger: Ledger) -> Iterator[Fault]:
                 yield Fault(FaultKind.STRAY, name, "the ledger has no row of this number")
             elif row.clip is None and row.status != "ok":
                 yield Fault(FaultKind.STRAY, name, "the row has none", row.index)
-            elif name != (planned := audio_path(row.index, row.status, total_rows)):
+            elif name != (planned := audio_path(row.index, row.status, total_rows, audio)):
                 yield Fault(FaultKind.STRAY, name, f"the row has {planned}", row.index)
 
 
@@ -70,8 +71,8 @@ def _total_rows(ledger: Ledger) -> int:
     return 0 if layouts[1] >= layouts[2] else ROWS_PER_FOLDER + 1
 
 
-def _fault(store: Store, subtype: str | None, total_rows: int, row: ManifestRow) -> Fault | None:
-    clip, planned = row.clip, audio_path(row.index, row.status, total_rows)
+def _fault(store: Store, audio: AudioFormat, total_rows: int, row: ManifestRow) -> Fault | None:
+    clip, planned = row.clip, audio_path(row.index, row.status, total_rows, audio)
     if clip is None:
         return Fault(FaultKind.MISSING, planned, "none is on record", row.index) if row.status == "ok" else None
     if clip.path != planned:
@@ -86,7 +87,7 @@ def _fault(store: Store, subtype: str | None, total_rows: int, row: ManifestRow)
             if hashlib.file_digest(file, "sha256").hexdigest() != clip.sha256:
                 return Fault(FaultKind.CHANGED, clip.path, "its bytes have another SHA-256", row.index)
             file.seek(0)
-            what = _wrong_format(soundfile.info(file), clip, subtype)
+            what = _wrong_format(soundfile.info(file), clip, audio)
     except soundfile.LibsndfileError as error:
         what = f"no audio: {error.error_string}"
     except OutputError as error:
@@ -94,14 +95,14 @@ def _fault(store: Store, subtype: str | None, total_rows: int, row: ManifestRow)
     return None if what is None else Fault(FaultKind.FORMAT, clip.path, what, row.index)
 
 
-def _wrong_format(wav: Any, clip: Clip, subtype: str | None) -> str | None:
+def _wrong_format(file: Any, clip: Clip, audio: AudioFormat) -> str | None:
     """How a file's header differs from what is on record."""
-    found = (wav.format, wav.subtype, wav.channels, wav.samplerate, wav.frames)
-    meant = ("WAV", subtype or wav.subtype, 1, clip.sampling_rate, clip.num_samples)
+    found = (file.format, file.subtype, file.channels, file.samplerate, file.frames)
+    meant = (audio.container.upper(), audio.subtype, 1, clip.sampling_rate, clip.num_samples)
     if found == meant:
         return None
     said, named = (
-        f"{file} {sample}, {channels} channel{'s' * (channels != 1)}, {rate} Hz, {frames} samples"
-        for file, sample, channels, rate, frames in (found, meant)
+        f"{container} {sample}, {channels} channel{'s' * (channels != 1)}, {rate} Hz, {frames} samples"
+        for container, sample, channels, rate, frames in (found, meant)
     )
     return f"{said}, not {named}"
