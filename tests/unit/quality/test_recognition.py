@@ -40,24 +40,41 @@ def take(voice, said, meant=None):
 def test_a_take_of_its_text_is_as_likely_with_numbers_as_without(voice, measure):
     scores = measure(take(voice, TEXT))
     assert "astronauts" in scores["asr_text"]
-    assert scores["misheard"] == 0
     assert scores["cer"] < 0.05
-    assert scores["doubt"] < 2
+    assert scores["misheard"] == 0
+    assert max(scores["unheard_first"], scores["unheard_last"], scores["put_in"]) < 1
     assert scores["rushed"] > 0.5
-    assert scores["lingering"] < 0.6
+    assert scores["lingering"] < 0.55
 
 
 def test_another_text_words_exchanged_and_words_left_out_are_each_found(voice, measure):
     exchanged = measure(take(voice, TEXT.replace("walked on it", "bought a boat"), TEXT))
     left_out = measure(take(voice, TEXT.replace(" travelled to the moon", ""), TEXT))
     another = measure(take(voice, "Bread is best when it is fresh.", TEXT))
-    assert min(exchanged["doubt"], left_out["doubt"], another["doubt"]) > 4
-    assert left_out["misheard"] >= 3
-    assert another["doubt_first"] > 5
+    assert min(exchanged["misheard"], left_out["misheard"], another["misheard"]) > 5
+
+
+def test_a_take_that_begins_or_ends_within_its_text_lacks_those_sounds(voice, measure):
+    whole = take(voice, TEXT)
+    second = whole.sampling_rate
+    assert measure(replace(whole, samples=whole.samples[round(0.7 * second) :]))["unheard_first"] > 1.5
+    assert measure(replace(whole, samples=whole.samples[: -round(0.9 * second)]))["unheard_last"] > 2
+
+
+def test_names_that_the_recognizer_does_not_know_are_heard_by_their_sounds(voice, measure):
+    scores = measure(take(voice, "The planchette moves, said Pocahontas Yousafzai of Adidas."))
+    assert scores["cer"] > 0.05
+    assert scores["misheard"] < 4
 
 
 def test_words_said_twice_are_heard_as_words_put_in(voice, measure):
-    assert measure(take(voice, TEXT.replace("to the moon", "to the moon to the moon"), TEXT))["misheard"] >= 2
+    assert measure(take(voice, TEXT.replace("to the moon", "to the moon to the moon"), TEXT))["put_in"] > 3
+
+
+def test_the_time_of_words_is_not_judged_where_a_text_says_the_same_again_and_again(voice, measure):
+    scores = measure(take(voice, "They are in a deep coma. " * 6))
+    assert scores["rushed"] is None
+    assert scores["lingering"] is None
 
 
 def test_a_take_longer_than_a_window_is_heard_whole(voice, measure):
@@ -78,16 +95,18 @@ def test_strict_rejects_what_does_not_say_its_text_and_names_the_rule(voice):
     assert fine.verdict.status == "ok"
     assert [word for word, _, _ in json.loads(fine.scores["words"])] == to_spoken(TEXT).split()
     assert wrong.verdict.status == "rejected"
-    assert "some of its words are not in it (doubt" in wrong.verdict.reason
+    assert "some of its words are not in it (misheard" in wrong.verdict.reason
 
 
 def test_strict_is_the_same_by_its_name_and_on_the_command_line():
     assert quality_settings("strict") == compose(["quality=strict"]).quality
 
 
-def test_a_recognizer_that_is_not_there_is_told_before_anything_is_loaded(monkeypatch):
-    monkeypatch.setattr("voicegen.quality.recognizers.files.find_spec", lambda name: None)
-    with pytest.raises(MissingDependency, match=r"faster-whisper: install it with `uv sync --group whisper`"):
+@pytest.mark.parametrize(("module", "package"), [("faster_whisper", "faster-whisper"), ("piper", "piper-tts")])
+def test_what_listening_needs_and_is_not_there_is_told_before_anything_is_loaded(monkeypatch, module, package):
+    there = lambda name: None if name == module else object()  # noqa: E731
+    monkeypatch.setattr("voicegen.quality.recognizers.files.find_spec", there)
+    with pytest.raises(MissingDependency, match=rf"{package}: install it with `uv sync --group whisper`"):
         build.look(compose(["quality=strict"]))
 
 
@@ -103,13 +122,7 @@ def test_a_recognizer_that_is_not_there_is_told_before_anything_is_loaded(monkey
 )
 def test_what_only_writing_tells_apart_agrees(meant, heard):
     found = agreement(meant, heard, "en")
-    assert (found.cer, found.missing, found.foreign) == (0, 0, 0)
-
-
-def test_runs_are_counted_where_a_share_of_all_letters_would_hide_them():
-    meant = "one two three four five six seven eight nine ten " * 5
-    assert agreement(meant, meant.replace("three four five", "", 1), "xx").missing == 3
-    assert agreement(meant, meant.replace("five", "five and quite other words", 1), "xx").foreign == 4
+    assert found.cer == 0
 
 
 def test_the_text_is_forced_as_the_recognizer_writes_it_where_that_says_the_same():
@@ -130,4 +143,4 @@ def test_the_words_of_a_long_text_go_to_the_stretches_that_hold_them():
 
 def test_silence_and_a_breath_are_measured_too(measure, voice):
     speech = take(voice, "Yes.")
-    assert measure(replace(speech, samples=np.zeros(100, np.float32)))["doubt"] > 0
+    assert measure(replace(speech, samples=np.zeros(100, np.float32)))["misheard"] > 0

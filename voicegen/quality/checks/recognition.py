@@ -1,8 +1,8 @@
-"""Whether a take says its text, by a recognizer: what it hears, and how likely the text's own words are to it.
+"""Whether a take says its text, by a recognizer: what it hears, and what it thinks of the text's own words.
 
-A whole-clip ratio hides a mangled part, and a recognizer guesses what is missing. So four things are asked: whether
-neighbouring words differ, whether any are unlikely when forced on the decoder, and whether some take too little time or
-too much. Words that it did not write down and still finds likely are no fault.
+A whole-clip ratio hides a mangled part, a recognizer guesses what is missing, and it writes names as it likes. So three
+things are asked: whether a place sounds otherwise than its text where the decoder finds that likelier, whether the
+beginning, the end or something besides was heard, and whether some words take too little time or too much.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from pydantic import Field
 from voicegen.audio.resample import resample
 from voicegen.bounds import Language
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
-from voicegen.quality.recognizers import likelihood
+from voicegen.quality.recognizers import timing
 from voicegen.quality.recognizers.files import find_recognizer
 from voicegen.quality.recognizers.whisper import LONGEST, RATE, Whisper, Word
 from voicegen.records import Scores, Speech
@@ -27,7 +27,11 @@ from voicegen.settings import NOT_IDENTITY, ModelName
 
 _PARTED: Final = (18.0, 28.0)  # seconds within which a long take is parted, where it is quietest
 _QUIET: Final = 0.05  # seconds over which that is
-_UNLIKELY: Final = 1.0  # nats a word: below it, words that were not written down were said all the same
+_SURE: Final = 6.0  # nats that what was heard is likelier by, where it is no other writing of what was meant
+_PUT_IN: Final = 2  # words: one more may be a long one that was written as two
+
+if TYPE_CHECKING:
+    from voicegen.quality.recognizers.differences import Difference
 
 Samples = NDArray[np.float32]
 
@@ -50,42 +54,43 @@ class _Recognition:
 
     def _measured(self, take: Speech) -> Scores:
         from voicegen.quality.recognizers.agreement import agreement
+        from voicegen.quality.recognizers.differences import differences
 
         text = take.utterance.text
-        heard, readings = self._listened(resample(take.samples, take.sampling_rate, RATE), text.split())
+        heard, own, readings = self._listened(resample(take.samples, take.sampling_rate, RATE), text.split())
         if not readings[0]:
             return {"asr_text": heard}
         agreed = agreement(text, heard, self._language)
-        likeliest = min(readings, key=likelihood.doubt)
-        doubt = likelihood.doubt(likeliest)
-        likely = (readings[0], likeliest)
+        differing = [differences(reading, own, self._language) for reading in readings]
         return {
             "asr_text": heard,
             "wer": agreed.wer,
             "cer": agreed.cer,
-            "misheard": float(max(agreed.foreign, agreed.missing if doubt > _UNLIKELY else 0)),
-            "doubt": round(doubt, 3),
-            "doubt_first": min(-reading[0].logprob for reading in readings),
-            "rushed": _mildest(max, map(likelihood.rushed, likely)),
-            "lingering": _mildest(min, map(likelihood.lingering, likely)),
+            "misheard": _least(differing, lambda one: one.sounds if one.likelier > _SURE else 0),
+            "unheard_first": _least(differing, lambda one: one.missing if one.first else 0),
+            "unheard_last": _least(differing, lambda one: one.missing if one.last else 0),
+            "put_in": _least(differing, lambda one: -one.missing if one.words >= _PUT_IN else 0),
+            "rushed": _mildest(max, (timing.rushed(reading, self._language) for reading in readings)),
+            "lingering": _mildest(min, (timing.lingering(reading, self._language) for reading in readings)),
             "words": _as_json(readings[0]),
         }
 
-    def _listened(self, samples: Samples, meant: Sequence[str]) -> tuple[str, list[list[Word]]]:
-        """What is heard, and the text's words as forced: as they are, as the recognizer writes them, and in digits."""
+    def _listened(self, samples: Samples, meant: Sequence[str]) -> tuple[str, list[Word], list[list[Word]]]:
+        """What is heard, its words as forced, and those of the text: as it is, as the recognizer writes, in digits."""
         from voicegen.quality.recognizers.agreement import in_digits, portions, written_as_heard
 
         stretches = list(_parted(samples))
         windows = [self._whisper.encode([stretch]) for _, stretch in stretches]
         heard = [self._whisper.transcribe(window)[0].split() for window in windows]
+        own: list[Word] = []
         readings: list[list[Word]] = [[], [], []]
         for (start, _), window, portion, words in zip(stretches, windows, portions(meant, heard), heard, strict=True):
             as_heard = written_as_heard(portion, words, self._language)
-            written = [portion, as_heard, in_digits(as_heard, self._language)]
+            written = [words, portion, as_heard, in_digits(as_heard, self._language)]
             forced = {text: self._whisper.force(window, [text])[0] for text in set(map(tuple, written))}
-            for reading, text in zip(readings, written, strict=True):
+            for reading, text in zip([own, *readings], written, strict=True):
                 reading += [_later(word, start) for word in forced[tuple(text)]]
-        return " ".join(word for words in heard for word in words), readings
+        return " ".join(word for words in heard for word in words), own, readings
 
 
 def _parted(samples: Samples) -> Iterator[tuple[float, Samples]]:
@@ -103,6 +108,11 @@ def _parted(samples: Samples) -> Iterator[tuple[float, Samples]]:
 
 def _later(word: Word, seconds: float) -> Word:
     return replace(word, start=round(word.start + seconds, 2), end=round(word.end + seconds, 2))
+
+
+def _least(writings: Sequence[Sequence[Difference]], of: Callable[[Difference], float]) -> float:
+    """The most that a place differs by, in that writing of the text where it is least."""
+    return round(min(max(map(of, places), default=0.0) for places in writings), 2) + 0.0
 
 
 def _mildest(of: Callable[[list[float]], float], values: Iterable[float | None]) -> float | None:
@@ -133,15 +143,14 @@ SPEC: Final = CheckSpec(
         Measurement("cer", "Likewise letters, without spaces.", "too many letters are heard otherwise"),
         Measurement(
             "misheard",
-            "Most neighbouring words that were put in, left out or exchanged.",
-            "neighbouring words are heard otherwise",
-        ),
-        Measurement(
-            "doubt",
-            "How unlikely the text is where it is so most: nats a word, over three neighbouring words.",
+            "Most sounds that were heard otherwise in one place, where that is likelier than the text.",
             "some of its words are not in it",
         ),
-        Measurement("doubt_first", "How unlikely the first word is, in nats.", "its first word is cut"),
+        Measurement(
+            "unheard_first", "Sounds that the text begins with and that were not heard.", "its first word is cut"
+        ),
+        Measurement("unheard_last", "Sounds that the text ends with and that were not heard.", "its last word is cut"),
+        Measurement("put_in", "Most sounds that were heard besides, of two words and more.", "words are put in"),
         Measurement(
             "rushed",
             "The least time that three neighbouring words take, over what the take's pace gives them.",

