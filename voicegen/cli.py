@@ -22,6 +22,7 @@ COMMANDS = {
     "voices": "list the voices that there are, and make a clip of each",
     "export": "write a run in the form that another tool reads: HF datasets, WebDataset, ...",
     "verify": "measure a run from its files alone, and queue what is broken to be made again",
+    "report": "make one page to look at a run and to listen to it, offline",
     "bench": "time this machine: answering, speaking, the whole run against the naive loop",
     "doctor": "say what this machine has: devices, models, optional packages",
 }

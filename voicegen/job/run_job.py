@@ -29,6 +29,7 @@ from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.records import ManifestRow, Question
+from voicegen.report import REPORT, write_report
 from voicegen.store import Store
 from voicegen.text.shown import shown
 
@@ -102,6 +103,7 @@ class _Run:
         if self._manifest_is_stale():
             self._write_manifest()
         write_card(self._store)  # a run of an older version has none
+        self._write_report()
         return self._summary()
 
     def _forget(self) -> None:
@@ -136,6 +138,7 @@ class _Run:
             if self._manifest_is_stale():
                 self._write_manifest()
         remove_leftovers(self._ledger, self._store, self._plan.audio)
+        self._write_report()
         return self._summary(display.tally, watch.cut_answers)
 
     def _manifest_is_stale(self) -> bool:
@@ -152,6 +155,16 @@ class _Run:
             Provenance.of(self._folder.models, config_hash(self._folder.identity), self._config.tts.language),
             self._plan,
         )
+
+    def _write_report(self) -> None:
+        """Makes the page that shows the run, where it is older than the rows; what goes wrong costs the page alone."""
+        if self._store.changed(REPORT) >= self._store.changed(MANIFEST):
+            return
+        try:
+            write_report(self._store)
+        except Exception as error:
+            _log.warning("no %s", REPORT, exc_info=True)
+            self._say(f"no {REPORT} could be made ({error}): voicegen report {self._store} tries again")
 
     def _summary(self, tally: Tally | None = None, cut_answers: int = 0) -> RunSummary:
         summary = RunSummary(

@@ -1,0 +1,186 @@
+"""The report as a person has it: opened from the disk in a real Chromium."""
+
+import csv
+import json
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import voicegen
+from voicegen.report import write_report
+from voicegen.store import Store
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
+
+HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"><b>bold</b> & 'quoted'"
+QUESTIONS = [HOSTILE, *(f"What is {number} plus {number}?" for number in range(1, 40))]
+WER = [number / 100 for number in range(40)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of forty rows; what a recognizer would add is added to its manifest."""
+    folder = tmp_path_factory.mktemp("report")
+    with (folder / "q.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["question"], *([text] for text in QUESTIONS)])
+    voicegen.run(
+        "preset=fake",
+        "quality=off",
+        settings={"output_dir": str(folder / "a run"), "questions.path": str(folder / "q.csv")},
+    )
+    root = folder / "a run"
+    table = pq.read_table(root / "manifest.parquet")
+    heard = ["What, heard otherwise, is 1 plus 1?"] * 40
+    times = json.dumps([["First", 0.0, 0.2], ["second", 0.2, 9.0]])
+    status = ["ok"] * 38 + ["rejected"] * 2
+    for name, cells in (("wer", WER), ("asr_text", heard), ("status", status), ("words", [times] * 5 + [None] * 35)):
+        field = table.schema.field(name)
+        table = table.set_column(table.schema.get_field_index(name), field, [pa.array(cells, field.type)])
+    pq.write_table(table, root / "manifest.parquet")
+    write_report(Store(root))
+    return root
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(run, browser):
+    """The page, open and whole; it must have said nothing and asked for nothing but its own clips by the end."""
+    said, asked = [], []
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    page = context.new_page()
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((run / "report.html").as_uri())
+    page.wait_for_selector("html[data-ready]")
+    yield page
+    context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith((run.as_uri(), "blob:"))] == []
+
+
+def numbers(page):
+    """The numbers of the rows in sight, from the top."""
+    found = page.eval_on_selector_all(
+        "#rows .row", "rows => rows.map(row => [row.getBoundingClientRect().top, row.firstChild.textContent])"
+    )
+    return [int(number) for _, number in sorted(found)]
+
+
+def test_totals_and_histograms_are_there(page):
+    assert "40" in page.inner_text("#totals")
+    assert "38" in page.inner_text("#totals .ok")
+    assert page.locator("#charts figure").count() >= 3
+
+
+def test_a_clip_loads_and_plays_with_its_waveform_and_spectrogram(page):
+    page.keyboard.press("j")
+    sync_api.expect(page.locator(".picture")).to_have_css("height", "198px")
+    page.keyboard.press("Space")
+    sync_api.expect(page.locator(".time")).not_to_contain_text("0.0 /")
+    assert page.get_attribute(".play", "aria-label") in ("Pause", "Play")
+    assert page.inner_text(".player .quiet") == ""
+    colours = page.evaluate(
+        """() => {
+            const canvas = document.querySelector(".picture");
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            return new Set(new Uint32Array(pixels.buffer)).size;
+        }"""
+    )
+    assert colours > 20
+
+
+def test_hostile_text_is_only_text(page):
+    page.click("#rows .row >> nth=0")
+    page.wait_for_selector("#detail .text")
+    assert HOSTILE in page.inner_text("#detail")
+    assert page.locator("img, b").count() == 0
+    assert "taken" not in page.title()
+
+
+def test_the_keys_go_from_row_to_row(page):
+    for key in "jjjk":
+        page.keyboard.press(key)
+    page.wait_for_selector("#detail .heading")
+    assert page.inner_text("#detail .heading .number") == "# 1"
+
+
+def test_worst_first_and_columns_sort_the_table(page):
+    page.click("#worst button:has-text('Word errors')")
+    assert numbers(page)[:3] == [39, 38, 37]
+    page.click("#columns button:has-text('Duration')")
+    values = page.eval_on_selector_all("#rows .row .value:nth-child(5)", "cells => cells.map(cell => cell.textContent)")
+    assert len(values) > 10
+    page.click("#columns button:has-text('#')")
+    assert numbers(page)[:3] == [0, 1, 2]
+
+
+def test_the_search_and_the_filters_choose_rows(page):
+    page.fill("#search", "12 PLUS 12")
+    sync_api.expect(page.locator("#count")).to_have_text("1 of 40 rows")
+    assert numbers(page) == [12]
+    page.fill("#search", "")
+    page.select_option("#filters select[aria-label=status]", "rejected")
+    assert numbers(page) == [38, 39]
+
+
+def test_a_bar_of_a_histogram_chooses_its_rows(page):
+    page.locator("#charts figure:has-text('Word errors') g").last.click()
+    chosen = numbers(page)
+    assert 39 in chosen
+    assert 0 not in chosen
+    page.click("#range button")
+    assert len(numbers(page)) > len(chosen)
+
+
+def test_marks_are_kept_and_downloaded_with_what_they_are_of(page, run):
+    for key in "jajr":
+        page.keyboard.press(key)
+        page.wait_for_selector("#detail .mark")
+        page.wait_for_timeout(50)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    with page.expect_download() as download:
+        page.click("text=Download marks")
+    with open(download.value.path(), newline="") as file:  # noqa: PTH123
+        rows = list(csv.DictReader(file))
+    hashes = pq.read_table(run / "manifest.parquet")["audio_sha256"].to_pylist()
+    assert rows == [
+        {"index": "0", "id": "0", "audio_sha256": hashes[0], "mark": "accept"},
+        {"index": "1", "id": "1", "audio_sha256": hashes[1], "mark": "reject"},
+    ]
+
+
+def test_words_are_followed_while_they_are_played(page):
+    page.keyboard.press("j")
+    sync_api.expect(page.locator(".word.said")).to_have_text("First")
+    page.click(".word >> nth=1")
+    sync_api.expect(page.locator(".word.said")).to_have_text("second")
+
+
+def test_what_was_heard_otherwise_is_marked(page):
+    page.click("#rows .row:has-text('What is 7 plus 7?')")
+    sync_api.expect(page.locator("#detail ins")).to_contain_text(["heard otherwise,"])
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_never_wider_than_its_window(browser, run, width, scheme):
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.goto((run / "report.html").as_uri())
+    page.wait_for_selector("html[data-ready]")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.close()

@@ -1,0 +1,47 @@
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, picture
+
+
+def wav(samples, rate=16000):
+    file = io.BytesIO()
+    soundfile.write(file, np.asarray(samples, np.float32), rate, format="WAV")
+    file.seek(0)
+    return file
+
+
+def tone(frequency, seconds, rate=16000):
+    return 0.5 * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)
+
+
+def parts(file):
+    found = np.frombuffer(picture(file), np.uint8)
+    return found[:WIDTH], found[WIDTH:].reshape(BANDS, WIDTH)
+
+
+def test_peaks_follow_the_loudness_of_the_clip():
+    peaks, _ = parts(wav(np.concatenate([tone(200, 1), 0.25 * tone(200, 1)])))
+    assert peaks[10:190].min() >= 250
+    assert 60 <= peaks[210:].max() <= 68
+
+
+def test_a_higher_tone_lies_in_a_higher_band():
+    _, low = parts(wav(tone(200, 1)))
+    _, high = parts(wav(tone(4000, 1)))
+    assert low[:, 200].argmax() < high[:, 200].argmax()
+    assert low.max() == high.max() == LEVELS - 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.7, 90.0])
+def test_a_picture_has_one_size_however_long_the_clip_is(seconds):
+    assert len(picture(wav(tone(300, seconds)))) == PICTURE_BYTES
+
+
+def test_silence_has_a_picture():
+    peaks, levels = parts(wav(np.zeros(16000)))
+    assert peaks.max() == 0
+    assert levels.shape == (BANDS, WIDTH)

@@ -1,0 +1,33 @@
+"""`report.html`: one page to look at a run and to listen to it, which opens without a server and asks for nothing.
+
+`statistics` says what is in the rows, `pictures` how a clip looks, `rows` what of the manifest the page carries, `page`
+puts it together with what lies in `assets`. Knows the manifest and the run's record; not what made them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from voicegen.store import Store
+
+REPORT: Final = "report.html"
+"""The page's name in a run's store."""
+
+
+def write_report(store: Store) -> Path:
+    """Writes `report.html` of a run that has a manifest, and puts it in the place of the old one at once.
+
+    Its WAVs stay where they are: the page plays them from there.
+
+    Raises:
+        InputError: there is no run, or none with a manifest yet.
+        OutputError: its files cannot be read, or the page cannot be written.
+    """
+    from voicegen.report.page import page  # with it come pandas and torchaudio
+    from voicegen.report.rows import RunRows
+
+    rows = RunRows(store)
+    with store.making(REPORT) as path, path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(page(rows))
+    return store.root / REPORT

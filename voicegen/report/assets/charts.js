@@ -1,0 +1,68 @@
+// Totals, and histograms whose bars choose rows.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function drawTotals(element, head) {
+  const { totals } = head;
+  const share = (count) => (totals.rows ? `${((100 * count) / totals.rows).toFixed(count && count < totals.rows ? 1 : 0)} %` : "");
+  const cards = [
+    ["Rows", totals.rows.toLocaleString("en"), `${totals.takes.toLocaleString("en")} takes made`],
+    ["Good", totals.ok.toLocaleString("en"), share(totals.ok), "ok"],
+    ["Rejected", totals.rejected.toLocaleString("en"), share(totals.rejected), totals.rejected ? "rejected" : ""],
+    ["Failed", totals.failed.toLocaleString("en"), share(totals.failed), totals.failed ? "failed" : ""],
+    ["Audio", ...lengthOf(totals.seconds), ""],
+  ];
+  if (totals.wer !== null) cards.push(["Word errors", `${(100 * totals.wer).toFixed(1)} %`, "on average"]);
+  if (totals.compute && totals.seconds) {
+    cards.push(["Speed", `${(totals.seconds / totals.compute).toFixed(1)}×`, "times real time"]);
+  }
+  element.replaceChildren(...cards.map(([label, value, note, kind]) =>
+    make("div", `total ${kind ?? ""}`, make("span", "label", label), make("strong", "", value), make("span", "quiet", note))));
+}
+
+function lengthOf(seconds) {
+  if (seconds === null) return ["–", ""];
+  if (seconds >= 3600) return [`${(seconds / 3600).toFixed(2)} h`, "of good rows"];
+  if (seconds >= 60) return [`${(seconds / 60).toFixed(1)} min`, "of good rows"];
+  return [`${seconds.toFixed(1)} s`, "of good rows"];
+}
+
+// `choose(measure, from, to)` is called when a bar is; the outermost bars have no bound on their outer side.
+function drawCharts(element, measures, choose) {
+  element.replaceChildren(...measures.filter((measure) => measure.histogram).map((measure) => chart(measure, choose)));
+}
+
+function chart(measure, choose) {
+  const { counts, edges, median, from, to } = measure.histogram;
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${counts.length * 10} 100`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `${measure.label}: median ${written(measure, median, true)}`);
+  const most = Math.max(...counts, 1);
+  counts.forEach((count, place) => {
+    const bar = document.createElementNS(SVG, "g");
+    const height = count ? Math.max(2, (96 * count) / most) : 0;
+    bar.append(rectangle(place * 10, 0, 10, 100, "hit"), rectangle(place * 10 + 1, 100 - height, 8, height, "bar"));
+    const title = document.createElementNS(SVG, "title");
+    const last = place === counts.length - 1;
+    const least = place === 0 ? from : edges[place];
+    const greatest = last ? to : edges[place + 1];
+    const span = measure.digits === 0 ? written(measure, edges[place]) : `${written(measure, least)} to ${written(measure, greatest)}`;
+    title.textContent = `${span} ${measure.unit}: ${count} ${count === 1 ? "row" : "rows"}`;
+    bar.append(title);
+    bar.addEventListener("click", () =>
+      choose(measure, place === 0 ? -Infinity : edges[place], last ? Infinity : edges[place + 1], span));
+    svg.append(bar);
+  });
+  return make("figure", "chart",
+    make("figcaption", "", make("span", "label", measure.label), make("strong", "", written(measure, median, true)), make("span", "quiet", "median")),
+    svg,
+    make("div", "axis quiet", make("span", "", written(measure, edges[0])), make("span", "", written(measure, measure.digits === 0 ? edges[edges.length - 2] : edges[edges.length - 1]))));
+}
+
+function rectangle(x, y, width, height, className) {
+  const element = document.createElementNS(SVG, "rect");
+  for (const [name, value] of Object.entries({ x, y, width, height, class: className })) element.setAttribute(name, value);
+  return element;
+}

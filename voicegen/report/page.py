@@ -1,0 +1,79 @@
+"""Puts the page together: one HTML file that runs no script but its own, and asks the network for nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from voicegen.report.rows import RunRows
+
+_ASSETS = Path(__file__).parent / "assets"
+_SCRIPTS = ("packed.js", "words.js", "charts.js", "marks.js", "table.js", "player.js", "detail.js", "page.js")
+_STYLES = ("page.css",)
+
+
+def page(rows: RunRows) -> Iterator[str]:
+    """The page, piece by piece.
+
+    What is not ours is inside packed blocks, as base64, where no browser looks for markup; the script puts it in the
+    page as text alone.
+    """
+    head = rows.head()
+    script, style = (_joined(names) for names in (_SCRIPTS, _STYLES))
+    template = Template(_asset("page.html"))
+    before, after = template.substitute(
+        policy=_policy(script, style),
+        title=html.escape(f"{head['run']['name']} · voicegen"),
+        style=style,
+        script=script,
+        blocks="\0",
+    ).split("\0")
+    yield before
+    yield _block("head", _json(head))
+    for number, texts in enumerate(rows.texts()):
+        yield _block(f"texts-{number}", _json(texts))
+    for number, pictures in enumerate(rows.pictures()):
+        yield _block(f"pictures-{number}", pictures)
+    yield after
+
+
+def _policy(script: str, style: str) -> str:
+    """What the browser is to allow: this script, this style, and audio that lies beside the page."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'sha256-{_sha256(script)}'",
+            f"style-src 'sha256-{_sha256(style)}'",
+            "media-src 'self' file:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _block(name: str, data: bytes) -> str:
+    packed = b64encode(zlib.compress(data, 6)).decode("ascii")
+    return f'<script type="application/octet-stream" id="{name}">{packed}</script>\n'
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def _sha256(text: str) -> str:
+    return b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    return "\n" + "\n".join(_asset(name) for name in names)
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text("utf-8")

@@ -1,0 +1,206 @@
+"""What of a run's manifest the page carries: numbers of all rows at once, texts in blocks, pictures of some rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import soundfile
+
+from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
+from voicegen.errors import InputError, OutputError
+from voicegen.pipeline.run_folder import read_record
+from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, on_one_thread, picture
+from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, totals, worst
+from voicegen.store import Store
+
+BLOCK_ROWS: Final = 1000
+"""Rows whose texts are packed together."""
+PICTURE_ROWS: Final = 16
+"""Pictures that are packed together."""
+MOST_ROWS: Final = 100_000
+"""Rows that the table holds; totals and histograms are of all."""
+MOST_PICTURES: Final = 600
+"""Rows that have a picture: all, or the worst by each measure, and others from everywhere in the run."""
+
+_CATEGORIES = ("status", "voice", "split", "language", "finish_reason", "mark")
+_COST = ("chat_seconds", "tts_seconds")
+_TEXTS = (
+    "id", "question", "answer", "answer_spoken", "left_out", "audio_path", "audio_sha256", "error", "asr_text", "words",
+    "takes", "conversation_id", "turn", "trimmed_before", "rewritten", "answer_cut", "reasoning",
+)  # fmt: skip
+
+
+class RunRows:
+    """The rows of a run, as a page shows them.
+
+    Args:
+        store: the run's.
+
+    Raises:
+        InputError: there is no run, or none with a manifest yet.
+        OutputError: its files cannot be read.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._record = read_record(store) or {}
+        if not store.changed(MANIFEST):
+            raise InputError(f"{store}: there is no {MANIFEST}: give the folder of a run, such as outputs/NAME")
+        try:
+            with store.reading(MANIFEST) as file:
+                self._names = pq.read_schema(file).names
+            numbers = self._read([*COLUMNS, *_CATEGORIES, *_COST, "index"]).to_pandas()
+        except pa.ArrowException as error:
+            raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
+        self._all = numbers
+        self._measures = measured(numbers)
+        self._kept = _kept(self._measures, numbers["status"])
+
+    def head(self) -> dict[str, Any]:
+        """What the page needs to open: totals, histograms, and the numbers of each row of its table."""
+        shown = self._measures.iloc[self._kept]
+        drawn = [measure for measure in MEASURES if measure.name in self._measures]
+        return {
+            "run": {
+                "name": self._store.root.resolve().name,
+                "created": self._record.get("created"),
+                "version": self._record.get("voicegen"),
+                "config_hash": self._record.get("config_hash"),
+                "models": {stage: model.get("id") for stage, model in self._record.get("models", {}).items()},
+            },
+            "totals": totals(self._all),
+            "measures": [
+                {
+                    **{key: value for key, value in asdict(measure).items() if key not in ("columns", "drawn")},
+                    "median": float(self._measures[measure.name].median()),
+                    "histogram": histogram(self._measures[measure.name], measure) if measure.drawn else None,
+                }
+                for measure in drawn
+            ],
+            "numbers": {
+                "index": [int(index) for index in self._all["index"].iloc[self._kept]],
+                **{measure.name: _numbers(shown[measure.name]) for measure in drawn},
+            },
+            "categories": {
+                name: _category(self._all[name].iloc[self._kept]) for name in _CATEGORIES if name in self._all
+            },
+            "block_rows": BLOCK_ROWS,
+            "pictures": {
+                "rows": self.pictured(), "together": PICTURE_ROWS, "width": WIDTH, "bands": BANDS, "levels": LEVELS
+            },
+        }  # fmt: skip
+
+    def texts(self) -> Iterator[dict[str, list[Any]]]:
+        """The texts of the table's rows, by column, `BLOCK_ROWS` rows at a time."""
+        inputs = [name for name in self._names if name not in MANIFEST_SCHEMA.names]
+        columns = [name for name in (*_TEXTS, *inputs) if name in self._names]
+        kept, first = _Places(self._kept), 0
+        waiting: list[pa.RecordBatch] = []
+        with self._store.reading(MANIFEST) as file:
+            for batch in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=columns):
+                wanted = [place - first for place in kept.below(first + batch.num_rows)]
+                first += batch.num_rows
+                waiting.append(batch.take(pa.array(wanted, pa.int64())))
+                while sum(part.num_rows for part in waiting) >= BLOCK_ROWS:
+                    table = pa.Table.from_batches(waiting)
+                    yield _texts(table.slice(0, BLOCK_ROWS), inputs)
+                    waiting = table.slice(BLOCK_ROWS).to_batches()
+        if sum(part.num_rows for part in waiting):
+            yield _texts(pa.Table.from_batches(waiting), inputs)
+
+    def pictured(self) -> list[int]:
+        """The places in the table of the rows that have a picture, in order."""
+        shown = self._measures.iloc[self._kept].reset_index(drop=True)
+        with_audio = shown.index[shown["duration"].notna()] if "duration" in shown else shown.index[:0]
+        shown = shown.loc[with_audio]
+        if len(shown) <= MOST_PICTURES:
+            return [int(place) for place in shown.index]
+        some = list(worst(shown, MOST_PICTURES // 2 // len(shown.columns)))
+        even = shown.index[np.linspace(0, len(shown) - 1, MOST_PICTURES - len(some)).astype(int)]
+        return sorted({int(place) for place in (*some, *even)})
+
+    def pictures(self) -> Iterator[bytes]:
+        """The pictures of those rows, `PICTURE_ROWS` at a time, one after another; empty for a WAV that is gone."""
+        places = self.pictured()
+        paths = self._read(["audio_path"]).column(0).take(pa.array(self._kept)).take(pa.array(places, pa.int64()))
+        names = paths.to_pylist()
+        for start in range(0, len(names), PICTURE_ROWS):
+            with on_one_thread():
+                pictures = [self._picture(name) for name in names[start : start + PICTURE_ROWS]]
+            yield b"".join(pictures)
+
+    def _picture(self, name: str) -> bytes:
+        try:
+            with self._store.reading(name) as wav:
+                return picture(wav)
+        except (OutputError, soundfile.LibsndfileError):
+            return bytes(PICTURE_BYTES)
+
+    def _read(self, columns: Sequence[str]) -> pa.Table:
+        with self._store.reading(MANIFEST) as file:
+            return pq.read_table(file, columns=[name for name in columns if name in self._names])
+
+
+class _Places:
+    """Places in order, taken up to a bound again and again."""
+
+    def __init__(self, places: Sequence[int]) -> None:
+        self._places = places
+        self._next = 0
+
+    def below(self, end: int) -> list[int]:
+        """Those not taken yet that lie before `end`."""
+        start = self._next
+        while self._next < len(self._places) and self._places[self._next] < end:
+            self._next += 1
+        return [int(place) for place in self._places[start : self._next]]
+
+
+def _kept(measures: pd.DataFrame, status: pd.Series) -> Any:
+    """The places of the rows that the table holds, in order: of a run that is too large those that need a look."""
+    if len(status) <= MOST_ROWS:
+        return np.arange(len(status))
+    bad = np.flatnonzero(status.to_numpy() != "ok")[: MOST_ROWS // 2]
+    some = np.asarray(worst(measures, MOST_ROWS // 4 // max(len(measures.columns), 1)), dtype=np.int64)
+    first = np.union1d(bad, some)
+    others = np.setdiff1d(np.arange(len(status)), first)
+    even = others[np.linspace(0, len(others) - 1, MOST_ROWS - len(first)).astype(int)]
+    return np.union1d(first, even)
+
+
+def _numbers(values: pd.Series) -> list[float | None]:
+    return [None if value != value else round(value, 4) for value in values.tolist()]
+
+
+def _category(values: pd.Series) -> dict[str, Any]:
+    codes, names = pd.factorize(values)
+    return {"names": [str(name) for name in names], "codes": [int(code) for code in codes]}
+
+
+def _texts(rows: pa.Table, inputs: Sequence[str]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: rows[name].to_pylist() for name in _TEXTS if name in rows.column_names}
+    if "words" in columns:
+        columns["words"] = [_words(words) for words in columns["words"]]
+    if inputs:
+        columns["input"] = [
+            {name: str(value) for name, value in row.items() if value is not None}
+            for row in rows.select(inputs).to_pylist()
+        ]
+    return columns
+
+
+def _words(words: Any) -> list[list[Any]] | None:
+    """Each word with the seconds that it begins and ends at."""
+    if words is None:
+        return None
+    read = (
+        json.loads(words) if isinstance(words, str) else [[word["word"], word["start"], word["end"]] for word in words]
+    )
+    return list(read)

@@ -1,0 +1,140 @@
+"""What the rows of a run are like: totals, how the measures are spread, and which rows are worst by each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+BARS: Final = 32
+"""Of a histogram, at most."""
+
+_OUTER: Final = 0.005  # of the rows on either side are counted with the outermost bars, or one row would stretch all
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that each row has.
+
+    Attributes:
+        name: what it is called in the page's data.
+        columns: of the manifest that it is taken from: the first of them that is not null.
+        worst: which rows are shown first: those of the highest or lowest values, or those furthest from the median.
+        drawn: whether it has a histogram.
+    """
+
+    name: str
+    label: str
+    columns: tuple[str, ...]
+    worst: Literal["high", "low", "far"]
+    unit: str = ""
+    digits: int = 2
+    drawn: bool = False
+
+
+MEASURES: Final = (
+    Measure("duration", "Duration", ("duration",), "far", "s", 1, drawn=True),
+    Measure("rate", "Syllables a second", ("speaking_rate",), "far", "/s", 1, drawn=True),
+    Measure("pace", "Pace", ("pace",), "far", "×", 2, drawn=True),
+    Measure("loudness", "Loudness", ("loudness", "lufs"), "far", "LUFS", 1, drawn=True),
+    Measure("wer", "Word errors", ("wer",), "high", "", 3, drawn=True),
+    Measure("attempts", "Attempts", ("attempts",), "high", "", 0, drawn=True),
+    Measure("mos", "Opinion (DNSMOS)", ("mos",), "low", "", 2, drawn=True),
+    Measure("cer", "Letter errors", ("cer",), "high", "", 3),
+    Measure("misheard", "Misheard in a row", ("misheard",), "high", "words", 0),
+    Measure("doubt", "Doubt", ("doubt",), "high", "nats", 2),
+    Measure("repeated", "Said twice", ("repeated",), "high", "s", 2),
+    Measure("silence", "Longest pause", ("silence_within",), "high", "s", 2),
+    Measure("peak", "Peak", ("peak",), "high", "dBFS", 1),
+)
+COLUMNS: Final = tuple(dict.fromkeys(column for measure in MEASURES for column in measure.columns))
+"""Of the manifest that measures are taken from."""
+
+
+def measured(manifest: pd.DataFrame) -> pd.DataFrame:
+    """A column a measure, of those that any row has; NaN where a row has none.
+
+    Args:
+        manifest: rows with those of `COLUMNS` that the manifest has.
+    """
+    found = {}
+    for measure in MEASURES:
+        values = pd.Series(np.nan, index=manifest.index)
+        for column in measure.columns:
+            if column in manifest:
+                values = values.fillna(manifest[column].astype("float64"))
+        if values.notna().any():
+            found[measure.name] = values
+    return pd.DataFrame(found, index=manifest.index)
+
+
+def totals(manifest: pd.DataFrame) -> dict[str, Any]:
+    """What the run comes to, as numbers: of rows by status, seconds of audio in good rows, takes, and their cost.
+
+    Args:
+        manifest: rows with `status`, and with `duration`, `attempts`, `wer`, `chat_seconds`, `tts_seconds` where there.
+    """
+    good = manifest[manifest["status"] == "ok"]
+    return {
+        "rows": len(manifest),
+        **{status: int((manifest["status"] == status).sum()) for status in ("ok", "rejected", "failed")},
+        "seconds": _sum(good, "duration"),
+        "takes": int(_sum(manifest, "attempts") or 0),
+        "wer": _mean(good, "wer"),
+        "compute": (_sum(manifest, "chat_seconds") or 0.0) + (_sum(manifest, "tts_seconds") or 0.0),
+    }
+
+
+def histogram(values: pd.Series, measure: Measure) -> dict[str, Any]:
+    """How often which values are there.
+
+    Returns:
+        `edges`, one more than `counts`; the outermost bars count what lies beyond them, too. `median`, and `from` and
+        `to`, the least and the greatest value.
+    """
+    known = values.dropna().to_numpy()
+    low, high = np.quantile(known, [_OUTER, 1 - _OUTER])
+    if measure.digits == 0:
+        edges = np.arange(np.floor(low), np.floor(high) + 2)
+        edges = edges[:: max(1, -(-len(edges) // BARS))]
+        edges = edges if len(edges) > 1 else np.array([low, low + 1])
+    else:
+        least = 10.0**-measure.digits
+        edges = np.linspace(low, max(high, low + least), min(BARS, max(2, round((high - low) / least))) + 1)
+    counts, _ = np.histogram(np.clip(known, edges[0], np.nextafter(edges[-1], -np.inf)), edges)
+    return {
+        "edges": [round(float(edge), 6) for edge in edges],
+        "counts": [int(count) for count in counts],
+        "median": float(np.median(known)),
+        "from": float(known.min()),
+        "to": float(known.max()),
+    }
+
+
+def badness(values: pd.Series, measure: Measure) -> pd.Series:
+    """How bad each row is by a measure; NaN where it has none."""
+    if measure.worst == "far":
+        return (values - values.median()).abs()
+    return values if measure.worst == "high" else -values
+
+
+def worst(measures: pd.DataFrame, each: int) -> Sequence[Any]:
+    """The labels of rows that are among the `each` worst by some measure, the worst of every measure first."""
+    orders = [
+        badness(measures[measure.name], measure).nlargest(each).index.to_numpy()
+        for measure in MEASURES
+        if measure.name in measures
+    ]
+    ranked = (order[place] for place in range(each) for order in orders if place < len(order))
+    return list(dict.fromkeys(ranked))
+
+
+def _sum(rows: pd.DataFrame, column: str) -> float | None:
+    return float(rows[column].sum()) if column in rows else None
+
+
+def _mean(rows: pd.DataFrame, column: str) -> float | None:
+    return float(rows[column].mean()) if column in rows and rows[column].notna().any() else None
