@@ -1,7 +1,6 @@
 """The report as a person has it: opened from the disk in a real Chromium."""
 
 import csv
-import json
 import shutil
 
 import pyarrow as pa
@@ -35,7 +34,7 @@ def run(tmp_path_factory):
     root = folder / "a run"
     table = pq.read_table(root / "manifest.parquet")
     heard = ["What, heard otherwise, is 1 plus 1?"] * 40
-    times = json.dumps([["First", 0.0, 0.2], ["second", 0.2, 9.0]])
+    times = [{"word": "First", "start": 0.0, "end": 0.2}, {"word": "second", "start": 0.2, "end": 9.0}]
     status = ["ok"] * 38 + ["rejected"] * 2
     for name, cells in (("wer", WER), ("asr_text", heard), ("status", status), ("words", [times] * 5 + [None] * 35)):
         field = table.schema.field(name)
@@ -134,6 +133,7 @@ def test_the_search_and_the_filters_choose_rows(page):
     assert numbers(page) == [12]
     page.fill("#search", "")
     page.select_option("#filters select[aria-label=status]", "rejected")
+    sync_api.expect(page.locator("#count")).to_have_text("2 of 40 rows")
     assert numbers(page) == [38, 39]
 
 
