@@ -118,7 +118,12 @@ def input_names(names: Sequence[str]) -> list[str]:
     A name that is taken, in whatever case (DuckDB's names have none), by one of our columns or by an earlier one gets
     the suffix `_input`, then `_input2` and so on.
     """
-    taken = {name.casefold() for name in MANIFEST_SCHEMA.names}
+    return free_names(names, MANIFEST_SCHEMA.names)
+
+
+def free_names(names: Sequence[str], reserved: Sequence[str]) -> list[str]:
+    """`names`, each that is reserved or an earlier one's, in whatever case, with a suffix as `input_names` gives it."""
+    taken = {name.casefold() for name in reserved}
     found = []
     for name in names:
         free, number = name, 1

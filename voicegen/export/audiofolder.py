@@ -46,4 +46,5 @@ SPEC: Final = Exporter(
     help="audio files and metadata.parquet, a folder a split: HF datasets' audiofolder, and people",
     write=write,
     load='datasets.load_dataset("audiofolder", data_dir="{folder}")',
+    adds=("file_name",),
 )

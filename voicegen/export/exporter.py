@@ -23,6 +23,7 @@ class Exporter:
         help: one line: what is written, and who reads it.
         write: writes the rows into an empty folder, in flat memory.
         load: the Python that loads it back, `{folder}` in the place of the folder; for the summary and the card.
+        adds: columns of its own, beside the manifest's.
         without_audio: whether it can hold rows that have no audio, as failed ones have none.
         needs: modules that must be importable.
         install: the command that installs them.
@@ -32,6 +33,7 @@ class Exporter:
     help: str
     write: Callable[[ExportRows, Path], None]
     load: str
+    adds: tuple[str, ...] = ()
     without_audio: bool = False
     needs: tuple[str, ...] = ()
     install: str = ""

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Final
 
 from voicegen.errors import ConfigError
-from voicegen.export import audiofolder, webdataset
+from voicegen.export import audiofolder, hf, webdataset
 from voicegen.export.exporter import Exporter
 
 EXPORTERS: Final[Mapping[str, Exporter]] = MappingProxyType(
-    {spec.name: spec for spec in (audiofolder.SPEC, webdataset.SPEC)}
+    {spec.name: spec for spec in (hf.SPEC, audiofolder.SPEC, webdataset.SPEC)}
 )
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from voicegen.cores import usable_cores
 from voicegen.dataset.manifest_file import open_manifest
+from voicegen.dataset.manifest_schema import free_names
 from voicegen.errors import ConfigError, InputError
 from voicegen.export.sound import Sound, Wanted, read_sound
 from voicegen.export.where import Where
@@ -89,6 +90,7 @@ class ExportRows:
         run: its folder, or its manifest.
         selection: which rows.
         wanted: what their audio is to be.
+        adds: columns that the format adds; the manifest's of these names, which the input brought, get a suffix.
         tell: is called with the number of rows that were given, for progress.
 
     Attributes:
@@ -105,10 +107,12 @@ class ExportRows:
         run: str | Path,
         selection: Selection = Selection(),
         wanted: Wanted = Wanted(),  # noqa: B008 - frozen
+        adds: Sequence[str] = (),
         tell: Callable[[int], object] = lambda _rows: None,
     ) -> None:
         self._manifest, self.folder = open_manifest(run)
         self._wanted = wanted
+        self._names = free_names(self._manifest.schema_arrow.names, adds)
         self.tell = tell
         choice = _choose(self._manifest, selection)
         self._splits, self.counts = choice.splits, choice.counts()
@@ -125,7 +129,8 @@ class ExportRows:
     def schema(self) -> pa.Schema:
         """The columns of `ExportRow.values`."""
         schema: pa.Schema = self._manifest.schema_arrow
-        return schema.remove(schema.get_field_index("audio_path"))
+        fields = [field.with_name(name) for name, field in zip(self._names, schema, strict=True)]
+        return pa.schema([field for field in fields if field.name != "audio_path"], schema.metadata)
 
     def rows(self, split: str) -> Iterator[ExportRow]:
         """The rows of a split in the manifest's order, each with its audio, which threads read a few rows ahead.
@@ -141,7 +146,7 @@ class ExportRows:
         first = 0
         for batch in self._manifest.iter_batches(_ROWS):
             chosen = pc.fill_null(pc.equal(self._splits.slice(first, batch.num_rows).cast(pa.string()), split), False)
-            yield from batch.filter(chosen.combine_chunks()).to_pylist()
+            yield from batch.filter(chosen.combine_chunks()).rename_columns(self._names).to_pylist()
             first += batch.num_rows
 
     def _row(self, values: dict[str, Any]) -> ExportRow:

@@ -67,7 +67,7 @@ def export_run(
         raise ConfigError(
             f"--to {to} holds rows with audio alone, and failed ones have none: leave failed out of --status"
         )
-    rows = ExportRows(run, selection, wanted)
+    rows = ExportRows(run, selection, wanted, format.adds)
     with (
         export_folder(place, rows.folder) as folder,
         tqdm(

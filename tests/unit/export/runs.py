@@ -20,12 +20,12 @@ from voicegen.store import Store
 RATE = 22_050
 
 
-def finished_run(folder: Path, statuses: Sequence[str] = ("ok",) * 5) -> Path:
-    """A run of a row a status: tones of different lengths, a voice and a topic (a column of the input) by turns."""
+def finished_run(folder: Path, statuses: Sequence[str] = ("ok",) * 5, extra: str = "topic") -> Path:
+    """A run of a row a status: tones of different lengths, a voice and an extra column of the input by turns."""
     questions = folder.parent / f"{folder.name}.csv"
     with questions.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
-        lines.writerow(["id", "question", "topic"])
+        lines.writerow(["id", "question", extra])
         lines.writerows(
             [f"q{n}", f"Was ist {n}, größer als “{n - 1}”?", ["even", "odd"][n % 2]] for n in range(len(statuses))
         )

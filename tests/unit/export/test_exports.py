@@ -11,7 +11,8 @@ import soundfile
 from tests.unit.export.runs import RATE, finished_run
 from voicegen.cli import main
 from voicegen.errors import ConfigError, InputError, OutputError
-from voicegen.export.rows import Selection
+from voicegen.export.formats import EXPORTERS
+from voicegen.export.rows import ExportRows, Selection
 from voicegen.export.sound import Wanted, read_sound
 from voicegen.job.exporting import export_run
 
@@ -147,8 +148,6 @@ def test_the_rows_of_a_run_that_goes_on_are_those_of_one_moment(tmp_path):
             finished_run(run, ["ok"] * 9)
         rows.append(count)
 
-    from voicegen.export.rows import ExportRows
-
     source = ExportRows(run, tell=goes_on)
     assert [row.values["index"] for row in source.rows("train")] == [0, 1, 2, 3, 4]
 
@@ -166,7 +165,7 @@ def test_the_command_says_what_was_exported_and_how_to_load_it(tmp_path, capsys)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "out"], "say what to export to: --to audiofolder|"),
+        (["run", "out"], "say what to export to: --to hf|"),
         (["run", "out", "--to", "webdatset"], "did you mean webdataset?"),
         (["run", "--to", "webdataset"], "a run's folder and the folder to write"),
         (["run", "out", "--to", "webdataset", "--status", "good"], "--status good: give some of ok, rejected, failed"),
@@ -189,5 +188,5 @@ def test_what_cannot_be_exported_is_answered_with_one_line(tmp_path, capsys, mon
 def test_the_help_lists_the_formats(capsys):
     assert main(["export", "--help"]) == 0
     said = capsys.readouterr().out
-    assert all(f"\n  {name} " in said for name in ("audiofolder", "webdataset"))
+    assert all(f"\n  {name} " in said for name in EXPORTERS)
     assert json.dumps(said).isascii()

@@ -1,0 +1,131 @@
+"""`--to hf`: Parquet shards with the audio in them, as Hugging Face's hub, its viewer and `datasets` read them.
+
+An Audio column is a `struct<bytes, path>`, and the schema's metadata says that it is one
+(https://huggingface.co/docs/datasets/about_dataset_features). The viewer asks for row groups of about 100 rows and
+refuses those from 286 MiB on; the hub asks for shards of some hundred MB and for a page index
+(https://huggingface.co/docs/hub/datasets-libraries). Bounds of content-defined chunks make what did not change between
+two exports the same bytes, which the hub does not take twice.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from voicegen.export.exporter import Exporter
+from voicegen.export.rows import ExportRow, ExportRows
+
+SHARD_BYTES: Final = 480 * 10**6
+"""What a shard holds at most, its footer's few MB aside; a row group that is larger has a shard of its own."""
+
+GROUP_ROWS: Final = 100
+GROUP_BYTES: Final = 90 * 10**6
+"""Of audio in a row group; a row of more has a row group of its own."""
+
+AUDIO: Final = pa.field("audio", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())]))
+
+
+def write(rows: ExportRows, folder: Path) -> None:
+    """Writes data/SPLIT-00000-of-00007.parquet and so on."""
+    data = folder / "data"
+    data.mkdir()
+    for split in rows.splits:
+        with closing(_Shards(data, rows.schema)) as shards:
+            for row in rows.rows(split):
+                shards.add(row)
+            shards.finish()
+        for number, path in enumerate(shards.paths):
+            path.rename(data / f"{split}-{number:05d}-of-{len(shards.paths):05d}.parquet")
+
+
+def _schema(columns: pa.Schema) -> pa.Schema:
+    features = {"info": {"features": {AUDIO.name: {"_type": "Audio"}}}}
+    marks = {**(columns.metadata or {}), "huggingface": json.dumps(features)}
+    return pa.schema([AUDIO, *columns], metadata=marks)
+
+
+class _Shards:
+    """The shards of a split, one of them open, and the rows of its next row group."""
+
+    def __init__(self, folder: Path, columns: pa.Schema) -> None:
+        self._folder = folder
+        self._schema = _schema(columns)
+        self._rows: list[dict[str, Any]] = []
+        self._size = 0
+        self._shard: _Shard | None = None
+        self.paths: list[Path] = []
+
+    def add(self, row: ExportRow) -> None:
+        """Takes a row; what has waited is written first, where both would be too much for one row group."""
+        size = 0 if row.sound is None else len(row.sound.data)
+        if len(self._rows) == GROUP_ROWS or self._size + size > GROUP_BYTES:
+            self._flush()
+        audio = None if row.sound is None else {"bytes": row.sound.data, "path": row.file_name}
+        self._rows.append({AUDIO.name: audio, **row.values})
+        self._size += size
+
+    def finish(self) -> None:
+        """Writes what has waited."""
+        self._flush()
+        self.close()
+
+    def close(self) -> None:
+        """Ends the open shard."""
+        if self._shard is not None:
+            self._shard.close()
+            self._shard = None
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        group = pa.Table.from_pylist(self._rows, self._schema)
+        if self._shard is not None and self._shard.size + group.nbytes > SHARD_BYTES:
+            self.close()
+        if self._shard is None:
+            self.paths.append(self._folder / f"{len(self.paths)}.parquet")
+            self._shard = _Shard(self.paths[-1], self._schema)
+        self._shard.add(group)
+        self._rows, self._size = [], 0
+
+
+class _Shard:
+    """A Parquet file that is being written."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._file = path.open("wb")
+        self._writer = pq.ParquetWriter(
+            self._file,
+            schema,
+            compression="zstd",
+            use_dictionary=False,  # audio does not repeat, and zstd finds what does
+            write_page_index=True,
+            use_content_defined_chunking=True,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._file.tell()
+
+    def add(self, group: pa.Table) -> None:
+        """Writes a row group."""
+        self._writer.write_table(group)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._file.close()
+
+
+SPEC: Final = Exporter(
+    name="hf",
+    help="Parquet shards under 500 MB with the audio in them: HF datasets, the hub and its viewer",
+    write=write,
+    load='datasets.load_dataset("{folder}")',
+    adds=(AUDIO.name,),
+    without_audio=True,
+)
