@@ -35,6 +35,7 @@ OURS = [command for command in commands() if words_of(command)]
 NOT_HERE = [command for command in OURS if "marvis" in command or "tts=openai" in command]  # the hub, a server
 LOOKS = [command for command in OURS if "--dry-run" in command or "--try" in command]
 RUNS = [command for command in OURS if words_of(command)[0] == "run" and command not in (*NOT_HERE, *LOOKS)]
+EXPORTED = [command for command in OURS if words_of(command)[0] == "export"]
 VERIFIED = [command for command in OURS if words_of(command)[0] == "verify"]
 
 
@@ -77,6 +78,25 @@ def test_every_verification_of_the_readme_finds_a_run_of_its_whole(command, fold
     voicegen("run", "preset=fake", f"output_dir={run}", "questions.path=data/questions.csv", cwd=folder)
     done = voicegen(verb, run, *(word for word in flags if word == "--fix"), cwd=folder)  # what hums says no text
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize("command", EXPORTED)
+def test_every_export_of_the_readme_is_there_whole(command, folder):
+    words = words_of(command)
+    voicegen("run", "preset=fake", f"output_dir={words[1]}", "questions.path=data/questions.csv", cwd=folder)
+    done = voicegen(*words, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "exported  24 ok of 24 rows" in done.stdout
+
+
+def test_the_readme_s_line_for_lhotse_loads_what_its_command_exported(folder, monkeypatch):
+    import lhotse
+
+    monkeypatch.chdir(folder)
+    [line] = re.findall(r"`(lhotse\.CutSet\.from_shar\(.*?\))`", README)
+    cuts = eval(line, {"lhotse": lhotse})
+    assert len(list(cuts)) == 24
+    assert len(next(iter(cuts)).load_audio()) == 1
 
 
 @pytest.mark.parametrize("command", NOT_HERE)

@@ -11,11 +11,8 @@ from typing import Final
 import pyarrow as pa
 
 from voicegen.export.exporter import Exporter
-from voicegen.export.rows import ExportRow, ExportRows
+from voicegen.export.rows import ExportRows
 from voicegen.export.tables import parquet_rows
-
-FOLDER_ROWS: Final = 10_000
-"""Files in a folder, as in a run."""
 
 
 def write(rows: ExportRows, folder: Path) -> None:
@@ -26,19 +23,7 @@ def write(rows: ExportRows, folder: Path) -> None:
         place.mkdir()
         with parquet_rows(place / "metadata.parquet", schema) as add:
             for row in rows.rows(split):
-                add({"file_name": _write_audio(place, row), **row.values})
-
-
-def _write_audio(place: Path, row: ExportRow) -> str:
-    """Writes the row's audio and returns its name in the split's folder."""
-    assert row.sound is not None  # the format holds no other rows
-    assert row.file_name is not None
-    name = f"{row.values['index'] // FOLDER_ROWS:04d}/{row.file_name}"
-    path = place / name
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True)
-    path.write_bytes(row.sound.data)
-    return name
+                add({"file_name": row.write_audio(place), **row.values})
 
 
 SPEC: Final = Exporter(

@@ -56,6 +56,11 @@ def export_folder(place: Path, run: Path) -> Iterator[Path]:
                 shutil.rmtree(temporary, ignore_errors=True)
 
 
+def place_of(folder: Path) -> Path:
+    """Where what `export_folder` has given as `folder` comes to lie."""
+    return folder.with_name(folder.name.removeprefix(".").removesuffix(TEMPORARY_SUFFIX))
+
+
 def check_replaceable(place: Path) -> None:
     """Refuses a place that holds anything but an export of ours as it was written.
 

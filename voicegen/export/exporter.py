@@ -12,6 +12,7 @@ from voicegen.errors import MissingDependency
 
 if TYPE_CHECKING:
     from voicegen.export.rows import ExportRows
+    from voicegen.export.sound import Container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class Exporter:
         write: writes the rows into an empty folder, in flat memory.
         load: the Python that loads it back, `{folder}` in the place of the folder; for the summary and the card.
         adds: columns of its own, beside the manifest's.
+        container: the only kind of audio file that it holds; None: any.
         without_audio: whether it can hold rows that have no audio, as failed ones have none.
         needs: modules that must be importable.
         install: the command that installs them.
@@ -34,6 +36,7 @@ class Exporter:
     write: Callable[[ExportRows, Path], None]
     load: str
     adds: tuple[str, ...] = ()
+    container: Container | None = None
     without_audio: bool = False
     needs: tuple[str, ...] = ()
     install: str = ""

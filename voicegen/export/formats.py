@@ -8,11 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from voicegen.errors import ConfigError
-from voicegen.export import audiofolder, hf, webdataset
+from voicegen.export import audiofolder, hf, kaldi, lhotse, lhotse_shar, ljspeech, nemo, webdataset
 from voicegen.export.exporter import Exporter
 
 EXPORTERS: Final[Mapping[str, Exporter]] = MappingProxyType(
-    {spec.name: spec for spec in (hf.SPEC, audiofolder.SPEC, webdataset.SPEC)}
+    {
+        module.SPEC.name: module.SPEC
+        for module in (hf, audiofolder, webdataset, lhotse, lhotse_shar, nemo, ljspeech, kaldi)
+    }
 )
 
 

@@ -23,6 +23,9 @@ from voicegen.export.where import Where
 STATUSES: Final = ("ok", "rejected", "failed")
 SPLITS: Final = ("train", "validation", "test")
 
+FOLDER_ROWS: Final = 10_000
+"""Audio files in a folder, as in a run."""
+
 _ROWS = 1024  # of the manifest that are in memory at a time
 _READ_AHEAD = 4  # files for each thread
 
@@ -66,6 +69,15 @@ class ExportRow:
     def file_name(self) -> str | None:
         """What its audio file is to be called; None where it has none."""
         return None if self.sound is None else f"{self.name}.{self.sound.container}"
+
+    def write_audio(self, folder: Path) -> str:
+        """Writes its audio, which it must have, and returns its path in `folder`: 0000/000000.wav."""
+        assert self.sound is not None
+        path = Path(f"{self.values['index'] // FOLDER_ROWS:04d}", f"{self.name}.{self.sound.container}")
+        if not (folder / path.parent).is_dir():
+            (folder / path.parent).mkdir(parents=True)
+        (folder / path).write_bytes(self.sound.data)
+        return path.as_posix()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -67,6 +67,9 @@ def export_run(
         raise ConfigError(
             f"--to {to} holds rows with audio alone, and failed ones have none: leave failed out of --status"
         )
+    if format.container is not None and wanted.container not in (None, format.container):
+        raise ConfigError(f"--to {to} holds {format.container} files alone: leave --format out")
+    wanted = replace(wanted, container=format.container or wanted.container)
     rows = ExportRows(run, selection, wanted, format.adds)
     with (
         export_folder(place, rows.folder) as folder,

@@ -20,8 +20,17 @@ from voicegen.store import Store
 RATE = 22_050
 
 
-def finished_run(folder: Path, statuses: Sequence[str] = ("ok",) * 5, extra: str = "topic") -> Path:
-    """A run of a row a status: tones of different lengths, a voice and an extra column of the input by turns."""
+def finished_run(
+    folder: Path,
+    statuses: Sequence[str] = ("ok",) * 5,
+    words: bool = False,
+    extra: str = "topic",
+    voices: Sequence[str] = ("ann", "bob"),
+) -> Path:
+    """A run of a row a status: tones of different lengths, a voice and an extra column of the input by turns.
+
+    With `words`, the two words of an answer share its first 90 ms.
+    """
     questions = folder.parent / f"{folder.name}.csv"
     with questions.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
@@ -29,13 +38,13 @@ def finished_run(folder: Path, statuses: Sequence[str] = ("ok",) * 5, extra: str
         lines.writerows(
             [f"q{n}", f"Was ist {n}, größer als “{n - 1}”?", ["even", "odd"][n % 2]] for n in range(len(statuses))
         )
-    rows = [_row(folder, index, status) for index, status in enumerate(statuses)]
+    rows = [_row(folder, index, status, words, voices[index % 2]) for index, status in enumerate(statuses)]
     provenance = Provenance("chat", "r1", "tts", "r2", "en", "hash")
     write_manifest(Store(folder), QuestionFile(questions), FinishedRows(rows), provenance)
     return folder
 
 
-def _row(folder: Path, index: int, status: str) -> ManifestRow:
+def _row(folder: Path, index: int, status: str, words: bool, voice: str) -> ManifestRow:
     if status == "failed":
         return failed_row(index)
     time = np.arange(RATE // 10 * (index + 1)) / RATE
@@ -43,5 +52,6 @@ def _row(folder: Path, index: int, status: str) -> ManifestRow:
     place = "rejected" if status == "rejected" else "audio"
     clip, data = encode_clip(Speech(Utterance(index, "-"), samples, RATE), index, f"{place}/{index:06d}.wav")
     write_atomic(folder / clip.path, data)
-    row = spoken_row(index, clip=clip, voice=["ann", "bob"][index % 2])
+    times = {"words": f'[["Answer", 0.01, 0.05], ["{index}.", 0.05, 0.09]]'} if words else {}
+    row = spoken_row(index, clip=clip, voice=voice, scores=times)
     return row if status == "ok" else replace(row, status="rejected", error="tts: too short")

@@ -1,0 +1,35 @@
+"""`--to ljspeech`: metadata.csv and wavs/, a folder a split, as LJ Speech has them and many TTS trainers read.
+
+The format: https://keithito.com/LJ-Speech-Dataset/. Lines are ID|text|text with nothing quoted: both texts are what is
+said, of which `|` and the ends of lines become spaces.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from voicegen.export.exporter import Exporter
+from voicegen.export.rows import ExportRows
+
+
+def write(rows: ExportRows, folder: Path) -> None:
+    """Writes SPLIT/metadata.csv and SPLIT/wavs/000000.wav and so on."""
+    for split in rows.splits:
+        wavs = folder / split / "wavs"
+        wavs.mkdir(parents=True)
+        with (folder / split / "metadata.csv").open("w", encoding="utf-8", newline="\n") as file:
+            for row in rows.rows(split):
+                assert row.sound is not None  # the format holds no other rows
+                (wavs / f"{row.name}.wav").write_bytes(row.sound.data)
+                text = " ".join(row.values["answer_spoken"].replace("|", " ").split())
+                file.write(f"{row.name}|{text}|{text}\n")
+
+
+SPEC: Final = Exporter(
+    name="ljspeech",
+    help="metadata.csv and wavs/, a folder a split, as LJ Speech: Piper, Coqui, ESPnet, ...",
+    write=write,
+    load='torchaudio.datasets.LJSPEECH("{folder}", url="train")',
+    container="wav",
+)
