@@ -146,13 +146,17 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """An utterance as spoken: float32 mono `samples` (N,) in [-1, 1] at `sampling_rate` Hz."""
+    """An utterance as spoken: float32 mono `samples` (N,) in [-1, 1] at `sampling_rate` Hz.
+
+    `speed` is how many times as fast as by itself the voice was told to speak.
+    """
 
     utterance: Utterance
     samples: NDArray[np.float32]
     sampling_rate: int
     finish_reason: FinishReason = "stop"
     seconds: float = 0.0
+    speed: float = 1.0
 
     @property
     def duration(self) -> float:

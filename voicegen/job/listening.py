@@ -68,17 +68,23 @@ def _checks_of_run(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def take_faults(
-    store: Store, ledger: Ledger, quality: QualityConfig, advance: Callable[[int], Any] = lambda _rows: None
+    store: Store,
+    ledger: Ledger,
+    quality: QualityConfig,
+    advance: Callable[[int], Any] = lambda _rows: None,
+    *,
+    speed: float = 1.0,
 ) -> Iterator[Fault]:
     """Yields the audio of rows that are ok and that fall short of the checks, in the order of the rows.
 
-    A check that learns hears all of them once before it says anything. What cannot be read is left out.
+    A check that learns hears all of them once before it says anything. What cannot be read is left out. `speed` is what
+    the voice was told to speak at.
     """
     with Listener(quality) as listener, ThreadPoolExecutor(usable_cores()) as pool:
         if listener.learns:
-            for takes in _takes(store, ledger, pool):
+            for takes in _takes(store, ledger, pool, speed):
                 listener.learn(takes)
-        for takes in _takes(store, ledger, pool):
+        for takes in _takes(store, ledger, pool, speed):
             for take, hearing in zip(takes, listener.hear(takes), strict=True):
                 if hearing.verdict.status != "ok":
                     index = take.utterance.index
@@ -92,7 +98,7 @@ def _path(ledger: Ledger, index: int) -> str:
     return clip.path
 
 
-def _takes(store: Store, ledger: Ledger, pool: Executor) -> Iterator[Sequence[Speech]]:
+def _takes(store: Store, ledger: Ledger, pool: Executor, speed: float) -> Iterator[Sequence[Speech]]:
     rows = (
         row
         for start in range(0, ledger.end, _BLOCK)
@@ -100,14 +106,14 @@ def _takes(store: Store, ledger: Ledger, pool: Executor) -> Iterator[Sequence[Sp
         if row.status == "ok" and row.clip is not None
     )
     while group := list(islice(rows, _GROUP)):
-        yield [take for take in pool.map(partial(_take, store), group) if take is not None]
+        yield [take for take in pool.map(partial(_take, store, speed), group) if take is not None]
 
 
-def _take(store: Store, row: ManifestRow) -> Speech | None:
+def _take(store: Store, speed: float, row: ManifestRow) -> Speech | None:
     assert row.clip is not None
     try:
         with store.reading(row.clip.path) as file:
             samples, rate = soundfile.read(file, dtype="float32")
     except (OutputError, soundfile.LibsndfileError):
         return None
-    return Speech(Utterance(row.index, row.answer_spoken or "", row.voice), samples, rate)
+    return Speech(Utterance(row.index, row.answer_spoken or "", row.voice), samples, rate, speed=speed)

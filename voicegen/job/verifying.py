@@ -153,7 +153,8 @@ class _Verification:
         yield from stray_audio(store, ledger, audio)
         if quality is not None:
             with closing(_bar("listening", ledger.count("ok"))) as bar:
-                yield from take_faults(store, ledger, quality, bar.update)
+                speed = float(self.identity.get("tts.speed") or 1)
+                yield from take_faults(store, ledger, quality, bar.update, speed=speed)
 
 
 def _audio_of(identity: Mapping[str, Any], store: Store) -> AudioFormat:

@@ -86,7 +86,8 @@ class AdjustedSpeech:
         samples = stretch(speech.samples, speech.sampling_rate, self._speed)
         samples = _within_full_scale(resample(samples, speech.sampling_rate, self.sample_rate))
         seconds = speech.seconds + time.thread_time() - started
-        return replace(speech, samples=samples, sampling_rate=self.sample_rate, seconds=seconds)
+        speed = speech.speed * self._speed
+        return replace(speech, samples=samples, sampling_rate=self.sample_rate, seconds=seconds, speed=speed)
 
 
 def _within_full_scale(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -189,7 +189,7 @@ class MarvisTTSClient:
 
         reason = yield from mapped(passed_on, stream_one(model, utterance))
         whole = np.concatenate(given) if given else np.zeros(0, np.float32)
-        take = Speech(utterance, whole, model.sample_rate, reason)
+        take = Speech(utterance, whole, model.sample_rate, reason, speed=config.speed)
         _check(take, *self._listener(_unfinished(config)).hear([take]))
 
     def save_wav(

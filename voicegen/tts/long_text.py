@@ -148,6 +148,7 @@ class _Joining:
             rate,
             finish_reason=worst(*(part.finish_reason for part in parts)),
             seconds=sum(part.seconds for part in parts),
+            speed=parts[0].speed,
         )
 
     def _where(self, place: int) -> str:

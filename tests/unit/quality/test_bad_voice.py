@@ -9,12 +9,7 @@ from voicegen.seeds import derived_seed
 from voicegen.tts.best_of import best_takes
 from voicegen.tts.piper.speech import PiperSpeech
 
-TOLD = (
-    "silence",
-    "NaN",
-    "repeats",
-    "tail cut",
-)  # by a take alone; one that never stops, once the voice's pace is known
+TOLD = ("silence", "NaN", "repeats", "tail cut", "never stops")  # by a take alone
 TEXTS = (
     "Why do veins appear blue to us, although the blood in them is red?",
     "What happens to a candle that is lit where there is no air at all?",
@@ -31,7 +26,7 @@ def voice():
 def accepted_and_faults(voice, attempts):
     """The seeds of the takes that were accepted, and all faults by seed."""
     bad = BadVoice(voice, 0.5, TOLD)
-    texts = [Utterance(index, TEXTS[index % 4], seed=derived_seed(0, index)) for index in range(12)]
+    texts = [Utterance(index, TEXTS[index % 4], seed=derived_seed(0, index)) for index in range(16)]
     with Listener(quality_settings("basic")) as listener:
         heard = list(best_takes(bad, texts, listener.hear, attempts))
     return [one.takes[-1].seed for one in heard if one.kept[1].verdict.status == "ok"], bad.faults
@@ -41,7 +36,7 @@ def test_nothing_bad_is_accepted_and_more_attempts_find_more_good_takes(voice):
     once, faults = accepted_and_faults(voice, 1)
     assert set(faults.values()) == set(TOLD)
     assert not faults.keys() & once
-    assert len(once) + len(faults) == 12
+    assert len(once) + len(faults) == 16
     often, faults = accepted_and_faults(voice, 2)
     assert not faults.keys() & often
     assert len(often) > len(once)

@@ -52,17 +52,63 @@ def test_a_take_is_held_against_its_own_voices_pace(rate):
     assert found[2]["pace"] > 1.5
 
 
-def test_a_voices_first_takes_are_held_against_what_any_voice_does():
-    three = "Nobody but Anna."
-    check = a_pace()
-    fine, short, endless = check(
-        [spoken(three), take(syllables(0.05, 16_000) + 0.1, three), take(syllables(60.0), three)]
-    )
-    assert {found["pace"] for found in (fine, short, endless)} == {None}
-    rule = compose([]).quality.checks.pace.rules["speaking_rate"]
-    assert rule.excess(fine["speaking_rate"]) == 0
-    assert rule.excess(short["speaking_rate"]) > 0
-    assert rule.excess(endless["speaking_rate"]) > 0
+@pytest.fixture(scope="module")
+def rule():
+    return compose([]).quality.checks.pace.rules["speaking_rate"]
+
+
+def rate_of(text, seconds, speed=1.0):
+    (found,) = a_pace()([replace(take(syllables(seconds, 16_000), text), speed=speed)])
+    assert found["pace"] is None
+    return found["speaking_rate"]
+
+
+SENTENCE = "What happens to a candle that is lit where there is no air at all?"  # five seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "good", "endless"),
+    [
+        ("Yes.", (0.2, 1.2), 3.0),
+        ("Nobody but Anna.", (0.6, 2.2), 4.0),
+        (SENTENCE, (2.0, 6.5), 11.0),
+        (" ".join([SENTENCE] * 8), (16.0, 60.0), 90.0),
+    ],
+)
+def test_a_voices_very_first_take_is_held_against_what_any_voice_does(rule, text, good, endless):
+    for seconds in good:
+        assert rule.excess(rate_of(text, seconds)) == 0, seconds
+    assert rule.excess(rate_of(text, endless)) > 0
+
+
+def test_a_long_text_that_was_hardly_said_is_found_in_a_first_take(rule):
+    assert rule.excess(rate_of(" ".join([SENTENCE] * 8), 8.0)) > 0
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.5, 2.0, 4.0])
+def test_a_voice_that_was_told_to_be_slow_or_fast_is_held_against_that(rule, speed):
+    assert rule.excess(rate_of(SENTENCE, 4.0 / speed, speed)) == 0
+    assert rule.excess(rate_of(SENTENCE, 12.0 / speed, speed)) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),  # at the mean rate of their language
+    [
+        ("El perro de la vecina ladra cada noche cuando pasa el último tren de la ciudad.", 28 / 7.8),
+        ("Der Hund der Nachbarin bellt jede Nacht, wenn der letzte Zug durch die Stadt fährt.", 19 / 6.0),
+        ("邻居的狗每天晚上在最后一班火车经过时都会叫。", 21 / 5.2),
+    ],
+)
+def test_what_people_do_in_other_languages_is_good(rule, text, seconds):
+    for share in (0.7, 1.0, 1.4):
+        assert rule.excess(rate_of(text, seconds * share)) == 0
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_real_voice_that_goes_on_is_caught_in_its_first_take(place):
+    listener = Listener(compose([]).quality)
+    bad = planted("never stops", piper()[place], piper()[place - 1], 0)
+    assert "its length does not fit its text (speaking_rate" in (listener.hear([bad])[0].verdict.reason or "")
 
 
 def test_the_order_in_which_takes_come_hardly_changes_a_pace():

@@ -103,7 +103,8 @@ class KokoroSpeech:
         except ModelError as error:
             return Failure(utterance.index, "tts", str(error), utterance.part)
         seconds = time.thread_time() - started
-        return Speech(replace(utterance, voice=voice), samples, self.sample_rate, seconds=seconds)
+        spoken = replace(utterance, voice=voice)
+        return Speech(spoken, samples, self.sample_rate, seconds=seconds, speed=self._speed)
 
     def _tokens(self, text: str, voice: str) -> list[int]:
         return tokens_of(phonemes_of(text, self.language, voice), self._files.vocabulary)

@@ -213,7 +213,7 @@ class OpenAISpeech:
         is_count = tokens.isdecimal() and len(tokens) < _LONGEST_COUNT
         took_all = self._max_tokens is not None and is_count and int(tokens) >= self._max_tokens
         cut = took_all or reason.lower() == "length"
-        return Speech(utterance, resample(samples, rate, to), to, "length" if cut else "stop")
+        return Speech(utterance, resample(samples, rate, to), to, "length" if cut else "stop", speed=self._speed)
 
 
 def look(endpoint: Endpoint, voices: Iterable[str]) -> None:

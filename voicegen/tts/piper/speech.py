@@ -53,6 +53,7 @@ class PiperSpeech:
         self._frontend = frontend
         self._noise_inputs = noise_inputs
         self._threads = threads
+        self._speed = speed
         self._speakers: Mapping[str, int] = _speakers(config.num_speakers, config.speaker_id_map)
         self.voices = tuple(self._speakers) or (Path(info.id).stem,)
         self._scales = np.array(
@@ -132,7 +133,8 @@ class PiperSpeech:
         except ModelError as error:
             return Failure(utterance.index, "tts", str(error), utterance.part)
         spoken = replace(utterance, voice=utterance.voice or self.voices[0])
-        return Speech(spoken, samples, self.sample_rate, seconds=time.thread_time() - started)
+        seconds = time.thread_time() - started
+        return Speech(spoken, samples, self.sample_rate, seconds=seconds, speed=self._speed)
 
     def _phoneme_ids(self, text: str) -> list[list[int]]:
         """Phoneme ids of each sentence that has a sound; `[[...]]`, Piper's raw phonemes, is taken for plain text."""
