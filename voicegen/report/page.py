@@ -33,10 +33,10 @@ def page(rows: RunRows) -> Iterator[str]:
         title=html.escape(f"{head['run']['name']} · voicegen"),
         style=style,
         script=script,
+        head=_block("head", _json(head)),
         blocks="\0",
     ).split("\0")
     yield before
-    yield _block("head", _json(head))
     for number, texts in enumerate(rows.texts()):
         yield _block(f"texts-{number}", _json(texts))
     for number, pictures in enumerate(rows.pictures()):
@@ -59,7 +59,7 @@ def _policy(script: str, style: str) -> str:
 
 
 def _block(name: str, data: bytes) -> str:
-    packed = b64encode(zlib.compress(data, 6)).decode("ascii")
+    packed = b64encode(zlib.compress(data, 3)).decode("ascii")
     return f'<script type="application/octet-stream" id="{name}">{packed}</script>\n'
 
 

@@ -37,7 +37,7 @@ class Measure:
 
 MEASURES: Final = (
     Measure("duration", "Duration", ("duration",), "far", "s", 1, drawn=True),
-    Measure("rate", "Syllables a second", ("speaking_rate",), "far", "/s", 1, drawn=True),
+    Measure("rate", "Syllables", ("speaking_rate",), "far", "/s", 1, drawn=True),
     Measure("pace", "Pace", ("pace",), "far", "×", 2, drawn=True),
     Measure("loudness", "Loudness", ("loudness", "lufs"), "far", "LUFS", 1, drawn=True),
     Measure("wer", "Word errors", ("wer",), "high", "", 3, drawn=True),

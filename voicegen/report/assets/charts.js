@@ -9,9 +9,9 @@ function drawTotals(element, head) {
     ["Rows", totals.rows.toLocaleString("en"), `${totals.takes.toLocaleString("en")} takes made`],
     ["Good", totals.ok.toLocaleString("en"), share(totals.ok), "ok"],
     ["Rejected", totals.rejected.toLocaleString("en"), share(totals.rejected), totals.rejected ? "rejected" : ""],
-    ["Failed", totals.failed.toLocaleString("en"), share(totals.failed), totals.failed ? "failed" : ""],
     ["Audio", ...lengthOf(totals.seconds), ""],
   ];
+  if (totals.failed) cards.splice(3, 0, ["Failed", totals.failed.toLocaleString("en"), share(totals.failed), "failed"]);
   if (totals.wer !== null) cards.push(["Word errors", `${(100 * totals.wer).toFixed(1)} %`, "on average"]);
   if (totals.compute && totals.seconds) {
     cards.push(["Speed", `${(totals.seconds / totals.compute).toFixed(1)}×`, "times real time"]);

@@ -1,6 +1,13 @@
 // What the page carries: blocks of base64, deflated, each in an element that no browser runs or reads as markup.
 
+// The first block stands before the script, which does not wait for the others to be read: they are many in a large run.
+const whole = new Promise((resolve) => {
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", resolve, { once: true });
+  else resolve();
+});
+
 async function unpacked(id) {
+  if (id !== "head") await whole;
   const element = document.getElementById(id);
   if (!element) return null;
   const stream = new Blob([bytesOf(element.textContent)]).stream().pipeThrough(new DecompressionStream("deflate"));

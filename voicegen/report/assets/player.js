@@ -111,16 +111,15 @@ class Player {
 }
 
 function drawWave(context, peaks, width, at, quiet, strong) {
-  const bars = Math.min(peaks.length, Math.floor(width / 3));
+  const together = Math.max(1, Math.ceil((peaks.length * 3) / width));
+  const bars = Math.ceil(peaks.length / together);
   for (let bar = 0; bar < bars; bar++) {
-    let peak = 0;
-    const end = Math.ceil(((bar + 1) * peaks.length) / bars);
-    for (let place = Math.floor((bar * peaks.length) / bars); place < end; place++) peak = Math.max(peak, peaks[place]);
+    const peak = Math.max(...peaks.subarray(bar * together, (bar + 1) * together));
     const x = (bar * width) / bars;
     const height = Math.max(2, (peak / 255) * WAVE);
     context.fillStyle = x < at ? strong : quiet;
     context.beginPath();
-    context.roundRect(x, (WAVE - height) / 2, 2, height, 1);
+    context.roundRect(x, (WAVE - height) / 2, Math.max(1, width / bars - 1), height, 1);
     context.fill();
   }
 }

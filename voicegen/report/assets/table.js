@@ -11,7 +11,7 @@ class Table {
     this.drawn = new Map();
     scroller.addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.draw(true)).observe(scroller);
-    rows.arrived = () => this.draw(true);
+    rows.arrived = (block) => this.drawWhere((place) => Math.floor(place / rows.head.block_rows) === block);
   }
 
   // The measures that have a column, and the one that rows are sorted by.
@@ -68,6 +68,11 @@ class Table {
     const { scrollTop, clientHeight } = this.scroller;
     if (top < scrollTop) this.scroller.scrollTop = top;
     else if (top + this.rowHeight > scrollTop + clientHeight) this.scroller.scrollTop = top + this.rowHeight - clientHeight;
+  }
+
+  // Draws rows in sight anew, where `concerns` says so of one.
+  drawWhere(concerns) {
+    if ([...this.drawn.keys()].some((number) => concerns(this.shown[number]))) this.draw(true);
   }
 
   draw(anew = false) {
