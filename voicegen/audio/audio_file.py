@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -12,20 +14,25 @@ import soundfile
 from numpy.typing import NDArray
 
 from voicegen.audio.audio_format import WAV, AudioFormat
+from voicegen.audio.marks import Marks
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
 from voicegen.records import Clip, Speech
 
+NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 SILENCE_DBFS: Final = -120.0  # what the peak of digital silence is called: JSON and Parquet readers dislike -inf
 
 _ADD_PEAK_CHUNK = 0x1050  # libsndfile's SFC_SET_ADD_PEAK_CHUNK
 
 
-def encode_audio(samples: NDArray[np.floating[Any]], rate: int, audio: AudioFormat = WAV) -> bytes:
+def encode_audio(
+    samples: NDArray[np.floating[Any]], rate: int, audio: AudioFormat = WAV, tags: Mapping[str, str] = NO_TAGS
+) -> bytes:
     """Encodes mono `samples` (N,) at `rate` Hz as a file; equal input gives equal bytes.
 
     Samples beyond [-1, 1] are clipped in every subtype, so that a float file sounds like a PCM one. A FLAC holds
-    exactly the samples that a WAV of the same subtype does.
+    exactly the samples that a WAV of the same subtype does. `tags` go into the file's metadata, as `Marks.tags` names
+    them.
 
     Raises:
         ValueError: `samples` is not one-dimensional or holds NaN or infinity.
@@ -34,33 +41,43 @@ def encode_audio(samples: NDArray[np.floating[Any]], rate: int, audio: AudioForm
         raise ValueError(f"samples must be mono, of shape (N,); got {samples.shape}")
     if not np.isfinite(samples).all():
         raise ValueError("samples hold NaN or infinity")
-    wav = _encoded(np.clip(samples, -1.0, 1.0).astype(np.float32), rate, AudioFormat("wav", audio.subtype))
+    clipped = np.clip(samples, -1.0, 1.0).astype(np.float32)
     if audio.container == "wav":
-        return wav
+        return _encoded(clipped, rate, audio, tags)
     # libsndfile rounds floats for FLAC otherwise than for WAV: so FLAC is given the whole numbers of the WAV
+    wav = _encoded(clipped, rate, AudioFormat("wav", audio.subtype), NO_TAGS)
     rounded, _ = soundfile.read(io.BytesIO(wav), dtype="int32")
-    return _encoded(rounded, rate, audio)
+    return _encoded(rounded, rate, audio, tags)
 
 
-def encode_clip(speech: Speech, index: int, path: str, audio: AudioFormat = WAV) -> tuple[Clip, bytes]:
-    """The file of a take that is to lie at `path`, as datasets know it, and its bytes.
+def encode_clip(
+    speech: Speech, index: int, path: str, audio: AudioFormat = WAV, marks: Marks | None = None
+) -> tuple[Clip, bytes]:
+    """The file of a take that is to lie at `path`, as datasets know it, and its bytes; `marks` say what made it.
 
     Raises:
         ValueError: as `encode_audio`.
     """
-    data = encode_audio(speech.samples, speech.sampling_rate, audio)
+    tags = NO_TAGS if marks is None else marks.tags(index, speech.utterance.voice)
+    data = encode_audio(speech.samples, speech.sampling_rate, audio, tags)
     digest, peak = sha256(data).hexdigest(), round(peak_dbfs(speech.samples), 2)
     return Clip(index, path, speech.sampling_rate, len(speech.samples), digest, peak, len(data)), data
 
 
-def write_audio(path: Path | str, samples: NDArray[np.floating[Any]], rate: int, audio: AudioFormat = WAV) -> None:
+def write_audio(
+    path: Path | str,
+    samples: NDArray[np.floating[Any]],
+    rate: int,
+    audio: AudioFormat = WAV,
+    tags: Mapping[str, str] = NO_TAGS,
+) -> None:
     """Encodes `samples` as `encode_audio` does and writes them atomically.
 
     Raises:
         OutputError: the folder cannot be written or the disk is full.
         ValueError: as `encode_audio`.
     """
-    write_atomic(path, encode_audio(samples, rate, audio))
+    write_atomic(path, encode_audio(samples, rate, audio, tags))
 
 
 def read_audio(path: Path | str, mono: bool = True) -> tuple[NDArray[np.float32], int]:
@@ -90,12 +107,14 @@ def peak_dbfs(samples: NDArray[np.floating[Any]]) -> float:
     return max(20.0 * float(np.log10(peak)), SILENCE_DBFS)
 
 
-def _encoded(samples: NDArray[Any], rate: int, audio: AudioFormat) -> bytes:
+def _encoded(samples: NDArray[Any], rate: int, audio: AudioFormat, tags: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
     with soundfile.SoundFile(
         buffer, "w", rate, channels=1, format=audio.container.upper(), subtype=audio.subtype
     ) as file:
         _leave_out_peak_chunk(file)
+        for name, tag in tags.items():
+            setattr(file, name, tag)
         file.write(samples)
     return buffer.getvalue()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from voicegen.audio.marks import Marks
 from voicegen.config import JobConfig
 from voicegen.dataset.questions import QuestionFile
 from voicegen.pipeline.conversations import QuestionFeed
@@ -50,6 +51,7 @@ class Job:
 
     Attributes:
         ledger: what was done before; an executor does not add to it.
+        run: the hash of the run's identity.
         chosen: the indexes of the questions that are to be answered; None: of all.
     """
 
@@ -58,6 +60,7 @@ class Job:
     plan: Plan
     store: Store
     ledger: Ledger
+    run: str
     chosen: frozenset[int] | None = None
 
     def feed(self, on_failure: Callable[[Question | None, Failure], None]) -> QuestionFeed:
@@ -69,14 +72,16 @@ class Job:
             on_failure=on_failure,
         )
 
-    def writer(self, name: str) -> Writer:
-        """What makes rows durable in a process of this name."""
+    def writer(self, name: str, chat: ModelInfo, tts: ModelInfo) -> Writer:
+        """What makes rows durable in a process of this name, which these models made."""
+        ready = self.config.questions.answer_column is not None
         return Writer(
             self.store,
             self.ledger,
             self.plan.audio_path,
             name=name,
             audio=self.config.tts.audio,
+            marks=Marks(tts, None if ready else chat, self.run),
             keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
         )
 

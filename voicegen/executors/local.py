@@ -54,7 +54,8 @@ class LocalExecutor:
         watch.loaded("chat", answer_model.info)
         speech_model = build.speech_model(job.config)
         watch.loaded("tts", speech_model.info)
-        with Listener(job.config.quality) as listener, closing(job.writer(self._name)) as writer:
+        writer = job.writer(self._name, answer_model.info, speech_model.info)
+        with Listener(job.config.quality) as listener, closing(writer):
             watch.started()
             _LocalRun(job, watch, answer_model, speech_model, listener, writer, self._queue_size).run()
 

@@ -126,7 +126,8 @@ class _Run:
             loading=sign_of_life(show=self._show),
             refresher=ManifestRefresher(self._write_manifest),
         )
-        job = Job(self._config, self._questions, self._plan, self._store, self._ledger)
+        run = config_hash(self._folder.identity)
+        job = Job(self._config, self._questions, self._plan, self._store, self._ledger, run)
         self._say(f"loading {' and '.join(models_of(self._config))}")
         try:
             with watch:

@@ -80,9 +80,10 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
         watch = RunWatch(folder, ledger, display, loading=sign_of_life(show=show), refresher=nullcontext())
         if show:
             print(shown(f"loading {' and '.join(models_of(config))}"), file=sys.stderr)
+        run = config_hash(folder.identity)
         with watch:
-            make_executor(config.executor).run(Job(config, questions, plan, store, ledger, chosen), watch)
-        provenance = Provenance.of(folder.models, config_hash(folder.identity), config.tts.language)
+            make_executor(config.executor).run(Job(config, questions, plan, store, ledger, run, chosen), watch)
+        provenance = Provenance.of(folder.models, run, config.tts.language)
         write_manifest(store, questions, ledger, provenance, plan)
     rows = pq.read_table(store.root / MANIFEST, columns=list(_SHOWN)).to_pylist()
     session = display.tally.session()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from voicegen import build
 from voicegen.audio.audio_file import encode_clip
+from voicegen.audio.marks import Marks
 from voicegen.backend import Voice
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, VoicegenError
@@ -75,7 +76,8 @@ class VoiceList:
             Utterance(place, said, name, derived_seed(config.seed, place)) for place, name in enumerate(names)
         )
         with Listener(config.quality) as listener:
-            takes = best_takes(build.speech_model(config), utterances, listener.hear, config.quality.max_attempts)
+            model = build.speech_model(config)
+            takes = best_takes(model, utterances, listener.hear, config.quality.max_attempts)
             for record in takes:
                 if isinstance(record, Failure):
                     yield record
@@ -83,7 +85,7 @@ class VoiceList:
                 speech, _ = record.kept
                 name = names[speech.utterance.index]
                 path = folder / f"{config.tts.kind}-{_as_file(name)}{config.tts.audio.suffix}"
-                write_atomic(path, encode_clip(speech, 0, path.name, config.tts.audio)[1])
+                write_atomic(path, encode_clip(speech, 0, path.name, config.tts.audio, Marks(model.info))[1])
                 yield path
 
 

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.audio.audio_file import write_audio
+from voicegen.audio.audio_file import NO_TAGS, write_audio
 from voicegen.audio.audio_format import AudioFormat
+from voicegen.audio.marks import Marks
 from voicegen.audio.waveform import Waveform
 from voicegen.bounds import Container, Language, SampleRate, Speed, Subtype, checked
 from voicegen.errors import ConfigError, ModelError
@@ -27,7 +28,7 @@ from voicegen.files import given_path
 from voicegen.protocols import SpeechModel
 from voicegen.quality.heard import Heard
 from voicegen.quality.listener import Hearing, Listener, Quality, QualityConfig, quality_settings
-from voicegen.records import Clip, Failure, Speech, Utterance
+from voicegen.records import Clip, Failure, ModelInfo, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.languages import family
 from voicegen.text.lexicon import Lexicon, read_lexicon
@@ -151,7 +152,7 @@ class MarvisTTSClient:
         (record,) = self._best_takes([_utterance(text, config, seed)], config)
         if isinstance(record, Failure):
             raise ModelError(record.error)
-        return _waveform(*record.kept)
+        return _waveform(*record.kept, self.model.info)
 
     def synthesize_batch(
         self, texts: Iterable[str], config: TTSConfig | None = None, *, seed: int = 0
@@ -169,7 +170,7 @@ class MarvisTTSClient:
         for record in self._best_takes(utterances, config):
             if isinstance(record, Failure):
                 raise ModelError(f"text {record.index}: {record.error}")
-            spoken[record.kept[0].utterance.index] = _waveform(*record.kept)
+            spoken[record.kept[0].utterance.index] = _waveform(*record.kept, self.model.info)
         return [spoken[index] for index in range(len(utterances))]
 
     def stream(self, text: str, config: TTSConfig | None = None, *, seed: int = 0) -> Iterator[Waveform]:
@@ -182,10 +183,11 @@ class MarvisTTSClient:
         model = self._configured(config)
         utterance = _utterance(text, config, seed)
         given: list[NDArray[np.float32]] = []
+        tags = Marks(model.info).tags(voice=config.voice)
 
         def passed_on(piece: NDArray[np.float32]) -> Waveform:
             given.append(piece)
-            return Waveform(piece, model.sample_rate)
+            return Waveform(piece, model.sample_rate, tags)
 
         reason = yield from mapped(passed_on, stream_one(model, utterance))
         whole = np.concatenate(given) if given else np.zeros(0, np.float32)
@@ -201,6 +203,8 @@ class MarvisTTSClient:
         subtype: Subtype = "PCM_16",
     ) -> Path:
         """Writes samples to a WAV, or to a FLAC where the path ends so, whole or not at all.
+
+        What `synthesize` or `stream` made says of itself that it is synthetic, in the file's metadata.
 
         Args:
             audio: what `synthesize` returned, or any samples (N,) together with their `sample_rate`.
@@ -226,7 +230,7 @@ class MarvisTTSClient:
         samples = np.asarray(audio)
         if not np.issubdtype(samples.dtype, np.floating):
             raise ValueError(f"these samples are {samples.dtype}: give floats in [-1, 1], as int16 / 32768 are")
-        write_audio(path, samples, int(rate), AudioFormat.of_name(path, subtype))
+        write_audio(path, samples, int(rate), AudioFormat.of_name(path, subtype), getattr(audio, "tags", NO_TAGS))
         return path
 
     def stream_to_file(self, text: str, path: Path | str, config: TTSConfig | None = None, *, seed: int = 0) -> Path:
@@ -344,9 +348,9 @@ def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utter
         raise ModelError(f"text {index} cannot be spoken ({error}): {text[:40]!r}") from None
 
 
-def _waveform(speech: Speech, hearing: Hearing) -> Waveform:
+def _waveform(speech: Speech, hearing: Hearing, model: ModelInfo) -> Waveform:
     _check(speech, hearing)
-    return Waveform(speech.samples, speech.sampling_rate)
+    return Waveform(speech.samples, speech.sampling_rate, Marks(model).tags(voice=speech.utterance.voice))
 
 
 def _check(speech: Speech, hearing: Hearing) -> None:

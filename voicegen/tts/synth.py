@@ -7,6 +7,7 @@ from pathlib import Path
 
 from voicegen.audio.audio_file import encode_clip
 from voicegen.audio.audio_format import WAV, AudioFormat
+from voicegen.audio.marks import Marks
 from voicegen.errors import ConfigError, ModelError
 from voicegen.files import given_path, write_atomic
 from voicegen.protocols import SpeechModel
@@ -57,6 +58,11 @@ def speak_to_folder(
         OutputError: the folder cannot be written or the disk is full.
     """
     folder = given_path("folder", folder)
+    marks = Marks(model.info)
+
+    def name_of(index: int) -> str:
+        return f"{prefix}{index:0{digits}d}{audio.suffix}"
+
     unspeakable: list[Failure] = []
     hear = (listener or Listener(quality_settings("off"))).hear
     for record in best_takes(model, _utterances(texts, wording, voice, seed, unspeakable), hear, max_attempts):
@@ -64,7 +70,7 @@ def speak_to_folder(
         if isinstance(record, Failure):
             yield record
         else:
-            yield _write(*record.kept, folder, prefix, digits, audio)
+            yield _write(*record.kept, folder, name_of, audio, marks)
     yield from taken_out(unspeakable)
 
 
@@ -99,14 +105,18 @@ def _utterances(
 
 
 def _write(
-    speech: Speech, hearing: Hearing, folder: Path, prefix: str, digits: int, audio: AudioFormat
+    speech: Speech,
+    hearing: Hearing,
+    folder: Path,
+    name_of: Callable[[int], str],
+    audio: AudioFormat,
+    marks: Marks,
 ) -> Clip | Failure:
     index, verdict = speech.utterance.index, hearing.verdict
     if verdict.status == "rejected":
         return Failure(index, "tts", f"{verdict.reason}; try another seed, or a shorter text")
     if verdict.reason is not None:
         return Failure(index, "write", verdict.reason)
-    name = f"{prefix}{index:0{digits}d}{audio.suffix}"
-    clip, data = encode_clip(speech, index, name, audio)
-    write_atomic(folder / name, data)
+    clip, data = encode_clip(speech, index, name_of(index), audio, marks)
+    write_atomic(folder / clip.path, data)
     return clip

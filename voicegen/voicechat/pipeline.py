@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 
 from voicegen.audio.audio_file import write_audio
 from voicegen.audio.audio_format import AudioFormat
+from voicegen.audio.marks import Marks
 from voicegen.bounds import Container, Subtype
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.conversation.turn import TOOL_ROUNDS
@@ -249,7 +250,10 @@ class VoiceChatPipeline:
         if not self._save_audio or take is None or reply.interrupted or judge(take).status == "failed":
             return None
         path = _free_name(self._output_dir, self._audio.suffix)
-        write_audio(path, take.samples, take.sampling_rate, self._audio)
+        assert self._speech_model is not None  # who made the take
+        marks = Marks(self._speech_model.info, self.session.model.info)
+        tags = marks.tags(voice=take.utterance.voice)
+        write_audio(path, take.samples, take.sampling_rate, self._audio, tags)
         return path
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from voicegen.audio.audio_format import WAV, AudioFormat
+from voicegen.audio.marks import Marks
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import OutputError
@@ -86,7 +87,8 @@ class ChatRecorder:
             self._ledger = Ledger(store)
             # Questions are written before their rows: a kill in between leaves one too many.
             self._asked = _read_questions(store)[: self._ledger.end]
-            self._writer = Writer(store, self._ledger, self._audio_path, name="chat", audio=self._audio)
+            marks = Marks(self._models["tts"], self._models["chat"], config_hash(self._folder.identity))
+            self._writer = Writer(store, self._ledger, self._audio_path, name="chat", audio=self._audio, marks=marks)
             stack.callback(self._writer.close)
             self._exit = stack.pop_all()
         return self

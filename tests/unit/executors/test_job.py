@@ -52,7 +52,7 @@ def job(tmp_path):
 
     def job(folder, *words):
         config = compose(["preset=fake", "tts.duration=0.05", *words])
-        return Job(config, questions, Plan(config.seed, ROWS), Store(folder), Ledger(Store(folder)))
+        return Job(config, questions, Plan(config.seed, ROWS), Store(folder), Ledger(Store(folder)), "run")
 
     return job
 

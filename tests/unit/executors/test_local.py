@@ -76,7 +76,7 @@ class Work:
         monkeypatch.setattr("voicegen.build.speech_model", lambda config: speech_model or Hum())
         store = Store(folder)
         self.ledger = Ledger(store)
-        self.job = Job(compose(SETTINGS), QuestionFile(folder / "q.csv"), Plan(0, 10_000), store, self.ledger)
+        self.job = Job(compose(SETTINGS), QuestionFile(folder / "q.csv"), Plan(0, 10_000), store, self.ledger, "run")
         self.counts = Counter()
         self.threads = set()
 
