@@ -21,6 +21,7 @@ COMMANDS = {
     "synth": "speak a text file, a CSV column or standard input, without a chat model",
     "voices": "list the voices that there are, and make a clip of each",
     "export": "write a run in the form that another tool reads: HF datasets, WebDataset, ...",
+    "push": "upload a run to a dataset on Hugging Face's hub",
     "verify": "measure a run from its files alone, and queue what is broken to be made again",
     "report": "make one page to look at a run and to listen to it, offline",
     "bench": "time this machine: answering, speaking, the whole run against the naive loop",

@@ -28,13 +28,18 @@ class ExportSummary:
     written: Written
     seconds: float
 
-    def lines(self) -> Iterator[str]:
-        """The page that says so."""
+    @property
+    def counted(self) -> str:
+        """The line that says how much there is."""
         counts = self.counts
         statuses = ", ".join(f"{count} {status}" for status, count in counts.by_status.items())
         splits = ", ".join(f"{name} {count}" for name, count in counts.by_split.items())
+        return f"exported  {statuses} of {counts.rows} rows, {counts.hours:.2f} hours: {splits}"
+
+    def lines(self) -> Iterator[str]:
+        """The page that says so."""
         megabytes = self.written.size / 1e6
-        yield f"exported  {statuses} of {counts.rows} rows, {counts.hours:.2f} hours: {splits}"
+        yield self.counted
         yield f"written   {self.place}: {self.written.files} files, {megabytes:.1f} MB in {self.seconds:.1f} s"
         yield f"load      {self.format.load.format(folder=self.place)}"
 
