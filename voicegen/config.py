@@ -33,7 +33,7 @@ class QuestionsConfig(Settings):
     """Where the questions are and which column is what."""
 
     path: LocalPath | None = Field(json_schema_extra=NOT_IDENTITY)  # the file's hash is in the identity instead
-    format: Literal["csv", "tsv", "parquet", "jsonl"] | None
+    format: Literal["csv", "tsv", "parquet", "jsonl", "json"] | None
     text_column: str
     id_column: str | None
     answer_column: str | None

@@ -32,7 +32,7 @@ from voicegen.dataset.questions import QuestionFile
 from voicegen.records import ManifestRow
 from voicegen.store import Store
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet")
+FORMATS = ("csv", "tsv", "jsonl", "json", "parquet")
 
 
 class EveryRow:
@@ -64,6 +64,10 @@ def write_input(path: Path, rows: int) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         if path.suffix == ".jsonl":
             file.writelines(json.dumps(row) + "\n" for row in table_rows(rows))
+            return
+        if path.suffix == ".json":
+            file.writelines(f"{',' if number else '['}{json.dumps(row)}" for number, row in enumerate(table_rows(rows)))
+            file.write("]")
             return
         writer = csv.DictWriter(file, ["id", "question", "category"], delimiter="\t" if path.suffix == ".tsv" else ",")
         writer.writeheader()

@@ -1,7 +1,8 @@
 """The input: a file of questions, checked once as a whole and then streamed in order.
 
-CSV, TSV, JSON Lines (each also as `.gz`) and Parquet. Messages count rows from 1: row 1 is the first question, the
-header is not counted. `Question.index` and the id of a row without one count from 0, as the numbers of the WAVs do.
+CSV, TSV, JSON Lines and JSON arrays (text also as `.gz`, `.bz2` or `.zst`), and Parquet. Messages count rows from 1:
+row 1 is the first question, the header is not counted. `Question.index` and the id of a row without one count from 0,
+as the numbers of the WAVs do.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class QuestionFile:
         names = self._names(table.schema.names)
         if format == "parquet":
             inspection.check_text_types(path, table.schema, names)
-        elif format == "jsonl":
+        elif format in ("jsonl", "json"):
             inspection.check_some_text(path, self._reader, names)
         inspection.check_rows(path, self._reader, names)
         return InputSummary(

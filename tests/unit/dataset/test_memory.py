@@ -1,5 +1,6 @@
 """Memory does not grow with the input. `tests/bench/input_scale.py` measures the same at 1,000,000 rows."""
 
+import json
 import tracemalloc
 
 import pyarrow as pa
@@ -26,13 +27,16 @@ class EveryRow:
         return {index: spoken_row(index) for index in indexes}
 
 
-@pytest.fixture(params=["csv", "jsonl", "parquet"])
+@pytest.fixture(params=["csv", "json", "jsonl", "parquet"])
 def question_file(tmp_path, request):
     def write(rows):
         path = tmp_path / f"{rows}.{request.param}"
         texts = [f"What is the number {number:06d}?" for number in range(rows)]
         if request.param == "csv":
             return QuestionFile(text_file(path, "id,question\n" + "".join(f"q{n},{t}\n" for n, t in enumerate(texts))))
+        if request.param == "json":
+            items = json.dumps([{"id": n, "question": text} for n, text in enumerate(texts)])
+            return QuestionFile(text_file(path, items))
         if request.param == "jsonl":
             return QuestionFile(jsonl_file(path, ({"id": n, "question": text} for n, text in enumerate(texts))))
         columns = {"id": list(range(rows)), "question": texts}

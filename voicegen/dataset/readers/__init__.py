@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from voicegen.dataset.readers.block import Reader
+from voicegen.dataset.readers.text import uncompressed
 from voicegen.errors import InputError
 
 __all__ = ["InputFormat", "Reader", "format_by_name", "input_format", "open_reader"]
 
-InputFormat = Literal["csv", "tsv", "parquet", "jsonl"]
+InputFormat = Literal["csv", "tsv", "parquet", "jsonl", "json"]
 
 EXTENSIONS: dict[str, InputFormat] = {
     ".csv": "csv",
@@ -20,11 +21,13 @@ EXTENSIONS: dict[str, InputFormat] = {
     ".pq": "parquet",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
 }
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 
 
 def format_by_name(path: Path) -> InputFormat | None:
-    """The format that the file's extension means (`.gz` after it is allowed for text), if any."""
+    """The format that the file's extension means (after it, what text is compressed with), if any."""
     return EXTENSIONS.get(_extension(path).lower())
 
 
@@ -42,6 +45,11 @@ def input_format(path: Path, given: str | None = None) -> InputFormat:
                 return known
         raise InputError(f"questions.format={given} is not known: use one of {names}.")
     found = format_by_name(path)
+    if found is None and _extension(path).lower() in WORKBOOKS:
+        raise InputError(
+            f"{path}: a workbook is not read: save its sheet as CSV UTF-8 and give that, or let pandas do it: "
+            f"pandas.read_excel({path.name!r}).to_csv({path.with_suffix('.csv').name!r}, index=False)."
+        )
     if found is None:
         raise InputError(
             f"{path}: the extension {_extension(path)!r} is not known: set questions.format to one of {names}."
@@ -55,14 +63,14 @@ def open_reader(path: Path, format: InputFormat) -> Reader:
         from voicegen.dataset.readers.parquet import ParquetReader
 
         return ParquetReader(path)
-    if format == "jsonl":
-        from voicegen.dataset.readers.jsonl import JsonLinesReader
+    if format in ("jsonl", "json"):
+        from voicegen.dataset.readers.json_table import JsonReader
 
-        return JsonLinesReader(path)
+        return JsonReader(path)
     from voicegen.dataset.readers.delimited import DelimitedReader
 
-    return DelimitedReader(path, "\t" if format == "tsv" else ",")
+    return DelimitedReader(path, "\t" if format == "tsv" else None)
 
 
 def _extension(path: Path) -> str:
-    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix
+    return uncompressed(path).suffix

@@ -1,4 +1,8 @@
-"""Reads CSV (RFC 4180) and TSV: quoted cells may hold delimiters, newlines and doubled quotes. Cells are strings."""
+"""Reads CSV (RFC 4180) and TSV: quoted cells may hold delimiters, newlines and doubled quotes. Cells are strings.
+
+A CSV file's cells are separated by what its first line declares (`sep=;`, which Excel writes and heeds); else by
+semicolons, as Excel has it where commas are in numbers, if the header has more of them than of commas.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 
@@ -19,11 +23,11 @@ from voicegen.dataset.readers.text import open_text, refuse_encoding, refuse_nul
 from voicegen.errors import InputError
 
 OTHER_DELIMITERS = {
-    ";": "separate cells by commas",
     "\t": "set questions.format=tsv",
     "|": "separate cells by commas",
     ",": "set questions.format=csv",
 }
+_DECLARED = re.compile(r"sep=(.)[\r\n]*", re.IGNORECASE)
 CELL_LIMIT = 16 * 2**20  # characters: a longer cell is a quote that was never closed
 
 
@@ -35,7 +39,7 @@ class DelimitedReader:
     """
 
     path: Path
-    delimiter: str = ","
+    delimiter: str | None = None  # None: as the file has it
 
     def survey(self) -> Table:
         """Counts the rows and checks each one's width, quotes and encoding."""
@@ -47,8 +51,8 @@ class DelimitedReader:
         """Yields the rows from `start` on; all columns, whatever `columns` names, as they cost nothing more."""
         header = self._header()
         try:
-            with open_text(self.path) as stream:
-                lines = filter(None, self._reader(stream))  # a blank line is an empty list
+            with self._open() as (reader, _):
+                lines = filter(None, reader)  # a blank line is an empty list
                 next(lines, None)  # the header
                 rows = islice(lines, start, None)
                 while block := list(islice(rows, BLOCK_ROWS)):
@@ -62,14 +66,21 @@ class DelimitedReader:
         except csv.Error as error:
             raise self._refuse_quotes(error) from error
 
-    def _reader(self, stream: Any) -> Iterator[list[str]]:
+    @contextmanager
+    def _open(self, errors: str = "strict") -> Iterator[tuple[Any, int]]:
+        """A CSV reader that begins with the header, and the number of lines before what it reads."""
         csv.field_size_limit(max(csv.field_size_limit(), CELL_LIMIT))
-        return csv.reader(stream, delimiter=self.delimiter, strict=True)
+        with open_text(self.path, errors) as stream:
+            begin = _first_lines(stream)
+            declared = _DECLARED.fullmatch(begin[-1]) if begin else None
+            delimiter = declared[1] if declared else self.delimiter or usual_delimiter("".join(begin[-1:]))
+            lines = stream if declared else chain(begin, stream)
+            yield csv.reader(lines, delimiter=delimiter, strict=True), len(begin) if declared else 0
 
     def _header(self) -> list[str]:
         try:
-            with open_text(self.path) as stream:
-                names = next(filter(None, self._reader(stream)), None)
+            with self._open() as (reader, _):
+                names = next(filter(None, reader), None)
         except UnicodeDecodeError as error:
             raise self._refuse_encoding() from error
         except csv.Error as error:
@@ -86,19 +97,18 @@ class DelimitedReader:
 
     def _walk(self) -> Iterator[tuple[int, int, list[str]]]:
         """Each row slowly, for error messages: number from 1 (0: the header), first line from 1, cells."""
-        with open_text(self.path, errors="surrogateescape") as stream:
-            reader: Any = self._reader(stream)
-            line, row = 1, 0
+        with self._open(errors="surrogateescape") as (reader, before):
+            line, row = before + 1, 0
             for cells in reader:
                 if cells:
                     yield row, line, cells
                     row += 1
-                line = reader.line_num + 1
+                line = before + reader.line_num + 1
 
     def _refuse_other_delimiter(self) -> InputError | None:
         with open_text(self.path, errors="surrogateescape") as stream:
-            header = next((line.rstrip("\r\n") for line in stream if not line.isspace()), "")
-        cells = len(next(csv.reader([header], delimiter=self.delimiter), []))
+            header = "".join(_first_lines(stream)[-1:]).rstrip("\r\n")
+        cells = len(next(csv.reader([header], delimiter=self.delimiter or usual_delimiter(header)), []))
         other = other_delimiter(header, cells)
         return None if other is None else InputError(f"{self.path}: {other}")
 
@@ -135,9 +145,30 @@ class DelimitedReader:
         )
 
 
+def _first_lines(stream: TextIO) -> list[str]:
+    """The lines up to the first that is not blank."""
+    lines: list[str] = []
+    for line in stream:
+        lines.append(line)
+        if not line.isspace():
+            break
+    return lines
+
+
+def usual_delimiter(header: str) -> str:
+    """What separates the cells of a CSV file with this header."""
+    unquoted = _unquoted(header)
+    return ";" if unquoted.count(";") > unquoted.count(",") else ","
+
+
+def _unquoted(header: str) -> str:
+    """The header without what is in quotes, where a mark separates nothing."""
+    return re.sub(r'"[^"]*"', '""', header)
+
+
 def other_delimiter(header: str, cells: int) -> str | None:
     """What to say and do where a mark splits the header into more cells than it was read as, else `None`."""
-    unquoted = re.sub(r'"[^"]*"', '""', header)  # a mark inside quotes separates nothing
+    unquoted = _unquoted(header)
     for mark, remedy in OTHER_DELIMITERS.items():
         if 0 < cells <= unquoted.count(mark):
             return f"the header {header!r} seems to be separated by {mark!r}: {remedy}."

@@ -1,15 +1,19 @@
-"""Opens text files as UTF-8, and explains a file that is not."""
+"""Opens text files as UTF-8, compressed ones too, and explains a file that is not."""
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from types import MappingProxyType
+from typing import Any, BinaryIO, TextIO, cast
+
+import pyarrow as pa
 
 from voicegen.errors import InputError
 
@@ -19,15 +23,32 @@ SIGNATURES = (
     (b"PAR1", "It is a Parquet file: set questions.format=parquet."),
     (b"PK\x03\x04", "It is a ZIP file or an Excel workbook: save the sheet as CSV UTF-8 and give that."),
     (b"\x1f\x8b", "It is compressed with gzip: give it a name that ends in .gz, or unpack it."),
-    (b"\x28\xb5\x2f\xfd", "It is compressed with zstd: unpack it (`zstd -d OLD`) and give that."),
+    (b"\x28\xb5\x2f\xfd", "It is compressed with zstd: give it a name that ends in .zst, or unpack it."),
+    (b"BZh", "It is compressed with bzip2: give it a name that ends in .bz2, or unpack it."),
     (codecs.BOM_UTF16_LE, "It is UTF-16: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 OLD > NEW`)."),
     (codecs.BOM_UTF16_BE, "It is UTF-16: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8 OLD > NEW`)."),
 )
 
 
+COMPRESSIONS: Mapping[str, tuple[str, Callable[[Path], Any]]] = MappingProxyType(
+    {
+        ".gz": ("gzip", gzip.GzipFile),
+        ".bz2": ("bzip2", bz2.BZ2File),
+        ".zst": ("zstd", lambda path: pa.input_stream(str(path), compression="zstd")),
+    }
+)
+"""What a file is compressed with, by the end of its name, and what opens it."""
+
+
+def uncompressed(path: Path) -> Path:
+    """The path without the ending that says how it is compressed."""
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
+
+
 def open_binary(path: Path) -> BinaryIO:
-    """Opens `path` for reading, through gzip when its name ends in `.gz`."""
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+    """Opens `path` for reading, through what its name says that it is compressed with."""
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    return path.open("rb") if compression is None else cast(BinaryIO, compression[1](path))
 
 
 @contextmanager
@@ -40,14 +61,28 @@ def open_text(path: Path, errors: str = "strict") -> Iterator[TextIO]:
     try:
         with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", errors=errors, newline="") as stream:
             yield stream
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: the gzip file is cut short or damaged ({error}): get the whole file.") from error
+    except (EOFError, zlib.error, OSError) as error:
+        if path.suffix.lower() not in COMPRESSIONS:
+            raise
+        kind, _ = COMPRESSIONS[path.suffix.lower()]
+        raise InputError(f"{path}: the {kind} file is cut short or damaged ({error}): get the whole file.") from error
 
 
-def refuse_encoding(path: Path, row: int) -> InputError:
+def first_sign(path: Path) -> str:
+    """The first character that is no white space; empty where there is none, or no UTF-8."""
+    with open_text(path, errors="surrogateescape") as stream:
+        while piece := stream.read(1024):
+            if found := piece.lstrip("\ufeff \t\r\n"):
+                return found[0]
+    return ""
+
+
+def refuse_encoding(path: Path, row: int | None = None) -> InputError:
     """The error for a file that is not UTF-8, where `row` (from 1; 0 is the header) holds the first bad byte."""
     byte, line, value = first_bad_byte(path)
-    where = f"row {row} (line {line}, byte {byte})" if row else f"the header (line {line}, byte {byte})"
+    where = f"line {line}, byte {byte}"
+    if row is not None:
+        where = f"row {row} ({where})" if row else f"the header ({where})"
     return InputError(f"{path}: {where}: {value} is not UTF-8. {advice(path)}")
 
 
