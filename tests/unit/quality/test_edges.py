@@ -42,6 +42,19 @@ def test_a_gain_changes_nothing(gain):
         )
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_a_wave_that_begins_from_rest_is_told_from_one_that_begins_anywhere_however_loud_it_is(rate):
+    speech = syllables(1.0, rate)
+    loudest = int(np.argmax(np.abs(speech)))
+    assert measured(speech, rate)["head_offset"] < -9
+    assert measured(speech[loudest:], rate)["head_offset"] > 0
+
+
+def test_an_offset_of_the_whole_take_is_none_of_its_beginning():
+    speech = np.concatenate([still(0.1), syllables(1.0)])
+    assert measured(speech + np.float32(0.001))["head_offset"] < 0
+
+
 def test_a_hum_has_no_edges():
     assert set(measured(0.25 * np.sin(np.arange(8_000) / 20)).values()) == {None}
 
@@ -57,3 +70,13 @@ def test_spoken_takes_are_good_until_their_end_is_cut_off():
     assert [hearing.verdict.reason for hearing in listener.hear(piper())] == [None] * len(piper())
     for hearing in listener.hear([planted("tail cut 0.3 s", speech, speech, 0) for speech in piper()]):
         assert "it ends within speech" in (hearing.verdict.reason or "")
+
+
+@pytest.mark.parametrize("seconds", ["0.1 s", "0.3 s"])
+def test_most_heads_that_were_cut_off_are_found(seconds):
+    listener = Listener(compose([]).quality)
+    found = [
+        hearing.verdict.faults
+        for hearing in listener.hear([planted(f"head cut {seconds}", speech, speech, 0) for speech in piper()])
+    ]
+    assert sum("it begins within" in (fault or "") for fault in found) >= 3

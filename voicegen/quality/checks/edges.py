@@ -1,24 +1,32 @@
-"""Whether a take begins and ends in speech: one that was cut does, and a voice that finished its text does not."""
+"""Whether a take begins and ends in speech: one that was cut does, and a voice that finished its text does not.
+
+Some voices begin loud, but from rest, so that their wave goes to both sides from its first samples on. A cut one begins
+anywhere in a wave of some milliseconds, and so to one side.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
 from voicegen.quality.sound import decibels, sound_of
 from voicegen.records import Scores, Speech
 
 _EDGE: Final = 0.02  # seconds
+_ONSET: Final = 0.002  # seconds: less than half a wave of a voice
+_NOTHING: Final = 1e-5  # -100 dBFS
 _SPEECH_RANGE: Final = 15.0  # dB: what is nowhere quieter than that has no ends to be heard
 
 
 class EdgesSettings(CheckSettings):
-    """Bounds of `head_level` and `tail_level`."""
+    """Bounds of `head_level`, `head_offset` and `tail_level`."""
 
 
 def measure(takes: Sequence[Speech]) -> list[Scores]:
-    """How far the first and the last 20 ms are over what is silence in the take, by its own floor; null of a hum."""
+    """How far a take's edges are over what is silence in it, by its own floor; null of a hum."""
     return [_measured(take) for take in takes]
 
 
@@ -26,11 +34,14 @@ def _measured(take: Speech) -> Scores:
     size = max(1, round(_EDGE * take.sampling_rate))
     sound = sound_of(take)
     if sound.level - sound.floor < _SPEECH_RANGE:
-        return {"head_level": None, "tail_level": None}
+        return {"head_level": None, "head_offset": None, "tail_level": None}
     silence = sound.threshold
+    onset = max(1, round(_ONSET * take.sampling_rate))
+    offset = abs(float(np.mean(take.samples[:onset]) - np.mean(take.samples)))
     head, tail = take.samples[:size], take.samples[-size:]
     return {
         "head_level": round(float(decibels(head, size)[0]) - silence, 1),
+        "head_offset": round(20 * float(np.log10(max(offset, _NOTHING))) - silence, 1),
         "tail_level": round(float(decibels(tail, size)[0]) - silence, 1),
     }
 
@@ -44,6 +55,11 @@ SPEC: Final = CheckSpec(
     settings=EdgesSettings,
     measurements=(
         Measurement("head_level", "dB of the first 20 ms over what is silence in the take.", "it begins within speech"),
+        Measurement(
+            "head_offset",
+            "dB of the mean of the take's first 2 ms over what is silence in it: how far to one side its wave begins.",
+            "it begins within a wave",
+        ),
         Measurement("tail_level", "dB of the last 20 ms over what is silence in the take.", "it ends within speech"),
     ),
     make=_make,
