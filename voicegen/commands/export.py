@@ -26,12 +26,15 @@ formats
 {_FORMATS}
 
 flags
-{export_flags.HELP}
+{export_flags.HELP}\
+  --times FORMAT       when each word is said, in a file beside the audio: srt, vtt, textgrid or json; for a run that a
+                       recognizer has listened to (quality=strict)
+
 exit codes: 0 exported; 1 an unexpected error; 2 bad usage, no run that can be read, or no place to write;
 130 interrupted, and nothing is left
 """
 
-VALUES = ("--to", *export_flags.VALUES)
+VALUES = ("--to", "--times", *export_flags.VALUES)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,10 +46,12 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"say what to export to: --to {'|'.join(EXPORTERS)}")
     if len(line.words) != 2:
         raise ConfigError("export takes a run's folder and the folder to write: voicegen export RUN --to FORMAT DEST")
+    from voicegen.export.times import TIMES
     from voicegen.job.exporting import export_run
 
     run, place = given_path("RUN", line.words[0]), given_path("DEST", line.words[1])
     chosen, wanted = export_flags.selection(line), export_flags.wanted(line)
-    for text in export_run(run, line.values["--to"], place, chosen, wanted).lines():
+    times = export_flags.one_of("--times", line.values.get("--times"), tuple(TIMES))
+    for text in export_run(run, line.values["--to"], place, chosen, wanted, times).lines():
         print(shown(text))
     return 0

@@ -28,7 +28,7 @@ def selection(line: CommandLine) -> Selection:
     Raises:
         ConfigError: there is no such split or status.
     """
-    split = _one_of("--split", line.values.get("--split"), SPLITS)
+    split = one_of("--split", line.values.get("--split"), SPLITS)
     return Selection(split, statuses(line.values.get("--status", "ok")), line.values.get("--where"))
 
 
@@ -38,11 +38,16 @@ def wanted(line: CommandLine) -> Wanted:
     Raises:
         ConfigError: it is no rate, or no format.
     """
-    container = _one_of("--format", line.values.get("--format"), ("wav", "flac"))
+    container = one_of("--format", line.values.get("--format"), ("wav", "flac"))
     return Wanted(_rate(line.values.get("--sample-rate")), cast("Container | None", container))
 
 
-def _one_of(flag: str, value: str | None, known: Sequence[str]) -> str | None:
+def one_of(flag: str, value: str | None, known: Sequence[str]) -> str | None:
+    """The value of a flag, where it has one.
+
+    Raises:
+        ConfigError: it is none of those known.
+    """
     if value is not None and value not in known:
         raise ConfigError(f"{flag} {value}: give {', '.join(known[:-1])} or {known[-1]}")
     return value

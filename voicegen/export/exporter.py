@@ -26,6 +26,7 @@ class Exporter:
         load: the Python that loads it back, `{folder}` in the place of the folder; for the summary and the card.
         adds: columns of its own, beside the manifest's.
         container: the only kind of audio file that it holds; None: any.
+        beside: whether other files can lie beside its audio, as those of `--times` do.
         without_audio: whether it can hold rows that have no audio, as failed ones have none.
         needs: modules that must be importable.
         install: the command that installs them.
@@ -37,6 +38,7 @@ class Exporter:
     load: str
     adds: tuple[str, ...] = ()
     container: Container | None = None
+    beside: bool = True
     without_audio: bool = False
     needs: tuple[str, ...] = ()
     install: str = ""

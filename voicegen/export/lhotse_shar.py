@@ -46,6 +46,7 @@ SPEC: Final = Exporter(
     help="the same as Shar: tar shards that are read one after another, and may be moved",
     write=write,
     load='lhotse.CutSet.from_shar(in_dir="{folder}/train")',
+    beside=False,
     needs=("lhotse", "urllib3"),
     install=INSTALL,
 )

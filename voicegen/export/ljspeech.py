@@ -20,8 +20,8 @@ def write(rows: ExportRows, folder: Path) -> None:
         wavs.mkdir(parents=True)
         with (folder / split / "metadata.csv").open("w", encoding="utf-8", newline="\n") as file:
             for row in rows.rows(split):
-                assert row.sound is not None  # the format holds no other rows
-                (wavs / f"{row.name}.wav").write_bytes(row.sound.data)
+                for name, data in row.files:
+                    (wavs / name).write_bytes(data)
                 text = " ".join(row.values["answer_spoken"].replace("|", " ").split())
                 file.write(f"{row.name}|{text}|{text}\n")
 

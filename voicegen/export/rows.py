@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from voicegen.cores import usable_cores
 from voicegen.dataset.manifest_file import open_manifest
-from voicegen.dataset.manifest_schema import free_names
+from voicegen.dataset.manifest_schema import WORDS, free_names
 from voicegen.errors import ConfigError, InputError
 from voicegen.export.sound import Sound, Wanted, read_sound
+from voicegen.export.times import TimesFile, times_file
 from voicegen.export.where import Where
 
 STATUSES: Final = ("ok", "rejected", "failed")
@@ -59,25 +60,35 @@ class ExportRow:
         name: its number, as its file in the run has it; at least six digits.
         values: the manifest's columns but for `audio_path`; those of the audio are of `sound`.
         sound: its audio; None where the row has none.
+        times: what says when its words are said, to lie beside the audio; None where that is not known or not wanted.
     """
 
     name: str
     values: Mapping[str, Any]
     sound: Sound | None
+    times: TimesFile | None = None
 
     @property
     def file_name(self) -> str | None:
         """What its audio file is to be called; None where it has none."""
         return None if self.sound is None else f"{self.name}.{self.sound.container}"
 
+    @property
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """The names and the bytes of its audio file and of what lies beside that."""
+        if self.sound is not None:
+            yield f"{self.name}.{self.sound.container}", self.sound.data
+        if self.times is not None:
+            yield f"{self.name}{self.times.suffix}", self.times.data
+
     def write_audio(self, folder: Path) -> str:
-        """Writes its audio, which it must have, and returns its path in `folder`: 0000/000000.wav."""
-        assert self.sound is not None
-        path = Path(f"{self.values['index'] // FOLDER_ROWS:04d}", f"{self.name}.{self.sound.container}")
-        if not (folder / path.parent).is_dir():
-            (folder / path.parent).mkdir(parents=True)
-        (folder / path).write_bytes(self.sound.data)
-        return path.as_posix()
+        """Writes its files, audio being among them, and returns the audio's path in `folder`: 0000/000000.wav."""
+        place = f"{self.values['index'] // FOLDER_ROWS:04d}"
+        if not (folder / place).is_dir():
+            (folder / place).mkdir(parents=True)
+        for name, data in self.files:
+            (folder / place / name).write_bytes(data)
+        return f"{place}/{self.file_name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,7 @@ class ExportRows:
         run: its folder, or its manifest.
         selection: which rows.
         wanted: what their audio is to be.
+        times: the format of what is to lie beside the audio, a key of `TIMES`; None: nothing.
         adds: columns that the format adds; the manifest's of these names, which the input brought, get a suffix.
         tell: is called with the number of rows that were given, for progress.
 
@@ -111,7 +123,7 @@ class ExportRows:
 
     Raises:
         ConfigError: the path is a URL, or the condition cannot be used.
-        InputError: there is no manifest, or no row is chosen.
+        InputError: there is no manifest, or no row is chosen; times are wanted, and no row has them.
     """
 
     def __init__(
@@ -119,11 +131,13 @@ class ExportRows:
         run: str | Path,
         selection: Selection = Selection(),
         wanted: Wanted = Wanted(),  # noqa: B008 - frozen
+        times: str | None = None,
         adds: Sequence[str] = (),
         tell: Callable[[int], object] = lambda _rows: None,
     ) -> None:
         self._manifest, self.folder = open_manifest(run)
         self._wanted = wanted
+        self._times = times
         self._names = free_names(self._manifest.schema_arrow.names, adds)
         self.tell = tell
         choice = _choose(self._manifest, selection)
@@ -131,6 +145,11 @@ class ExportRows:
         self._digits = max(6, len(str(choice.last)))
         if not self.counts.chosen:
             raise InputError(f"{self.folder}: no row is chosen: {selection.why_none(self.counts.rows)}")
+        if times is not None and not _has_words(self._manifest):
+            raise InputError(
+                f"{self.folder}: no row has the times of its words, which are found where a recognizer listens: "
+                "make the run with quality=strict, or leave --times out"
+            )
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -176,7 +195,9 @@ class ExportRows:
                 "audio_sha256": sound.sha256,
                 "peak": sound.peak,
             }
-        return ExportRow(name, values, sound)
+        words = values.get("words") if self._times else None
+        times = times_file(words, values["duration"], self._times) if self._times and words else None
+        return ExportRow(name, values, sound, times)
 
 
 @dataclass(slots=True)
@@ -201,6 +222,14 @@ class _Choice:
             by_status={status: self.statuses[status] for status in STATUSES if status in self.statuses},
             hours=self.seconds / 3600,
         )
+
+
+def _has_words(manifest: pq.ParquetFile) -> bool:
+    """Whether any row has its words with their times."""
+    schema = manifest.schema_arrow
+    if "words" not in schema.names or not schema.field("words").type.equals(WORDS):
+        return False
+    return any(batch["words"].null_count < batch.num_rows for batch in manifest.iter_batches(columns=["words"]))
 
 
 def _choose(manifest: pq.ParquetFile, selection: Selection) -> _Choice:

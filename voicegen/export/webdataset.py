@@ -67,8 +67,7 @@ def _shards(folder: Path, split: str) -> Iterator[_Shards]:
 
 
 def _members(row: ExportRow) -> Iterator[tuple[str, bytes]]:
-    if row.sound is not None:
-        yield f"{row.name}.{row.sound.container}", row.sound.data
+    yield from row.files
     yield f"{row.name}.json", json.dumps(row.values, ensure_ascii=False, default=str).encode()
 
 

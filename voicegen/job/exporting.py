@@ -50,6 +50,7 @@ def export_run(
     place: Path,
     selection: Selection = Selection(),  # noqa: B008 - frozen
     wanted: Wanted = Wanted(),  # noqa: B008 - frozen
+    times: str | None = None,
 ) -> ExportSummary:
     """Exports the chosen rows of a run, finished or not, and shows on a terminal how far it is.
 
@@ -59,10 +60,11 @@ def export_run(
         place: the folder that the export becomes; another export there is replaced.
         selection: which rows.
         wanted: what their audio is to be; what is not said stays as in the run.
+        times: in which format of `voicegen.export.times.TIMES` files with the times of the words lie beside the audio.
 
     Raises:
         ConfigError: there is no such format, or it cannot hold the rows; the condition cannot be used.
-        InputError: there is no run, no row is chosen, or audio is missing or damaged.
+        InputError: there is no run, no row is chosen or has the times wanted, or audio is missing or damaged.
         MissingDependency: the format needs a package that is not installed.
         OutputError: something else is at `place`, or it cannot be written.
     """
@@ -74,8 +76,10 @@ def export_run(
         )
     if format.container is not None and wanted.container not in (None, format.container):
         raise ConfigError(f"--to {to} holds {format.container} files alone: leave --format out")
+    if times is not None and not format.beside:
+        raise ConfigError(f"--to {to} has no files beside its audio, and has the times of words in itself: no --times")
     wanted = replace(wanted, container=format.container or wanted.container)
-    rows = ExportRows(run, selection, wanted, format.adds)
+    rows = ExportRows(run, selection, wanted, times, format.adds)
     with (
         export_folder(place, rows.folder) as folder,
         tqdm(
