@@ -26,8 +26,9 @@ from voicegen.bench.marvis_workload import (
 )
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.capture import CapturedFrames
-from voicegen.tts.marvis.prefill import Admission, Prompt, prefill
-from voicegen.tts.marvis.sampler import Sampling
+from voicegen.tts.marvis.drawing import Sampling
+from voicegen.tts.marvis.prefill import prefill
+from voicegen.tts.marvis.prompts import Admission, Prompt
 
 CUDA = torch.device("cuda")
 

@@ -21,8 +21,8 @@ from voicegen.bench.marvis_workload import (
 )
 from voicegen.records import ModelInfo
 from voicegen.tts.marvis.capture import CapturedFrames
+from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frames import PlainFrames
-from voicegen.tts.marvis.sampler import Sampling
 
 
 def frames() -> None:

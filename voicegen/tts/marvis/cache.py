@@ -14,12 +14,9 @@ import torch
 from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.model import MarvisModel
 
-EOS, FULL, BROKEN = 1, 2, 4
-"""Flags of a frame: it is the end; it is the last that fits `limit`; its logits were not finite."""
-
 
 @dataclass(frozen=True, slots=True)
-class Prefix:
+class CachedPrefix:
     """The backbone's keys and values (L, KV, P, D) of a prompt that many takes begin with."""
 
     keys: torch.Tensor

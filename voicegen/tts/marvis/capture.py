@@ -12,19 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.fused import FusedFrame
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.prefill import (
-    Admission,
-    PromptBatch,
-    Rows,
-    grouped,
-    host_batch,
-    on_device,
-    prefill,
-    read_batch,
-)
-from voicegen.tts.marvis.sampler import Sampling
+from voicegen.tts.marvis.prefill import PromptBatch, Rows, on_device, prefill, read_batch
+from voicegen.tts.marvis.prompts import Admission, grouped, host_batch
 
 
 class CopiedFrame:

@@ -25,10 +25,10 @@ from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC, Checkpoint
 from voicegen.tts.marvis.config import MarvisConfig, unknown_fields
 from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
+from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.orders import MAX_FRAMES, OrderMaker, SpeechRequest
 from voicegen.tts.marvis.runners import Runners
-from voicegen.tts.marvis.sampler import Sampling
 from voicegen.tts.marvis.scheduler import Counts, Order, Scheduler, Take
 from voicegen.tts.marvis.streams import Streams, decoded
 from voicegen.tts.marvis.tokenizer import TextTokenizer
@@ -88,8 +88,8 @@ class Marvis:
         if not isinstance(codec, str | Path):
             check_codebooks(codec, self.codebooks)
         self._captured = model.device.type == "cuda" if captured is None else captured
-        self.orders = OrderMaker(model, tokenizer, self._encode_voice)
         self._runners = Runners(model, self.codebooks, captured=self._captured, exact=exact)
+        self.orders = OrderMaker(model.config, tokenizer, self._encode_voice, self._runners.read_prefix)
         self._streams: Streams | None = None
         self._opening = threading.Lock()
         self._silence: NDArray[np.bool_] | None = None

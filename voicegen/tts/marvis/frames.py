@@ -1,50 +1,25 @@
 """One frame for every slot: sample codebook 0, run the depth decoder for the others, advance the backbone.
 
-`PlainFrames` is the plain torch path, for the CPU, MPS and any device; `capture.py` has the fast one for CUDA. Both
-offer what `FrameRunner` says, and both write the same `SlotState`.
+`PlainFrames` is the plain torch path, for the CPU, MPS and any device; `capture.py` has the fast one for CUDA. Both are
+a `FrameRunner`, and both write the same `SlotState`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from voicegen.tts.marvis.cache import BROKEN, EOS, FULL, SlotState
+from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.drawing import Sampling
+from voicegen.tts.marvis.frame_runner import BROKEN, EOS, FULL, PendingFrame
 from voicegen.tts.marvis.model import MarvisModel, attention
-from voicegen.tts.marvis.prefill import Admission, prefill
-from voicegen.tts.marvis.sampler import Sampling, sample
-
-
-class PendingFrame(Protocol):
-    """A frame that a device is working on."""
-
-    def wait(self) -> NDArray[np.int32]:
-        """(n, codebooks + 1): each slot's codes, and its flags in the last column."""
-        ...
-
-
-class FrameRunner(Protocol):
-    """Generates frames for the slots of one state."""
-
-    state: SlotState
-    lag: int  # frames that may be launched ahead of the one whose flags are read
-
-    def use(self, sampling: Sampling) -> None:
-        """Draws so from the next frame on."""
-        ...
-
-    def admit(self, admissions: Sequence[Admission]) -> None:
-        """Reads prompts into slots."""
-        ...
-
-    def launch(self, slots: int) -> PendingFrame:
-        """Starts a frame of the first `slots` slots."""
-        ...
+from voicegen.tts.marvis.prefill import prefill
+from voicegen.tts.marvis.prompts import Admission
+from voicegen.tts.marvis.sampler import sample
 
 
 class _DoneFrame:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
 from voicegen.records import Utterance
-from voicegen.tts.marvis.cache import Prefix
-from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.prefill import Prompt, read_prefix
-from voicegen.tts.marvis.sampler import seed_words
+from voicegen.tts.marvis.config import MarvisConfig
+from voicegen.tts.marvis.drawing import seed_words
+from voicegen.tts.marvis.prompts import Prefix, Prompt
 from voicegen.tts.marvis.scheduler import Order
 from voicegen.tts.marvis.tokenizer import TextTokenizer, speakable, spoken_length
 
@@ -65,10 +64,15 @@ class OrderMaker:
     """Makes orders of requests; a voice is encoded once, and in context mode read once, for all that it says."""
 
     def __init__(
-        self, model: MarvisModel, tokenizer: TextTokenizer, encode: Callable[[VoicePrompt], NDArray[np.int64]]
+        self,
+        config: MarvisConfig,
+        tokenizer: TextTokenizer,
+        encode: Callable[[VoicePrompt], NDArray[np.int64]],
+        read_prefix: Callable[[Prompt], Prefix],
     ) -> None:
-        """`encode` gives a voice's codes (K, T)."""
-        self._model = model
+        """`encode` gives a voice's codes (K, T), `read_prefix` reads what many takes begin with."""
+        self._config = config
+        self._read_prefix = read_prefix
         self._tokenizer = tokenizer
         self._encode = encode
         self._codes: OrderedDict[int, tuple[VoicePrompt, NDArray[np.int64]]] = OrderedDict()
@@ -89,7 +93,7 @@ class OrderMaker:
             raise ModelError(f"max_frames is {asked}; a take has at least 1 frame")
         limit = min(asked, frames_allowed(text))
         needed = min(limit, frames_needed(text))
-        room = self._model.config.backbone.context - prompt.length
+        room = self._config.backbone.context - prompt.length
         if room < needed:
             raise ModelError(
                 f"text and voice prompt take {prompt.length} of the model's {room + prompt.length} positions and leave"
@@ -100,7 +104,7 @@ class OrderMaker:
 
     def fits(self, request: SpeechRequest, max_frames: int = MAX_FRAMES) -> bool:
         """Whether text and voice leave room in the model's context; true where `order` refuses either for itself."""
-        context = self._model.config.backbone.context
+        context = self._config.backbone.context
         needed = min(frames_needed(request.text), _asked(request, max_frames))
         try:
             if self._at_most(request) + needed <= context:
@@ -130,14 +134,14 @@ class OrderMaker:
 
     def _text(self, text: str, speaker: int) -> Prompt:
         ids = self._tokenizer.encode(text, speaker)
-        if max(ids) >= self._model.config.text_vocab:
-            raise ModelError(f"the tokenizer gives id {max(ids)}, the model knows {self._model.config.text_vocab}")
-        return Prompt.text(ids, self._model.config.codebooks)
+        if max(ids) >= self._config.text_vocab:
+            raise ModelError(f"the tokenizer gives id {max(ids)}, the model knows {self._config.text_vocab}")
+        return Prompt.text(ids, self._config.codebooks)
 
     def _voice_codes(self, voice: VoicePrompt) -> NDArray[np.int64]:
         known = self._codes.get(id(voice))
         if known is None:
-            books = self._model.config.codebooks
+            books = self._config.codebooks
             codes = np.asarray(self._encode(voice), np.int64)
             if len(codes) < books:
                 raise ModelError(
@@ -153,11 +157,11 @@ class OrderMaker:
         known = self._prefixes.get((id(voice), speaker))
         if known is None:
             codes = self._voice_codes(voice)
-            end = np.full((len(codes), 1), self._model.config.eos_code, np.int64)
+            end = np.full((len(codes), 1), self._config.eos_code, np.int64)
             segment = self._text(transcript, speaker) + Prompt.audio(np.concatenate([codes, end], axis=1))
-            if segment.length >= self._model.config.backbone.context:
+            if segment.length >= self._config.backbone.context:
                 raise ModelError(f"the voice prompt alone takes {segment.length} positions: shorten it")
-            known = (voice, read_prefix(self._model, segment))
+            known = (voice, self._read_prefix(segment))
             _keep(self._prefixes, (id(voice), speaker), known)
         return known[1]
 

@@ -6,9 +6,12 @@ import torch
 
 from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
-from voicegen.tts.marvis.frames import FrameRunner, PlainFrames
+from voicegen.tts.marvis.drawing import Sampling
+from voicegen.tts.marvis.frame_runner import FrameRunner
+from voicegen.tts.marvis.frames import PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.sampler import Sampling
+from voicegen.tts.marvis.prefill import read_prefix
+from voicegen.tts.marvis.prompts import Prefix, Prompt
 
 
 class Runners:
@@ -28,6 +31,10 @@ class Runners:
             self._runners[slots] = self.made(slots)
         self._runners[slots].use(sampling)
         return self._runners[slots]
+
+    def read_prefix(self, prompt: Prompt) -> Prefix:
+        """Reads a prompt that many takes begin with, once."""
+        return read_prefix(self._model, prompt)
 
     def clear(self) -> None:
         """Gives the memory of all of them back."""

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
 from voicegen.records import FinishReason
-from voicegen.tts.marvis.cache import BROKEN, EOS
-from voicegen.tts.marvis.frames import FrameRunner, PendingFrame
-from voicegen.tts.marvis.prefill import Admission, Prompt
+from voicegen.tts.marvis.frame_runner import BROKEN, EOS, FrameRunner, PendingFrame
+from voicegen.tts.marvis.prompts import Admission, Prompt
 
 REPEATED_FRAMES = 25
 """Two seconds of one and the same frame: no speech sounds so."""

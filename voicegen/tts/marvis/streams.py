@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from voicegen.errors import ModelError
 from voicegen.protocols import SpeechStream
 from voicegen.tts.marvis.decoding import decodable, playable
-from voicegen.tts.marvis.frames import FrameRunner
-from voicegen.tts.marvis.sampler import Sampling
+from voicegen.tts.marvis.drawing import Sampling
+from voicegen.tts.marvis.frame_runner import FrameRunner
 from voicegen.tts.marvis.scheduler import Order, Scheduler, Take
 
 if TYPE_CHECKING:

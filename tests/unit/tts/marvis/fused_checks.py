@@ -16,10 +16,12 @@ import torch.nn.functional as F
 
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.config import read_config
+from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frames import PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.prefill import Admission, Prompt, prefill
-from voicegen.tts.marvis.sampler import Sampling, sample
+from voicegen.tts.marvis.prefill import prefill
+from voicegen.tts.marvis.prompts import Admission, Prompt
+from voicegen.tts.marvis.sampler import sample
 from voicegen.tts.marvis.weights import load_weights
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -133,7 +135,7 @@ def test_products_equal_the_plain_layers(rows: int, tiles: tuple[int, ...]) -> N
 
 
 def test_a_slot_without_finite_logits_is_flagged_alone(checkpoints: Callable[..., Path]) -> None:
-    from voicegen.tts.marvis.cache import BROKEN
+    from voicegen.tts.marvis.frame_runner import BROKEN
     from voicegen.tts.marvis.fused import FusedFrame
 
     model = model_of(checkpoints(seed=1, codebooks=3))

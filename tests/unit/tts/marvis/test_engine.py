@@ -202,7 +202,7 @@ def test_a_request_gives_the_same_codes_in_any_company(
                 yield None
             yield engine.orders.order(request, 20)
 
-    from voicegen.tts.marvis.sampler import Sampling
+    from voicegen.tts.marvis.drawing import Sampling
 
     takes = {take.order.tag: take.codes for take in engine.run(arriving(), Sampling()) if take}
     assert len(takes) == len(asked)
@@ -396,7 +396,7 @@ def test_the_texts_length_bounds_a_take(load: Loader) -> None:
 
 
 def test_two_calls_at_once_do_not_mix(load: Loader) -> None:
-    from voicegen.tts.marvis.sampler import Sampling
+    from voicegen.tts.marvis.drawing import Sampling
 
     engine = load()
     orders = [engine.orders.order(request, 4) for request in requests(*TEXTS)]

@@ -9,10 +9,11 @@ import torch
 from voicegen.bench.marvis_workload import random_model, true_sizes
 from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frames import PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.prefill import Admission, Prompt, prefill, read_prefix
-from voicegen.tts.marvis.sampler import Sampling
+from voicegen.tts.marvis.prefill import prefill, read_prefix
+from voicegen.tts.marvis.prompts import Admission, Prompt
 
 CPU = torch.device("cpu")
 

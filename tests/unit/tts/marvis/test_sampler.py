@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from voicegen.tts.marvis import sampler
-from voicegen.tts.marvis.sampler import Sampling, gumbel_noise, sample, seed_words
+from voicegen.tts.marvis.drawing import Sampling, seed_words
+from voicegen.tts.marvis.sampler import gumbel_noise, sample
 
 
 def rows(count: int) -> tuple[torch.Tensor, torch.Tensor]:
