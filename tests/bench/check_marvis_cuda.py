@@ -23,6 +23,7 @@ from voicegen.records import ModelInfo
 from voicegen.tts.marvis.capture import CapturedFrames
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frames import PlainFrames
+from voicegen.tts.marvis.runners import TorchRunners
 
 
 def frames() -> None:
@@ -60,7 +61,8 @@ def company() -> None:
 
     rng = np.random.default_rng(0)
     fast = random_engine(CUDA, torch.float32, 8, random_codec(CUDA, torch.float32))
-    plain = Marvis(fast.model, fast.tokenizer, info=fast.info, codec=fast.codec, slots=8, captured=False)
+    runners = TorchRunners(fast.runners.model, captured=False)  # type: ignore[attr-defined]
+    plain = Marvis(runners, fast.tokenizer, info=fast.info, codec=fast.codec, slots=8)
     noise = rng.normal(0, 0.2, (2, 24_000 * 4)).astype(np.float32)
     voices = [
         None,
@@ -95,7 +97,7 @@ def trouble() -> None:
     sizes = replace(sizes, backbone=replace(sizes.backbone, **small), depth=replace(sizes.depth, **small))
     model, info = random_model(sizes, CUDA, torch.float32), ModelInfo(id="small", backend="marvis")
     fast, plain = (
-        Marvis(model, WordTokenizer(), info=info, slots=8, captured=captured)  # type: ignore[arg-type]
+        Marvis(TorchRunners(model, captured=captured), WordTokenizer(), info=info, slots=8)  # type: ignore[arg-type]
         for captured in (True, False)
     )
     fast._silence = plain._silence = rng.random(2051) < 0.5

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,12 @@ from voicegen.bench.marvis_workload import (
     fading,
     random_codec,
     random_engine,
+    random_mlx_engine,
     true_sizes,
     workload,
     write_wavs,
 )
+from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC
 from voicegen.tts.marvis.orders import FRAME_RATE
 
 if TYPE_CHECKING:
@@ -64,10 +66,14 @@ def bench_marvis(options: Any) -> None:
 
     from voicegen.tts.marvis.devices import choose_device, choose_dtype
 
-    device = choose_device(options.device)
     torch.set_grad_enabled(False)
+    if options.device in ("metal", "mlx"):
+        engine = random_mlx_engine(options.device, options.dtype)
+        _bench_plain(engine, [slots for slots in (1, 8, 32, 128, 256) if slots <= engine.slots])
+        return
+    device = choose_device(options.device)
     if device.type != "cuda":
-        _bench_plain(device, exact=options.exact)
+        _bench_plain(random_engine(device, torch.float32, 8, DEFAULT_CODEC, exact=options.exact), (1, 8))
         return
     dtype = choose_dtype(options.dtype, device)
     slots = 1024 if options.slots in (None, "auto") else int(options.slots)
@@ -204,25 +210,23 @@ def _peer_row(name: str, model: Any, size: int) -> Measured:
     return Measured(name, size, size * PEER_FRAMES / FRAME_RATE / seconds, None, peak[0], f"ready after {ready:.0f} s")
 
 
-def _bench_plain(device: Any, exact: bool) -> None:
-    """Eight slots against one, on a device without graphs: a few frames of each."""
+def _bench_plain(engine: Marvis, batches: Sequence[int]) -> None:
+    """More slots against one, on a device without graphs of ours: a few frames of each."""
     import torch
 
-    from voicegen.tts.marvis.blocks import Blocks
-
-    print(f"{device}, {torch.get_num_threads()} threads; codes alone, random weights of Marvis 100M's sizes, float32")
-    engine = random_engine(device, torch.float32, 8, None, exact=exact)  # type: ignore[arg-type]
-    blocks = Blocks.exact(engine.model, 8) if exact else Blocks()
+    runners = engine.runners
+    sizes = f"random weights of Marvis 100M's sizes, {runners.precision}"
+    print(f"{runners.device}, {torch.get_num_threads()} threads; codes alone, {sizes}")
     rows = []
-    for slots in (1, 8):
+    for slots in batches:
         engine.slots = slots
         requests = workload(slots)
-        engine.generate_takes(requests, max_frames=1)
-        seconds = _timed(lambda requests=requests: engine.generate_takes(requests, max_frames=4))  # type: ignore[misc]
-        note = f"{blocks.rows(slots)} rows computed"
-        rows.append(Measured("codes", slots, slots * 4 / FRAME_RATE / seconds, engine.counts.occupancy, note=note))
+        engine.generate_takes(requests, max_frames=2)
+        seconds = _timed(lambda requests=requests: engine.generate_takes(requests, max_frames=6))  # type: ignore[misc]
+        rows.append(Measured("codes", slots, slots * 6 / FRAME_RATE / seconds, engine.counts.occupancy))
     print_table(rows, None, 4)
-    print(f"eight slots give {rows[1].speedup / rows[0].speedup:.1f} times the throughput of one")
+    for row in rows[1:]:
+        print(f"{row.slots} slots give {row.speedup / rows[0].speedup:.1f} times the throughput of one")
 
 
 def measure_chip() -> Chip:

@@ -107,14 +107,32 @@ def random_codec(device: torch.device, dtype: torch.dtype) -> Codec:
     return Codec(MimiModel(MimiConfig(num_quantizers=32)), device, dtype)
 
 
-def random_engine(device: torch.device, dtype: torch.dtype, slots: int, codec: Codec, *, exact: bool = True) -> Marvis:
-    """An engine with random weights of true sizes."""
+def random_engine(
+    device: torch.device, dtype: torch.dtype, slots: int, codec: str | Codec, *, exact: bool = True
+) -> Marvis:
+    """An engine with random weights of true sizes; a codec that is named is loaded when it is needed."""
     from voicegen.records import ModelInfo
     from voicegen.tts.marvis.engine import Marvis
+    from voicegen.tts.marvis.runners import TorchRunners
 
     model = random_model(true_sizes(), device, dtype)
     info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
-    return Marvis(model, WordTokenizer(), info=info, codec=codec, slots=slots, exact=exact)  # type: ignore[arg-type]
+    return Marvis(TorchRunners(model, exact=exact), WordTokenizer(), info=info, codec=codec, slots=slots)  # type: ignore[arg-type]
+
+
+def random_mlx_engine(device: str, dtype: str) -> Marvis:
+    """The same in MLX, without a codec, with as many slots as the memory holds."""
+    import torch
+
+    from voicegen.records import ModelInfo
+    from voicegen.tts.marvis.engine import Marvis
+    from voicegen.tts.marvis.mlx.model import MLXModel
+    from voicegen.tts.marvis.mlx.runners import MLXRunners, dtype_of
+
+    model = random_model(true_sizes(), torch.device("cpu"), torch.float32)
+    runners = MLXRunners(MLXModel(model.config, model.weights, dtype_of(device, dtype)))
+    info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
+    return Marvis(runners, WordTokenizer(), info=info)  # type: ignore[arg-type]
 
 
 def workload(utterances: int, seed: int = 0) -> list[SpeechRequest]:

@@ -29,7 +29,7 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ModelError(f"device is {name!r}; it may be auto, cpu, mps, cuda or cuda:N") from None
+        raise ModelError(f"device is {name!r}; it may be auto, metal, mlx, cpu, mps, cuda or cuda:N") from None
     present = {
         "cpu": True,
         "mps": torch.backends.mps.is_available(),
@@ -55,7 +55,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def choose_slots(model: MarvisModel) -> int:
+def most_slots(model: MarvisModel) -> int:
     """Takes at a time: a power of two whose cache fits in half of the memory that is free."""
     most = MOST_SLOTS[model.device.type]
     if model.device.type != "cuda":

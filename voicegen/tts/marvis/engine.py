@@ -7,6 +7,7 @@ for speech in engine.speak([SpeechRequest("Hello."), SpeechRequest("Goodbye.", s
 from __future__ import annotations
 
 import logging
+import platform
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from voicegen.errors import ModelError
@@ -24,15 +24,12 @@ from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC, Checkpoint
 from voicegen.tts.marvis.config import MarvisConfig, unknown_fields
 from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks
-from voicegen.tts.marvis.devices import choose_device, choose_dtype, choose_slots
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.model import MarvisModel
+from voicegen.tts.marvis.frame_runner import Loader, Runners
 from voicegen.tts.marvis.orders import MAX_FRAMES, OrderMaker, SpeechRequest
-from voicegen.tts.marvis.runners import Runners
 from voicegen.tts.marvis.scheduler import Counts, Order, Scheduler, Take
 from voicegen.tts.marvis.streams import Streams, decoded
 from voicegen.tts.marvis.tokenizer import TextTokenizer
-from voicegen.tts.marvis.weights import load_weights
 from voicegen.tts.speaking import taken_out
 
 if TYPE_CHECKING:
@@ -56,40 +53,31 @@ class Marvis:
 
     def __init__(
         self,
-        model: MarvisModel,
+        runners: Runners,
         tokenizer: TextTokenizer,
         *,
         info: ModelInfo,
         codec: str | Path | Codec = DEFAULT_CODEC,
         slots: int | None = None,
-        codebooks: int | None = None,
-        captured: bool | None = None,
-        exact: bool = True,
     ) -> None:
         """Puts a loaded model to work; `Marvis.load` is the usual way.
 
         Args:
-            model: Weights on their device.
+            runners: The model on its device.
             tokenizer: For the text.
             info: What manifests say of the model.
             codec: A loaded codec, or where to load it from when it is first needed.
             slots: Takes at a time; as many as the memory holds if None.
-            codebooks: Codebooks to generate, from the first: all of them if None.
-            captured: Whether to use the captured CUDA path; where it exists, if None.
-            exact: Whether a take's bits are the same in any company on the CPU.
         """
-        self.model = model
+        self.runners = runners
         self.info = info
-        self.slots = _checked_slots(slots) or choose_slots(model)
-        self.codebooks = _checked_codebooks(codebooks, model.config)
+        self.slots = _checked_slots(slots) or runners.most_slots()
         self.counts = Counts()
         self.tokenizer = tokenizer
         self._codec = codec
         if not isinstance(codec, str | Path):
-            check_codebooks(codec, self.codebooks)
-        self._captured = model.device.type == "cuda" if captured is None else captured
-        self._runners = Runners(model, self.codebooks, captured=self._captured, exact=exact)
-        self.orders = OrderMaker(model.config, tokenizer, self._encode_voice, self._runners.read_prefix)
+            check_codebooks(codec, runners.codebooks)
+        self.orders = OrderMaker(runners.config, tokenizer, self._encode_voice, runners.read_prefix)
         self._streams: Streams | None = None
         self._opening = threading.Lock()
         self._silence: NDArray[np.bool_] | None = None
@@ -112,8 +100,9 @@ class Marvis:
 
         Args:
             path_or_repo: A folder, or `org/repository` on the hub.
-            device: `auto` (CUDA, else MPS, else CPU), or a torch device.
-            dtype: `auto` (bfloat16 on CUDA, float32 elsewhere), `float32`, `bfloat16` or `float16`.
+            device: `auto` (Metal through MLX on Apple silicon, else CUDA, else the CPU), `metal`, `mlx` (MLX on CUDA or
+                the CPU), or a torch device.
+            dtype: `auto` (bfloat16 on CUDA and Metal, float32 elsewhere), `float32`, `bfloat16` or `float16`.
             codec: A folder, repository or loaded codec; by default the checkpoint's own, else kyutai/mimi.
             revision: Branch, tag or commit on the hub.
             slots: Takes at a time; as many as the memory holds if `auto` or None.
@@ -124,10 +113,10 @@ class Marvis:
             ModelError: The checkpoint cannot be found or is not whole, the device is not there, or a number cannot be.
         """
         slots = _checked_slots(None if slots == "auto" else slots)
-        chosen = choose_device(device)
+        load = _loader(device, dtype, exact=exact)
         found = Checkpoint.find(path_or_repo, revision)
         config = found.config
-        _checked_codebooks(codebooks, config)
+        codebooks = _checked_codebooks(codebooks, config)
         if unknown := unknown_fields(found.fields):
             logger.warning(
                 "%s: its config.json has %s, of which nothing is known here", found.files.id, ", ".join(unknown)
@@ -138,26 +127,21 @@ class Marvis:
             config.text_vocab,
             speaker_prefix_space=config.speaker_prefix_space,
         )
-        model = MarvisModel(config, load_weights(found.folder, config), chosen, choose_dtype(dtype, chosen))
-        precision = str(model.dtype).removeprefix("torch.")
+        runners = load(found.folder, config, codebooks)
         return cls(
-            model,
+            runners,
             tokenizer,
-            info=ModelInfo(found.files.id, "marvis", found.files.revision, found.files.licence, precision),
+            info=ModelInfo(found.files.id, "marvis", found.files.revision, found.files.licence, runners.precision),
             codec=codec or found.codec,
             slots=slots,
-            codebooks=codebooks,
-            exact=exact,
         )
 
     @property
     def codec(self) -> Codec:
         """The codec, loaded when first asked for."""
         if isinstance(self._codec, str | Path):
-            from voicegen.tts.marvis.codec import Codec
-
-            codec = Codec.load(self._codec, self.model.device, self.model.dtype)
-            check_codebooks(codec, self.codebooks)
+            codec = self.runners.load_codec(self._codec)
+            check_codebooks(codec, self.runners.codebooks)
             self._codec = codec
         return self._codec
 
@@ -231,7 +215,7 @@ class Marvis:
         self._know_silence()
         failures: list[Failure] = []
         orders = self._orders_of(requests, max_frames, failures)
-        with Decoding(self.codec, self._batch_decoder()) as decoding:
+        with Decoding(self.codec, self._batch_decoder(), threaded=self.runners.works_ahead) as decoding:
             for take in self.run(orders, Sampling(temperature, top_k)):
                 yield from taken_out(failures)
                 if take is None:
@@ -262,7 +246,7 @@ class Marvis:
     def _open_streams(self) -> Streams:
         with self._opening:
             if self._streams is None:
-                self._streams = Streams(self._runners.made(min(STREAM_SLOTS, self.slots)), self._know_silence())
+                self._streams = Streams(self.runners.made(min(STREAM_SLOTS, self.slots)), self._know_silence())
             return self._streams
 
     def _order_at(self, index: int, request: SpeechRequest, max_frames: int) -> Order:
@@ -295,11 +279,13 @@ class Marvis:
         while True:
             scheduler = None
             try:
-                scheduler = Scheduler(self._runners.runner(self.slots, sampling), self._silence)
+                scheduler = Scheduler(self.runners.runner(self.slots, sampling), self._silence)
                 self.counts = scheduler.counts
                 yield from scheduler.run(orders)
                 return
-            except torch.OutOfMemoryError:
+            except Exception as error:
+                if not self.runners.is_out_of_memory(error):
+                    raise
                 unfinished: list[Any] = scheduler.unfinished() if scheduler else []
                 del scheduler
                 self._halve()
@@ -307,18 +293,16 @@ class Marvis:
 
     def _halve(self) -> None:
         self._streams = None  # those that are open go on with what they have
-        self._runners.clear()
+        self.runners.clear()
         if self.slots == 1:
-            raise ModelError(f"out of memory on {self.model.device} with a single slot: use a device with more")
+            raise ModelError(f"out of memory on {self.runners.device} with a single slot: use a device with more")
         self.slots //= 2
-        logger.warning("out of memory on %s: going on with %d slots", self.model.device, self.slots)
+        logger.warning("out of memory on %s: going on with %d slots", self.runners.device, self.slots)
 
     def _batch_decoder(self) -> BatchDecoder | None:
-        """The codec's captured decoder, where there is one; made once."""
-        if self._decoder is None and self._captured and self.model.device.type == "cuda":
-            from voicegen.tts.marvis.codec_capture import CapturedDecoder
-
-            self._decoder = CapturedDecoder(self.codec)
+        """What decodes batches faster than the codec, where there is something; made once."""
+        if self._decoder is None:
+            self._decoder = self.runners.batch_decoder(self.codec)
         return self._decoder
 
     def _encode_voice(self, voice: VoicePrompt) -> NDArray[np.int64]:
@@ -328,9 +312,28 @@ class Marvis:
         """Which codes of codebook 0 the codec gives for silence (V,)."""
         if self._silence is None:
             codes = self.codec.encode(np.zeros(2 * self.sample_rate, np.float32), self.sample_rate)
-            self._silence = np.zeros(self.model.config.audio_vocab, np.bool_)
+            self._silence = np.zeros(self.runners.config.audio_vocab, np.bool_)
             self._silence[codes[0]] = True
         return self._silence
+
+
+def _loader(device: str, dtype: str, *, exact: bool) -> Loader:
+    """What loads a model: through MLX on Apple's GPU and where it is asked for, else in torch.
+
+    Raises:
+        ModelError: There is no such device here.
+    """
+    if device in ("metal", "mlx") or (device == "auto" and _on_apple_silicon()):
+        from voicegen.tts.marvis.mlx.runners import loader
+
+        return loader(device, dtype)
+    from voicegen.tts.marvis.runners import loader as torch_loader
+
+    return torch_loader(device, dtype, exact=exact)
+
+
+def _on_apple_silicon() -> bool:
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
 
 
 def _checked_slots(slots: int | None) -> int | None:

@@ -1,15 +1,24 @@
-"""What the scheduler needs of whatever makes frames: slots that are admitted to, launched, and read."""
+"""What the engine needs of whatever computes, torch or MLX: slots that are admitted to, launched, and read.
+
+`Runners` is a loaded model on its device; `FrameRunner` makes frames for some slots of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voicegen.tts.marvis.config import MarvisConfig
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.prompts import Admission
+from voicegen.tts.marvis.prompts import Admission, Prefix, Prompt
+
+if TYPE_CHECKING:
+    from voicegen.tts.marvis.codec import Codec
+    from voicegen.tts.marvis.decoding import BatchDecoder
 
 EOS, FULL, BROKEN = 1, 2, 4
 """Flags of a frame: it is the end; it is the last that fits `limit`; its logits were not finite."""
@@ -68,3 +77,71 @@ class FrameRunner(Protocol):
     def launch(self, slots: int) -> PendingFrame:
         """Starts a frame of the first `slots` slots."""
         ...
+
+
+class Runners(Protocol):
+    """A loaded model on its device: what reads prompts and makes frames, and the codec that goes with it.
+
+    Attributes:
+        config: The model's sizes.
+        codebooks: Codebooks that are generated, from the first.
+        device: Its name, for messages.
+        precision: Of the weights, such as `float32`.
+        works_ahead: Whether the device works while the host does something else, such as decoding.
+    """
+
+    config: MarvisConfig
+    codebooks: int
+    device: str
+    precision: str
+    works_ahead: bool
+
+    def most_slots(self) -> int:
+        """Takes at a time that the device's memory holds, a power of two."""
+        ...
+
+    def runner(self, slots: int, sampling: Sampling) -> FrameRunner:
+        """The runner of so many slots, which draws so from its next frame on; made when first asked for, and kept."""
+        ...
+
+    def made(self, slots: int) -> FrameRunner:
+        """A new runner with slots of its own, which nobody else is given."""
+        ...
+
+    def clear(self) -> None:
+        """Gives the memory of all runners back."""
+        ...
+
+    def read_prefix(self, prompt: Prompt) -> Prefix:
+        """Reads a prompt that many takes begin with, once."""
+        ...
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Whether an error says that fewer slots might do."""
+        ...
+
+    def load_codec(self, source: str | Path) -> Codec:
+        """The codec from a file, folder or repository, where it decodes best.
+
+        Raises:
+            ModelError: It cannot be found, is no Mimi, or a tensor is missing or not finite.
+        """
+        ...
+
+    def batch_decoder(self, codec: Codec) -> BatchDecoder | None:
+        """What decodes batches faster than the codec itself, if anything does."""
+        ...
+
+
+Loader = Callable[[Path, MarvisConfig, int], Runners]
+"""Loads the model in a folder, of these sizes, to generate so many codebooks."""
+
+
+def kept(
+    runners: dict[int, FrameRunner], slots: int, sampling: Sampling, make: Callable[[int], FrameRunner]
+) -> FrameRunner:
+    """The runner of so many slots among `runners`, made if there is none, which draws so from its next frame on."""
+    if slots not in runners:
+        runners[slots] = make(slots)
+    runners[slots].use(sampling)
+    return runners[slots]

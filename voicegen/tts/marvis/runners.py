@@ -1,54 +1,108 @@
-"""The frame runners of a model, each with its slots: made when first asked for, and kept."""
+"""Marvis in torch, as the engine sees it: the model, its frame runners each with their slots, and the codec."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import torch
 
 from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.config import MarvisConfig
+from voicegen.tts.marvis.decoding import BatchDecoder
+from voicegen.tts.marvis.devices import choose_device, choose_dtype, most_slots
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.frame_runner import FrameRunner
+from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, kept
 from voicegen.tts.marvis.frames import PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.prefill import read_prefix
 from voicegen.tts.marvis.prompts import Prefix, Prompt
+from voicegen.tts.marvis.weights import load_weights
 
 
-class Runners:
-    """Frame runners by number of slots."""
+def loader(device: str, dtype: str, *, exact: bool) -> Loader:
+    """What loads a model onto a device in a dtype; `exact` as `TorchRunners` has it.
 
-    def __init__(self, model: MarvisModel, codebooks: int, *, captured: bool, exact: bool = True) -> None:
-        """`captured` chooses the captured CUDA path; `exact` keeps a take's bits the same in any company on the CPU."""
-        self._model = model
-        self._codebooks = codebooks
-        self._captured = captured
+    Raises:
+        ConfigError: The dtype is none.
+        ModelError: There is no such device here.
+    """
+    chosen = choose_device(device)
+    precision = choose_dtype(dtype, chosen)
+
+    def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
+        return TorchRunners(
+            MarvisModel(config, load_weights(folder, config), chosen, precision), codebooks, exact=exact
+        )
+
+    return load
+
+
+class TorchRunners:
+    """`Runners` of a model in torch."""
+
+    def __init__(
+        self, model: MarvisModel, codebooks: int | None = None, *, captured: bool | None = None, exact: bool = True
+    ) -> None:
+        """Puts a model to work.
+
+        Args:
+            model: Weights on their device.
+            codebooks: Codebooks to generate, from the first: all of them if None.
+            captured: Whether to use the captured CUDA path; where it exists, if None.
+            exact: Whether a take's bits are the same in any company on the CPU.
+        """
+        self.model = model
+        self.config = model.config
+        self.codebooks = codebooks or model.config.codebooks
+        self.device = str(model.device)
+        self.precision = str(model.dtype).removeprefix("torch.")
+        self.works_ahead = model.device.type == "cuda"
+        self._captured = self.works_ahead if captured is None else captured
         self._exact = exact
         self._runners: dict[int, FrameRunner] = {}
 
+    def most_slots(self) -> int:
+        """Takes at a time that the device's memory holds, a power of two."""
+        return most_slots(self.model)
+
     def runner(self, slots: int, sampling: Sampling) -> FrameRunner:
-        """The one of so many slots, which draws so from its next frame on."""
-        if slots not in self._runners:
-            self._runners[slots] = self.made(slots)
-        self._runners[slots].use(sampling)
-        return self._runners[slots]
-
-    def read_prefix(self, prompt: Prompt) -> Prefix:
-        """Reads a prompt that many takes begin with, once."""
-        return read_prefix(self._model, prompt)
-
-    def clear(self) -> None:
-        """Gives the memory of all of them back."""
-        self._runners.clear()
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
+        """The runner of so many slots, which draws so from its next frame on; made when first asked for, and kept."""
+        return kept(self._runners, slots, sampling, self.made)
 
     def made(self, slots: int) -> FrameRunner:
-        """A new one with slots of its own, which nobody else is given."""
-        context = self._model.config.backbone.context
-        blocks = Blocks.exact(self._model, slots) if self._exact else Blocks()
-        state = SlotState(self._model, slots, self._codebooks, context, blocks)
+        """A new runner with slots of its own, which nobody else is given."""
+        blocks = Blocks.exact(self.model, slots) if self._exact else Blocks()
+        state = SlotState(self.model, slots, self.codebooks, self.config.backbone.context, blocks)
         if self._captured:
             from voicegen.tts.marvis.capture import CapturedFrames
 
-            return CapturedFrames(self._model, state, Sampling())
-        return PlainFrames(self._model, state, Sampling())
+            return CapturedFrames(self.model, state, Sampling())
+        return PlainFrames(self.model, state, Sampling())
+
+    def clear(self) -> None:
+        """Gives the memory of all runners back."""
+        self._runners.clear()
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def read_prefix(self, prompt: Prompt) -> Prefix:
+        """Reads a prompt that many takes begin with, once."""
+        return read_prefix(self.model, prompt)
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Whether an error says that fewer slots might do."""
+        return isinstance(error, torch.OutOfMemoryError)
+
+    def load_codec(self, source: str | Path) -> Codec:
+        """The codec, on the model's device; see `Codec.load`."""
+        return Codec.load(source, self.model.device, self.model.dtype)
+
+    def batch_decoder(self, codec: Codec) -> BatchDecoder | None:
+        """The codec's captured decoder, on CUDA."""
+        if not (self._captured and self.works_ahead):
+            return None
+        from voicegen.tts.marvis.codec_capture import CapturedDecoder
+
+        return CapturedDecoder(codec)

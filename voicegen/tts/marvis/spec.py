@@ -22,7 +22,7 @@ class MarvisSettings(SpeakingSettings):
     model: ModelName
     revision: str | None
     codec: ModelName | None
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field(json_schema_extra=NOT_IDENTITY)
+    device: Literal["auto", "metal", "mlx", "cuda", "mps", "cpu"] = Field(json_schema_extra=NOT_IDENTITY)
     dtype: Literal["auto", "float32", "bfloat16"] = Field(json_schema_extra=NOT_IDENTITY)
     slots: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
     temperature: Temperature

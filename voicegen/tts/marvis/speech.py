@@ -98,7 +98,7 @@ class MarvisSpeech:
             model: a folder, or `org/repository` on the hub.
             revision: branch, tag or commit on the hub.
             codec: a folder or repository; the checkpoint's own, else kyutai/mimi, if None.
-            device: `auto`, `cuda`, `mps` or `cpu`.
+            device: `auto`, `metal`, `mlx`, `cuda`, `mps` or `cpu`.
             dtype: `auto`, `float32` or `bfloat16`.
             slots: utterances spoken at once; as many as the memory holds if None.
             codebooks: codebooks to generate; all if None.

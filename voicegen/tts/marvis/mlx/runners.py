@@ -1,0 +1,116 @@
+"""Marvis in MLX, as the engine sees it: the model, its frame runners each with their slots, and the codec."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import mlx.core as mx
+
+from voicegen.errors import ConfigError, ModelError
+from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.config import MarvisConfig
+from voicegen.tts.marvis.decoding import BatchDecoder
+from voicegen.tts.marvis.drawing import Sampling
+from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, kept
+from voicegen.tts.marvis.mlx.frames import MLXFrames
+from voicegen.tts.marvis.mlx.model import MLXModel
+from voicegen.tts.marvis.mlx.prefill import read_prefix
+from voicegen.tts.marvis.mlx.state import SlotState
+from voicegen.tts.marvis.prompts import Prefix, Prompt
+from voicegen.tts.marvis.weights import load_weights
+
+DTYPES = {"float32": mx.float32, "bfloat16": mx.bfloat16, "float16": mx.float16}
+MOST_SLOTS = {"metal": 32, "cuda": 256, "cpu": 8}
+CACHE_LIMIT = 2 << 30
+"""Bytes of freed arrays that MLX keeps for reuse: without a limit they grow with each new shape of a long run."""
+
+
+def loader(device: str, dtype: str) -> Loader:
+    """What loads a model in a dtype; `auto` is bfloat16 on a GPU and float32 on the CPU.
+
+    Raises:
+        ConfigError: The dtype is none.
+        ModelError: There is no Metal here.
+    """
+    precision = dtype_of(device, dtype)
+
+    def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
+        mx.set_cache_limit(CACHE_LIMIT)
+        return MLXRunners(MLXModel(config, load_weights(folder, config), precision), codebooks)
+
+    return load
+
+
+def dtype_of(device: str, dtype: str) -> mx.Dtype:
+    """The dtype of a name on a device; `loader` says which, and what is refused."""
+    if device == "metal" and not mx.metal.is_available():
+        raise ModelError("device metal is not there on this machine: use device=auto, mlx or cpu")
+    if dtype == "auto":
+        return mx.float32 if _backend() == "cpu" else mx.bfloat16
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype is {dtype!r}; it may be auto, {', '.join(DTYPES)}")
+    return DTYPES[dtype]
+
+
+class MLXRunners:
+    """`Runners` of a model in MLX. The codec is torch's, on the CPU, so that it works beside the GPU."""
+
+    def __init__(self, model: MLXModel, codebooks: int | None = None) -> None:
+        """`codebooks` are generated, from the first: all of them if None."""
+        backend = _backend()
+        self.model = model
+        self.config = model.config
+        self.codebooks = codebooks or model.config.codebooks
+        self.device = f"mlx ({backend})"
+        self.precision = next(name for name, dtype in DTYPES.items() if dtype == model.dtype)
+        self.works_ahead = backend != "cpu"
+        self._runners: dict[int, FrameRunner] = {}
+
+    def most_slots(self) -> int:
+        """Takes at a time whose cache fits in a quarter of the device's memory, a power of two; a chat may share it."""
+        backend = _backend()
+        if backend == "cpu":
+            return MOST_SLOTS[backend]
+        known = mx.device_info()
+        memory = known.get("max_recommended_working_set_size") or known.get("memory_size") or known.get("total_memory")
+        if not isinstance(memory, int):
+            return MOST_SLOTS["metal"]
+        fitting = memory // 4 // SlotState.bytes_a_slot(self.model)
+        return max(1, min(MOST_SLOTS[backend], 1 << max(fitting.bit_length() - 1, 0)))
+
+    def runner(self, slots: int, sampling: Sampling) -> FrameRunner:
+        """The runner of so many slots, which draws so from its next frame on; made when first asked for, and kept."""
+        return kept(self._runners, slots, sampling, self.made)
+
+    def made(self, slots: int) -> FrameRunner:
+        """A new runner with slots of its own, which nobody else is given."""
+        state = SlotState(self.model, slots, self.codebooks)
+        return MLXFrames(self.model, state, Sampling(), on_gpu=self.works_ahead)
+
+    def clear(self) -> None:
+        """Gives the memory of all runners back."""
+        self._runners.clear()
+        mx.clear_cache()
+
+    def read_prefix(self, prompt: Prompt) -> Prefix:
+        """Reads a prompt that many takes begin with, once."""
+        return read_prefix(self.model, prompt)
+
+    def is_out_of_memory(self, error: Exception) -> bool:
+        """Whether an error says that fewer slots might do; MLX has no kind of its own for it."""
+        return isinstance(error, MemoryError) or bool(re.search(r"malloc|out of memory", str(error), re.IGNORECASE))
+
+    def load_codec(self, source: str | Path) -> Codec:
+        """The codec, on the CPU; see `Codec.load`."""
+        return Codec.load(source)
+
+    def batch_decoder(self, _codec: Codec) -> BatchDecoder | None:
+        """None: the codec decodes itself."""
+        return None
+
+
+def _backend() -> str:
+    if mx.default_device().type == mx.DeviceType.cpu:
+        return "cpu"
+    return "metal" if mx.metal.is_available() else "cuda"
