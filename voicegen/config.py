@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from voicegen.backend import Backends
 from voicegen.bounds import NotNegative, Positive, what_it_may_be
@@ -67,6 +67,33 @@ class TextConfig(Settings):
     pronounce: LocalPath | None = Field(json_schema_extra=NOT_IDENTITY)  # what is in the file is, instead
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SplitConfig(Settings):
+    """Which rows are for validation and for test; what is left is train."""
+
+    validation: Share
+    test: Share
+    near: bool
+    test_voices: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _can_be(self) -> SplitConfig:
+        if self.validation + self.test > 1:
+            raise ValueError(
+                "validation and test are more than all rows together: give shares that add up to 1 or less"
+            )
+        if self.test_voices and not self.test:
+            raise ValueError("test_voices are for rows of test: set split.test to its share, as 0.1")
+        return self
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """What a run writes down of it; None where nothing is split off."""
+        return self.model_dump(include={"validation", "test", "near"}) if self.validation or self.test else None
+
+
 class LocalExecutorConfig(Settings):
     """The stages side by side in this process."""
 
@@ -105,8 +132,14 @@ class JobConfig(Settings):
     text: TextConfig
     voice: VoiceConfig
     quality: QualityConfig
+    split: SplitConfig
     executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
+
+    @property
+    def answers_per_question(self) -> int:
+        """Rows made of one question; a ready answer is one."""
+        return self.chat.num_answers if self.questions.answer_column is None else 1
 
     @property
     def wording(self) -> Wording:
@@ -131,6 +164,8 @@ class JobConfig(Settings):
         flat = dict(_identity_items(self, ""))
         if self.questions.answer_column is not None:  # the chat stage is skipped
             flat = {key: value for key, value in flat.items() if not key.startswith("chat.")}
+        if not self.split.test_voices:  # then it decides a column, and nothing of what is made
+            flat = {key: value for key, value in flat.items() if not key.startswith("split.")}
         if (lexicon := self.wording.pronounce) is not None:
             flat["text.pronounce"] = lexicon.sha256
         return flat

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest_join import OneAnswerEach, Provenance, RowNaming, join
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, manifest_schema
+from voicegen.dataset.marks import QuestionMarks, RowMarks
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import OutputError
 from voicegen.records import ManifestRow
@@ -68,6 +69,7 @@ def write_manifest(
     rows: FinishedRows,
     provenance: Provenance,
     naming: RowNaming | None = None,
+    marks: RowMarks | None = None,
 ) -> int:
     """Writes the manifest of all finished rows, in input order, and puts it in the place of the old one at once.
 
@@ -80,6 +82,7 @@ def write_manifest(
         rows: what is finished so far.
         provenance: what made the rows.
         naming: how questions become rows; one row a question, with its id, by default.
+        marks: what rows say of one another, of earlier writes; found anew, and all rows in train, by default.
 
     Returns:
         The number of rows written.
@@ -89,9 +92,12 @@ def write_manifest(
         OutputError: The manifest cannot be written; the old one stays.
     """
     schema = manifest_schema(questions.inspect().columns)
+    naming = naming or OneAnswerEach()
+    marks = marks or RowMarks(QuestionMarks(questions), naming.answers_per_question)
     written = 0
     with store.making(MANIFEST) as path, _row_groups(path, schema) as add:
-        for batch in finished_batches(questions, rows, provenance, naming or OneAnswerEach(), schema):
+        marks.read(rows)
+        for batch in finished_batches(questions, rows, provenance, naming, schema, marks):
             add(batch)
             written += batch.num_rows
     write_card(store)
@@ -109,7 +115,12 @@ def write_card(store: Store) -> None:
 
 
 def finished_batches(
-    questions: QuestionFile, rows: FinishedRows, provenance: Provenance, naming: RowNaming, schema: pa.Schema
+    questions: QuestionFile,
+    rows: FinishedRows,
+    provenance: Provenance,
+    naming: RowNaming,
+    schema: pa.Schema,
+    marks: RowMarks,
 ) -> Iterator[pa.RecordBatch]:
     """Yields the manifest's rows that are finished, a block of the input at a time."""
     first = 0
@@ -119,7 +130,7 @@ def finished_batches(
         after = first + inputs.num_rows * naming.answers_per_question
         finished = rows.get(range(first, after))
         if finished:
-            yield join(inputs, first, finished, provenance, naming, schema)
+            yield join(inputs, first, finished, provenance, naming, schema, marks)
         first = after
 
 

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, SCORES, TAKE
+from voicegen.dataset.marks import RowMarks
 from voicegen.dataset.questions import INPUT_FIELDS
 from voicegen.dataset.readers.block import arrow_array
 from voicegen.records import ManifestRow
 
-DEFAULT_SPLIT = "train"
 FROM_ROW = (
     "index", "reasoning", "answer_spoken", "rewritten", "left_out", "answer_cut", "voice", "status", "error",
     "finish_reason", "attempts", "seed", "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
@@ -74,6 +74,7 @@ def join(
     provenance: Provenance,
     naming: RowNaming,
     schema: pa.Schema,
+    marks: RowMarks,
 ) -> pa.RecordBatch:
     """The manifest's rows for those of `inputs` that are finished, in order.
 
@@ -84,6 +85,7 @@ def join(
         provenance: what made the rows.
         naming: how questions become rows.
         schema: of the manifest: our columns, then the input's others.
+        marks: what rows say of one another.
     """
     answers = naming.answers_per_question
     rows = [row for index in range(first, first + inputs.num_rows * answers) if (row := finished.get(index))]
@@ -96,7 +98,7 @@ def join(
         **{name: [row.scores.get(name) for row in rows] for name in SCORES},
         "words": [_words(row) for row in rows],
         "takes": _takes(rows),
-        "split": pa.repeat(DEFAULT_SPLIT, len(rows)),
+        **marks.columns([row.index for row in rows]),
         "answer": _answers(rows, inputs.column("answer")),
         **{name: pa.repeat(pa.scalar(value, pa.string()), len(rows)) for name, value in asdict(provenance).items()},
     }

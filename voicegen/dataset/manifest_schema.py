@@ -43,13 +43,17 @@ WORDS = pa.list_(
 _IDENTITY = (
     _column("id", pa.string(), "Id of the row: as given in the input, else its number.", nullable=False),
     _column("index", pa.int64(), "Place of the row in the run, from 0; it numbers the audio file.", nullable=False),
-    _column("split", pa.string(), "Part of the dataset: train, validation or test.", nullable=False),
+    _column("split", pa.string(), "Part of the dataset: train, validation or test; null: like rows of two of them."),
     _column("conversation_id", pa.string(), "Conversation that the row is a turn of; null: it stands alone."),
     _column("turn", pa.int32(), "Number of the turn in its conversation."),
 )
 _TEXT = (
     _column("question", pa.string(), "The question as asked; JSON where the input held something else than text."),
+    _column("question_duplicate_of", pa.int64(), "Index of the first row whose question is the same or nearly so."),
+    _column("question_similarity", pa.float64(), "Of the two questions: 1 is the same but for case and punctuation."),
     _column("answer", pa.string(), "The answer as the chat model wrote it, or as the input gave it."),
+    _column("answer_duplicate_of", pa.int64(), "Index of the first row whose answer is the same or nearly so."),
+    _column("answer_similarity", pa.float64(), "Of the two answers: 1 is the same but for case and punctuation."),
     _column("reasoning", pa.string(), "What a reasoning model thought before the answer, where it is kept."),
     _column("answer_spoken", pa.string(), "The answer as it was given to the TTS model, without markup."),
     _column(

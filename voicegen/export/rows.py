@@ -237,7 +237,7 @@ def _choose(manifest: pq.ParquetFile, selection: Selection) -> _Choice:
     columns = None if where else ["split", "status", "index", "duration"]
     choice = _Choice()
     for batch in manifest.iter_batches(_ROWS if where else 65_536, columns=columns):
-        keep = pc.is_in(batch["status"], pa.array(selection.statuses))
+        keep = pc.and_(pc.is_in(batch["status"], pa.array(selection.statuses)), pc.is_valid(batch["split"]))
         if selection.split is not None:
             keep = pc.and_(keep, pc.equal(batch["split"], selection.split))
         if where is not None:

@@ -13,7 +13,7 @@ from voicegen.dataset.overview import InputOverview, overview
 from voicegen.dataset.questions import QuestionFile
 from voicegen.job.pace import Pace, known_pace
 from voicegen.job.places import place_of
-from voicegen.job.run_job import identity_of, plan_of, question_file, refuse_what_does_not_go_together
+from voicegen.job.run_job import identity_of, question_file, refuse_what_does_not_go_together
 from voicegen.job.summary import length
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.run_folder import Prospect, RunFolder
@@ -56,7 +56,7 @@ class Preview:
         folder = RunFolder(store, identity, files={"input.sha256": questions.path}, overwrite=config.overwrite)
         prospect = folder.look()
         found = overview(questions, config.questions.limit)
-        rows = found.rows * plan_of(config, total.rows).answers_per_question
+        rows = found.rows * config.answers_per_question
         left = _left(Ledger(store), rows, config) if prospect is Prospect.GOES_ON else rows
         return cls(config, questions, found, rows, left, prospect, known_pace(config, identity))
 

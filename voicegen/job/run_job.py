@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -14,11 +14,14 @@ from typing import Any
 from voicegen import build
 from voicegen.config import JobConfig
 from voicegen.dataset.manifest import MANIFEST, Provenance, manifest_rows, write_card, write_manifest
+from voicegen.dataset.mark_counts import mark_counts
+from voicegen.dataset.marks import RowMarks
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Job
 from voicegen.files import shipped
+from voicegen.job.planning import check_voices_of_test, marks_of, plan_of
 from voicegen.job.progress import ProgressDisplay, Tally, sign_of_life
 from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
@@ -26,7 +29,6 @@ from voicegen.job.summary import SAMPLES, RunSummary, Sample
 from voicegen.job.watching import RunWatch
 from voicegen.pipeline.clips import forget_missing, remove_leftovers
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.records import ManifestRow, Question
 from voicegen.report import REPORT, write_report
@@ -90,7 +92,9 @@ class _Run:
         self._ledger = Ledger(self._store)
         total = questions.inspect().rows
         limit = config.questions.limit
-        self._plan = plan_of(config, total)
+        marks = marks_of(config, questions)
+        self._plan = plan_of(config, marks)
+        self._marks = RowMarks(marks, self._plan.answers_per_question)
         self._rows = (total if limit is None else min(limit, total)) * self._plan.answers_per_question
 
     def go_on(self) -> RunSummary:
@@ -144,7 +148,7 @@ class _Run:
 
     def _manifest_is_stale(self) -> bool:
         """Whether a session ended, or was ended, before its last rows were in the manifest."""
-        if manifest_rows(self._store) != len(self._ledger):
+        if manifest_rows(self._store) != len(self._ledger) or self._folder.split != self._config.split.record:
             return True
         return self._store.changed(MANIFEST) < self._ledger.changed()
 
@@ -155,7 +159,9 @@ class _Run:
             self._ledger,
             Provenance.of(self._folder.models, config_hash(self._folder.identity), self._config.tts.language),
             self._plan,
+            self._marks,
         )
+        self._folder.remember_split(self._config.split.record)
 
     def _write_report(self) -> None:
         """Makes the page that shows the run, where it is older than the rows; what goes wrong costs the page alone."""
@@ -183,6 +189,7 @@ class _Run:
             made_again=tuple(self._made_again().most_common()),
             errors=tuple(self._errors().most_common()),
             samples=tuple(self._samples()),
+            marks=mark_counts(self._store),
         )
         _log.info("%s", summary)
         return summary
@@ -218,6 +225,9 @@ class _Run:
         going_on = f", going on after {done} finished" if done else ""
         if left and (remark := self._config.wording.remark) is not None:
             self._say(remark)
+        then, now = self._folder.split, self._config.split.record
+        if then != now and len(self._ledger):
+            self._say(f"rows are split anew: {_shares(then)} then, {_shares(now)} now")
         rows = "1 row" if self._rows == 1 else f"{self._rows} rows"
         self._say(f"{rows} of {self._questions.path} into {self._store}{going_on}")
 
@@ -235,16 +245,11 @@ def _reason(row: ManifestRow) -> str | None:
     return min(rejected, key=lambda take: take.excess).reason
 
 
-def plan_of(config: JobConfig, questions: int) -> Plan:
-    """What the rows of a job with so many questions are."""
-    return Plan(
-        seed=config.seed,
-        total_rows=questions,
-        voices=config.voice.speaking,
-        assign=config.voice.assign,
-        answers_per_question=config.chat.num_answers if config.questions.answer_column is None else 1,
-        audio=config.tts.audio,
-    )
+def _shares(split: Mapping[str, Any] | None) -> str:
+    if split is None:
+        return "all train"
+    near = "" if split["near"] else ", near duplicates apart"
+    return f"validation {split['validation']:g} and test {split['test']:g}{near}"
 
 
 def models_of(config: JobConfig) -> list[str]:
@@ -260,6 +265,7 @@ def refuse_what_does_not_go_together(config: JobConfig) -> None:
         ConfigError: names them.
     """
     settings = config.questions
+    check_voices_of_test(config)
     if settings.conversation_column is not None and config.chat.num_answers > 1:
         raise ConfigError("chat.num_answers must be 1 with questions.conversation_column: it has one history")
     if config.text.rewrite is None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from voicegen.dataset.mark_counts import MarkCounts, Repeated
+from voicegen.dataset.splits import SPLITS
 from voicegen.text.shown import shown
 
 SAMPLES = 3
@@ -37,6 +40,7 @@ class RunSummary:
         made_again: the faults of takes of the run after which others were made, with how many takes had them.
         errors: each reason that rows of the run failed or were rejected, with how many did.
         samples: the first rows of the run that are ok.
+        marks: rows of the manifest by split, and those that repeat an earlier one.
     """
 
     output_dir: Path
@@ -53,6 +57,7 @@ class RunSummary:
     made_again: tuple[tuple[str, int], ...] = ()
     errors: tuple[tuple[str, int], ...] = ()
     samples: tuple[Sample, ...] = ()
+    marks: MarkCounts = field(default_factory=MarkCounts)
 
     @property
     def exit_code(self) -> int:
@@ -80,6 +85,8 @@ def print_summary(summary: RunSummary) -> None:
         print(f"takes     {takes} made again; {summary.reject_rate:.1%} of rows rejected in the end")
     for reason, count in summary.made_again[:5]:
         print(f"  {count} made again: {shown(reason)}")
+    for line in _marks(summary.marks):
+        print(line)
     if summary.session_rows:
         print(
             f"speed     {summary.session_rows / summary.session_seconds:.2f} rows a second, "
@@ -109,6 +116,23 @@ def print_summary(summary: RunSummary) -> None:
         print("The manifest's column `error` says why each row failed; retry_failed=true tries them again.")
     if summary.rejected:
         print("A rejected take is then drawn anew, with another seed.")
+
+
+def _marks(marks: MarkCounts) -> Iterator[str]:
+    """What there is to say of splits and duplicates."""
+    if marks.is_split:
+        parts = [f"{name} {marks.splits.get(name, 0)}" for name in SPLITS]
+        none = marks.splits.get(None)
+        yield f"split     {', '.join(parts)}" + (f", none {none} (like rows of two of them)" if none else "")
+    repeats = [_repeats(marks.questions, "question"), _repeats(marks.answers, "answer")]
+    if any(repeats):
+        yield f"repeats   {'; '.join(filter(None, repeats))}"
+
+
+def _repeats(found: Repeated, what: str) -> str:
+    count = found.same + found.near
+    noun = what if count == 1 else f"{what}s"
+    return f"{count} {noun} ({found.same} the same, {found.near} nearly)" if count else ""
 
 
 def _fitted(line: str) -> str:

@@ -14,13 +14,15 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest import MANIFEST, Provenance, write_manifest
+from voicegen.dataset.marks import RowMarks
 from voicegen.errors import OutputError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Job
 from voicegen.job.pace import Pace, trial_folder
+from voicegen.job.planning import marks_of, plan_of
 from voicegen.job.preview import Preview
 from voicegen.job.progress import ProgressDisplay, sign_of_life
-from voicegen.job.run_job import identity_of, models_of, plan_of
+from voicegen.job.run_job import identity_of, models_of
 from voicegen.job.run_log import logging_to
 from voicegen.job.watching import RunWatch
 from voicegen.pipeline.ledger import Ledger
@@ -71,7 +73,8 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
     config, questions = preview.config, preview.questions
     store = Store(trial_folder(config))
     identity = {**identity_of(config, questions.inspect().sha256), "job": "try"}
-    plan = plan_of(config, questions.inspect().rows)
+    marks = marks_of(config, questions)
+    plan = plan_of(config, marks)
     chosen = preview.found.spread(count)
     _clear(store)
     with RunFolder(store, identity) as folder, logging_to(store, show=show):
@@ -84,7 +87,7 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
         with watch:
             make_executor(config.executor).run(Job(config, questions, plan, store, ledger, run, chosen), watch)
         provenance = Provenance.of(folder.models, run, config.tts.language)
-        write_manifest(store, questions, ledger, provenance, plan)
+        write_manifest(store, questions, ledger, provenance, plan, RowMarks(marks, plan.answers_per_question))
     rows = pq.read_table(store.root / MANIFEST, columns=list(_SHOWN)).to_pylist()
     session = display.tally.session()
     pace = Pace(session, f"{session.rows} rows tried", tried=True) if session.rows else None

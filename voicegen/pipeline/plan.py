@@ -39,6 +39,8 @@ class Plan:
         total_rows: of the whole input, `limit` aside, so that a raised limit moves no file.
         answers_per_question: each question becomes that many rows, one after another.
         audio: what the audio files are.
+        test_voices: those of `voices` that speak test alone.
+        in_test: by question, whether it is in test: 1 or 0.
     """
 
     seed: int
@@ -47,6 +49,8 @@ class Plan:
     assign: Literal["fixed", "round_robin", "random"] = "fixed"
     answers_per_question: int = 1
     audio: AudioFormat = WAV
+    test_voices: Sequence[str] = ()
+    in_test: bytes = b""
 
     def audio_path(self, index: int, status: Status) -> str:
         """Where the audio of a row that ended so lies in the run's folder."""
@@ -76,10 +80,17 @@ class Plan:
 
     def voice(self, index: int) -> str | None:
         """The voice that says the row; None for the model's default."""
-        if not self.voices:
+        voices = self._voices(index // self.answers_per_question)
+        if not voices:
             return None
         if self.assign == "fixed":
-            return self.voices[0]
+            return voices[0]
         if self.assign == "round_robin":
-            return self.voices[index % len(self.voices)]
-        return self.voices[derived_seed(self.seed, index) % len(self.voices)]
+            return voices[index % len(voices)]
+        return voices[derived_seed(self.seed, index) % len(voices)]
+
+    def _voices(self, question: int) -> Sequence[str]:
+        """The voices that may say answers to a question."""
+        if not self.test_voices:
+            return self.voices
+        return [voice for voice in self.voices if (voice in self.test_voices) == bool(self.in_test[question])]

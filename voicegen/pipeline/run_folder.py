@@ -115,6 +115,18 @@ class RunFolder:
         models: Mapping[str, Mapping[str, Any]] = self._record.get("models", {})
         return models
 
+    @property
+    def split(self) -> Mapping[str, Any] | None:
+        """What the manifest is split by; None where it is not."""
+        return self._record.get("split")
+
+    def remember_split(self, split: Mapping[str, Any] | None) -> None:
+        """Writes down what the manifest is split by."""
+        if split != self.split:
+            others = {key: value for key, value in self._record.items() if key != "split"}
+            self._record = others if split is None else {**others, "split": dict(split)}
+            self._write_record()
+
     def remember_model(self, stage: str, info: Mapping[str, Any]) -> None:
         """Writes down which model a stage uses; what an older version did not write down is not compared.
 

@@ -20,7 +20,8 @@ PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc")
 
 DESIGN_COLUMNS = [
     "id", "index", "split", "conversation_id", "turn",
-    "question", "answer", "answer_spoken", "rewritten", "answer_cut", "left_out",
+    "question", "question_duplicate_of", "question_similarity",
+    "answer", "answer_duplicate_of", "answer_similarity", "answer_spoken", "rewritten", "answer_cut", "left_out",
     "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "voice", "language",
     "status", "error", "finish_reason", "attempts", "takes",
     "chat_model", "chat_revision", "tts_model", "tts_revision", "seed", "config_hash",
@@ -58,7 +59,9 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
     [row] = written(tmp_path, file, [spoken_row(0, scores={"clipped": 0.1})]).to_pylist()
     assert row == {
         "id": "q0", "index": 0, "split": "train", "conversation_id": "x", "turn": 4,
-        "question": "Who?", "answer": "Answer **0**.", "reasoning": None, "answer_spoken": "Answer 0.", "left_out": [],
+        "question": "Who?", "question_duplicate_of": None, "question_similarity": None,
+        "answer": "Answer **0**.", "answer_duplicate_of": None, "answer_similarity": None, "reasoning": None,
+        "answer_spoken": "Answer 0.", "left_out": [],
         "audio_path": "audio/000000.wav", "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,
         "audio_sha256": "0" * 64, "voice": "joe", "language": "en",
         "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1, "takes": [],
@@ -211,7 +214,7 @@ def test_a_manifest_can_be_read_while_the_next_one_is_written(tmp_path):
     seen: list[int] = []
     write_manifest(store, file, FinishedRows([spoken_row(0)]), PROVENANCE)
     write_manifest(store, file, Watching(spoken_row(index) for index in range(5000)), PROVENANCE)
-    assert seen == [1, 1, 1]
+    assert set(seen) == {1}
     assert manifest_rows(store) == 5000
 
 
@@ -222,7 +225,7 @@ def test_an_error_on_the_way_leaves_the_old_manifest_and_nothing_else(tmp_path):
 
     class Breaking(FinishedRows):
         def get(self, indexes):
-            if indexes.start:
+            if 4999 in indexes:
                 raise OSError(28, "No space left on device")
             return super().get(indexes)
 
