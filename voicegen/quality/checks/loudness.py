@@ -11,20 +11,25 @@ import numpy as np
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
 from voicegen.records import Scores, Speech
 
+_TOGETHER: Final = 4
+"""Takes; more would be filled up with more silence, which costs as much as sound."""
+
 
 class LoudnessSettings(CheckSettings):
     """Bounds of `lufs` and `true_peak`."""
 
 
 def measure(takes: Sequence[Speech]) -> list[Scores]:
-    """`lufs` and `true_peak` of each take; those of one rate are measured together."""
+    """`lufs` and `true_peak` of each take; those of one rate and about one length are measured together."""
     scores: list[Scores] = [{}] * len(takes)
     by_rate: dict[int, list[int]] = defaultdict(list)
-    for place, take in enumerate(takes):
-        by_rate[take.sampling_rate].append(place)
+    for place in sorted(range(len(takes)), key=lambda place: len(takes[place].samples)):
+        by_rate[takes[place].sampling_rate].append(place)
     for rate, places in by_rate.items():
-        for place, found in zip(places, _measured([takes[place] for place in places], rate), strict=True):
-            scores[place] = found
+        for start in range(0, len(places), _TOGETHER):
+            some = places[start : start + _TOGETHER]
+            for place, found in zip(some, _measured([takes[place] for place in some], rate), strict=True):
+                scores[place] = found
     return scores
 
 
