@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 Kind = Literal["plain", "numbers", "names", "lists"]
 KINDS: tuple[Kind, ...] = ("plain", "numbers", "names", "lists")
 
+_HEADING = "What people say:"
 _NAME = re.compile(r"(?<=[a-z] )[A-Z][a-z]+ (?:[A-Z]|of |the )")
 
 
@@ -51,20 +52,41 @@ def two_halves(truthfulqa: Path | None, each: int, seed: int = 0) -> tuple[list[
 def to_choose_and_report(
     truthfulqa: Path | None, each: int, fits: Callable[[str], bool]
 ) -> tuple[list[Text], list[Text]]:
-    """Texts for choosing and texts for reporting, about `each` of them: half are plain, a sixth each of another kind.
+    """Texts for choosing and texts for reporting: half are plain, a sixth each of another kind.
 
-    The former are of the pools that `two_halves` deals; the latter are TruthfulQA's wrong answers, which are nowhere
-    else, so that no change of a pool brings a text over.
+    The former, about two times `each`, are of the pools that `two_halves` deals and of TruthfulQA's wrong answers,
+    which are nowhere else; the latter, about `each`, are others of those, and share no sentence with the former.
     """
     draw = random.Random(0)
-    parts: tuple[list[Text], list[Text]] = ([], [])
-    for part, pools in zip(parts, (_pools(truthfulqa), _wrong(truthfulqa)), strict=True):
+    choose: list[Text] = []
+    report: list[Text] = []
+    for pools in (_pools(truthfulqa), _wrong(truthfulqa)):
+        part: list[Text] = []
+        left: list[Text] = []
         for kind in KINDS:
             pool = [Text(kind, written) for written in pools[kind] if fits(written)]
             draw.shuffle(pool)
-            part.extend(pool[: each // 2 if kind == "plain" else each // 6])
+            share = _share(kind, each)
+            part.extend(pool[:share])
+            left.extend(pool[share:])
         draw.shuffle(part)
-    return parts
+        choose.extend(part)
+    known = {sentence for text in choose for sentence in _said(text)}
+    others = [text for text in left if known.isdisjoint(_said(text))]
+    for kind in KINDS:
+        report.extend([text for text in others if text.kind == kind][: _share(kind, each)])
+    draw.shuffle(report)
+    return choose, report
+
+
+def _share(kind: Kind, each: int) -> int:
+    return each // 2 if kind == "plain" else each // 6
+
+
+def _said(text: Text) -> list[str]:
+    """Its sentences, however they are put."""
+    sentences = (sentence.strip("- ") for sentence in re.split(r"[.\n]+", text.written.removeprefix(_HEADING)))
+    return [sentence for sentence in sentences if sentence]
 
 
 def _wrong(truthfulqa: Path | None) -> dict[Kind, list[str]]:
@@ -75,7 +97,7 @@ def _wrong(truthfulqa: Path | None) -> dict[Kind, list[str]]:
         written = f"{answers[0].rstrip('.')}. {others[-1].rstrip('.')}."
         pools[_kind(written)][written] = None
         if 3 <= len(answers) <= 6:
-            pools["lists"]["\n".join(["What people say:", "", *(f"- {answer}" for answer in answers)])] = None
+            pools["lists"]["\n".join([_HEADING, "", *(f"- {answer}" for answer in answers)])] = None
     return {kind: list(pool) for kind, pool in pools.items()}
 
 

@@ -8,6 +8,8 @@ beginning, the end or something besides was heard, and whether some words take t
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
@@ -28,6 +30,7 @@ from voicegen.settings import NOT_IDENTITY, ModelName
 _PARTED: Final = (18.0, 28.0)  # seconds within which a long take is parted, where it is quietest
 _QUIET: Final = 0.05  # seconds over which that is
 _SURE: Final = 6.0  # nats that what was heard is likelier by, where it is no other writing of what was meant
+_AGAIN: Final = (5, 3)  # neighbouring words, and how often a text says them
 _PUT_IN: Final = 2  # words: one more may be a long one that was written as two
 
 if TYPE_CHECKING:
@@ -68,20 +71,26 @@ class _Recognition:
             "cer": agreed.cer,
             "misheard": _least(differing, lambda one: one.sounds if one.likelier > _SURE else 0),
             "unheard_first": _least(differing, lambda one: one.missing if one.first else 0),
+            "words": _as_json(readings[0]),
+            **({} if _says_it_again_and_again(text) else self._counted(differing, readings)),
+        }
+
+    def _counted(self, differing: Sequence[Sequence[Difference]], readings: Sequence[Sequence[Word]]) -> Scores:
+        """What asks the recognizer where in the text it is: it is lost where the same is said again and again."""
+        return {
             "unheard_last": _least(differing, lambda one: one.missing if one.last else 0),
             "put_in": _least(differing, lambda one: -one.missing if one.words >= _PUT_IN else 0),
             "rushed": _mildest(max, (timing.rushed(reading, self._language) for reading in readings)),
             "lingering": _mildest(min, (timing.lingering(reading, self._language) for reading in readings)),
-            "words": _as_json(readings[0]),
         }
 
     def _listened(self, samples: Samples, meant: Sequence[str]) -> tuple[str, list[Word], list[list[Word]]]:
         """What is heard, its words as forced, and those of the text: as it is, as the recognizer writes, in digits."""
-        from voicegen.quality.recognizers.agreement import in_digits, portions, written_as_heard
+        from voicegen.quality.recognizers.agreement import in_digits, parted, portions, written_as_heard
 
         stretches = list(_parted(samples))
         windows = [self._whisper.encode([stretch]) for _, stretch in stretches]
-        heard = [self._whisper.transcribe(window)[0].split() for window in windows]
+        heard = [parted(self._whisper.transcribe(window)[0], meant) for window in windows]
         own: list[Word] = []
         readings: list[list[Word]] = [[], [], []]
         for (start, _), window, portion, words in zip(stretches, windows, portions(meant, heard), heard, strict=True):
@@ -91,6 +100,13 @@ class _Recognition:
             for reading, text in zip([own, *readings], written, strict=True):
                 reading += [_later(word, start) for word in forced[tuple(text)]]
         return " ".join(word for words in heard for word in words), own, readings
+
+
+def _says_it_again_and_again(text: str) -> bool:
+    size, often = _AGAIN
+    words = re.findall(r"[\w']+", text.lower())
+    said = Counter(tuple(words[place : place + size]) for place in range(len(words) - size + 1))
+    return max(said.values(), default=0) >= often
 
 
 def _parted(samples: Samples) -> Iterator[tuple[float, Samples]]:

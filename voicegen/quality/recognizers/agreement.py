@@ -22,6 +22,11 @@ _BRACKET: Final = re.compile(r"[][(){}<>]")  # the normalizers take what is in b
 _TENS: Final = re.compile(r"(?i)\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-(?=[a-z])")
 _NUMBER: Final = re.compile(r"(?<![\w.,])\d{5,}(?![\w.,])")
 
+_NO_WORDS: Final = re.compile(r"\d|\b[IVXLC]+\b")  # numbers, in digits or as Romans wrote them
+_RUN_ON: Final = re.compile(r"(?<=\w)\.(?=\d+\b)")
+
+_Code = tuple[str, int, int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -45,10 +50,35 @@ def agreement(meant: str, heard: str, language: str) -> Agreement:
 def written_as_heard(meant: Sequence[str], heard: Sequence[str], language: str) -> list[str]:
     """The words meant, in the recognizer's writing where what it wrote says the same, as `42` does forty-two."""
     parts: list[str] = []
-    for kind, i, j, k, m in matched(meant, heard).get_opcodes():
-        same = kind == "equal" or _says_the_same(" ".join(meant[i:j]), " ".join(heard[k:m]), language)
-        parts += heard[k:m] if same else meant[i:j]
+    codes = matched(meant, heard).get_opcodes()
+    while codes:
+        kind, i, j, k, _ = codes[0]
+        size = 1 if kind == "equal" else _said_alike(codes, meant, heard, language)
+        parts += heard[k : codes[size - 1][4]] if size else meant[i:j]
+        codes = codes[max(size, 1) :]
     return parts
+
+
+def _said_alike(codes: Sequence[_Code], meant: Sequence[str], heard: Sequence[str], language: str) -> int:
+    """How many of the places, from the first, say the same: `$8.4 billion` is two around the word that both have.
+
+    Some say it after the word before them alone, as the X of a pope does.
+    """
+    _, i, _, k, _ = codes[0]
+    for size in (1, 3):
+        if len(codes) >= size:
+            _, _, j, _, m = codes[size - 1]
+            before = (0, 1) if min(i, k) > 0 and _NO_WORDS.search(" ".join(heard[k:m])) else (0,)
+            if any(_says_the_same(meant[i - more : j], heard[k - more : m], language) for more in before):
+                return size
+        if not _NO_WORDS.search(" ".join(heard[k : codes[0][4]])):
+            break
+    return 0
+
+
+def parted(heard: str, meant: Sequence[str]) -> list[str]:
+    """The words heard; numbers of a list are parted from the sentence before, where no number has a point."""
+    return (heard if "point" in meant else _RUN_ON.sub(". ", heard)).split()
 
 
 def portions(meant: Sequence[str], heard: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -83,8 +113,10 @@ def _compared(meant: list[str], heard: list[str]) -> Agreement:
     )
 
 
-def _says_the_same(meant: str, heard: str, language: str) -> bool:
-    return any("".join(form(meant)) == "".join(form(heard)) for form in (_in_digits(language), _in_words(language)))
+def _says_the_same(meant: Sequence[str], heard: Sequence[str], language: str) -> bool:
+    sides = " ".join(meant), " ".join(heard)
+    forms = (_in_digits(language), _in_words(language))
+    return any("".join(form(sides[0])) == "".join(form(sides[1])) for form in forms)
 
 
 def _plain(word: str) -> str:

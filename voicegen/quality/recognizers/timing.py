@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,14 +18,13 @@ _PAUSE: Final = 0.4  # seconds that a voice may rest behind a mark
 _PACES: Final = (0.04, 0.14)  # seconds a sound, the least and the most that a voice is taken to speak at
 _MARKS: Final = ".,:;?!)"
 _CLOSING: Final = ")]\"'”’"
-_SAID_AGAIN: Final = (5, 3)  # words that a text says again, and how often: there the decoder loses its place
 
 Times = NDArray[np.float64]
 
 
 def rushed(words: Sequence[Word], language: str) -> float | None:
     """The least time that neighbouring words take, over what the take's own pace gives them: words are missing."""
-    if not _can_be_timed(words):
+    if len(words) <= _NEIGHBOURS:
         return None
     taken, due = _times(words, language)
     return float((_sums(taken, _NEIGHBOURS) / _sums(due, _NEIGHBOURS)).min())
@@ -34,20 +32,11 @@ def rushed(words: Sequence[Word], language: str) -> float | None:
 
 def lingering(words: Sequence[Word], language: str) -> float | None:
     """The most seconds that two words take beyond that, the last one aside: something else is said there."""
-    if not _can_be_timed(words):
+    if len(words) <= _NEIGHBOURS:
         return None
     taken, due = _times(words, language)
     rests = np.array([_PAUSE * _rests_after(word.text) for word in words])
     return float(_sums(taken - due - rests, 2)[:-1].max())
-
-
-def _can_be_timed(words: Sequence[Word]) -> bool:
-    if len(words) <= _NEIGHBOURS:
-        return False
-    size, often = _SAID_AGAIN
-    texts = [word.text.lower().strip(_MARKS + _CLOSING) for word in words]
-    said = Counter(tuple(texts[place : place + size]) for place in range(len(texts) - size + 1))
-    return max(said.values(), default=0) < often
 
 
 def _times(words: Sequence[Word], language: str) -> tuple[Times, Times]:
