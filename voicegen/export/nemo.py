@@ -13,8 +13,8 @@ from typing import Any, Final
 from voicegen.export.exporter import Exporter
 from voicegen.export.rows import ExportRow, ExportRows
 
-_TAKEN: Final = frozenset({"audio_filepath", "text", "lang", "offset", "sample_rate", "_skipme"})
-"""Names that mean something to NeMo: columns of the input that are called so get `input_` before them."""
+_NEMOS: Final = ("audio_filepath", "text", "lang", "offset", "sample_rate", "_skipme")
+"""Names that mean something to NeMo, and that no column of the input must have."""
 
 
 def write(rows: ExportRows, folder: Path) -> None:
@@ -29,13 +29,11 @@ def write(rows: ExportRows, folder: Path) -> None:
 
 
 def _entry(row: ExportRow, path: str) -> dict[str, Any]:
-    others = {f"input_{name}" if name in _TAKEN else name: value for name, value in row.values.items()}
     entry = {
         "audio_filepath": path,
-        "duration": row.values["duration"],
         "text": row.values["answer_spoken"],
         "lang": row.values["language"],
-        **others,
+        **row.values,
     }
     return {name: value for name, value in entry.items() if value is not None}
 
@@ -44,5 +42,6 @@ SPEC: Final = Exporter(
     name="nemo",
     help="manifest.jsonl and its audio files, a folder a split: NeMo",
     write=write,
+    adds=_NEMOS,
     load='[json.loads(line) for line in open("{folder}/train/manifest.jsonl", encoding="utf-8")]',
 )

@@ -28,4 +28,4 @@ def test_columns_of_the_input_that_nemo_would_take_for_its_own_are_renamed(tmp_p
     export_run(run, "nemo", tmp_path / "out")
     entry = json.loads((tmp_path / "out/train/manifest.jsonl").read_text("utf-8"))
     assert "offset" not in entry
-    assert entry["input_offset"] == "even"
+    assert entry["offset_input"] == "even"
