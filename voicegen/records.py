@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 FinishReason = Literal["stop", "length", "runaway"]
 Status = Literal["ok", "rejected", "failed"]
+Mark = Literal["accept", "reject"]
+"""What a listener says of a row."""
 Stage = Literal["input", "chat", "text", "tts", "write"]
 Scores = Mapping[str, float | str | None]
 """What was measured of a take, by the measurement's name; None where it could not be."""
@@ -227,6 +229,7 @@ class ManifestRow:
     attempts: int = 1
     began: int | None = None  # first attempt of the session that finished the row; None: `attempts`
     takes: Sequence[TakeRecord] = ()
+    mark: Mark | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     chat_seconds: float | None = None

@@ -13,6 +13,7 @@ from voicegen.text.shown import shown
 
 USAGE = """\
 usage: voicegen verify RUN [--fix] [--listen [QUALITY]]
+       voicegen verify RUN --marks FILE
 
 Measures a run, finished or not, from its files alone: run.json and the ledger; the manifest's columns and rows against
 the ledger; that each row has its audio file, under its number, and each file its row; each file's SHA-256, sampling
@@ -25,18 +26,24 @@ all is well. Changes nothing without --fix. A run that another command is at wor
                       listening finds is not mended so: the same settings make the same takes
   --listen [QUALITY]  also listen to what is ok, by the checks of the run's own quality settings or by
                       those named: basic or strict. Left out are edges and level, which hold for takes as they were made
+  --marks FILE        apply the marks that the report's page gave as a CSV, and measure nothing. Rows marked reject are
+                      then rejected as by the checks: in rejected/, in no dataset, and made again by retry_failed=true.
+                      Rows marked accept stay as they are; the manifest's column mark says either
 
 exit codes: 0 all is well; 1 an unexpected error; 2 bad usage, or no run that can be read; 3 faults were found, also
-where --fix has queued them; 130 interrupted
+where --fix has queued them, or marks of audio that was made again since; 130 interrupted
 """
 
 SWITCHES = ("--fix",)
-VALUES = ("--listen",)
+OPTIONAL = ("--listen",)
+VALUES = ("--marks",)
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
-    line = read_words(argv, switches=SWITCHES, optional=VALUES, is_word=lambda word: Path(word).is_dir())
+    line = read_words(
+        argv, switches=SWITCHES, optional=OPTIONAL, values=VALUES, is_word=lambda word: Path(word).is_dir()
+    )
     if line.config != ConfigWords():
         raise ConfigError("verify takes the folder of a run and no settings: see voicegen verify --help")
     quality, words = line.values.get("--listen"), line.words
@@ -44,10 +51,23 @@ def main(argv: Sequence[str]) -> int:
         quality, words = "", (quality,)
     if len(words) != 1:
         raise ConfigError("verify takes the folder of one run, such as outputs/default")
+    root = given_path("RUN", words[0])
+    if "--marks" in line.values:
+        if quality is not None or line.switches:
+            raise ConfigError("--marks stands alone: leave out --fix and --listen, or give them afterwards")
+        return _mark(root, given_path("--marks", line.values["--marks"]))
     from voicegen.job.verifying import verify_run
 
-    root = given_path("RUN", words[0])
     report = verify_run(root, listen=quality is not None, quality=quality or None, fix="--fix" in line.switches)
     for text in report.lines():
         print(shown(text))
     return 3 if report.counts else 0
+
+
+def _mark(root: Path, marks: Path) -> int:
+    from voicegen.job.marking import apply_marks
+
+    report = apply_marks(root, marks)
+    for text in report.lines():
+        print(shown(text))
+    return 3 if report.outdated else 0

@@ -95,7 +95,7 @@ def write_manifest(
     naming = naming or OneAnswerEach()
     marks = marks or RowMarks(QuestionMarks(questions), naming.answers_per_question)
     written = 0
-    with store.making(MANIFEST) as path, _row_groups(path, schema) as add:
+    with store.making(MANIFEST) as path, row_groups(path, schema) as add:
         marks.read(rows)
         for batch in finished_batches(questions, rows, provenance, naming, schema, marks):
             add(batch)
@@ -144,7 +144,7 @@ def manifest_rows(store: Store) -> int | None:
 
 
 @contextmanager
-def _row_groups(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
+def row_groups(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
     """A Parquet file being written: takes batches, and writes a row group whenever there is enough for one."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0

@@ -19,7 +19,7 @@ from voicegen.records import ManifestRow
 
 FROM_ROW = (
     "index", "reasoning", "answer_spoken", "rewritten", "left_out", "answer_cut", "voice", "status", "error",
-    "finish_reason", "attempts", "seed", "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
+    "finish_reason", "attempts", "mark", "seed", "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 )  # fmt: skip
 FROM_CLIP = {
     "audio_path": "path", "duration": "duration", "sampling_rate": "sampling_rate", "num_samples": "num_samples",

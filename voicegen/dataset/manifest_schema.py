@@ -86,6 +86,7 @@ _OUTCOME = (
         "All takes made, in order; the first ok one or else the one of least excess is kept.",
     ),
 )
+_MARK = _column("mark", pa.string(), "What a listener said of the clip: accept or reject; null: nothing.")
 _PEAK = _column("peak", pa.float64(), "Largest magnitude in dBFS: 0 is full scale.")
 _MEASURED_TYPES: Mapping[type, pa.DataType] = {float: pa.float64(), str: pa.string(), list: WORDS}
 _MEASURED = tuple(
@@ -113,7 +114,7 @@ _COST = (
 
 SCORES: tuple[str, ...] = tuple(field.name for field in _MEASURED)
 _QUALITY = (_PEAK, *_MEASURED)
-MANIFEST_SCHEMA = pa.schema([*_IDENTITY, *_TEXT, *_AUDIO, *_OUTCOME, *_QUALITY, *_PROVENANCE, *_COST])
+MANIFEST_SCHEMA = pa.schema([*_IDENTITY, *_TEXT, *_AUDIO, *_OUTCOME, _MARK, *_QUALITY, *_PROVENANCE, *_COST])
 
 
 def input_names(names: Sequence[str]) -> list[str]:

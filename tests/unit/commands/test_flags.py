@@ -51,7 +51,12 @@ def test_the_help_of_every_command_names_all_its_flags(name, capsys):
     assert main([name, "a=b", "--help"]) == 0
     text = capsys.readouterr().out
     common = () if name in ("doctor", "export", "push", "report", "verify") else COMMON
-    flags = (*getattr(command, "VALUES", ()), *getattr(command, "SWITCHES", ()), *common)
+    flags = (
+        *getattr(command, "VALUES", ()),
+        *getattr(command, "OPTIONAL", ()),
+        *getattr(command, "SWITCHES", ()),
+        *common,
+    )
     assert [flag for flag in flags if flag not in text] == []
     assert text.startswith(f"usage: voicegen {name}")
     assert len(text.splitlines()) <= 45

@@ -23,7 +23,7 @@ DESIGN_COLUMNS = [
     "question", "question_duplicate_of", "question_similarity",
     "answer", "answer_duplicate_of", "answer_similarity", "answer_spoken", "rewritten", "answer_cut", "left_out",
     "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "voice", "language",
-    "status", "error", "finish_reason", "attempts", "takes",
+    "status", "error", "finish_reason", "attempts", "takes", "mark",
     "chat_model", "chat_revision", "tts_model", "tts_revision", "seed", "config_hash",
     "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 ]  # fmt: skip
@@ -64,7 +64,7 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
         "answer_spoken": "Answer 0.", "left_out": [],
         "audio_path": "audio/000000.wav", "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,
         "audio_sha256": "0" * 64, "voice": "joe", "language": "en",
-        "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1, "takes": [],
+        "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1, "takes": [], "mark": None,
         **dict.fromkeys(QUALITY_COLUMNS), "peak": -3.0, "clipped": 0.1,
         "chat_model": "chat/model", "chat_revision": "r1", "tts_model": "tts/model", "tts_revision": None,
         "rewritten": False, "answer_cut": False, "seed": 100, "config_hash": "abc",

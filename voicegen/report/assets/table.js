@@ -97,7 +97,7 @@ class Table {
     const place = this.shown[number];
     const texts = this.rows.texts(place);
     const status = this.rows.category("status", place);
-    const mark = this.marks.get(this.rows.number("index", place));
+    const mark = this.marks.get(this.rows.number("index", place)) ?? this.rows.category("mark", place);
     const element = make("div", `row${number === this.current ? " current" : ""}`,
       make("span", "number", String(this.rows.number("index", place))),
       dot(status, mark),

@@ -1,0 +1,154 @@
+"""Applies what a listener said of the rows of a run: the CSV that its report gives.
+
+`accept` is written down, and changes nothing else. A row that is rejected is then like one that the checks rejected:
+its audio lies in `rejected/`, it is in no dataset, and `retry_failed=true` draws it anew, by another seed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Final, get_args
+
+import pandas as pd
+
+from voicegen.dataset.manifest import MANIFEST
+from voicegen.dataset.manifest_edit import put_outcomes
+from voicegen.errors import InputError, OutputError
+from voicegen.pipeline.ledger import Ledger, LedgerWriter
+from voicegen.pipeline.plan import AUDIO, REJECTED
+from voicegen.pipeline.run_folder import RUN_JSON, read_record
+from voicegen.records import ManifestRow, Mark, TakeRecord
+from voicegen.store import Store
+
+BY_EAR: Final = "a listener rejected it"
+"""Why such a row is rejected."""
+
+_COLUMNS: Final = ("index", "audio_sha256", "mark")
+_GROUP: Final = 100  # rows whose audio moves together
+
+
+@dataclass(frozen=True, slots=True)
+class MarksReport:
+    """What became of marks.
+
+    Attributes:
+        accepted: rows that are marked so now.
+        rejected: likewise.
+        outdated: indexes of rows left as they are, since their audio is not the one that was heard.
+    """
+
+    accepted: int
+    rejected: int
+    outdated: tuple[int, ...]
+
+    def lines(self) -> Iterator[str]:
+        """The page that says so."""
+        yield f"{_rows(self.accepted)} accepted, {_rows(self.rejected)} rejected"
+        if self.rejected:
+            yield "retry_failed=true with the run's settings makes what is rejected again, by another seed"
+        if self.outdated:
+            few = ", ".join(map(str, self.outdated[:3])) + (", ..." if len(self.outdated) > 3 else "")
+            yield f"left as they are: {_rows(len(self.outdated))} made again since they were heard ({few})"
+
+
+def apply_marks(root: Path, marks: Path) -> MarksReport:
+    """Writes marks into a run: its ledger, its manifest and where its audio lies.
+
+    Args:
+        root: the run's folder.
+        marks: a CSV with the columns `index`, `audio_sha256` and `mark` (accept or reject), as the report gives it.
+
+    Raises:
+        InputError: there is no run, or the file holds something else; names the line.
+        OutputError: the run is in use, cannot be read or cannot be written.
+    """
+    store = Store(root)
+    if not root.is_dir() or store.read(RUN_JSON) is None or not store.changed(MANIFEST):
+        raise InputError(f"{root}: there is no run with a manifest: give the folder of one, such as outputs/NAME")
+    with store.hold():
+        if (read_record(store) or {}).get("identity", {}).get("job") == "chat":
+            raise OutputError(f"{store} is a recorded chat, and nothing can say its turns again: it takes no marks")
+        ledger = Ledger(store)
+        given = _read(marks, ledger.end)
+        rows = ledger.get(given)
+        outdated = tuple(index for index, mark in given.items() if not mark.is_of(rows.get(index)))
+        marked = {
+            index: _marked(rows[index], mark.mark) for index, mark in given.items() if mark.is_of(rows.get(index))
+        }
+        _put(store, ledger, rows, marked)
+    counts = Counter(row.mark for row in marked.values())
+    return MarksReport(counts["accept"], counts["reject"], outdated)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A mark, and the SHA-256 of the audio that was heard; "" where a row had none."""
+
+    mark: Mark
+    sha256: str
+
+    def is_of(self, row: ManifestRow | None) -> bool:
+        """Whether the row's audio is what was heard."""
+        return row is not None and self.sha256 == ("" if row.clip is None else row.clip.sha256)
+
+
+def _read(path: Path, rows: int) -> dict[int, _Given]:
+    """Marks by the index of their row, which is below `rows`; the last one of a row counts."""
+    try:
+        given = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read as a CSV of marks: {reason}") from None
+    for name in _COLUMNS:
+        if name not in given:
+            raise InputError(f"{path}: there is no column {name!r}: give the file that the report's page downloads")
+    marks = {}
+    for line, (index, sha256, mark) in enumerate(zip(*(given[name] for name in _COLUMNS), strict=True), 2):
+        if mark not in get_args(Mark):
+            raise InputError(f"{path}, line {line}: the mark is {mark!r}: write accept or reject")
+        if not index.isdecimal() or int(index) >= rows:
+            raise InputError(f"{path}, line {line}: the run has no row {index!r}: are the marks of another run?")
+        marks[int(index)] = _Given(mark, sha256)
+    return marks
+
+
+def _marked(row: ManifestRow, mark: Mark) -> ManifestRow:
+    if mark == "accept" or row.status != "ok" or row.clip is None:
+        return replace(row, mark=mark)
+    path = f"{REJECTED}/{row.clip.path.removeprefix(f'{AUDIO}/')}"
+    takes = (*row.takes[:-1], *map(_by_ear, row.takes[-1:]))  # the last is the one that was good
+    return replace(
+        row, mark=mark, status="rejected", error=BY_EAR, clip=replace(row.clip, path=path), takes=takes
+    )  # fmt: skip
+
+
+def _by_ear(take: TakeRecord) -> TakeRecord:
+    return replace(take, status="rejected", reason=BY_EAR)
+
+
+def _put(store: Store, ledger: Ledger, before: Mapping[int, ManifestRow], after: Mapping[int, ManifestRow]) -> None:
+    """Puts rows in the ledger, then in the manifest; audio is where they say before, and where it was until after."""
+    changed = iter([row for index, row in after.items() if row != before[index]])
+    put = {}
+    with closing(LedgerWriter(store, ledger.session, "marks")) as writer:
+        while group := list(islice(changed, _GROUP)):
+            moves = [(old, new) for row in group if (old := _place(before[row.index])) != (new := _place(row))]
+            store.put([(new, data) for old, new in moves if (data := store.read(old)) is not None])
+            writer.append(group)
+            store.remove(old for old, _ in moves)
+            put.update({row.index: row for row in group})
+    if put:
+        put_outcomes(store, put)
+
+
+def _place(row: ManifestRow) -> str:
+    return "" if row.clip is None else row.clip.path
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
