@@ -33,12 +33,9 @@ MANIFEST = "manifest.parquet"
 """The manifest's name in a run's store."""
 
 CARD = "README.md"
-"""Tells Hugging Face's `datasets` that the rows are in the manifest; it would take the WAVs alone by itself.
+"""The dataset card (`report/card.py`)."""
 
-The format: https://huggingface.co/docs/hub/datasets-manual-configuration
-"""
-
-_CARD_TEXT = f"""\
+MINIMAL_CARD = f"""\
 ---
 configs:
 - config_name: default
@@ -46,6 +43,9 @@ configs:
 ---
 
 A speech dataset made by voicegen: a row of `{MANIFEST}` has the texts, and the path of the file that speaks them.
+"""
+"""The card of a run that has not ended. It tells Hugging Face's `datasets`, which would take the audio alone by itself,
+that the rows are in the manifest: https://huggingface.co/docs/hub/datasets-manual-configuration
 """
 
 ROW_GROUP_ROWS = 65_536
@@ -111,7 +111,7 @@ def write_card(store: Store) -> None:
         OutputError: It cannot be written.
     """
     if not store.changed(CARD):  # one that is there may have been written on by its owner
-        store.put([(CARD, _CARD_TEXT.encode())])
+        store.put([(CARD, MINIMAL_CARD.encode())])
 
 
 def finished_batches(

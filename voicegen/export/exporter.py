@@ -27,6 +27,7 @@ class Exporter:
         adds: columns of its own, beside the manifest's.
         container: the only kind of audio file that it holds; None: any.
         beside: whether other files can lie beside its audio, as those of `--times` do.
+        parquet: whether it is data/SPLIT-*.parquet with the audio in them, which the card tells `datasets`.
         without_audio: whether it can hold rows that have no audio, as failed ones have none.
         needs: modules that must be importable.
         install: the command that installs them.
@@ -39,6 +40,7 @@ class Exporter:
     adds: tuple[str, ...] = ()
     container: Container | None = None
     beside: bool = True
+    parquet: bool = False
     without_audio: bool = False
     needs: tuple[str, ...] = ()
     install: str = ""

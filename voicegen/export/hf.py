@@ -126,6 +126,7 @@ SPEC: Final = Exporter(
     help="Parquet shards under 500 MB with the audio in them: HF datasets, the hub and its viewer",
     write=write,
     load='datasets.load_dataset("{folder}")',
+    parquet=True,
     beside=False,
     adds=(AUDIO.name,),
     without_audio=True,

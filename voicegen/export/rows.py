@@ -163,6 +163,14 @@ class ExportRows:
         fields = [field.with_name(name) for name, field in zip(self._names, schema, strict=True)]
         return pa.schema([field for field in fields if field.name != "audio_path"], schema.metadata)
 
+    def columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Those of the manifest's columns of these names that there are, of the chosen rows; audio is not looked at."""
+        first = 0
+        there = [name for name in names if name in self._manifest.schema_arrow.names]
+        for batch in self._manifest.iter_batches(columns=there):
+            yield batch.filter(pc.is_valid(self._splits.slice(first, batch.num_rows)).combine_chunks())
+            first += batch.num_rows
+
     def rows(self, split: str) -> Iterator[ExportRow]:
         """The rows of a split in the manifest's order, each with its audio, which threads read a few rows ahead.
 

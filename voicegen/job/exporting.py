@@ -10,12 +10,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from voicegen.dataset.manifest import CARD
 from voicegen.errors import ConfigError
 from voicegen.export.destination import Written, export_folder, measure
 from voicegen.export.exporter import Exporter
 from voicegen.export.formats import exporter
 from voicegen.export.rows import Counts, ExportRows, Selection
 from voicegen.export.sound import Wanted
+from voicegen.pipeline.run_folder import read_record
+from voicegen.report.card import card, export_form
+from voicegen.report.card_facts import CARD_COLUMNS, card_facts
+from voicegen.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ def export_run(
     selection: Selection = Selection(),  # noqa: B008 - frozen
     wanted: Wanted = Wanted(),  # noqa: B008 - frozen
     times: str | None = None,
+    called: str | None = None,
 ) -> ExportSummary:
     """Exports the chosen rows of a run, finished or not, and shows on a terminal how far it is.
 
@@ -61,6 +67,7 @@ def export_run(
         selection: which rows.
         wanted: what their audio is to be; what is not said stays as in the run.
         times: in which format of `voicegen.export.times.TIMES` files with the times of the words lie beside the audio.
+        called: how it will be asked for, where that is not by the folder's name.
 
     Raises:
         ConfigError: there is no such format, or it cannot hold the rows; the condition cannot be used.
@@ -88,4 +95,12 @@ def export_run(
     ):
         rows.tell = bar.update
         format.write(rows, folder)
+        _write_card(format, rows, folder, called or place.resolve().name)
     return ExportSummary(format, place, rows.counts, measure(place), time.monotonic() - began)
+
+
+def _write_card(format: Exporter, rows: ExportRows, folder: Path, called: str) -> None:
+    facts = card_facts(rows.columns(CARD_COLUMNS))
+    form = export_form(called, format.load, rows.splits, parquet=format.parquet)
+    name = rows.folder.resolve().name
+    (folder / CARD).write_text(card(name, facts, read_record(Store(rows.folder)) or {}, form), "utf-8")

@@ -69,7 +69,7 @@ def push_run(
     has_card = hub.prepare(api, place, public=public)
     export = folder.resolve().with_name(f".{folder.resolve().name}.push")
     try:
-        summary = export_run(run, "hf", export, selection, wanted)
+        summary = export_run(run, "hf", export, selection, wanted, called=place.id)
         url = hub.upload(api, export, place, keep_card=has_card)
     finally:
         shutil.rmtree(export, ignore_errors=True)

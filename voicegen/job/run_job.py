@@ -13,7 +13,7 @@ from typing import Any
 
 from voicegen import build
 from voicegen.config import JobConfig
-from voicegen.dataset.manifest import MANIFEST, Provenance, manifest_rows, write_card, write_manifest
+from voicegen.dataset.manifest import CARD, MANIFEST, Provenance, manifest_rows, write_manifest
 from voicegen.dataset.mark_counts import mark_counts
 from voicegen.dataset.marks import RowMarks
 from voicegen.dataset.questions import QuestionFile
@@ -32,6 +32,7 @@ from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.records import ManifestRow, Question
 from voicegen.report import REPORT, write_report
+from voicegen.report.card import write_run_card
 from voicegen.store import Store
 from voicegen.text.shown import shown
 
@@ -106,8 +107,7 @@ class _Run:
             return self._make(left)
         if self._manifest_is_stale():
             self._write_manifest()
-        write_card(self._store)  # a run of an older version has none
-        self._write_report()
+        self._write_pages()
         return self._summary()
 
     def _forget(self) -> None:
@@ -143,7 +143,7 @@ class _Run:
             if self._manifest_is_stale():
                 self._write_manifest()
         remove_leftovers(self._ledger, self._store, self._plan.audio)
-        self._write_report()
+        self._write_pages()
         return self._summary(display.tally, watch.cut_answers)
 
     def _manifest_is_stale(self) -> bool:
@@ -163,15 +163,16 @@ class _Run:
         )
         self._folder.remember_split(self._config.split.record)
 
-    def _write_report(self) -> None:
-        """Makes the page that shows the run, where it is older than the rows; what goes wrong costs the page alone."""
-        if self._store.changed(REPORT) >= self._store.changed(MANIFEST):
-            return
-        try:
-            write_report(self._store)
-        except Exception as error:
-            _log.warning("no %s", REPORT, exc_info=True)
-            self._say(f"no {REPORT} could be made ({error}): voicegen report {self._store} tries again")
+    def _write_pages(self) -> None:
+        """Makes the pages that show the run, where they are older than the rows; what goes wrong costs them alone."""
+        for page, write in ((CARD, write_run_card), (REPORT, write_report)):
+            if self._store.changed(page) >= self._store.changed(MANIFEST):
+                continue
+            try:
+                write(self._store)
+            except Exception as error:
+                _log.warning("no %s", page, exc_info=True)
+                self._say(f"no {page} could be made ({error}): the same command tries again")
 
     def _summary(self, tally: Tally | None = None, cut_answers: int = 0) -> RunSummary:
         summary = RunSummary(

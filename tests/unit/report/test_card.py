@@ -1,0 +1,145 @@
+"""The dataset card of a run and of each export: valid for the hub, true, and its code runs as it stands there."""
+
+import json
+import re
+
+import datasets
+import pytest
+from huggingface_hub import DatasetCard
+
+import voicegen
+from tests.product import questions_csv
+from tests.unit.export.runs import finished_run
+from voicegen.export.formats import EXPORTERS
+from voicegen.export.rows import Selection
+from voicegen.job.exporting import export_run
+from voicegen.report.card import write_run_card
+from voicegen.store import Store
+
+RECORD = {
+    "format": 1,
+    "voicegen": "0.2.0",
+    "created": "2026-05-06T07:08:09+00:00",
+    "identity": {
+        "chat.model": "/home/me/models/chatty",
+        "tts.model": "joe",
+        "chat.system_prompt": "Be <b>brief</b>.\n```\nno code\n```",
+        "quality.checks.recognition.recognizer": "whisper-base",
+        "voice.prompts": {"me": {"audio": "abc"}},
+    },
+    "models": {
+        "chat": {"id": "/home/me/models/chatty", "backend": "mlx", "revision": "r1", "licence": "apache-2.0"},
+        "tts": {"id": "joe", "backend": "piper", "revision": "r2", "licence": "cc0-1.0"},
+    },
+    "split": {"validation": 0.1, "test": 0.1, "near": True},
+}
+
+
+def recorded_run(folder, **options):
+    run = finished_run(folder, **options)
+    (run / "run.json").write_text(json.dumps(RECORD))
+    return run
+
+
+def card_of(folder):
+    return (folder / "README.md").read_text("utf-8")
+
+
+def run_code(folder, monkeypatch, tmp_path):
+    """Runs the card's Python blocks where its folder lies; returns the names of the last."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.chdir(folder.parent)
+    found = [{}]
+    for block in re.findall(r"```python\n(.*?)```", card_of(folder), flags=re.DOTALL):
+        found.append({})
+        exec(compile(block, "README.md", "exec"), found[-1])
+    return found[1:]
+
+
+def test_the_card_of_a_run_says_what_is_in_it_what_made_it_and_that_it_is_synthetic(tmp_path):
+    run = recorded_run(tmp_path / "talks", statuses=["ok", "ok", "rejected", "failed"])
+    assert write_run_card(Store(run))
+    text = card_of(run)
+    data = DatasetCard(text).data.to_dict()
+    assert data["language"] == ["en"]
+    assert data["license"] == "unknown"
+    assert data["size_categories"] == ["n<1K"]
+    assert data["configs"] == [{"config_name": "default", "data_files": "manifest.parquet"}]
+    assert "synthetic" in data["tags"]
+    assert "text-to-speech" in data["task_categories"]
+    assert "**synthetic speech**" in text
+    assert "No person said any of this" in text
+    assert "| train | 2 | 1 | 1 | 0.00 |" in text
+    assert "ann (2)" in text
+    assert "| answered | chatty | r1 | mlx | apache-2.0 |" in text
+    assert "| spoke | joe | r2 | piper | cc0-1.0 |" in text
+    assert "voicegen 0.2.0, begun on 2026-05-06" in text
+    assert "The recognizer is whisper-base" in text
+    assert "The voices me copy recordings" in text
+    assert "an estimated similarity of 0.8" in text
+    assert "| Duration (s) | 2 |" in text
+
+
+def test_a_card_tells_nothing_of_the_machine_and_no_text_of_the_settings_ends_its_block(tmp_path):
+    run = recorded_run(tmp_path / "talks")
+    write_run_card(Store(run))
+    text = card_of(run)
+    assert "/home/me" not in text
+    assert str(tmp_path) not in text
+    [settings] = re.findall(r"```json\n(.*?)\n```", text, flags=re.DOTALL)
+    assert json.loads(settings)["chat.model"] == "chatty"
+    assert settings.count("```") == 0
+
+
+def test_the_code_on_the_card_of_a_run_loads_it(tmp_path, monkeypatch):
+    run = recorded_run(tmp_path / "talks", statuses=["ok", "rejected", "ok", "failed"])
+    write_run_card(Store(run))
+    ours, theirs = run_code(run, monkeypatch, tmp_path)
+    assert [row.row["id"] for row in ours["dataset"]] == ["q0", "q2"]
+    assert list(theirs["rows"]["id"]) == ["q0", "q2"]
+    assert len(theirs["samples"]) == theirs["rows"][0]["num_samples"]
+    assert theirs["rate"] == 22_050
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_the_code_on_the_card_of_an_export_loads_it(tmp_path, monkeypatch, name):
+    run = recorded_run(tmp_path / "talks")
+    export_run(run, name, tmp_path / "out")
+    data = DatasetCard(card_of(tmp_path / "out")).data.to_dict()
+    assert data["pretty_name"] == "talks"
+    found = run_code(tmp_path / "out", monkeypatch, tmp_path)
+    loaded = found[0]["dataset"]
+    rows = loaded["train"] if isinstance(loaded, datasets.DatasetDict) else loaded
+    assert (len(rows) if hasattr(rows, "num_rows") or name == "ljspeech" else len(list(rows))) == 5
+    if name == "hf":
+        assert data["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*"}]
+        assert len(found[1]["samples"]) == found[1]["rows"][0]["num_samples"]
+
+
+def test_an_export_says_what_it_holds_and_not_what_the_run_does(tmp_path):
+    run = recorded_run(tmp_path / "talks", statuses=["ok", "ok", "rejected", "failed"])
+    export_run(run, "hf", tmp_path / "out", Selection(where="voice = 'ann'"))
+    assert "| train | 1 | 0.00 |" in card_of(tmp_path / "out")
+
+
+def test_a_card_that_its_owner_has_written_on_stays_and_one_of_ours_is_renewed(tmp_path):
+    run = recorded_run(tmp_path / "talks")
+    assert write_run_card(Store(run))
+    finished_run(tmp_path / "talks", statuses=["ok"] * 6)
+    assert write_run_card(Store(run))
+    assert "| train | 6 |" in card_of(run)
+    (run / "README.md").write_text(card_of(run).replace("# talks", "# My talks"))
+    assert not write_run_card(Store(run))
+    assert "# My talks" in card_of(run)
+
+
+def test_a_run_ends_with_its_card(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    questions_csv(tmp_path / "q.csv", 10)
+    words = ("preset=fake", "questions.path=q.csv", "name=r")
+    voicegen.run(*words, "questions.limit=3")
+    assert "| train | 3 |" in card_of(tmp_path / "outputs/r")
+    voicegen.run(*words)
+    assert "| train | 10 |" in card_of(tmp_path / "outputs/r")
+    voicegen.run(*words, "split.test=0.5")
+    assert "| test | " in card_of(tmp_path / "outputs/r")

@@ -1,0 +1,348 @@
+"""The dataset card: README.md of a run and of each export, as Hugging Face's hub reads it.
+
+The metadata: https://huggingface.co/docs/hub/datasets-cards. A card that its owner has changed is left alone: the last
+line of ours has the hash of what stands above it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import PurePath
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from voicegen.dataset.likeness import NEAR
+from voicegen.dataset.manifest import CARD, MANIFEST, MINIMAL_CARD
+from voicegen.dataset.splits import SPLITS
+from voicegen.errors import InputError
+from voicegen.pipeline.run_folder import read_record
+from voicegen.report.card_facts import CARD_COLUMNS, CardFacts, Spread, card_facts
+from voicegen.store import Store
+
+_MARK: Final = "<!-- voicegen wrote this card: "
+_STATUSES: Final = ("ok", "rejected", "failed")
+_SIZES: Final = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+
+_RUN_CODE: Final = """\
+Every row with its audio, as a torch Dataset:
+
+```python
+import voicegen
+
+dataset = voicegen.load_manifest("{folder}")
+```
+
+By Hugging Face's `datasets`, without voicegen:
+
+```python
+import datasets, soundfile
+
+rows = datasets.load_dataset("{folder}", split="train")
+rows = rows.filter(lambda row: row["status"] == "ok" and row["split"] == "train")
+samples, rate = soundfile.read("{folder}/" + rows[0]["audio_path"])
+```
+
+The file is one, and so `datasets` calls all of it train: the column `split` says which part a row is in.
+"""
+
+_DECODING: Final = """\
+`datasets` decodes audio with torchcodec and the system's FFmpeg, and needs neither to load it. These two lines need
+neither at all:
+
+```python
+import datasets, io, soundfile
+
+rows = datasets.load_dataset("{folder}", split="{split}").cast_column("audio", datasets.Audio(decode=False))
+samples, rate = soundfile.read(io.BytesIO(rows[0]["audio"]["bytes"]))
+```
+"""
+
+_HOW: Final[Mapping[str, str]] = {
+    "duration": "length of the file",
+    "rate": "syllables of the text by the length of the speech in it",
+    "pace": "against the voice's usual, by a line through all of its takes",
+    "loudness": "ITU-R BS.1770-4, of the file",
+    "wer": "words of the recognizer's transcript against the text spoken; it mishears, too",
+    "cer": "the same for letters",
+    "misheard": "the longest run of words that the recognizer heard as others",
+    "doubt": "how unlikely the recognizer finds the text after this sound",
+    "attempts": "takes made until one was good, or none was left to make",
+    "mos": "DNSMOS, a model's guess of what people would say, 1 to 5",
+    "repeated": "the longest stretch of sound that comes twice",
+    "silence": "the longest pause within the speech",
+    "peak": "largest magnitude of a sample",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """In which form rows lie in a folder.
+
+    Attributes:
+        code: the part of the card that says how to load them.
+        data_files: what `datasets` is to read, by split; None where it is not meant to, or finds it by itself.
+    """
+
+    code: str
+    data_files: Mapping[str, str] | str | None = None
+
+
+def run_form(folder: str) -> Form:
+    """A run's folder, of this name."""
+    return Form(_RUN_CODE.replace("{folder}", _quoted(folder)), MANIFEST)
+
+
+def export_form(folder: str, load: str, splits: Sequence[str], *, parquet: bool) -> Form:
+    """An export.
+
+    Args:
+        folder: its name; or of a dataset on the hub, OWNER/NAME.
+        load: the Python that loads it, `{folder}` in the place of the folder and `train` in that of a split.
+        splits: that have rows.
+        parquet: whether it is data/SPLIT-*.parquet with the audio in them.
+    """
+    first = splits[0]
+    line = load.format(folder=_quoted(folder)).replace("/train", f"/{first}").replace('"train"', f'"{first}"')
+    code = f"```python\nimport {', '.join(_modules(line))}\n\ndataset = {line}\n```\n"
+    if not parquet:
+        return Form(code)
+    return Form(
+        f"{code}\n{_DECODING.replace('{folder}', _quoted(folder)).replace('{split}', first)}",
+        {split: f"data/{split}-*" for split in splits},
+    )
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _modules(line: str) -> list[str]:
+    names = [node for node in ast.walk(ast.parse(line)) if isinstance(node, ast.Name)]
+    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return sorted({node.id for node in names} - made - set(dir(builtins)))
+
+
+def write_run_card(store: Store) -> bool:
+    """Writes the card of a run, unless its owner has written on the one that is there.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        InputError: the manifest cannot be read.
+        OutputError: the card cannot be written.
+    """
+    old = store.read(CARD)
+    if old is not None and not _ours(old.decode(errors="replace")):
+        return False
+    try:
+        with store.reading(MANIFEST) as file:
+            manifest = pq.ParquetFile(file, pre_buffer=False)
+            columns = [name for name in CARD_COLUMNS if name in manifest.schema_arrow.names]
+            facts = card_facts(manifest.iter_batches(columns=columns))
+    except pa.ArrowException as error:
+        raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
+    name = store.root.resolve().name
+    store.put([(CARD, card(name, facts, read_record(store) or {}, run_form(name)).encode())])
+    return True
+
+
+def card(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form) -> str:
+    """The card of rows.
+
+    Args:
+        name: of the dataset.
+        facts: of its rows.
+        record: of the run that they are of, as run.json has it; empty where it is not known.
+        form: in which the rows lie.
+    """
+    metadata = yaml.safe_dump(_metadata(name, facts, form), sort_keys=False, allow_unicode=True)
+    sections = "\n".join(_sections(name, facts, record, form))
+    text = f"---\n{metadata}---\n\n{sections}\n"
+    return f"{text}{_MARK}{_digest(text)} -->\n"
+
+
+def _ours(text: str) -> bool:
+    """Whether a card is as we wrote it."""
+    above, mark, digest = text.rpartition(_MARK)
+    return text == MINIMAL_CARD or (bool(mark) and digest.removesuffix(" -->\n") == _digest(above))
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _metadata(name: str, facts: CardFacts, form: Form) -> dict[str, Any]:
+    languages = list(facts.values["language"])
+    metadata: dict[str, Any] = {
+        "pretty_name": name,
+        "license": "unknown",
+        "task_categories": ["text-to-speech", "automatic-speech-recognition"],
+        "annotations_creators": ["machine-generated"],
+        "language_creators": ["machine-generated"],
+        "size_categories": [next((size for bound, size in _SIZES if facts.total < bound), "10M<n<100M")],
+        "tags": ["audio", "speech", "synthetic", "voicegen"],
+    }
+    if languages:
+        metadata = {"language": [language.split("-")[0] for language in languages], **metadata}
+    if isinstance(form.data_files, str):
+        metadata["configs"] = [{"config_name": "default", "data_files": form.data_files}]
+    elif form.data_files is not None:
+        files = [{"split": split, "path": path} for split, path in form.data_files.items()]
+        metadata["configs"] = [{"config_name": "default", "data_files": files}]
+    return metadata
+
+
+def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form) -> Iterator[str]:
+    models: Mapping[str, Mapping[str, Any]] = record.get("models", {})
+    identity: Mapping[str, Any] = record.get("identity", {})
+    ready = identity.get("questions.answer_column") is not None
+    answered = "ready answers" if ready else "a language model answered questions"
+    spoken = "a text-to-speech model spoke them" if ready else "a text-to-speech model spoke the answers"
+    made = f" {record['voicegen']}, begun on {record['created'][:10]}" if "created" in record else ""
+    yield f"# {name}\n"
+    yield (
+        f"{facts.hours:.2f} hours of **synthetic speech**: {answered}, and {spoken}. No person said any of this. "
+        f"Made by voicegen{made}.\n"
+    )
+    yield "## What is in it\n"
+    yield from _rows(facts)
+    yield from _contents(facts)
+    yield "## How to load it\n\nFrom where this folder lies:\n"
+    yield form.code
+    yield "## How it was made\n"
+    yield from _models(models, facts, ready)
+    yield from _settings(identity, record)
+    if facts.spreads:
+        yield "## Quality\n"
+        yield from _quality(facts.spreads, identity)
+    yield "## Known limits\n"
+    yield from _limits(facts, identity, record)
+
+
+def _rows(facts: CardFacts) -> Iterator[str]:
+    splits = [split for split in (*SPLITS, "none") if any(name == split for name, _ in facts.rows)]
+    statuses = [status for status in _STATUSES if any(name == status for _, name in facts.rows)]
+    yield from _table(
+        ["split", *statuses, "hours"],
+        [
+            [
+                split,
+                *(str(facts.rows.get((split, status), 0)) for status in statuses),
+                f"{facts.seconds.get(split, 0.0) / 3600:.2f}",
+            ]
+            for split in splits
+        ],
+    )
+    if len(statuses) > 1:
+        yield "Train on rows that are `ok`: of a `rejected` one no take was good, and a `failed` one has no audio.\n"
+    if "none" in splits:
+        yield "Rows in no split are like rows of two of them; leave them out.\n"
+
+
+def _contents(facts: CardFacts) -> Iterator[str]:
+    named = {"voice": "voices", "language": "languages", "sampling_rate": "sampling rates (Hz)"}
+    for column, title in named.items():
+        values = [f"{_bare(value)} ({count})" for value, count in sorted(facts.values[column].items(), key=str)]
+        if values:
+            more = f" and {len(values) - 20} more" if len(values) > 20 else ""
+            yield f"- {title}, with rows: {', '.join(values[:20])}{more}"
+    for column, title in (("question_similarity", "questions"), ("answer_similarity", "answers")):
+        if facts.same[column] or facts.near[column]:
+            yield (
+                f"- {title} that repeat an earlier row's: {facts.same[column]} the same but for case and punctuation, "
+                f"{facts.near[column]} nearly so (`{column.replace('similarity', 'duplicate_of')}` says whose)"
+            )
+    yield ""
+
+
+def _models(models: Mapping[str, Mapping[str, Any]], facts: CardFacts, ready: bool) -> Iterator[str]:
+    if not models:
+        models = {
+            stage: {"id": value}
+            for stage in ("chat", "tts")
+            for value in list(facts.values[f"{stage}_model"])[:1]
+        }  # fmt: skip
+    does = {"chat": "gave the answers" if ready else "answered", "tts": "spoke"}
+    fields = ("id", "revision", "backend", "licence")
+    rows = [
+        [does.get(stage, stage), *(_bare(model.get(name)) or "not known" for name in fields)]
+        for stage, model in models.items()
+    ]
+    yield from _table(["what it did", "model", "revision", "backend", "licence"], rows)
+    yield (
+        "No licence is declared for this dataset (`license: unknown` above): that is for its owner to do, within the "
+        "licences of these models, of the questions and of the voices.\n"
+    )
+
+
+def _settings(identity: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
+    if not identity:
+        return
+    shown = {key: _without_folders(value) for key, value in identity.items() if value is not None}
+    if split := record.get("split"):
+        shown["split"] = split
+    lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in shown.items()]
+    text = ",\n".join(lines).replace("```", "` ` `")
+    yield "<details><summary>All settings that decided the result</summary>\n"
+    yield f"```json\n{{\n{text}\n}}\n```\n\n</details>\n"
+
+
+def _quality(spreads: Sequence[Spread], identity: Mapping[str, Any]) -> Iterator[str]:
+    yield "Measured by programs, in rows that are `ok`; nobody has listened to all of them.\n"
+    rows = []
+    for spread in spreads:
+        measure = spread.measure
+        low, median, high = (f"{value:.{measure.digits}f}" for value in (spread.low, spread.median, spread.high))
+        unit = f" ({measure.unit})" if measure.unit else ""
+        rows.append([f"{measure.label}{unit}", str(spread.rows), low, median, high, _HOW.get(measure.name, "")])
+    yield from _table(["measure", "rows", "5 % below", "median", "5 % above", "how"], rows)
+    if recognizer := identity.get("quality.checks.recognition.recognizer"):
+        yield f"The recognizer is {_bare(recognizer)}. It also decided which takes were good, so its figures flatter.\n"
+
+
+def _limits(facts: CardFacts, identity: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
+    if identity.get("questions.answer_column") is None:
+        yield "- The answers are a model's: fluent, and not checked for truth."
+    yield "- The voices and their manner are a model's: no measure of how people speak."
+    if prompts := identity.get("voice.prompts"):
+        yield f"- The voices {', '.join(map(_bare, prompts))} copy recordings that the maker of the dataset gave."
+    yield "- What the checks above do not measure may be wrong with any row; `report.html` of the run plays each."
+    if record.get("split"):
+        yield (
+            "- The split is by the question's text: no two rows whose questions are the same or found to be nearly so "
+            f"(an estimated similarity of {NEAR} or more), and no two turns of a conversation, are in two parts. "
+            "Reworded questions may be."
+        )
+    if facts.same["answer_similarity"] or facts.near["answer_similarity"]:
+        yield "- Different questions may have the same answer, also in different parts of the dataset."
+    yield "- Each audio file says in its own metadata that it is synthetic, and by which models.\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    yield from (f"| {' | '.join(' '.join(cell.replace('|', '/').split()) for cell in row)} |" for row in rows)
+    yield ""
+
+
+def _bare(value: object) -> str:
+    """A value as text, without what would be markup and without the folders of a path, which are about the machine."""
+    text = "" if value is None else str(value)
+    return (PurePath(text).name if PurePath(text).is_absolute() else text).replace("<", "&lt;")
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, str):
+        return PurePath(value).name if PurePath(value).is_absolute() and "\n" not in value else value
+    if isinstance(value, Mapping):
+        return {key: _without_folders(inner) for key, inner in value.items()}
+    return [_without_folders(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,107 @@
+"""What a dataset card says of rows, as numbers: counted from manifest columns, a batch at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from voicegen.report.statistics import COLUMNS, MEASURES, Measure, measured
+
+_COUNTED: Final = ("split", "status", "voice", "language", "sampling_rate", "chat_model", "tts_model")
+_REPEATS: Final = ("question_similarity", "answer_similarity")
+
+CARD_COLUMNS: Final = tuple(dict.fromkeys((*_COUNTED, *_REPEATS, *COLUMNS)))
+"""The manifest's columns that facts are taken from, where it has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a measure of good rows is spread: its median, and what one in twenty is below and above."""
+
+    measure: Measure
+    rows: int
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What rows come to.
+
+    Attributes:
+        rows: their number by split and status.
+        seconds: of audio in good rows, by split.
+        values: how many rows have which voice, language, rate and model, by the column's name.
+        same: rows whose question or answer is the same as an earlier one's, by the column's name.
+        near: rows whose question or answer is nearly so.
+        spreads: of the measures that good rows have.
+    """
+
+    rows: Mapping[tuple[str, str], int]
+    seconds: Mapping[str, float]
+    values: Mapping[str, Mapping[Any, int]]
+    same: Mapping[str, int]
+    near: Mapping[str, int]
+    spreads: Sequence[Spread]
+
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return sum(self.rows.values())
+
+    @property
+    def hours(self) -> float:
+        """Of audio in good rows."""
+        return sum(self.seconds.values()) / 3600
+
+
+@dataclass
+class _Count:
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    values: dict[str, Counter[Any]] = field(default_factory=lambda: {name: Counter() for name in _COUNTED[2:]})
+    same: Counter[str] = field(default_factory=Counter)
+    near: Counter[str] = field(default_factory=Counter)
+    measures: list[pd.DataFrame] = field(default_factory=list)
+
+    def add(self, batch: pd.DataFrame) -> None:
+        split = batch["split"].fillna("none")
+        self.rows.update(zip(split, batch["status"], strict=True))
+        for name, counter in self.values.items():
+            if name in batch:
+                values = batch[name].dropna()
+                counter.update((values.astype("int64") if name == "sampling_rate" else values).tolist())
+        for name in _REPEATS:
+            if name in batch:
+                repeats = batch[name].dropna()
+                self.same[name] += int((repeats == 1).sum())
+                self.near[name] += int((repeats < 1).sum())
+        good = batch[batch["status"] == "ok"]
+        for part, seconds in good["duration"].groupby(split[good.index]).sum().items():
+            self.seconds[str(part)] = self.seconds.get(str(part), 0.0) + float(seconds)
+        self.measures.append(measured(good).astype("float32"))
+
+
+def card_facts(batches: Iterable[pa.RecordBatch]) -> CardFacts:
+    """The facts of rows, which are given with those of `CARD_COLUMNS` that there are; some 50 bytes a row are kept."""
+    count = _Count()
+    for batch in batches:
+        count.add(batch.to_pandas())
+    measures = pd.concat(count.measures, ignore_index=True) if count.measures else pd.DataFrame()
+    return CardFacts(count.rows, count.seconds, count.values, count.same, count.near, list(_spreads(measures)))
+
+
+def _spreads(measures: pd.DataFrame) -> list[Spread]:
+    found = []
+    for measure in MEASURES:
+        known = measures.get(measure.name, pd.Series(dtype="float32")).dropna()
+        if len(known):
+            low, median, high = (float(known.quantile(share)) for share in (0.05, 0.5, 0.95))
+            found.append(Spread(measure, len(known), low, median, high))
+    return found
