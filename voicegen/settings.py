@@ -154,6 +154,7 @@ class VoicePromptConfig(Settings):
     transcript: str
     mode: Literal["match", "context"] = "match"
     language: Language = "en"
+    consent: str | None = Field(default=None, exclude=True)  # what is said of a recording decides nothing: no identity
 
 
 class VoiceConfig(Settings):
@@ -167,3 +168,8 @@ class VoiceConfig(Settings):
     def speaking(self) -> tuple[str, ...]:
         """The voices that speak: those named, else the user's own; none for the model's default voice."""
         return self.names or tuple(self.prompts)
+
+    @property
+    def consents(self) -> dict[str, str | None]:
+        """What is said of the consent to each of the user's own voices; None where nothing is."""
+        return {name: prompt.consent for name, prompt in self.prompts.items()}

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 import voicegen
-from tests.product import questions_csv
+from tests.product import manifest_rows, questions_csv
+from voicegen.audio.marks import DIGITAL_SOURCE_TYPE
 from voicegen.cli import main
 from voicegen.tts.client import MarvisTTSClient
 from voicegen.tts.tone import ToneSpeech
@@ -53,6 +54,35 @@ def test_ready_answers_are_not_said_to_be_a_models(tmp_path):
     (tmp_path / "qa.csv").write_text("question,reply\nWho?,Nobody at all.\n")
     voicegen.run("tts=tone", "quality=off", "questions.path=qa.csv", "questions.answer_column=reply", "name=r")
     assert "chat_model" not in facts(tmp_path / "outputs" / "r" / "audio" / "000000.wav")
+
+
+def test_the_runs_record_says_the_same_of_all_files_and_licences_are_columns(tmp_path):
+    voicegen.run("tts=piper", "chat=echo", "quality=off", "questions.path=q.csv", "name=r")
+    folder = tmp_path / "outputs" / "r"
+    record = json.loads((folder / "run.json").read_text())
+    assert record["provenance"] == {
+        "synthetic": True,
+        "digital_source_type": DIGITAL_SOURCE_TYPE,
+        "licences": {"chat": None, "tts": "cc0-1.0"},
+        "voices": {},
+    }
+    row = manifest_rows(folder)[0]
+    assert (row["tts_licence"], row["voice_licence"], row["chat_licence"]) == ("cc0-1.0", "cc0-1.0", None)
+
+
+def test_consent_to_a_voice_is_copied_and_may_be_given_later(tmp_path):
+    soundfile.write(tmp_path / "ann.wav", np.zeros(16_000), 16_000)
+    voice = "{audio: ann.wav, transcript: Hello there."
+    words = (*FAKE, "name=r", "voice.names=[ann]")
+    voicegen.run(*words, f"voice.prompts={{ann: {voice}}}}}")
+    folder = tmp_path / "outputs" / "r"
+    assert {row["voice_consent"] for row in manifest_rows(folder)} == {None}
+    again = voicegen.run(*words, f"voice.prompts={{ann: {voice}, consent: 'signed, 2026'}}}}")
+    assert again.session_rows == 0
+    assert {row["voice_consent"] for row in manifest_rows(folder)} == {"signed, 2026"}
+    assert {row["voice_licence"] for row in manifest_rows(folder)} == {None}
+    record = json.loads((folder / "run.json").read_text())
+    assert record["provenance"]["voices"] == {"ann": {"consent": "signed, 2026"}}
 
 
 def test_synth_and_python_mark_what_they_make(tmp_path):

@@ -172,6 +172,7 @@ def _open(
         identity={key: value for key, value in config.identity().items() if not key.startswith("questions.")},
         models={"chat": model.info, "tts": voice.info},
         language=config.tts.language,
+        consents=config.voice.consents,
         audio=config.tts.audio,
         overwrite=config.overwrite,
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from itertools import accumulate
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -29,7 +30,10 @@ FROM_CLIP = {
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What made the rows of a run, the same for all of them."""
+    """What made the rows of a run, the same for all of them.
+
+    `consents` has the user's own voices, by name, and what was said of the consent to each.
+    """
 
     chat_model: str | None = None
     chat_revision: str | None = None
@@ -37,12 +41,35 @@ class Provenance:
     tts_revision: str | None = None
     language: str | None = None
     config_hash: str | None = None
+    chat_licence: str | None = None
+    tts_licence: str | None = None
+    consents: Mapping[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, models: Mapping[str, Mapping[str, Any]], config_hash: str, language: str | None = None) -> Provenance:
+    def of(
+        cls,
+        models: Mapping[str, Mapping[str, Any]],
+        config_hash: str,
+        language: str | None = None,
+        consents: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> Provenance:
         """From the models by stage, as `run.json` keeps them, the hash of the config and the language spoken."""
-        chat, tts = models.get("chat", {}), models.get("tts", {})
-        return cls(chat.get("id"), chat.get("revision"), tts.get("id"), tts.get("revision"), language, config_hash)
+        made_by = {
+            f"{stage}_{what}": models.get(stage, {}).get(key)
+            for stage in ("chat", "tts")
+            for what, key in (("model", "id"), ("revision", "revision"), ("licence", "licence"))
+        }
+        return cls(**made_by, language=language, config_hash=config_hash, consents=consents)
+
+    def columns(self, rows: Sequence[ManifestRow]) -> dict[str, Any]:
+        """Its columns of the manifest for these rows; a row that has no audio has no voice's."""
+        whole = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "consents"}
+        spoken = [row if row.clip is not None else None for row in rows]
+        return {
+            **{name: pa.repeat(pa.scalar(value, pa.string()), len(rows)) for name, value in whole.items()},
+            "voice_licence": [self.tts_licence if row and row.voice not in self.consents else None for row in spoken],
+            "voice_consent": [self.consents.get(row.voice or "") if row else None for row in spoken],
+        }
 
 
 class RowNaming(Protocol):
@@ -100,7 +127,7 @@ def join(
         "takes": _takes(rows),
         **marks.columns([row.index for row in rows]),
         "answer": _answers(rows, inputs.column("answer")),
-        **{name: pa.repeat(pa.scalar(value, pa.string()), len(rows)) for name, value in asdict(provenance).items()},
+        **provenance.columns(rows),
     }
     if answers > 1:
         ids = inputs.column("id").to_pylist()

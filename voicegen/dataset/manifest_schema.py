@@ -100,8 +100,12 @@ _MEASURED = tuple(
 _PROVENANCE = (
     _column("chat_model", pa.string(), "Id of the chat model."),
     _column("chat_revision", pa.string(), "Revision of the chat model."),
+    _column("chat_licence", pa.string(), "Licence of the chat model, as its files or its wheel say; null: not known."),
     _column("tts_model", pa.string(), "Id of the TTS model."),
     _column("tts_revision", pa.string(), "Revision of the TTS model."),
+    _column("tts_licence", pa.string(), "Licence of the TTS model, as its files or its wheel say; null: not known."),
+    _column("voice_licence", pa.string(), "Licence of the voice: the TTS model's, whose it is; null: your own voice."),
+    _column("voice_consent", pa.string(), "Of your own voice: voice.prompts.NAME.consent, as it was given."),
     _column("seed", pa.int64(), "The row's seed, by which it can be made again.", nullable=False),
     _column("config_hash", pa.string(), "Hash of all settings that change the result; run.json holds them."),
 )

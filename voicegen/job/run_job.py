@@ -101,11 +101,12 @@ class _Run:
     def go_on(self) -> RunSummary:
         """Does what is left to do."""
         self._forget()
+        consents_changed = self._folder.remember_consents(self._config.voice.consents)
         left = self._ledger.unfinished(self._rows)
         self._announce(left)
         if left:
             return self._make(left)
-        if self._manifest_is_stale():
+        if self._manifest_is_stale() or consents_changed:
             self._write_manifest()
         self._write_pages()
         return self._summary()
@@ -157,7 +158,7 @@ class _Run:
             self._store,
             self._questions,
             self._ledger,
-            Provenance.of(self._folder.models, config_hash(self._folder.identity), self._config.tts.language),
+            provenance_of(self._folder, self._config),
             self._plan,
             self._marks,
         )
@@ -251,6 +252,11 @@ def _shares(split: Mapping[str, Any] | None) -> str:
         return "all train"
     near = "" if split["near"] else ", near duplicates apart"
     return f"validation {split['validation']:g} and test {split['test']:g}{near}"
+
+
+def provenance_of(folder: RunFolder, config: JobConfig) -> Provenance:
+    """What made the rows of a run, for its manifest."""
+    return Provenance.of(folder.models, config_hash(folder.identity), config.tts.language, config.voice.consents)
 
 
 def models_of(config: JobConfig) -> list[str]:

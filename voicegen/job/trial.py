@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from voicegen.dataset.manifest import MANIFEST, Provenance, write_manifest
+from voicegen.dataset.manifest import MANIFEST, write_manifest
 from voicegen.dataset.marks import RowMarks
 from voicegen.errors import OutputError
 from voicegen.executors import make_executor
@@ -22,7 +22,7 @@ from voicegen.job.pace import Pace, trial_folder
 from voicegen.job.planning import marks_of, plan_of
 from voicegen.job.preview import Preview
 from voicegen.job.progress import ProgressDisplay, sign_of_life
-from voicegen.job.run_job import identity_of, models_of
+from voicegen.job.run_job import identity_of, models_of, provenance_of
 from voicegen.job.run_log import logging_to
 from voicegen.job.watching import RunWatch
 from voicegen.pipeline.ledger import Ledger
@@ -72,22 +72,22 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
     """
     config, questions = preview.config, preview.questions
     store = Store(trial_folder(config))
-    identity = {**identity_of(config, questions.inspect().sha256), "job": "try"}
+    identity = identity_of(config, questions.inspect().sha256)
+    run = config_hash(identity)  # files are marked as the run's, and so are the same to the byte
     marks = marks_of(config, questions)
     plan = plan_of(config, marks)
     chosen = preview.found.spread(count)
     _clear(store)
-    with RunFolder(store, identity) as folder, logging_to(store, show=show):
+    with RunFolder(store, {**identity, "job": "try"}) as folder, logging_to(store, show=show):
         ledger = Ledger(store)
         display = ProgressDisplay(len(chosen) * plan.answers_per_question, 0, show=show)
         watch = RunWatch(folder, ledger, display, loading=sign_of_life(show=show), refresher=nullcontext())
         if show:
             print(shown(f"loading {' and '.join(models_of(config))}"), file=sys.stderr)
-        run = config_hash(folder.identity)
         with watch:
             make_executor(config.executor).run(Job(config, questions, plan, store, ledger, run, chosen), watch)
-        provenance = Provenance.of(folder.models, run, config.tts.language)
-        write_manifest(store, questions, ledger, provenance, plan, RowMarks(marks, plan.answers_per_question))
+        marked = RowMarks(marks, plan.answers_per_question)
+        write_manifest(store, questions, ledger, provenance_of(folder, config), plan, marked)
     rows = pq.read_table(store.root / MANIFEST, columns=list(_SHOWN)).to_pylist()
     session = display.tally.session()
     pace = Pace(session, f"{session.rows} rows tried", tried=True) if session.rows else None

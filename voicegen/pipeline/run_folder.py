@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from voicegen import __version__
+from voicegen.audio.marks import DIGITAL_SOURCE_TYPE
 from voicegen.errors import OutputError
 from voicegen.pipeline.ledger import LEDGER
 from voicegen.store import Hold, Store
@@ -143,13 +144,19 @@ class RunFolder:
                 "or start anew with another name=... or overwrite=true"
             )
         if dict(known) != dict(info):
-            self._record = {**self._record, "models": {**self.models, stage: dict(info)}}
-            self._write_record()
+            self._remember(models={**self.models, stage: dict(info)})
+
+    def remember_consents(self, consents: Mapping[str, str | None]) -> bool:
+        """Writes down the user's own voices and what was said of the consent to each; returns whether that is new."""
+        voices = {name: {"consent": consent} for name, consent in consents.items()}
+        new: bool = voices != self._record.get("provenance", {}).get("voices", {})
+        if new:
+            self._remember(provenance={"voices": voices})
+        return new
 
     def remember_session(self, session: Session) -> None:
         """Writes down what the session that ends now did, in the place of what the one before it did."""
-        self._record = {**self._record, "last_session": asdict(session)}
-        self._write_record()
+        self._remember(last_session=asdict(session))
 
     def __enter__(self) -> Self:
         hold = self.store.hold()
@@ -211,6 +218,16 @@ class RunFolder:
             if self._overwrite:
                 return {}
             raise
+
+    def _remember(self, **changes: Any) -> None:
+        self._record = {**self._record, **changes}
+        self._record["provenance"] = {
+            "synthetic": True,
+            "digital_source_type": DIGITAL_SOURCE_TYPE,
+            "licences": {stage: model.get("licence") for stage, model in self.models.items()},
+            "voices": self._record.get("provenance", {}).get("voices", {}),
+        }
+        self._write_record()
 
     def _write_record(self) -> None:
         text = json.dumps(self._record, indent=2, ensure_ascii=False) + "\n"

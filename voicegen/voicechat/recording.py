@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from voicegen.audio.audio_format import WAV, AudioFormat
@@ -51,6 +52,7 @@ class ChatRecorder:
         identity: the settings that decide how answers come out.
         models: who answers and who speaks, by `chat` and `tts`.
         language: of the answers.
+        consents: the user's own voices, and what was said of the consent to each.
         audio: what the audio files are.
         overwrite: moves a dataset that is in the way aside.
 
@@ -66,6 +68,7 @@ class ChatRecorder:
         identity: Mapping[str, Any],
         models: Mapping[str, ModelInfo],
         language: str = "en",
+        consents: Mapping[str, str | None] = MappingProxyType({}),
         audio: AudioFormat = WAV,
         overwrite: bool = False,
     ) -> None:
@@ -73,6 +76,7 @@ class ChatRecorder:
         self._folder = RunFolder(Store(root), {**identity, "job": "chat"}, overwrite=overwrite)
         self._models = models
         self._language = language
+        self._consents = consents
         self._audio = audio
         self._last: _Place | None = None
         self._names: dict[int, str] = {}  # of the conversations of this session
@@ -83,6 +87,7 @@ class ChatRecorder:
             stack.enter_context(self._folder)
             for stage, info in self._models.items():
                 self._folder.remember_model(stage, asdict(info))
+            self._folder.remember_consents(self._consents)
             store = self._folder.store
             self._ledger = Ledger(store)
             # Questions are written before their rows: a kill in between leaves one too many.
@@ -131,7 +136,8 @@ class ChatRecorder:
     def _write_manifest(self) -> None:
         store = self._folder.store
         questions = QuestionFile(store.root / QUESTIONS, conversation_column="conversation_id", turn_column="turn")
-        provenance = Provenance.of(self._folder.models, config_hash(self._folder.identity), self._language)
+        run = config_hash(self._folder.identity)
+        provenance = Provenance.of(self._folder.models, run, self._language, self._consents)
         write_manifest(store, questions, self._ledger, provenance)
 
 

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +16,7 @@ from voicegen.quality.finishing import DONE
 from voicegen.records import ManifestRow, TakeRecord
 from voicegen.store import Store
 
-PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc")
+PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc", "apache-2.0", "cc0-1.0")
 
 DESIGN_COLUMNS = [
     "id", "index", "split", "conversation_id", "turn",
@@ -24,7 +24,8 @@ DESIGN_COLUMNS = [
     "answer", "answer_duplicate_of", "answer_similarity", "answer_spoken", "rewritten", "answer_cut", "left_out",
     "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "voice", "language",
     "status", "error", "finish_reason", "attempts", "takes", "mark",
-    "chat_model", "chat_revision", "tts_model", "tts_revision", "seed", "config_hash",
+    "chat_model", "chat_revision", "chat_licence", "tts_model", "tts_revision", "tts_licence",
+    "voice_licence", "voice_consent", "seed", "config_hash",
     "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
 ]  # fmt: skip
 
@@ -39,10 +40,10 @@ class Naming:
         return f"{question_id}-{number}"
 
 
-def written(tmp_path, questions, rows, **options):
+def written(tmp_path, questions, rows, provenance=PROVENANCE, **options):
     path = tmp_path / "run/manifest.parquet"
     file = questions if isinstance(questions, QuestionFile) else QuestionFile(questions)
-    count = write_manifest(Store(path.parent), file, FinishedRows(rows), PROVENANCE, **options)
+    count = write_manifest(Store(path.parent), file, FinishedRows(rows), provenance, **options)
     table = pq.read_table(path)
     assert table.num_rows == count == manifest_rows(Store(path.parent))
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["README.md", path.name]
@@ -67,6 +68,7 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
         "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1, "takes": [], "mark": None,
         **dict.fromkeys(QUALITY_COLUMNS), "peak": -3.0, "clipped": 0.1,
         "chat_model": "chat/model", "chat_revision": "r1", "tts_model": "tts/model", "tts_revision": None,
+        "chat_licence": "apache-2.0", "tts_licence": "cc0-1.0", "voice_licence": "cc0-1.0", "voice_consent": None,
         "rewritten": False, "answer_cut": False, "seed": 100, "config_hash": "abc",
         "prompt_tokens": 20, "completion_tokens": 30, "chat_seconds": 0.5, "tts_seconds": 0.25,
         "category": "people",
@@ -274,6 +276,18 @@ def test_provenance_comes_from_the_models_that_the_run_remembers():
     models = {"chat": {"id": "a", "backend": "mlx", "revision": "1", "licence": None}, "tts": {"id": "b"}}
     assert Provenance.of(models, "h", "en") == Provenance("a", "1", "b", None, "en", "h")
     assert Provenance.of({}, "h") == Provenance(config_hash="h")
+    models = {"chat": {"id": "a", "licence": "mit"}, "tts": {"id": "b", "licence": "cc0-1.0"}}
+    made = Provenance.of(models, "h")
+    assert (made.chat_licence, made.tts_licence) == ("mit", "cc0-1.0")
+
+
+def test_a_voice_of_ones_own_has_its_consent_and_not_the_models_licence(tmp_path):
+    consents = {"ann": "signed, 2026-03-01", "bob": None}
+    provenance = replace(PROVENANCE, consents=consents)
+    rows = [*(spoken_row(place, voice=voice) for place, voice in enumerate(("ann", "bob", "joe"))), failed_row(3)]
+    table = written(tmp_path, questions_csv(tmp_path, 4), rows, provenance)
+    assert table.column("voice_consent").to_pylist() == ["signed, 2026-03-01", None, None, None]
+    assert table.column("voice_licence").to_pylist() == [None, None, "cc0-1.0", None]
 
 
 def test_a_row_keeps_what_its_ledger_line_says_of_it(tmp_path):

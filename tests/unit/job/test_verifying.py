@@ -105,7 +105,8 @@ def at_another_rate(folder):
     path = folder / "audio" / "000002.wav"
     samples, _ = read_audio(path)
     path.write_bytes(encode_audio(samples, 4000))
-    edit_ledger(folder, 2, lambda row: row["clip"].update(sha256=wav_hashes(folder)["audio/000002.wav"]))
+    told = {"sha256": wav_hashes(folder)["audio/000002.wav"], "num_bytes": path.stat().st_size}
+    edit_ledger(folder, 2, lambda row: row["clip"].update(told))
 
 
 def into_a_folder(folder):
