@@ -3,7 +3,7 @@
 import pytest
 
 from voicegen.quality.recognizers.differences import differences
-from voicegen.quality.recognizers.sounds import distance, sounds, weight
+from voicegen.quality.recognizers.sounds import distance, lost_first, sounds, weight
 from voicegen.quality.recognizers.timing import lingering, rushed
 from voicegen.quality.recognizers.whisper import Word
 
@@ -45,19 +45,34 @@ def test_each_place_that_differs_is_told_with_its_sounds_and_the_word_after_it()
     meant = forced("Yes, the cat sat on the mat today", -2)
     heard = forced("the cat sat by and by on the mat", -0.5)
     first, within, last = differences(meant, heard, "en")
-    assert (first.first, first.last, first.words) == (True, False, -1)
-    assert first.missing == pytest.approx(2.3)
+    assert (first.lost_first, first.lost_last, first.words) == (pytest.approx(2.3), 0, -1)
     assert first.likelier == pytest.approx(3.5)  # two words of -2 against one of -0.5
-    assert (within.words, within.missing < -3) == (3, True)
-    assert (last.first, last.last, last.missing > 3) == (False, True, True)
+    assert (within.lost_first, within.lost_last, within.words, within.put_in > 3) == (0, 0, 3, True)
+    assert (last.lost_first, last.lost_last > 3) == (0, True)
     assert differences(meant, meant, "en") == []
+
+
+@pytest.mark.parametrize(
+    ("meant", "heard", "lost"),
+    [
+        ("Defibrillation is", "fibrillation is", 1.5),
+        ("Artists get", "Artis get", 0),
+        ("Salieri poisoned", "salary poise in", 0),
+        ("What do they", "do they", 2.8),
+        ("These are", "This are", 0),
+        ("See", "A sea", -1.6),
+        ("Yes", "", 2.3),
+    ],
+)
+def test_what_is_lost_of_a_beginning_is_before_the_first_sound_that_was_heard(meant, heard, lost):
+    assert lost_first(sounds(meant, "en"), sounds(heard, "en")) == pytest.approx(lost)
 
 
 def test_a_text_of_nothing_and_a_take_of_nothing_differ_wholly():
     (lost,) = differences(forced("one two"), [], "en")
-    assert (lost.first, lost.last, lost.sounds == lost.missing > 4) == (True, True, True)
+    assert lost.sounds == lost.lost_first == lost.lost_last > 4
     (added,) = differences([], forced("one two"), "en")
-    assert added.words == 2
+    assert (added.words, added.lost_first < 0) == (2, True)
 
 
 def test_words_that_take_no_time_are_rushed_and_letters_that_are_spelled_do_not_linger():

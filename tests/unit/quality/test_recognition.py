@@ -57,8 +57,8 @@ def test_another_text_words_exchanged_and_words_left_out_are_each_found(voice, m
 def test_a_take_that_begins_or_ends_within_its_text_lacks_those_sounds(voice, measure):
     whole = take(voice, TEXT)
     second = whole.sampling_rate
-    assert measure(replace(whole, samples=whole.samples[round(0.7 * second) :]))["unheard_first"] > 1.5
-    assert measure(replace(whole, samples=whole.samples[: -round(0.9 * second)]))["unheard_last"] > 2
+    assert measure(replace(whole, samples=whole.samples[round(0.7 * second) :]))["unheard_first"] > 1
+    assert measure(replace(whole, samples=whole.samples[: -round(0.9 * second)]))["unheard_last"] > 1
 
 
 def test_names_that_the_recognizer_does_not_know_are_heard_by_their_sounds(voice, measure):

@@ -84,3 +84,9 @@ def test_a_wheel_that_is_not_installed_says_how_to_install_it(monkeypatch, lacki
 
 def test_both_are_among_the_starter_models():
     assert all(name in MODEL_WHEELS for name in RECOGNIZERS)
+
+
+def test_what_goes_round_in_a_circle_is_written_without():
+    hum = (0.2 * np.sin(2 * np.pi * 220 * np.arange(10 * RATE) / RATE)).astype(np.float32)
+    tiny = Whisper.load(find_recognizer("whisper-tiny.en"), "en", "cpu")
+    assert len(tiny.transcribe(tiny.encode([hum]))[0]) < 40  # of 170

@@ -70,7 +70,7 @@ class _Recognition:
             "wer": agreed.wer,
             "cer": agreed.cer,
             "misheard": _least(differing, lambda one: one.sounds if one.likelier > _SURE else 0),
-            "unheard_first": _least(differing, lambda one: one.missing if one.first else 0),
+            "unheard_first": _least(differing, lambda one: one.lost_first),
             "words": _as_json(readings[0]),
             **({} if _says_it_again_and_again(text) else self._counted(differing, readings)),
         }
@@ -78,8 +78,8 @@ class _Recognition:
     def _counted(self, differing: Sequence[Sequence[Difference]], readings: Sequence[Sequence[Word]]) -> Scores:
         """What asks the recognizer where in the text it is: it is lost where the same is said again and again."""
         return {
-            "unheard_last": _least(differing, lambda one: one.missing if one.last else 0),
-            "put_in": _least(differing, lambda one: -one.missing if one.words >= _PUT_IN else 0),
+            "unheard_last": _least(differing, lambda one: one.lost_last),
+            "put_in": _least(differing, lambda one: one.put_in if one.words >= _PUT_IN else 0),
             "rushed": _mildest(max, (timing.rushed(reading, self._language) for reading in readings)),
             "lingering": _mildest(min, (timing.lingering(reading, self._language) for reading in readings)),
         }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicegen.quality.recognizers.agreement import matched
-from voicegen.quality.recognizers.sounds import distance, sounds, weight
+from voicegen.quality.recognizers.sounds import distance, lost_first, sounds, weight
 from voicegen.quality.recognizers.whisper import Word
 
 
@@ -20,19 +20,19 @@ class Difference:
 
     Attributes:
         sounds: that are left out, put in or exchanged.
-        missing: sounds meant beyond as many as were heard; less than 0, where more were heard.
-        words: that were heard beyond as many as were meant.
+        put_in: sounds heard beyond as many as were meant.
+        words: likewise of words.
         likelier: nats by which what was heard is likelier than what was meant, the word after it counted in.
-        first: whether the text begins with it.
-        last: whether the text ends with it.
+        lost_first: sounds that the text begins with and that were not heard; 0 where the text begins elsewhere.
+        lost_last: likewise of its end.
     """
 
     sounds: float
-    missing: float
+    put_in: float
     words: int
     likelier: float
-    first: bool
-    last: bool
+    lost_first: float
+    lost_last: float
 
 
 def differences(meant: Sequence[Word], heard: Sequence[Word], language: str) -> list[Difference]:
@@ -56,9 +56,9 @@ def _difference(
     )
     return Difference(
         sounds=distance(of_text, of_take),
-        missing=weight(of_text) - weight(of_take),
+        put_in=weight(of_take) - weight(of_text),
         words=(here[1] - here[0]) - (there[1] - there[0]),
         likelier=likelier - likely,
-        first=there[0] == 0,
-        last=there[1] == len(meant),
+        lost_first=lost_first(of_text, of_take) if there[0] == 0 else 0.0,
+        lost_last=lost_first(of_text[::-1], of_take[::-1]) if there[1] == len(meant) else 0.0,
     )

@@ -64,16 +64,39 @@ def weight(spoken: Sounds) -> float:
 
 def distance(meant: Sounds, heard: Sounds) -> float:
     """How many sounds are left out, put in or exchanged: the least that makes the one of the other."""
-    row = [0.0]
+    return _distances(meant, heard)[-1][-1]
+
+
+def lost_first(meant: Sounds, heard: Sounds) -> float:
+    """How many sounds are left out before the first one that was heard, less those that were heard in their place."""
+    rows = _distances(meant[::-1], heard[::-1])  # so that the way back begins where the text does
+    lost, i, j = 0.0, len(meant), len(heard)
+    while i or j:
+        one, other = meant[-i] if i else None, heard[-j] if j else None
+        if one and other and rows[i][j] == rows[i - 1][j - 1] + _between(one, other):
+            if _between(one, other) < 1:
+                break
+            lost, i, j = lost + one.weight - other.weight, i - 1, j - 1
+        elif one and rows[i][j] == rows[i - 1][j] + one.weight:
+            lost, i = lost + one.weight, i - 1
+        elif other:
+            lost, j = lost - other.weight, j - 1
+    return lost
+
+
+def _distances(meant: Sounds, heard: Sounds) -> list[list[float]]:
+    """(meant + 1, heard + 1): of the first so many of either."""
+    rows = [[0.0]]
     for sound in heard:
-        row.append(row[-1] + sound.weight)
+        rows[0].append(rows[0][-1] + sound.weight)
     for one in meant:
-        before, row = row, [row[0] + one.weight]
+        before, row = rows[-1], [rows[-1][0] + one.weight]
         for place, other in enumerate(heard):
             row.append(
                 min(before[place] + _between(one, other), before[place + 1] + one.weight, row[-1] + other.weight)
             )
-    return row[-1]
+        rows.append(row)
+    return rows
 
 
 def _between(one: Sound, other: Sound) -> float:

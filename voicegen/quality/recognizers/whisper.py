@@ -26,6 +26,9 @@ _WINDOWS: Final = (2000, 3000)
 """Frames that speech is filled up to with silence: the encoder costs by the frame, and Whisper repeats itself where
 there is little silence after the speech. Words are as often right with 20 s as with 30 s."""
 _SILENCE: Final = 400  # frames after the speech, at the least, in any window but the largest
+_MOST: Final = 224  # tokens in a window, that Whisper was made for
+_TOKENS: Final = 7.0  # a second: nobody says more
+_CIRCLE: Final = 4  # tokens
 _LEAST: Final = 4  # frames that words can be looked for in
 _FRAME: Final = 0.02  # seconds of the encoder's
 
@@ -109,15 +112,23 @@ class Whisper:
         return Windows(self._model.encode(ctranslate2.StorageView.from_array(features)), frames)
 
     def transcribe(self, windows: Windows) -> list[str]:
-        """What is said in each."""
-        longest = max(windows.frames) * _HOP / RATE
-        results = self._model.generate(
-            windows.encoded,
-            [self._prompt] * len(windows.frames),
-            beam_size=1,
-            max_length=min(448, len(self._prompt) + 16 + round(12 * longest)),  # nobody says more tokens a second
-        )
-        return [self._tokenizer.decode(result.sequences_ids[0]).strip() for result in results]
+        """What is said in each; what comes to no end goes round in a circle, and is written again without."""
+        most = min(_MOST, 16 + round(_TOKENS * max(windows.frames) * _HOP / RATE))
+        first = self._written(windows, most)
+        if max(map(len, first)) < most:
+            return [self._decoded(ids) for ids in first]
+        other = self._written(windows, most, no_repeat_ngram_size=_CIRCLE)
+        return [self._decoded(min(ids, key=len)) for ids in zip(first, other, strict=True)]
+
+    def _written(self, windows: Windows, most: int, **how: Any) -> list[list[int]]:
+        """Tokens, `most` in each at the most."""
+        prompts = [self._prompt] * len(windows.frames)
+        # CTranslate2 writes half as many as that, as Whisper leaves the other half for what was said before.
+        results = self._model.generate(windows.encoded, prompts, beam_size=1, max_length=2 * most, **how)
+        return [result.sequences_ids[0] for result in results]
+
+    def _decoded(self, ids: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(ids)).strip()
 
     def force(self, windows: Windows, texts: Sequence[Sequence[str]]) -> list[list[Word]]:
         """How likely the words of each text are in its window, and when they are said."""
