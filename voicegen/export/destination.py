@@ -19,6 +19,9 @@ from voicegen.files import TEMPORARY_SUFFIX, sync_folder, telling
 MARK: Final = ".voicegen-export.json"
 """Says that a folder is an export, and how much was written; hidden, since loaders pass such files by."""
 
+FILES_SYNCED: Final = 100
+"""Files that are made durable one by one; with more, all that the system holds is, since each one costs some ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -93,10 +96,13 @@ def _seal(folder: Path) -> None:
     """Marks a finished export, and makes it durable."""
     written = measure(folder)
     (folder / MARK).write_text(json.dumps({"files": written.files, "bytes": written.size}), "utf-8")
-    for top, _, names in os.walk(folder):
-        for name in names:
-            with Path(top, name).open("rb") as file:
-                os.fsync(file.fileno())
+    if written.files > FILES_SYNCED:
+        os.sync()
+        return
+    for path in _files(folder):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    for top, _, _ in os.walk(folder):
         sync_folder(Path(top))
 
 

@@ -1,0 +1,148 @@
+"""How fast a large run is exported, as a share of what copying the same audio takes, and in how much memory.
+
+    python tests/bench/export_scale.py                      # 100,000 rows of 0.5 s, to every format that packs audio
+    python tests/bench/export_scale.py 10000 hf --seconds 5
+
+The copy is of the audio files alone, one by one, made as durable as an export is. Each export is made in a process of
+its own: "base" is its resident memory before a row is read, "peak" its highest. Compare two sizes to see what grows
+with the rows. Times of the CPU are beside those of the clock, since other work on the machine does not count in them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from tests.finished_rows import spoken_row
+from voicegen.audio.audio_file import encode_clip
+from voicegen.dataset.manifest import Provenance, write_manifest
+from voicegen.dataset.questions import QuestionFile
+from voicegen.export.rows import Selection
+from voicegen.job.exporting import export_run
+from voicegen.pipeline.plan import audio_path
+from voicegen.records import ManifestRow, Speech, Utterance
+from voicegen.store import Store
+
+FORMATS = ("hf", "webdataset", "audiofolder")
+RATE = 22_050
+SOUNDS = 64
+"""Different ones, of which each file is a copy."""
+
+
+class EveryRow:
+    """Every row is finished; made when it is looked up, so that the lookup takes no memory."""
+
+    def __init__(self, rows: int, seconds: float) -> None:
+        self.end = rows
+        noise = np.random.default_rng(0)
+        takes = [noise.normal(0, 0.03, int(RATE * seconds)).astype(np.float32) for _ in range(SOUNDS)]
+        self.sounds = [encode_clip(Speech(Utterance(0, "-"), take, RATE), 0, "-") for take in takes]
+
+    def clip(self, index: int) -> tuple[str, bytes]:
+        """Where the row's audio lies, and its bytes."""
+        return audio_path(index, "ok", self.end), self.sounds[index % SOUNDS][1]
+
+    def get(self, indexes: range) -> dict[int, ManifestRow]:
+        """The rows."""
+        return {index: self._row(index) for index in indexes}
+
+    def _row(self, index: int) -> ManifestRow:
+        clip = replace(self.sounds[index % SOUNDS][0], index=index, path=self.clip(index)[0])
+        return spoken_row(index, clip=clip)
+
+
+def make_run(folder: Path, rows: int, seconds: float) -> None:
+    """A run of that many rows."""
+    questions = folder / "questions.csv"
+    lines = (f"q{number},What is {number}?\n" for number in range(rows))
+    questions.write_text("id,question\n" + "".join(lines), "utf-8")
+    finished = EveryRow(rows, seconds)
+    for index in range(rows):
+        name, data = finished.clip(index)
+        if index % 10_000 == 0:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    provenance = Provenance("chat", "r", "tts", "r", "en", "h")
+    write_manifest(Store(folder), QuestionFile(questions), finished, provenance)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copies the files of a folder one by one, and makes them durable."""
+    for top, _, names in os.walk(source):
+        place = target / Path(top).relative_to(source)
+        place.mkdir(parents=True)
+        for name in names:
+            (place / name).write_bytes(Path(top, name).read_bytes())
+    os.sync()
+
+
+def peak_megabytes() -> float:
+    """Highest resident memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def timed(work: Callable[[], Any]) -> dict[str, float]:
+    """Seconds of the clock and of the CPU, and megabytes of memory before and at most."""
+    base, began, began_cpu = peak_megabytes(), time.monotonic(), time.process_time()
+    work()
+    return {
+        "clock": time.monotonic() - began,
+        "cpu": time.process_time() - began_cpu,
+        "base": base,
+        "peak": peak_megabytes(),
+    }
+
+
+def measure(run: Path, target: Path, format: str | None) -> dict[str, float]:
+    """Exports the run, or copies its audio."""
+    if format is None:
+        return timed(lambda: copy(run / "audio", target))
+    import duckdb  # noqa: F401 - part of the base
+    import pyarrow.parquet  # noqa: F401
+
+    return timed(lambda: export_run(run, format, target, Selection(where='"index" >= 0')))
+
+
+def main() -> None:
+    """Prints a line a format."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=100_000)
+    parser.add_argument("formats", nargs="*", metavar="format", help=f"{', '.join(FORMATS)}; all by default")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of audio in a row")
+    arguments = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    with TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        run.mkdir()
+        maker = context.Process(target=make_run, args=(run, arguments.rows, arguments.seconds))
+        maker.start()
+        maker.join()
+        size = sum(path.stat().st_size for path in (run / "audio").rglob("*.wav")) / 1e6
+        print(f"{arguments.rows:,} rows, {size:,.0f} MB    clock       CPU      speed   of a copy     base     peak")
+        copied = None
+        for number, format in enumerate([None, *(arguments.formats or FORMATS)]):
+            target = Path(folder) / f"out{number}"
+            with context.Pool(1, maxtasksperchild=1) as pool:
+                found = pool.apply(measure, (run, target, format))
+            copied = copied or found["clock"]
+            clock = found["clock"]
+            print(
+                f"{format or 'copy':>20} {clock:9.1f} s {found['cpu']:7.1f} s {size / clock:6.0f} MB/s "
+                f"{copied / clock:9.0%} {found['base']:6.0f} MB {found['peak']:5.0f} MB"
+            )
+
+
+if __name__ == "__main__":
+    main()
