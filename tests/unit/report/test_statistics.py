@@ -51,7 +51,7 @@ def test_the_worst_pace_is_the_one_furthest_from_the_median_and_the_worst_opinio
 
 
 def test_the_worst_rows_by_each_measure_come_in_turns():
-    rows = pd.DataFrame({"wer": [0.1, 0.9, 0.5, 0.0], "doubt": [1.0, 2.0, 3.0, None]})
+    rows = pd.DataFrame({"wer": [0.1, 0.9, 0.5, 0.0], "put_in": [1.0, 2.0, 3.0, None]})
     assert worst(rows, 2) == [1, 2]
     assert worst(rows, 1) == [1, 2]
     assert worst(rows, 3) == [1, 2, 0]
