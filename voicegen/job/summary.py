@@ -8,6 +8,7 @@ from pathlib import Path
 
 from voicegen.dataset.mark_counts import MarkCounts, Repeated
 from voicegen.dataset.splits import SPLITS
+from voicegen.report import REPORT
 from voicegen.text.shown import shown
 
 SAMPLES = 3
@@ -102,6 +103,8 @@ def print_summary(summary: RunSummary) -> None:
     if (audio := summary.output_dir / "audio").is_dir():
         print(f"audio in  {audio}")
     print(f"manifest  {summary.manifest}")
+    if (report := summary.output_dir / REPORT).exists():
+        print(f"report    {report}")
     if summary.cut_answers:
         answers = "1 answer was" if summary.cut_answers == 1 else f"{summary.cut_answers} answers were"
         resumed = summary.session_rows < summary.ok + summary.rejected + summary.failed

@@ -89,7 +89,7 @@ def test_a_run_whose_page_cannot_be_made_is_as_good_as_any_other(tmp_path, monke
     monkeypatch.setattr("voicegen.job.run_job.write_report", broken)
     questions_csv(tmp_path / "q.csv", 2)
     assert main(["run", *WORDS]) == 0
-    assert "no report.html could be made (no pen): voicegen report outputs/r tries again" in capsys.readouterr().err
+    assert "no report.html could be made (no pen): the same command tries again" in capsys.readouterr().err
 
 
 def test_the_command_prints_where_the_page_is(run, capsys):
