@@ -40,6 +40,7 @@ class QuestionsConfig(Settings):
     conversation_column: str | None
     turn_column: str | None
     limit: NotNegative | None = Field(json_schema_extra=NOT_IDENTITY)
+    grow: bool = Field(json_schema_extra=NOT_IDENTITY)
 
 
 class VoiceChatConfig(Settings):

@@ -30,6 +30,11 @@ def plan_of(config: JobConfig, marks: QuestionMarks) -> Plan:
     )
 
 
+def naming_of(config: JobConfig) -> Plan:
+    """How questions become rows; voices and parts of the dataset are not looked for."""
+    return Plan(config.seed, total_rows=0, answers_per_question=config.answers_per_question)
+
+
 def check_voices_of_test(config: JobConfig) -> None:
     """Refuses voices of test that do not speak, or that leave none for the other rows.
 

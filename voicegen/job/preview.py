@@ -9,14 +9,16 @@ from pathlib import Path
 
 from voicegen import build
 from voicegen.config import JobConfig
+from voicegen.dataset.growth import check_growth
 from voicegen.dataset.overview import InputOverview, overview
 from voicegen.dataset.questions import QuestionFile
 from voicegen.job.pace import Pace, known_pace
 from voicegen.job.places import place_of
+from voicegen.job.planning import naming_of
 from voicegen.job.run_job import identity_of, question_file, refuse_what_does_not_go_together
 from voicegen.job.summary import length
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.run_folder import Prospect, RunFolder
+from voicegen.pipeline.run_folder import INPUT, Prospect, RunFolder
 from voicegen.store import Store
 
 
@@ -53,11 +55,14 @@ class Preview:
         total = questions.inspect()
         identity = identity_of(config, total.sha256)
         store = Store(config.output_dir)
-        folder = RunFolder(store, identity, files={"input.sha256": questions.path}, overwrite=config.overwrite)
-        prospect = folder.look()
+        prospect = RunFolder(
+            *(store, identity), files={INPUT: questions.path}, overwrite=config.overwrite, grow=config.questions.grow
+        ).look()
+        if prospect is Prospect.GROWS:
+            check_growth(store, questions, naming_of(config), len(Ledger(store)))
         found = overview(questions, config.questions.limit)
         rows = found.rows * config.answers_per_question
-        left = _left(Ledger(store), rows, config) if prospect is Prospect.GOES_ON else rows
+        left = _left(Ledger(store), rows, config) if prospect in (Prospect.GOES_ON, Prospect.GROWS) else rows
         return cls(config, questions, found, rows, left, prospect, known_pace(config, identity))
 
     def lines(self) -> Iterator[str]:
@@ -95,8 +100,9 @@ class Preview:
 
     def _folder(self) -> str:
         where = self.config.output_dir
-        if self.prospect is Prospect.GOES_ON:
-            return f"{where}: goes on after {self.rows - self.left} finished rows, {self.left} left"
+        if self.prospect in (Prospect.GOES_ON, Prospect.GROWS):
+            grown = ", as the input has grown" if self.prospect is Prospect.GROWS else ""
+            return f"{where}: goes on after {self.rows - self.left} finished rows, {self.left} left{grown}"
         aside = "; the run that is there is moved aside" if self.prospect is Prospect.IN_THE_WAY else ""
         return f"{where}: new, {_counted(self.left, 'row')}{aside}"
 

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from voicegen import build
 from voicegen.config import JobConfig
+from voicegen.dataset.growth import check_growth
 from voicegen.dataset.manifest import CARD, MANIFEST, Provenance, manifest_rows, write_manifest
 from voicegen.dataset.mark_counts import mark_counts
 from voicegen.dataset.marks import RowMarks
@@ -21,15 +23,16 @@ from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Job
 from voicegen.files import shipped
-from voicegen.job.planning import check_voices_of_test, marks_of, plan_of
+from voicegen.job.planning import check_voices_of_test, marks_of, naming_of, plan_of
 from voicegen.job.progress import ProgressDisplay, Tally, sign_of_life
 from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
 from voicegen.job.summary import SAMPLES, RunSummary, Sample
 from voicegen.job.watching import RunWatch
+from voicegen.pipeline.audio_faults import laid_out_for
 from voicegen.pipeline.clips import forget_missing, remove_leftovers
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.run_folder import RunFolder, config_hash
+from voicegen.pipeline.run_folder import INPUT, RunFolder
 from voicegen.records import ManifestRow, Question
 from voicegen.report import REPORT, write_report
 from voicegen.report.card import write_run_card
@@ -63,11 +66,16 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
     refuse_what_does_not_go_together(config)
     questions = question_file(config)
     identity = identity_of(config, questions.inspect().sha256)
-    files = {"input.sha256": questions.path}
+    files = {INPUT: questions.path}
     if config.overwrite:
         build.look(config)  # or a run would be moved aside for one that cannot be made
-    folder = RunFolder(Store(config.output_dir), identity, files=files, overwrite=config.overwrite)
+    folder = RunFolder(
+        Store(config.output_dir), identity, files=files, overwrite=config.overwrite, grow=config.questions.grow
+    )
     with folder, logging_to(folder.store, show=show):
+        if folder.has_grown:
+            check_growth(folder.store, questions, naming_of(config), len(Ledger(folder.store)))
+        folder.remember_input(questions.inspect().rows)
         return _Run(config, folder, questions, show).go_on()
 
 
@@ -95,6 +103,8 @@ class _Run:
         limit = config.questions.limit
         marks = marks_of(config, questions)
         self._plan = plan_of(config, marks)
+        if len(folder.inputs) > 1:  # new audio lies where that of the first input does
+            self._plan = replace(self._plan, total_rows=laid_out_for(self._ledger))
         self._marks = RowMarks(marks, self._plan.answers_per_question)
         self._rows = (total if limit is None else min(limit, total)) * self._plan.answers_per_question
 
@@ -131,7 +141,7 @@ class _Run:
             loading=sign_of_life(show=self._show),
             refresher=ManifestRefresher(self._write_manifest),
         )
-        run = config_hash(self._folder.identity)
+        run = self._folder.config_hash
         job = Job(self._config, self._questions, self._plan, self._store, self._ledger, run)
         self._say(f"loading {' and '.join(models_of(self._config))}")
         try:
@@ -256,7 +266,7 @@ def _shares(split: Mapping[str, Any] | None) -> str:
 
 def provenance_of(folder: RunFolder, config: JobConfig) -> Provenance:
     """What made the rows of a run, for its manifest."""
-    return Provenance.of(folder.models, config_hash(folder.identity), config.tts.language, config.voice.consents)
+    return Provenance.of(folder.models, folder.config_hash, config.tts.language, config.voice.consents)
 
 
 def models_of(config: JobConfig) -> list[str]:

@@ -25,7 +25,7 @@ from voicegen.job.listening import quality_for, take_faults
 from voicegen.pipeline.audio_faults import audio_faults, stray_audio
 from voicegen.pipeline.ledger import LEDGER, Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED
-from voicegen.pipeline.run_folder import RUN_JSON, config_hash, read_record
+from voicegen.pipeline.run_folder import RUN_JSON, read_record, run_hash
 from voicegen.quality.listener import QualityConfig
 from voicegen.store import Aside, Store
 
@@ -144,7 +144,7 @@ class _Verification:
         )
 
     def _faults(self, quality: QualityConfig | None) -> Iterator[Fault]:
-        if self._record.get("config_hash") != config_hash(self.identity):
+        if self._record.get("config_hash") != run_hash(self._record):
             yield Fault(FaultKind.RECORD, RUN_JSON, "its settings do not give its config_hash")
         store, ledger, audio = self._store, self._ledger, self._audio
         yield from manifest_faults(store, ledger, len(ledger))

@@ -36,7 +36,7 @@ def audio_faults(
         audio: what the audio files are to be.
         advance: is told of rows that were looked at.
     """
-    total_rows = _total_rows(ledger)
+    total_rows = laid_out_for(ledger)
     with ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, ledger.end, _BLOCK):
             rows = ledger.get(range(start, start + _BLOCK))
@@ -48,7 +48,7 @@ def audio_faults(
 
 def stray_audio(store: Store, ledger: Ledger, audio: AudioFormat) -> Iterator[Fault]:
     """Yields the audio files below `audio/` and `rejected/` that no row has."""
-    total_rows = _total_rows(ledger)
+    total_rows = laid_out_for(ledger)
     files = (file.name for folder in (AUDIO, REJECTED) for file in store.files(folder))
     found = filter(is_audio, files)
     while names := list(islice(found, _BLOCK)):
@@ -64,7 +64,7 @@ def stray_audio(store: Store, ledger: Ledger, audio: AudioFormat) -> Iterator[Fa
                 yield Fault(FaultKind.STRAY, name, f"the row has {planned}", row.index)
 
 
-def _total_rows(ledger: Ledger) -> int:
+def laid_out_for(ledger: Ledger) -> int:
     """A number of rows for which the plan has the layout that most of the first rows have."""
     rows = ledger.get(range(_BLOCK)).values()
     layouts = Counter(row.clip.path.count("/") for row in rows if row.clip is not None)

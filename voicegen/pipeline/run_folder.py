@@ -19,6 +19,9 @@ from voicegen.store import Hold, Store
 
 FORMAT = 1
 RUN_JSON = "run.json"
+INPUT = "input.sha256"
+"""The key of an identity that says what the input is."""
+
 Identity = Mapping[str, Any]
 
 
@@ -26,6 +29,12 @@ def config_hash(identity: Identity) -> str:
     """The first 16 hex digits of the identity's SHA-256."""
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def run_hash(record: Mapping[str, Any]) -> str:
+    """The `config_hash` that a run has from its record: it stays what it was where the input has grown since."""
+    identity, inputs = record.get("identity", {}), record.get("inputs", ())
+    return config_hash({**identity, INPUT: inputs[0]["sha256"]} if len(inputs) > 1 else identity)
 
 
 class _Unreadable(OutputError):
@@ -80,6 +89,7 @@ class Prospect(Enum):
 
     NEW = "new"
     GOES_ON = "goes on"
+    GROWS = "grows"  # goes on with more input than it had
     IN_THE_WAY = "in the way"
 
 
@@ -93,6 +103,7 @@ class RunFolder:
         identity: what decides the run's result, as flat JSON values.
         files: the file behind a hash of the identity, by the hash's key, for messages.
         overwrite: moves a run that is in the way aside, to `NAME.old-TIME`, and starts anew.
+        grow: goes on with a run of another input; it is for the caller to see that this one has only grown.
 
     Raises:
         OutputError: another process holds the folder, it cannot be written, it holds a run of another identity (the
@@ -100,15 +111,27 @@ class RunFolder:
     """
 
     def __init__(
-        self, store: Store, identity: Identity, *, files: Mapping[str, Path] | None = None, overwrite: bool = False
+        self,
+        store: Store,
+        identity: Identity,
+        *,
+        files: Mapping[str, Path] | None = None,
+        overwrite: bool = False,
+        grow: bool = False,
     ) -> None:
         self.store = store
         self.identity = dict(identity)
         self._files = dict(files or {})
         self.moved_to: Store | None = None
         self._overwrite = overwrite
+        self._grow = grow
         self._hold: Hold | None = None
         self._record: dict[str, Any] = {}
+
+    @property
+    def config_hash(self) -> str:
+        """The run's, as its record, its manifest and its audio have it."""
+        return run_hash(self._record)
 
     @property
     def models(self) -> Mapping[str, Mapping[str, Any]]:
@@ -127,6 +150,31 @@ class RunFolder:
             others = {key: value for key, value in self._record.items() if key != "split"}
             self._record = others if split is None else {**others, "split": dict(split)}
             self._write_record()
+
+    @property
+    def inputs(self) -> Sequence[Mapping[str, Any]]:
+        """What the input was, one after the other: its SHA-256, how many rows it had, and since when."""
+        inputs: Sequence[Mapping[str, Any]] = self._record.get("inputs", ())
+        return inputs
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether the run that is gone on with was made of another input so far."""
+        return bool(self._record["identity"].get(INPUT) != self.identity.get(INPUT))
+
+    def remember_input(self, rows: int) -> None:
+        """Writes down the input of the identity, after those of before, and that it is the run's from now on."""
+        then, now = self._record["identity"].get(INPUT), self.identity.get(INPUT)
+        inputs = list(self.inputs) or ([{"sha256": then}] if then != now else [])  # of a run from before 0.2
+        if inputs and inputs[-1]["sha256"] == now and not self.has_grown:
+            return
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        self._record = {
+            **self._record,
+            "identity": self.identity,
+            "inputs": [*inputs, {"sha256": now, "rows": rows, "since": since}],
+        }
+        self._write_record()
 
     def remember_model(self, stage: str, info: Mapping[str, Any]) -> None:
         """Writes down which model a stage uses; what an older version did not write down is not compared.
@@ -180,7 +228,11 @@ class RunFolder:
         """
         if self._is_in_the_way():
             return Prospect.IN_THE_WAY
-        return Prospect.NEW if self._earlier() is None else Prospect.GOES_ON
+        earlier = self._earlier()
+        if earlier is None:
+            return Prospect.NEW
+        same = earlier["identity"].get(INPUT) == self.identity.get(INPUT)
+        return Prospect.GOES_ON if same else Prospect.GROWS
 
     def _take(self, hold: Hold) -> None:
         if self._is_in_the_way():
@@ -252,6 +304,8 @@ class RunFolder:
     def _refuse_another_identity(self, record: Mapping[str, Any]) -> None:
         then = record.get("identity", {})
         keys = sorted(key for key in {*then, *self.identity} if then.get(key) != self.identity.get(key))
+        if self._grow:
+            keys = [key for key in keys if key != INPUT]
         if keys:
             groups = {key.removesuffix("kind") for key in keys if key.endswith(".kind")}
             keys = [key for key in keys if key.endswith(".kind") or not key.startswith(tuple(groups))]
@@ -265,7 +319,8 @@ class RunFolder:
 
     def _difference(self, key: str, then: Mapping[str, Any]) -> str:
         if key in self._files and key in then:
-            return f"{key}: {self._files[key]} is not the file of then, or has changed since"
+            grown = "; questions.grow=true answers rows that were appended" if key == INPUT else ""
+            return f"{key}: {self._files[key]} is not the file of then, or has changed since{grown}"
         return f"{key}: {_short(then.get(key))} then, {_short(self.identity.get(key))} now"
 
 
