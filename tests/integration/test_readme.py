@@ -84,8 +84,8 @@ def test_every_verification_of_the_readme_finds_a_run_of_its_whole(command, fold
 
 @pytest.mark.parametrize("command", EXPORTED)
 def test_every_export_of_the_readme_is_there_whole(command, folder):
-    words = words_of(command)
-    voicegen("run", "preset=fake", f"output_dir={words[1]}", "questions.path=data/questions.csv", cwd=folder)
+    words, questions = words_of(command), "questions.path=data/questions.csv"
+    voicegen("run", "preset=fake", f"output_dir={words[1]}", questions, "overwrite=true", cwd=folder)
     done = voicegen(*words, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "exported  24 ok of 24 rows" in done.stdout
@@ -119,7 +119,7 @@ def test_a_command_whose_models_are_not_here_says_so_in_one_line(command, folder
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.parametrize("block", [block for block in blocks("python") if "load_manifest" not in block])
+@pytest.mark.parametrize("block", [block for block in blocks("python") if "load_" not in block])
 def test_every_python_block_of_the_readme_runs(block, folder, monkeypatch):
     monkeypatch.chdir(folder)
     fewer = block.replace('"questions.limit=4"', '"questions.limit=1", "chat.max_tokens=8"')

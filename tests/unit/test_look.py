@@ -17,7 +17,7 @@ def nothing_is_loaded(monkeypatch):
     for place in (
         "voicegen.chat.mlx.answer_model.load",
         "voicegen.tts.piper.speech.open_session",
-        "voicegen.tts.marvis.engine.load_weights",
+        "voicegen.tts.marvis.runners.load_weights",
     ):
         monkeypatch.setattr(place, load)
 

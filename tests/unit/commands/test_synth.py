@@ -3,7 +3,9 @@ import io
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import voicegen
 from voicegen.audio.audio_file import read_audio
@@ -68,7 +70,8 @@ def test_a_text_is_drawn_as_a_run_draws_the_row_of_the_same_place(capsys):
     assert speak("qa.csv", "--column", "answer", *voice) == 0
     voicegen.run(*FAKE, *voice, "questions.path=qa.csv", "questions.answer_column=answer", "name=r")
     for name in ("000000.wav", "000001.wav"):
-        assert Path("outputs/synth", name).read_bytes() == Path("outputs/r/audio", name).read_bytes()
+        spoken, run = (soundfile.read(Path(folder, name))[0] for folder in ("outputs/synth", "outputs/r/audio"))
+        np.testing.assert_array_equal(spoken, run)  # the files differ in whose they say they are
 
 
 def test_a_column_of_a_table_is_spoken_and_bad_cells_are_reported(capsys):
