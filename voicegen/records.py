@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 FinishReason = Literal["stop", "length", "runaway"]
 Status = Literal["ok", "rejected", "failed"]
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 Mark = Literal["accept", "reject"]
 """What a listener says of a row."""
 Stage = Literal["input", "chat", "text", "tts", "write"]

@@ -9,7 +9,7 @@ import soundfile
 
 import voicegen
 from tests.product import manifest_rows, questions_csv
-from voicegen.audio.marks import DIGITAL_SOURCE_TYPE
+from voicegen.audio.origin import DIGITAL_SOURCE_TYPE
 from voicegen.cli import main
 from voicegen.tts.client import MarvisTTSClient
 from voicegen.tts.tone import ToneSpeech

@@ -14,7 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from voicegen.audio.audio_format import WAV, AudioFormat
-from voicegen.audio.marks import Marks
+from voicegen.audio.origin import Origin
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
 from voicegen.records import Clip, Speech
@@ -31,7 +31,7 @@ def encode_audio(
     """Encodes mono `samples` (N,) at `rate` Hz as a file; equal input gives equal bytes.
 
     Samples beyond [-1, 1] are clipped in every subtype, so that a float file sounds like a PCM one. A FLAC holds
-    exactly the samples that a WAV of the same subtype does. `tags` go into the file's metadata, as `Marks.tags` names
+    exactly the samples that a WAV of the same subtype does. `tags` go into the file's metadata, as `Origin.tags` names
     them.
 
     Raises:
@@ -51,14 +51,14 @@ def encode_audio(
 
 
 def encode_clip(
-    speech: Speech, index: int, path: str, audio: AudioFormat = WAV, marks: Marks | None = None
+    speech: Speech, index: int, path: str, audio: AudioFormat = WAV, origin: Origin | None = None
 ) -> tuple[Clip, bytes]:
-    """The file of a take that is to lie at `path`, as datasets know it, and its bytes; `marks` say what made it.
+    """The file of a take that is to lie at `path`, as datasets know it, and its bytes; `origin` says what made it.
 
     Raises:
         ValueError: as `encode_audio`.
     """
-    tags = NO_TAGS if marks is None else marks.tags(index, speech.utterance.voice)
+    tags = NO_TAGS if origin is None else origin.tags(index, speech.utterance.voice)
     data = encode_audio(speech.samples, speech.sampling_rate, audio, tags)
     digest, peak = sha256(data).hexdigest(), round(peak_dbfs(speech.samples), 2)
     return Clip(index, path, speech.sampling_rate, len(speech.samples), digest, peak, len(data)), data

@@ -14,7 +14,7 @@ class Waveform(np.ndarray[Any, np.dtype[np.float32]]):
 
     Slices and results of arithmetic keep the rate. Views that skip or repeat samples lose it (`sampling_rate` is
     None): they sound right at another rate, and only their maker knows which. All of them keep `tags`, what a file
-    of theirs says of itself (`voicegen.audio.marks`).
+    of theirs says of itself (`voicegen.audio.origin`).
     """
 
     sampling_rate: int | None

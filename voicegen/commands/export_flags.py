@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, cast
 
+from voicegen.audio.audio_format import CONTAINERS
+from voicegen.bounds import Container
 from voicegen.commands.flags import CommandLine
+from voicegen.dataset.splits import SPLITS
 from voicegen.errors import ConfigError
-from voicegen.export.rows import SPLITS, Selection, statuses
-from voicegen.export.sound import Container, Wanted
+from voicegen.export.rows import Selection, statuses
+from voicegen.export.sound import Wanted
 
 HELP: Final = """\
   --split NAME         train, validation or test alone
@@ -38,7 +41,7 @@ def wanted(line: CommandLine) -> Wanted:
     Raises:
         ConfigError: it is no rate, or no format.
     """
-    container = one_of("--format", line.values.get("--format"), ("wav", "flac"))
+    container = one_of("--format", line.values.get("--format"), CONTAINERS)
     return Wanted(_rate(line.values.get("--sample-rate")), cast("Container | None", container))
 
 

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest_join import OneAnswerEach, Provenance, RowNaming, join
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, manifest_schema
-from voicegen.dataset.marks import QuestionMarks, RowMarks
 from voicegen.dataset.questions import QuestionFile
+from voicegen.dataset.relations import QuestionRelations, RowRelations
 from voicegen.errors import OutputError
 from voicegen.records import ManifestRow
 from voicegen.store import Store
@@ -69,7 +69,7 @@ def write_manifest(
     rows: FinishedRows,
     provenance: Provenance,
     naming: RowNaming | None = None,
-    marks: RowMarks | None = None,
+    relations: RowRelations | None = None,
 ) -> int:
     """Writes the manifest of all finished rows, in input order, and puts it in the place of the old one at once.
 
@@ -82,7 +82,7 @@ def write_manifest(
         rows: what is finished so far.
         provenance: what made the rows.
         naming: how questions become rows; one row a question, with its id, by default.
-        marks: what rows say of one another, of earlier writes; found anew, and all rows in train, by default.
+        relations: what rows say of one another, of earlier writes; found anew, and all rows in train, by default.
 
     Returns:
         The number of rows written.
@@ -93,11 +93,11 @@ def write_manifest(
     """
     schema = manifest_schema(questions.inspect().columns)
     naming = naming or OneAnswerEach()
-    marks = marks or RowMarks(QuestionMarks(questions), naming.answers_per_question)
+    relations = relations or RowRelations(QuestionRelations(questions), naming.answers_per_question)
     written = 0
     with store.making(MANIFEST) as path, row_groups(path, schema) as add:
-        marks.read(rows)
-        for batch in finished_batches(questions, rows, provenance, naming, schema, marks):
+        relations.read(rows)
+        for batch in finished_batches(questions, rows, provenance, naming, schema, relations):
             add(batch)
             written += batch.num_rows
     write_card(store)
@@ -120,7 +120,7 @@ def finished_batches(
     provenance: Provenance,
     naming: RowNaming,
     schema: pa.Schema,
-    marks: RowMarks,
+    relations: RowRelations,
 ) -> Iterator[pa.RecordBatch]:
     """Yields the manifest's rows that are finished, a block of the input at a time."""
     first = 0
@@ -130,7 +130,7 @@ def finished_batches(
         after = first + inputs.num_rows * naming.answers_per_question
         finished = rows.get(range(first, after))
         if finished:
-            yield join(inputs, first, finished, provenance, naming, schema, marks)
+            yield join(inputs, first, finished, provenance, naming, schema, relations)
         first = after
 
 

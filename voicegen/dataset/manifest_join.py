@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, SCORES, TAKE
-from voicegen.dataset.marks import RowMarks
 from voicegen.dataset.questions import INPUT_FIELDS
 from voicegen.dataset.readers.block import arrow_array
+from voicegen.dataset.relations import RowRelations
 from voicegen.records import ManifestRow
 
 FROM_ROW = (
@@ -101,7 +101,7 @@ def join(
     provenance: Provenance,
     naming: RowNaming,
     schema: pa.Schema,
-    marks: RowMarks,
+    relations: RowRelations,
 ) -> pa.RecordBatch:
     """The manifest's rows for those of `inputs` that are finished, in order.
 
@@ -112,7 +112,7 @@ def join(
         provenance: what made the rows.
         naming: how questions become rows.
         schema: of the manifest: our columns, then the input's others.
-        marks: what rows say of one another.
+        relations: what rows say of one another.
     """
     answers = naming.answers_per_question
     rows = [row for index in range(first, first + inputs.num_rows * answers) if (row := finished.get(index))]
@@ -125,7 +125,7 @@ def join(
         **{name: [row.scores.get(name) for row in rows] for name in SCORES},
         "words": [_words(row) for row in rows],
         "takes": _takes(rows),
-        **marks.columns([row.index for row in rows]),
+        **relations.columns([row.index for row in rows]),
         "answer": _answers(rows, inputs.column("answer")),
         **provenance.columns(rows),
     }

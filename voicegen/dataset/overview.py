@@ -9,6 +9,7 @@ from itertools import islice
 
 import numpy as np
 
+from voicegen.dataset.likeness import plain, text_key
 from voicegen.dataset.questions import QuestionFile
 from voicegen.records import Failure, Question
 
@@ -24,8 +25,8 @@ class InputOverview:
         rows: that are read.
         conversations: among them.
         unreadable: rows that will fail, those of a conversation after such a row among them.
-        repeated: questions that an earlier row asks as well, but for case and white space. Later turns of a
-            conversation are no questions by themselves.
+        repeated: questions that are the same as an earlier row's (`likeness`). Later turns of a conversation are no
+            questions by themselves.
         problems: the first rows that cannot be read, and why.
         repeats: the first questions that are asked again.
         beginnings: indexes of the rows that can be answered without another one's answer.
@@ -74,7 +75,7 @@ class _Finds:
         self.rows = self.conversations = self.unreadable = 0
         self.problems: list[str] = []
         self.beginnings = array("Q")
-        self._hashes = array("q")  # of the questions of `beginnings`
+        self._keys = array("Q")  # of the questions of `beginnings`
         self._conversation: str | None = None
         self._broken = False  # a turn of the conversation cannot be asked, and so none after it
 
@@ -93,20 +94,15 @@ class _Finds:
         self.unreadable += self._broken
         if begins and isinstance(record, Question):
             self.beginnings.append(record.index)
-            self._hashes.append(hash(plain(record.text)))
+            self._keys.append(text_key(plain(record.text)))
 
     def repeats(self) -> list[tuple[int, int]]:
         """The rows that ask what an earlier one did, each after that one, in order."""
-        hashes = np.frombuffer(self._hashes, np.int64)
-        order = np.argsort(hashes, kind="stable")
-        same = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
+        keys = np.frombuffer(self._keys, np.uint64)
+        order = np.argsort(keys, kind="stable")
+        same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
         pairs = sorted(zip(order[same + 1].tolist(), order[same].tolist(), strict=True))
         return [(self.beginnings[earlier], self.beginnings[later]) for later, earlier in pairs]
-
-
-def plain(question: str) -> str:
-    """A question's text without case and with single blanks: what is the same as another's by it is asked again."""
-    return " ".join(question.casefold().split())
 
 
 def _told(questions: QuestionFile, earlier: int, row: int) -> str:

@@ -18,13 +18,12 @@ from voicegen.audio.audio_file import read_audio
 from voicegen.audio.mel import LogMel
 from voicegen.audio.resample import resample
 from voicegen.dataset.manifest_file import open_manifest
+from voicegen.dataset.splits import Split
 from voicegen.errors import InputError
 from voicegen.records import Status
 
 if TYPE_CHECKING:
     import pandas
-
-Split = Literal["train", "validation", "test"]
 
 
 class SpeechRow(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from voicegen.audio.marks import Marks
+from voicegen.audio.origin import Origin
 from voicegen.config import JobConfig
 from voicegen.dataset.questions import QuestionFile
 from voicegen.pipeline.conversations import QuestionFeed
@@ -81,7 +81,7 @@ class Job:
             self.plan.audio_path,
             name=name,
             audio=self.config.tts.audio,
-            marks=Marks(tts, None if ready else chat, self.run),
+            origin=Origin(tts, None if ready else chat, self.run),
             keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
         )
 

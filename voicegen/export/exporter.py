@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 from voicegen.errors import MissingDependency
 
 if TYPE_CHECKING:
+    from voicegen.bounds import Container
     from voicegen.export.rows import ExportRows
-    from voicegen.export.sound import Container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,12 @@ import pyarrow.parquet as pq
 from voicegen.cores import usable_cores
 from voicegen.dataset.manifest_file import open_manifest
 from voicegen.dataset.manifest_schema import WORDS, free_names
+from voicegen.dataset.splits import SPLITS
 from voicegen.errors import ConfigError, InputError
 from voicegen.export.sound import Sound, Wanted, read_sound
 from voicegen.export.times import TimesFile, times_file
 from voicegen.export.where import Where
-
-STATUSES: Final = ("ok", "rejected", "failed")
-SPLITS: Final = ("train", "validation", "test")
+from voicegen.records import STATUSES
 
 FOLDER_ROWS: Final = 10_000
 """Audio files in a folder, as in a run."""

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-import numpy as np
 import soundfile
 
-from voicegen.audio.audio_file import peak_dbfs
+from voicegen.audio.audio_file import encode_audio, peak_dbfs
+from voicegen.audio.audio_format import AudioFormat
 from voicegen.audio.resample import resample
+from voicegen.bounds import Container, Subtype
 from voicegen.errors import InputError
 
-Container = Literal["wav", "flac"]
-
-_MARKS: Final = (
-    "title", "copyright", "software", "artist", "comment", "date", "album", "license", "tracknumber", "genre",
-)  # fmt: skip  # what libsndfile knows of a WAV's INFO and of Vorbis comments
-_FLAC_SUBTYPES: Final = {"PCM_16": "PCM_16", "PCM_24": "PCM_24", "FLOAT": "PCM_24"}
+_FLAC_SUBTYPES: Final[Mapping[str, Subtype]] = {"PCM_16": "PCM_16", "PCM_24": "PCM_24", "FLOAT": "PCM_24"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ def read_sound(path: Path, rate: int, num_samples: int, digest: str | None, want
         raise InputError(f"{path} cannot be read: {reason}; {_REMEDY}") from None
     if digest is not None and (found := sha256(data).hexdigest()) != digest:
         raise InputError(f"{path} is not what the manifest says: its SHA-256 is {found[:12]}...; {_REMEDY}")
-    container: Container = "flac" if path.suffix == ".flac" else "wav"
+    container = AudioFormat.of_name(path).container
     target = Wanted(wanted.sampling_rate or rate, wanted.container or container)
     if target == Wanted(rate, container):
         return Sound(data, container, rate, num_samples, digest or sha256(data).hexdigest())
@@ -77,17 +74,11 @@ def _encoded(path: Path, data: bytes, wanted: Wanted) -> Sound:
     assert container is not None
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as source:
-            samples, from_rate = source.read(dtype="float32", always_2d=True), source.samplerate
-            subtype, marks = source.subtype, source.copy_metadata()
+            samples, from_rate = source.read(dtype="float32"), source.samplerate
+            subtype, tags = source.subtype, source.copy_metadata()
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path} cannot be read as audio: {error.error_string.rstrip('.')}; {_REMEDY}") from None
-    samples = np.clip(resample(samples, from_rate, rate), -1.0, 1.0)
-    subtype = _FLAC_SUBTYPES[subtype] if container == "flac" else subtype
-    buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", rate, samples.shape[1], subtype, format=container.upper()) as target:
-        for mark in _MARKS:
-            if mark in marks:
-                setattr(target, mark, marks[mark])
-        target.write(samples)
-    encoded = buffer.getvalue()
+    samples = resample(samples, from_rate, rate)
+    audio = AudioFormat(container, _FLAC_SUBTYPES[subtype] if container == "flac" else subtype)
+    encoded = encode_audio(samples, rate, audio, tags)
     return Sound(encoded, container, rate, len(samples), sha256(encoded).hexdigest(), round(peak_dbfs(samples), 2))

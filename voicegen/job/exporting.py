@@ -18,8 +18,9 @@ from voicegen.export.formats import exporter
 from voicegen.export.rows import Counts, ExportRows, Selection
 from voicegen.export.sound import Wanted
 from voicegen.pipeline.run_folder import read_record
-from voicegen.report.card import card, export_form
+from voicegen.report.card import card
 from voicegen.report.card_facts import CARD_COLUMNS, card_facts
+from voicegen.report.card_form import export_form
 from voicegen.store import Store
 
 

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from voicegen.config import JobConfig
-from voicegen.dataset.marks import QuestionMarks
 from voicegen.dataset.questions import QuestionFile
+from voicegen.dataset.relations import QuestionRelations
 from voicegen.dataset.splits import Shares
 from voicegen.errors import ConfigError
 from voicegen.pipeline.plan import Plan
 
 
-def marks_of(config: JobConfig, questions: QuestionFile) -> QuestionMarks:
+def relations_of(config: JobConfig, questions: QuestionFile) -> QuestionRelations:
     """Which questions are alike, and which part of the dataset each is in; nothing is read before it is asked for."""
-    return QuestionMarks(questions, Shares(config.split.validation, config.split.test), config.split.near)
+    return QuestionRelations(questions, Shares(config.split.validation, config.split.test), config.split.near)
 
 
-def plan_of(config: JobConfig, marks: QuestionMarks) -> Plan:
+def plan_of(config: JobConfig, relations: QuestionRelations) -> Plan:
     """What the rows of a job are."""
     test_voices = config.split.test_voices
     return Plan(
         seed=config.seed,
-        total_rows=marks.questions.inspect().rows,
+        total_rows=relations.questions.inspect().rows,
         voices=config.voice.speaking,
         assign=config.voice.assign,
         answers_per_question=config.answers_per_question,
         audio=config.tts.audio,
         test_voices=test_voices,
-        in_test=marks.splits.in_test if test_voices else b"",
+        in_test=relations.splits.in_test if test_voices else b"",
     )
 
 

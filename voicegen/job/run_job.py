@@ -16,14 +16,14 @@ from voicegen import build
 from voicegen.config import JobConfig
 from voicegen.dataset.growth import check_growth
 from voicegen.dataset.manifest import CARD, MANIFEST, Provenance, manifest_rows, write_manifest
-from voicegen.dataset.mark_counts import mark_counts
-from voicegen.dataset.marks import RowMarks
 from voicegen.dataset.questions import QuestionFile
+from voicegen.dataset.relation_counts import relation_counts
+from voicegen.dataset.relations import RowRelations
 from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Job
 from voicegen.files import shipped
-from voicegen.job.planning import check_voices_of_test, marks_of, naming_of, plan_of
+from voicegen.job.planning import check_voices_of_test, naming_of, plan_of, relations_of
 from voicegen.job.progress import ProgressDisplay, Tally, sign_of_life
 from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
@@ -101,11 +101,11 @@ class _Run:
         self._ledger = Ledger(self._store)
         total = questions.inspect().rows
         limit = config.questions.limit
-        marks = marks_of(config, questions)
-        self._plan = plan_of(config, marks)
+        relations = relations_of(config, questions)
+        self._plan = plan_of(config, relations)
         if len(folder.inputs) > 1:  # new audio lies where that of the first input does
             self._plan = replace(self._plan, total_rows=laid_out_for(self._ledger))
-        self._marks = RowMarks(marks, self._plan.answers_per_question)
+        self._relations = RowRelations(relations, self._plan.answers_per_question)
         self._rows = (total if limit is None else min(limit, total)) * self._plan.answers_per_question
 
     def go_on(self) -> RunSummary:
@@ -170,7 +170,7 @@ class _Run:
             self._ledger,
             provenance_of(self._folder, self._config),
             self._plan,
-            self._marks,
+            self._relations,
         )
         self._folder.remember_split(self._config.split.record)
 
@@ -201,7 +201,7 @@ class _Run:
             made_again=tuple(self._made_again().most_common()),
             errors=tuple(self._errors().most_common()),
             samples=tuple(self._samples()),
-            marks=mark_counts(self._store),
+            relations=relation_counts(self._store),
         )
         _log.info("%s", summary)
         return summary

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voicegen.dataset.mark_counts import MarkCounts, Repeated
+from voicegen.dataset.relation_counts import RelationCounts, Repeated
 from voicegen.dataset.splits import SPLITS
 from voicegen.report import REPORT
 from voicegen.text.shown import shown
@@ -41,7 +41,7 @@ class RunSummary:
         made_again: the faults of takes of the run after which others were made, with how many takes had them.
         errors: each reason that rows of the run failed or were rejected, with how many did.
         samples: the first rows of the run that are ok.
-        marks: rows of the manifest by split, and those that repeat an earlier one.
+        relations: rows of the manifest by split, and those that repeat an earlier one.
     """
 
     output_dir: Path
@@ -58,7 +58,7 @@ class RunSummary:
     made_again: tuple[tuple[str, int], ...] = ()
     errors: tuple[tuple[str, int], ...] = ()
     samples: tuple[Sample, ...] = ()
-    marks: MarkCounts = field(default_factory=MarkCounts)
+    relations: RelationCounts = field(default_factory=RelationCounts)
 
     @property
     def exit_code(self) -> int:
@@ -86,7 +86,7 @@ def print_summary(summary: RunSummary) -> None:
         print(f"takes     {takes} made again; {summary.reject_rate:.1%} of rows rejected in the end")
     for reason, count in summary.made_again[:5]:
         print(f"  {count} made again: {shown(reason)}")
-    for line in _marks(summary.marks):
+    for line in _relations(summary.relations):
         print(line)
     if summary.session_rows:
         print(
@@ -121,13 +121,13 @@ def print_summary(summary: RunSummary) -> None:
         print("A rejected take is then drawn anew, with another seed.")
 
 
-def _marks(marks: MarkCounts) -> Iterator[str]:
+def _relations(relations: RelationCounts) -> Iterator[str]:
     """What there is to say of splits and duplicates."""
-    if marks.is_split:
-        parts = [f"{name} {marks.splits.get(name, 0)}" for name in SPLITS]
-        none = marks.splits.get(None)
+    if relations.is_split:
+        parts = [f"{name} {relations.splits.get(name, 0)}" for name in SPLITS]
+        none = relations.splits.get(None)
         yield f"split     {', '.join(parts)}" + (f", none {none} (like rows of two of them)" if none else "")
-    repeats = [_repeats(marks.questions, "question"), _repeats(marks.answers, "answer")]
+    repeats = [_repeats(relations.questions, "question"), _repeats(relations.answers, "answer")]
     if any(repeats):
         yield f"repeats   {'; '.join(filter(None, repeats))}"
 

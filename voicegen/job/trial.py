@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest import MANIFEST, write_manifest
-from voicegen.dataset.marks import RowMarks
+from voicegen.dataset.relations import RowRelations
 from voicegen.errors import OutputError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Job
 from voicegen.job.pace import Pace, trial_folder
-from voicegen.job.planning import marks_of, plan_of
+from voicegen.job.planning import plan_of, relations_of
 from voicegen.job.preview import Preview
 from voicegen.job.progress import ProgressDisplay, sign_of_life
 from voicegen.job.run_job import identity_of, models_of, provenance_of
@@ -74,8 +74,8 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
     store = Store(trial_folder(config))
     identity = identity_of(config, questions.inspect().sha256)
     run = config_hash(identity)  # files are marked as the run's, and so are the same to the byte
-    marks = marks_of(config, questions)
-    plan = plan_of(config, marks)
+    relations = relations_of(config, questions)
+    plan = plan_of(config, relations)
     chosen = preview.found.spread(count)
     _clear(store)
     with RunFolder(store, {**identity, "job": "try"}) as folder, logging_to(store, show=show):
@@ -86,8 +86,8 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
             print(shown(f"loading {' and '.join(models_of(config))}"), file=sys.stderr)
         with watch:
             make_executor(config.executor).run(Job(config, questions, plan, store, ledger, run, chosen), watch)
-        marked = RowMarks(marks, plan.answers_per_question)
-        write_manifest(store, questions, ledger, provenance_of(folder, config), plan, marked)
+        related = RowRelations(relations, plan.answers_per_question)
+        write_manifest(store, questions, ledger, provenance_of(folder, config), plan, related)
     rows = pq.read_table(store.root / MANIFEST, columns=list(_SHOWN)).to_pylist()
     session = display.tally.session()
     pace = Pace(session, f"{session.rows} rows tried", tried=True) if session.rows else None

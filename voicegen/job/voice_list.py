@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voicegen import build
 from voicegen.audio.audio_file import encode_clip
-from voicegen.audio.marks import Marks
+from voicegen.audio.origin import Origin
 from voicegen.backend import Voice
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, VoicegenError
@@ -85,7 +85,7 @@ class VoiceList:
                 speech, _ = record.kept
                 name = names[speech.utterance.index]
                 path = folder / f"{config.tts.kind}-{_as_file(name)}{config.tts.audio.suffix}"
-                write_atomic(path, encode_clip(speech, 0, path.name, config.tts.audio, Marks(model.info))[1])
+                write_atomic(path, encode_clip(speech, 0, path.name, config.tts.audio, Origin(model.info))[1])
                 yield path
 
 

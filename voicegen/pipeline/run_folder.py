@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from voicegen import __version__
-from voicegen.audio.marks import DIGITAL_SOURCE_TYPE
+from voicegen.audio.origin import DIGITAL_SOURCE_TYPE
 from voicegen.errors import OutputError
 from voicegen.pipeline.ledger import LEDGER
 from voicegen.store import Hold, Store

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from voicegen.audio.audio_file import encode_clip
 from voicegen.audio.audio_format import WAV, AudioFormat
-from voicegen.audio.marks import Marks
+from voicegen.audio.origin import Origin
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
 from voicegen.records import Clip, ManifestRow, Status
@@ -22,7 +22,7 @@ class Writer:
         audio_path: where the audio of a row that ended so lies in the store.
         name: the process's, among those that work at the run.
         audio: what the audio files are.
-        marks: what made them, for their metadata.
+        origin: what made them, for their metadata.
         keep_reasoning: whether the reasoning of an answer goes into the ledger.
     """
 
@@ -34,7 +34,7 @@ class Writer:
         *,
         name: str,
         audio: AudioFormat = WAV,
-        marks: Marks | None = None,
+        origin: Origin | None = None,
         keep_reasoning: bool = False,
     ) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class Writer:
         self._ledger = ledger
         self._audio_path = audio_path
         self._audio = audio
-        self._marks = marks
+        self._origin = origin
         self._keep_reasoning = keep_reasoning
 
     def write(self, outcomes: Sequence[Outcome]) -> list[Entry]:
@@ -70,4 +70,4 @@ class Writer:
         if speech is None or verdict is None:
             return outcome, None, b""
         path = self._audio_path(outcome.index, verdict.status)
-        return outcome, *encode_clip(speech, outcome.index, path, self._audio, self._marks)
+        return outcome, *encode_clip(speech, outcome.index, path, self._audio, self._origin)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
 from voicegen.quality.check import Bounds, Measurement
-from voicegen.records import Scores, Speech
+from voicegen.records import Scores, Speech, Status
 
 _CUT: Final = {
     "length": "the take was cut before the text was over",
@@ -28,7 +28,7 @@ class Verdict:
         faults: the reason without the values, by which takes are counted; None: it has none.
     """
 
-    status: Literal["ok", "rejected", "failed"] = "ok"
+    status: Status = "ok"
     reason: str | None = None
     again: bool = False
     excess: float = 0.0

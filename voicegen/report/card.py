@@ -6,11 +6,8 @@ line of ours has the hash of what stands above it.
 
 from __future__ import annotations
 
-import ast
-import builtins
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, Final
@@ -24,46 +21,13 @@ from voicegen.dataset.manifest import CARD, MANIFEST, MINIMAL_CARD
 from voicegen.dataset.splits import SPLITS
 from voicegen.errors import InputError
 from voicegen.pipeline.run_folder import read_record
+from voicegen.records import STATUSES
 from voicegen.report.card_facts import CARD_COLUMNS, CardFacts, Spread, card_facts
+from voicegen.report.card_form import Form, run_form
 from voicegen.store import Store
 
 _MARK: Final = "<!-- voicegen wrote this card: "
-_STATUSES: Final = ("ok", "rejected", "failed")
 _SIZES: Final = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
-
-_RUN_CODE: Final = """\
-Every row with its audio, as a torch Dataset:
-
-```python
-import voicegen
-
-dataset = voicegen.load_manifest("{folder}")
-```
-
-By Hugging Face's `datasets`, without voicegen:
-
-```python
-import datasets, soundfile
-
-rows = datasets.load_dataset("{folder}", split="train")
-rows = rows.filter(lambda row: row["status"] == "ok" and row["split"] == "train")
-samples, rate = soundfile.read("{folder}/" + rows[0]["audio_path"])
-```
-
-The file is one, and so `datasets` calls all of it train: the column `split` says which part a row is in.
-"""
-
-_DECODING: Final = """\
-`datasets` decodes audio with torchcodec and the system's FFmpeg, and needs neither to load it. These two lines need
-neither at all:
-
-```python
-import datasets, io, soundfile
-
-rows = datasets.load_dataset("{folder}", split="{split}").cast_column("audio", datasets.Audio(decode=False))
-samples, rate = soundfile.read(io.BytesIO(rows[0]["audio"]["bytes"]))
-```
-"""
 
 _HOW: Final[Mapping[str, str]] = {
     "duration": "length of the file",
@@ -80,54 +44,6 @@ _HOW: Final[Mapping[str, str]] = {
     "silence": "the longest pause within the speech",
     "peak": "largest magnitude of a sample",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """In which form rows lie in a folder.
-
-    Attributes:
-        code: the part of the card that says how to load them.
-        data_files: what `datasets` is to read, by split; None where it is not meant to, or finds it by itself.
-    """
-
-    code: str
-    data_files: Mapping[str, str] | str | None = None
-
-
-def run_form(folder: str) -> Form:
-    """A run's folder, of this name."""
-    return Form(_RUN_CODE.replace("{folder}", _quoted(folder)), MANIFEST)
-
-
-def export_form(folder: str, load: str, splits: Sequence[str], *, parquet: bool) -> Form:
-    """An export.
-
-    Args:
-        folder: its name; or of a dataset on the hub, OWNER/NAME.
-        load: the Python that loads it, `{folder}` in the place of the folder and `train` in that of a split.
-        splits: that have rows.
-        parquet: whether it is data/SPLIT-*.parquet with the audio in them.
-    """
-    first = splits[0]
-    line = load.format(folder=_quoted(folder)).replace("/train", f"/{first}").replace('"train"', f'"{first}"')
-    code = f"```python\nimport {', '.join(_modules(line))}\n\ndataset = {line}\n```\n"
-    if not parquet:
-        return Form(code)
-    return Form(
-        f"{code}\n{_DECODING.replace('{folder}', _quoted(folder)).replace('{split}', first)}",
-        {split: f"data/{split}-*" for split in splits},
-    )
-
-
-def _quoted(name: str) -> str:
-    return name.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _modules(line: str) -> list[str]:
-    names = [node for node in ast.walk(ast.parse(line)) if isinstance(node, ast.Name)]
-    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    return sorted({node.id for node in names} - made - set(dir(builtins)))
 
 
 def write_run_card(store: Store) -> bool:
@@ -230,7 +146,7 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
 
 def _rows(facts: CardFacts) -> Iterator[str]:
     splits = [split for split in (*SPLITS, "none") if any(name == split for name, _ in facts.rows)]
-    statuses = [status for status in _STATUSES if any(name == status for _, name in facts.rows)]
+    statuses = [status for status in STATUSES if any(name == status for _, name in facts.rows)]
     yield from _table(
         ["split", *statuses, "hours"],
         [

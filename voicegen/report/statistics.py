@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
+from voicegen.records import STATUSES
+
 BARS: Final = 32
 """Of a histogram, at most."""
 
@@ -80,7 +82,7 @@ def totals(manifest: pd.DataFrame) -> dict[str, Any]:
     good = manifest[manifest["status"] == "ok"]
     return {
         "rows": len(manifest),
-        **{status: int((manifest["status"] == status).sum()) for status in ("ok", "rejected", "failed")},
+        **{status: int((manifest["status"] == status).sum()) for status in STATUSES},
         "seconds": _sum(good, "duration"),
         "takes": int(_sum(manifest, "attempts") or 0),
         "wer": _mean(good, "wer"),

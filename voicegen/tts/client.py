@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from voicegen.audio.audio_file import NO_TAGS, write_audio
 from voicegen.audio.audio_format import AudioFormat
-from voicegen.audio.marks import Marks
+from voicegen.audio.origin import Origin
 from voicegen.audio.waveform import Waveform
 from voicegen.bounds import Container, Language, SampleRate, Speed, Subtype, checked
 from voicegen.errors import ConfigError, ModelError
@@ -183,7 +183,7 @@ class MarvisTTSClient:
         model = self._configured(config)
         utterance = _utterance(text, config, seed)
         given: list[NDArray[np.float32]] = []
-        tags = Marks(model.info).tags(voice=config.voice)
+        tags = Origin(model.info).tags(voice=config.voice)
 
         def passed_on(piece: NDArray[np.float32]) -> Waveform:
             given.append(piece)
@@ -350,7 +350,7 @@ def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utter
 
 def _waveform(speech: Speech, hearing: Hearing, model: ModelInfo) -> Waveform:
     _check(speech, hearing)
-    return Waveform(speech.samples, speech.sampling_rate, Marks(model).tags(voice=speech.utterance.voice))
+    return Waveform(speech.samples, speech.sampling_rate, Origin(model).tags(voice=speech.utterance.voice))
 
 
 def _check(speech: Speech, hearing: Hearing) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from voicegen.audio.audio_file import encode_clip
 from voicegen.audio.audio_format import WAV, AudioFormat
-from voicegen.audio.marks import Marks
+from voicegen.audio.origin import Origin
 from voicegen.errors import ConfigError, ModelError
 from voicegen.files import given_path, write_atomic
 from voicegen.protocols import SpeechModel
@@ -58,7 +58,7 @@ def speak_to_folder(
         OutputError: the folder cannot be written or the disk is full.
     """
     folder = given_path("folder", folder)
-    marks = Marks(model.info)
+    origin = Origin(model.info)
 
     def name_of(index: int) -> str:
         return f"{prefix}{index:0{digits}d}{audio.suffix}"
@@ -70,7 +70,7 @@ def speak_to_folder(
         if isinstance(record, Failure):
             yield record
         else:
-            yield _write(*record.kept, folder, name_of, audio, marks)
+            yield _write(*record.kept, folder, name_of, audio, origin)
     yield from taken_out(unspeakable)
 
 
@@ -110,13 +110,13 @@ def _write(
     folder: Path,
     name_of: Callable[[int], str],
     audio: AudioFormat,
-    marks: Marks,
+    origin: Origin,
 ) -> Clip | Failure:
     index, verdict = speech.utterance.index, hearing.verdict
     if verdict.status == "rejected":
         return Failure(index, "tts", f"{verdict.reason}; try another seed, or a shorter text")
     if verdict.reason is not None:
         return Failure(index, "write", verdict.reason)
-    clip, data = encode_clip(speech, index, name_of(index), audio, marks)
+    clip, data = encode_clip(speech, index, name_of(index), audio, origin)
     write_atomic(folder / clip.path, data)
     return clip

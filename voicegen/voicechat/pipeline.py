@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 
 from voicegen.audio.audio_file import write_audio
 from voicegen.audio.audio_format import AudioFormat
-from voicegen.audio.marks import Marks
+from voicegen.audio.origin import Origin
 from voicegen.bounds import Container, Subtype
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.conversation.turn import TOOL_ROUNDS
@@ -251,8 +251,8 @@ class VoiceChatPipeline:
             return None
         path = _free_name(self._output_dir, self._audio.suffix)
         assert self._speech_model is not None  # who made the take
-        marks = Marks(self._speech_model.info, self.session.model.info)
-        tags = marks.tags(voice=take.utterance.voice)
+        origin = Origin(self._speech_model.info, self.session.model.info)
+        tags = origin.tags(voice=take.utterance.voice)
         write_audio(path, take.samples, take.sampling_rate, self._audio, tags)
         return path
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from voicegen.audio.audio_format import WAV, AudioFormat
-from voicegen.audio.marks import Marks
+from voicegen.audio.origin import Origin
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import OutputError
@@ -92,8 +92,8 @@ class ChatRecorder:
             self._ledger = Ledger(store)
             # Questions are written before their rows: a kill in between leaves one too many.
             self._asked = _read_questions(store)[: self._ledger.end]
-            marks = Marks(self._models["tts"], self._models["chat"], config_hash(self._folder.identity))
-            self._writer = Writer(store, self._ledger, self._audio_path, name="chat", audio=self._audio, marks=marks)
+            origin = Origin(self._models["tts"], self._models["chat"], config_hash(self._folder.identity))
+            self._writer = Writer(store, self._ledger, self._audio_path, name="chat", audio=self._audio, origin=origin)
             stack.callback(self._writer.close)
             self._exit = stack.pop_all()
         return self

@@ -18,12 +18,13 @@ def test_rows_that_cannot_be_read_are_counted_and_the_first_are_named(tmp_path):
     assert list(found.beginnings) == [0, 2]
 
 
-def test_a_question_is_asked_again_where_case_and_blanks_alone_are_other_ones(tmp_path):
+def test_a_question_is_asked_again_where_it_is_the_same_as_for_splits(tmp_path):
     found = seen(
         text_file(tmp_path / "q.csv", "question\nWhat is one?\nAnd two?\nwhat  is ONE?\nWhat is one!\nAnd two?\n")
     )
-    assert found.repeated == 2
-    assert list(found.repeats) == ["row 3 asks what row 1 does: what is ONE?", "row 5 asks what row 2 does: And two?"]
+    assert found.repeated == 3
+    asked = ["row 3 asks what row 1 does: what is ONE?", "row 4 asks what row 3 does: What is one!"]
+    assert list(found.repeats) == [*asked, "row 5 asks what row 2 does: And two?"]
 
 
 def test_the_limit_holds_for_what_is_looked_at(tmp_path):

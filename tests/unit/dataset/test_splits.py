@@ -5,8 +5,8 @@ import pytest
 
 from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import jsonl_file
-from voicegen.dataset.marks import QuestionMarks, RowMarks
 from voicegen.dataset.questions import QuestionFile
+from voicegen.dataset.relations import QuestionRelations, RowRelations
 from voicegen.dataset.splits import Shares
 
 TENTHS = Shares(validation=0.1, test=0.1)
@@ -15,7 +15,7 @@ TENTHS = Shares(validation=0.1, test=0.1)
 def marks(tmp_path, rows, shares=TENTHS, **options):
     conversation = "conversation" if any("conversation" in row for row in rows) else None
     path = jsonl_file(tmp_path / f"{len(rows)}.jsonl", rows)
-    return QuestionMarks(QuestionFile(path, conversation_column=conversation), shares, **options)
+    return QuestionRelations(QuestionFile(path, conversation_column=conversation), shares, **options)
 
 
 def asked(*texts):
@@ -115,7 +115,7 @@ def test_near_duplicates_may_be_let_apart_and_the_same_never(tmp_path):
 def test_rows_say_which_earlier_question_and_answer_they_repeat(tmp_path):
     rows = asked("Why is the sky blue?", "Who wrote Hamlet?", "why is the sky BLUE", "Who wrote Hamlets?!")
     answers = ["Because of Rayleigh scattering.", "Shakespeare.", "Because of Rayleigh scattering", "shakespeare"]
-    of_rows = RowMarks(marks(tmp_path, rows))
+    of_rows = RowRelations(marks(tmp_path, rows))
     of_rows.read(FinishedRows(spoken_row(at, answer=answer) for at, answer in enumerate(answers)))
     columns = {name: list(map(plain_value, values)) for name, values in of_rows.columns(range(4)).items()}
     assert columns["question_duplicate_of"] == [None, None, 0, 1]
@@ -130,7 +130,7 @@ def plain_value(value):
 
 
 def test_of_several_answers_a_question_the_first_row_of_the_first_question_is_named(tmp_path):
-    of_rows = RowMarks(marks(tmp_path, asked("Who?", "Why?", "who")), answers_per_question=2)
+    of_rows = RowRelations(marks(tmp_path, asked("Who?", "Why?", "who")), answers_per_question=2)
     of_rows.read(FinishedRows([]))
     columns = of_rows.columns(range(6))
     assert columns["question_duplicate_of"].to_pylist() == [None, None, None, None, 0, 0]
@@ -138,7 +138,7 @@ def test_of_several_answers_a_question_the_first_row_of_the_first_question_is_na
 
 
 def test_answers_that_come_later_are_marked_at_the_next_write(tmp_path):
-    of_rows = RowMarks(marks(tmp_path, asked("Who?", "Why?", "When?")))
+    of_rows = RowRelations(marks(tmp_path, asked("Who?", "Why?", "When?")))
     rows = [spoken_row(at, answer="The same.") for at in (2, 0)]
     of_rows.read(FinishedRows(rows[:1]))
     assert of_rows.columns([2])["answer_duplicate_of"].to_pylist() == [None]
@@ -148,6 +148,6 @@ def test_answers_that_come_later_are_marked_at_the_next_write(tmp_path):
 
 def test_rows_without_a_question_repeat_nothing(tmp_path):
     rows = [{"question": "Who?"}, {"question": None}, {"question": None}]
-    of_rows = RowMarks(marks(tmp_path, rows))
+    of_rows = RowRelations(marks(tmp_path, rows))
     of_rows.read(FinishedRows([]))
     assert of_rows.columns(range(3))["question_duplicate_of"].to_pylist() == [None] * 3

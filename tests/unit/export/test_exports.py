@@ -102,6 +102,15 @@ def test_what_the_metadata_of_audio_says_of_it_is_kept_when_it_is_encoded_anew(t
         assert kept.software.startswith("voicegen")
 
 
+def test_flac_holds_the_samples_that_a_wav_would(tmp_path):
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.2, 20_000), RATE)
+    for rate in (None, 16_000):
+        sounds = [read_sound(path, RATE, 20_000, None, Wanted(rate, container)) for container in ("wav", "flac")]
+        wav, flac = (soundfile.read(io.BytesIO(sound.data), dtype="int16")[0] for sound in sounds)
+        np.testing.assert_array_equal(flac, wav)
+
+
 def test_audio_that_is_gone_or_damaged_stops_the_export_and_nothing_is_left(tmp_path):
     run = finished_run(tmp_path / "run")
     audio = run / "audio" / "000003.wav"

@@ -1,4 +1,4 @@
-"""Takes to speech beside generation: on CUDA the codec decodes in a thread of its own, on a stream of its own.
+"""Takes to speech beside generation: on a GPU the codec decodes in a thread of its own, on CUDA on a stream of its own.
 
 Takes wait until they fill a batch, or nothing comes. Elsewhere takes are decoded at once, where they end.
 """
@@ -57,8 +57,8 @@ class _Flush:
 class Decoding:
     """Decodes takes; a context manager whose thread ends with it."""
 
-    def __init__(self, codec: Codec, decoder: BatchDecoder | None = None, *, threaded: bool | None = None) -> None:
-        """`decoder` decodes in the codec's place; `threaded` is on for a codec on CUDA unless said otherwise."""
+    def __init__(self, codec: Codec, decoder: BatchDecoder | None = None, *, threaded: bool = False) -> None:
+        """`decoder` decodes in the codec's place; `threaded` has it do so beside generation."""
         self._codec = codec
         self._decode_codes = decoder.decode if decoder else codec.decode
         self._batch_of = decoder.batch_of if decoder else _one_batch
@@ -68,8 +68,7 @@ class Decoding:
         self._takes: queue.Queue[Take | _Flush | None] = queue.Queue(WAITING)
         self._records: queue.Queue[Speech | Failure | BaseException] = queue.Queue()
         self._thread: threading.Thread | None = None
-        on_cuda = getattr(codec, "device", None) is not None and codec.device.type == "cuda"
-        if on_cuda if threaded is None else threaded:
+        if threaded:
             self._thread = threading.Thread(target=self._work, name="marvis-codec", daemon=True)
 
     def __enter__(self) -> Decoding:

@@ -1,6 +1,6 @@
 """What an audio file says of itself in its own metadata: that it is synthetic, and what made it.
 
-The marks are the same for the same row of the same run, and hold no time, no version and nothing of this machine.
+It is the same for the same row of the same run, and holds no time, no version and nothing of this machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DIGITAL_SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/tra
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class Origin:
     """What made the files of a run, or of another task.
 
     Attributes:

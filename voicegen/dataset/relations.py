@@ -28,7 +28,7 @@ class _Finished(Protocol):
 
 
 @dataclass(frozen=True)
-class QuestionMarks:
+class QuestionRelations:
     """The likeness and the splits of a file's questions: found in one pass, when they are first asked for.
 
     Attributes:
@@ -108,7 +108,7 @@ class Repeats:
 
 
 @dataclass
-class RowMarks:
+class RowRelations:
     """The columns of the manifest that hold what a row says of the rows beside it.
 
     Attributes:
@@ -116,7 +116,7 @@ class RowMarks:
         answers_per_question: rows made of one question, one after another.
     """
 
-    questions: QuestionMarks
+    questions: QuestionRelations
     answers_per_question: int = 1
     _answers: Likeness = field(default_factory=Likeness)
     _read: bytearray = field(default_factory=bytearray)  # by row, whether its answer is among `_answers`

@@ -19,7 +19,7 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkCounts:
+class RelationCounts:
     """Rows by split, those in none under None, and rows whose question or answer repeats an earlier one."""
 
     splits: Mapping[str | None, int] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class MarkCounts:
         return any(split != "train" for split in self.splits)
 
 
-def mark_counts(store: Store) -> MarkCounts:
+def relation_counts(store: Store) -> RelationCounts:
     """The counts of a run's manifest, a row group at a time; nothing where it cannot be read."""
     import pyarrow as pa  # a summary can be made without it
     import pyarrow.compute as pc
@@ -55,8 +55,8 @@ def mark_counts(store: Store) -> MarkCounts:
                     found[f"same {name}"] += same
                     found[f"near {name}"] += len(repeats) - same
     except (OutputError, pa.ArrowException, KeyError):
-        return MarkCounts()
+        return RelationCounts()
     questions, answers = (
         Repeated(found[f"same {name}"], found[f"near {name}"]) for name in ("question_similarity", "answer_similarity")
     )
-    return MarkCounts(splits, questions, answers)
+    return RelationCounts(splits, questions, answers)

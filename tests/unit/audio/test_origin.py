@@ -9,11 +9,11 @@ import soundfile
 
 from voicegen.audio.audio_file import encode_audio, encode_clip
 from voicegen.audio.audio_format import AudioFormat
-from voicegen.audio.marks import DIGITAL_SOURCE_TYPE, Marks
+from voicegen.audio.origin import DIGITAL_SOURCE_TYPE, Origin
 from voicegen.records import ModelInfo, Speech, Utterance
 
 TTS = ModelInfo("piper-ä", "piper", "1.0.0", "cc0-1.0")
-MARKS = Marks(TTS, ModelInfo("smollm2", "mlx", "0.1.2"), "0123456789abcdef")
+MARKS = Origin(TTS, ModelInfo("smollm2", "mlx", "0.1.2"), "0123456789abcdef")
 TONE = (0.5 * np.sin(np.arange(4410) * 0.1)).astype(np.float32)
 SPEECH = Speech(Utterance(7, "Hm.", voice="日本"), TONE, 22_050)
 FORMATS = [AudioFormat("wav"), AudioFormat("wav", "FLOAT"), AudioFormat("flac")]
@@ -79,7 +79,7 @@ def test_marks_change_no_sample_and_the_same_marks_give_the_same_bytes(audio):
 
 
 def test_a_model_in_a_folder_is_named_without_the_way_to_it():
-    facts = json.loads(Marks(ModelInfo("/home/ada/models/mine", "marvis")).tags()["comment"])
+    facts = json.loads(Origin(ModelInfo("/home/ada/models/mine", "marvis")).tags()["comment"])
     assert facts["tts_model"] == "mine"
     assert "row" not in facts
     assert "run" not in facts
