@@ -14,22 +14,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from voicegen.errors import ModelError
 from voicegen.model_files import find_model
 from voicegen.tts.marvis.config import read_object
-from voicegen.tts.marvis.tensor_files import (
-    CODEC_PREFIX,
-    Tensors,
-    moshi_codec,
-    read_tensors,
-    tensor_names,
-    weight_files,
-)
+from voicegen.tts.marvis.tensor_files import CODEC_PREFIX, moshi_codec, read_headers, read_tensors, weight_files
 from voicegen.tts.marvis.weights import adjacent_to_halves
+
+if TYPE_CHECKING:
+    from voicegen.tts.marvis.tensor_files import Tensors
 
 
 def load_mimi(source: str | Path, revision: str | None = None) -> Any:
@@ -54,7 +50,7 @@ def brings_codec(folder: Path) -> bool:
     if moshi_codec(folder):
         return True
     has_sizes = "codec_config" in read_object(folder / "config.json")
-    return has_sizes and any(name.startswith(CODEC_PREFIX) for name in tensor_names(weight_files(folder)))
+    return has_sizes and any(name.startswith(CODEC_PREFIX) for name in read_headers(weight_files(folder)))
 
 
 def codec_form(source: str | Path) -> str:

@@ -10,9 +10,9 @@ from voicegen.errors import ModelError, VoicegenError
 from voicegen.tts.marvis.checkpoint import Checkpoint
 from voicegen.tts.marvis.codec_weights import codec_form
 from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, unknown_fields
-from voicegen.tts.marvis.tensor_files import CODEC_PREFIX, Tensors, read_headers, weight_files, without_numbers
+from voicegen.tts.marvis.layout import Headers, Layout, is_models, layout_of
+from voicegen.tts.marvis.tensor_files import CODEC_PREFIX, Header, read_headers, weight_files
 from voicegen.tts.marvis.tokenizer import TOKENIZERS, TextTokenizer
-from voicegen.tts.marvis.weights import Unpacked, is_models, parameters, problems, unpacked
 from voicegen.tts.voices import PromptFiles, VoicePrompt
 
 Finding = tuple[str, str]
@@ -53,23 +53,23 @@ def _sizes(part: TransformerConfig) -> str:
 def _weights(checkpoint: Checkpoint) -> Iterator[Finding]:
     try:
         headers = _headers(checkpoint)
-        own = {name: tensor for name, tensor in headers.items() if is_models(name)}
-        read = unpacked(own, checkpoint.config, checkpoint.files.id)
+        own = {name: header for name, header in headers.items() if is_models(name)}
+        layout = layout_of(own, checkpoint.config, checkpoint.files.id)
     except ModelError as error:
         yield "weights", f"not usable: {error}"
         return
-    yield "format", _format(read, own)
+    yield "format", _format(layout, own)
     yield "precision", _precision(own, checkpoint)
-    yield "needs", _needs(checkpoint.config, parameters(read))
+    yield "needs", _needs(checkpoint.config, layout.parameters())
     yield "codec", _attempt(lambda: _codec(checkpoint, headers))
-    found = list(islice(problems(read), _MOST_PROBLEMS))
+    found = list(islice(layout.problems(), _MOST_PROBLEMS))
     if not found:
-        yield "tensors", f"all {len(read.expected)} that the config asks for, and no other"
+        yield "tensors", f"all {len(layout.shapes)} that the config asks for, and no other"
     for problem in found:
         yield "tensors", f"the checkpoint{problem}"
 
 
-def _headers(checkpoint: Checkpoint) -> Tensors:
+def _headers(checkpoint: Checkpoint) -> Headers:
     """Of the files that are here, else of those on the hub."""
     files = weight_files(checkpoint.folder)
     if files or checkpoint.files.source != "hub":
@@ -81,24 +81,23 @@ def _headers(checkpoint: Checkpoint) -> Tensors:
     except Exception as error:
         raise ModelError(f"the headers on the hub cannot be read ({error}): download the checkpoint") from None
     parts = [part for file in found.files_metadata.values() for part in file.tensors.items()]
-    return {name: without_numbers(tensor.shape, tensor.dtype) for name, tensor in parts}
+    return {name: Header(tensor.dtype, tuple(tensor.shape)) for name, tensor in parts}
 
 
-def _format(read: Unpacked, own: Tensors) -> str:
-    if read.fmt == "transformers":
+def _format(layout: Layout, own: Headers) -> str:
+    if layout.fmt == "transformers":
         return "transformers (CsmForConditionalGeneration)"
     names = "Hugging Face's names" if any(name.endswith("input_layernorm.weight") for name in own) else "torchtune's"
     return f"native, {names}"
 
 
-def _precision(own: Tensors, checkpoint: Checkpoint) -> str:
-    kinds = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in own.values())
+def _precision(own: Headers, checkpoint: Checkpoint) -> str:
+    kinds = Counter(header.precision for header in own.values())
     said = ", ".join(f"{kind} in {count} tensors" for kind, count in kinds.most_common())
     packed = checkpoint.fields.get("quantization")
     if isinstance(packed, dict):
         said += f"; quantized to {packed.get('bits')} bits in groups of {packed.get('group_size')}"
-    size = sum(tensor.numel() * tensor.dtype.itemsize for tensor in own.values())
-    return f"{said}; {size / 1e9:.2f} GB"
+    return f"{said}; {sum(header.bytes for header in own.values()) / 1e9:.2f} GB"
 
 
 def _needs(config: MarvisConfig, count: int) -> str:
@@ -110,7 +109,7 @@ def _needs(config: MarvisConfig, count: int) -> str:
     )
 
 
-def _codec(checkpoint: Checkpoint, headers: Tensors) -> str:
+def _codec(checkpoint: Checkpoint, headers: Headers) -> str:
     if not weight_files(checkpoint.folder) and any(name.startswith(CODEC_PREFIX) for name in headers):
         return "its own, among its tensors"
     return f"{checkpoint.codec}: {codec_form(checkpoint.codec)}"

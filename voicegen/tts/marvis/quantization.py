@@ -1,60 +1,28 @@
-"""MLX's affine quantization, undone: `w = scale * q + bias` for each group of a row.
-
-Source: MLX's `quantize`, which packs the values of a row as one little-endian stream of bits in uint32 words, with one
-scale and one bias a group. Bits and group size follow from the shapes.
-"""
+"""MLX's affine quantization (`layout.Packing`), undone in torch: `w = scale * q + bias` for each group of a row."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 
-from voicegen.errors import ModelError
-from voicegen.tts.marvis.tensor_files import Tensors
+from voicegen.tts.marvis.layout import Packing
 
 
-def dequantize(tensors: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
-    """Replaces each packed `X.weight` and its `X.scales` and `X.biases` by one float32 matrix.
+def dequantized(packed: torch.Tensor, scales: torch.Tensor, biases: torch.Tensor, packing: Packing) -> torch.Tensor:
+    """A packed matrix in float32.
 
     Args:
-        tensors: By name; those that are not packed are passed on.
-        shapes: The shape that each matrix has when it is not packed.
-
-    Raises:
-        ModelError: A packed matrix has no biases (another mode than affine) or does not fit its shape.
+        packed: (rows, words) uint32.
+        scales: (rows, groups).
+        biases: (rows, groups).
+        packing: How it is packed.
     """
-    result: Tensors = {}
-    for name, tensor in tensors.items():
-        stem = name.removesuffix("weight")
-        if tensor.dtype is torch.uint32 and name in shapes:
-            scales, biases = tensors.get(stem + "scales"), tensors.get(stem + "biases")
-            if scales is None or biases is None:
-                raise ModelError(
-                    f"the tensor {name} is packed without scales and biases; only MLX's affine mode is read"
-                )
-            result[name] = _matrix(name, tensor, scales.float(), biases.float(), shapes[name])
-        elif not (name.endswith((".scales", ".biases")) and name.rsplit(".", 1)[0] + ".weight" in shapes):
-            result[name] = tensor
-    return result
-
-
-def _matrix(
-    name: str, packed: torch.Tensor, scales: torch.Tensor, biases: torch.Tensor, shape: tuple[int, ...]
-) -> torch.Tensor:
-    rows, columns = shape[0], shape[-1]
-    bits, rest = divmod(packed.shape[-1] * 32, columns)
-    flat = len(shape) == packed.dim() == scales.dim() == 2 and scales.shape[-1] > 0
-    fits = flat and rest == 0 and 2 <= bits <= 8 and columns % scales.shape[-1] == 0
-    if not fits or packed.shape[0] != rows or scales.shape != biases.shape or scales.shape[0] != rows:
-        found = f"{tuple(packed.shape)} packed words and {tuple(scales.shape)} scales"
-        raise ModelError(f"the tensor {name} holds {found}, which do not unpack to {shape}")
+    rows, groups = scales.shape
     stream = packed.contiguous().view(torch.uint8).reshape(rows, -1)
-    values = _unpack(stream, bits).reshape(rows, scales.shape[1], -1)
-    return (values * scales[..., None] + biases[..., None]).reshape(rows, columns)
+    values = _unpacked(stream, packing.bits).reshape(rows, groups, packing.group)
+    return (values * scales.float()[..., None] + biases.float()[..., None]).reshape(rows, -1)
 
 
-def _unpack(stream: torch.Tensor, bits: int) -> torch.Tensor:
+def _unpacked(stream: torch.Tensor, bits: int) -> torch.Tensor:
     """(rows, bytes) -> (rows, bytes * 8 / bits) float32."""
     if bits == 8:
         return stream.float()

@@ -1,28 +1,39 @@
-"""The safetensors files in a folder, told apart by what they are for: a model's weights, or moshi's codec."""
+"""The safetensors files in a folder, told apart by what they are for, and what their headers say.
+
+Knows of no library that computes: `read_tensors` alone imports torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from safetensors import safe_open
 
 from voicegen.errors import ModelError
 from voicegen.tts.marvis.config import read_object
 
-Tensors = dict[str, torch.Tensor]
+if TYPE_CHECKING:
+    import torch
 
-_TYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "U32": torch.uint32,
-}
+    Tensors = dict[str, torch.Tensor]
+
+_KINDS = MappingProxyType(
+    {
+        "F64": ("float64", 8),
+        "F32": ("float32", 4),
+        "F16": ("float16", 2),
+        "BF16": ("bfloat16", 2),
+        "I64": ("int64", 8),
+        "I32": ("int32", 4),
+        "U32": ("uint32", 4),
+    }
+)
+"""What everybody else calls safetensors' types, and their bytes."""
 CODEC_PREFIX = "codec_model."  # of a codec's tensors within a transformers CSM checkpoint
 _MOSHI_CODECS = "tokenizer*.safetensors"  # `tokenizer-e351c8d8-checkpoint125.safetensors`, as kyutai publishes Mimi
 
@@ -52,47 +63,58 @@ def moshi_codec(folder: Path) -> Path | None:
     return next(iter(sorted(folder.glob(_MOSHI_CODECS))), None)
 
 
-def read_tensors(files: Iterable[Path], wanted: Callable[[str], bool] = lambda _name: True) -> Tensors:
-    """The tensors whose names are wanted, as they are stored, on the CPU.
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of a tensor beside its numbers; `kind` is safetensors' name for its type, such as `BF16`."""
+
+    kind: str
+    shape: tuple[int, ...]
+
+    @property
+    def precision(self) -> str:
+        """The type as everybody else calls it, such as `bfloat16`."""
+        return _KINDS.get(self.kind, (self.kind, 1))[0]
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in the file."""
+        return math.prod(self.shape) * _KINDS.get(self.kind, (self.kind, 1))[1]
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether it holds fractions."""
+        return self.precision.endswith(("float64", "float32", "float16"))
+
+
+def read_headers(files: Iterable[Path]) -> dict[str, Header]:
+    """All tensors by name, without their numbers.
 
     Raises:
         ModelError: a file is no safetensors file, or is cut short.
     """
-    return {name: file.get_tensor(name) for file in _opened(files) for name in sorted(file.keys()) if wanted(name)}
-
-
-def read_headers(files: Iterable[Path]) -> Tensors:
-    """All tensors with their types and shapes, and without their numbers (on torch's `meta` device).
-
-    Raises:
-        ModelError: a file is no safetensors file, or is cut short.
-    """
-    tensors: Tensors = {}
-    for file in _opened(files):
+    headers: dict[str, Header] = {}
+    for file in _opened(files, "numpy"):
         for name in sorted(file.keys()):
             part = file.get_slice(name)
-            tensors[name] = without_numbers(part.get_shape(), part.get_dtype())
-    return tensors
+            headers[name] = Header(part.get_dtype(), tuple(part.get_shape()))
+    return headers
 
 
-def without_numbers(shape: Sequence[int], kind: str) -> torch.Tensor:
-    """A tensor of which a header says this shape and type, such as `BF16`."""
-    return torch.empty(tuple(shape), dtype=_TYPES.get(kind, torch.uint8), device="meta")
-
-
-def tensor_names(files: Iterable[Path]) -> list[str]:
-    """The names of the tensors in the files, by their headers alone.
+def read_tensors(files: Iterable[Path], wanted: Callable[[str], bool] = lambda _name: True) -> Tensors:
+    """The tensors whose names are wanted, as they are stored, in torch on the CPU.
 
     Raises:
         ModelError: a file is no safetensors file, or is cut short.
     """
-    return [name for file in _opened(files) for name in sorted(file.keys())]
+    return {
+        name: file.get_tensor(name) for file in _opened(files, "pt") for name in sorted(file.keys()) if wanted(name)
+    }
 
 
-def _opened(files: Iterable[Path]) -> Iterator[Any]:
+def _opened(files: Iterable[Path], framework: Literal["pt", "numpy"]) -> Iterator[Any]:
     for path in files:
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(path, framework=framework) as file:
                 yield file
         except Exception as error:
             raise ModelError(f"{path} cannot be read as safetensors ({error}): download it again") from None

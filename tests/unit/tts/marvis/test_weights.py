@@ -18,7 +18,6 @@ from tests.marvis_checkpoints import (
 )
 from voicegen.errors import ModelError
 from voicegen.tts.marvis.config import parse_config, read_config
-from voicegen.tts.marvis.quantization import dequantize
 from voicegen.tts.marvis.weights import LayerWeights, MarvisWeights, load_weights
 
 
@@ -138,12 +137,12 @@ def test_a_broken_index_of_the_weights_is_named(tmp_path: Path, text: str) -> No
         load_weights(tmp_path, parse_config(tiny_config()))
 
 
-def test_packed_tensors_that_are_no_matrices_are_named() -> None:
-    words = torch.zeros(4, 2, dtype=torch.int32).view(torch.uint32)
-    parts = {"a.scales": torch.ones(4, 1), "a.biases": torch.ones(4, 1)}
-    for shape in ((4,), (2, 4, 8)):
-        with pytest.raises(ModelError, match=r"the tensor a\.weight holds .* which do not unpack"):
-            dequantize({"a.weight": words, **parts}, {"a.weight": shape})
+@pytest.mark.parametrize("shape", [(4,), (2, 4, 8)])
+def test_packed_tensors_that_are_no_matrices_are_named(shape: tuple[int, ...], tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, fmt="mlx-4bit", codec_seed=None)
+    changed(folder, **{"model.projection.weight": torch.zeros(shape, dtype=torch.uint32)})
+    with pytest.raises(ModelError, match=r"the tensor projection\.weight holds .* which do not unpack"):
+        loaded(folder)
 
 
 def test_two_namings_of_one_tensor_are_refused(tmp_path: Path) -> None:

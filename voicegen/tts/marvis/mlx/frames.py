@@ -148,10 +148,10 @@ def _drawn(
         kept = keys[:, :, :end], values[:, :, :end]
         return mx.fast.scaled_dot_product_attention(q, *kept, scale=sizes.head_dim**-0.5, mask=mask)
 
-    code, finite = sample(hidden @ model.first_head.T, seeds, frames, 0, sampling)
+    code, finite = sample(model.first_head(hidden), seeds, frames, 0, sampling)
     codes, x, first, end = [code], model.depth_start(hidden, code), 0, 2
     for codebook in range(1, codebooks):
-        logits = model.depth(x, first, attend)[:, -1] @ model.heads[codebook - 1].T
+        logits = model.heads[codebook - 1](model.depth(x, first, attend)[:, -1])
         code, fine = sample(logits, seeds, frames, codebook, sampling)
         codes.append(code)
         finite = mx.logical_and(finite, fine)

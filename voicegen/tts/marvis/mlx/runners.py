@@ -17,8 +17,8 @@ from voicegen.tts.marvis.mlx.frames import MLXFrames
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.prefill import read_prefix
 from voicegen.tts.marvis.mlx.state import SlotState
+from voicegen.tts.marvis.mlx.weights import load_weights
 from voicegen.tts.marvis.prompts import Prefix, Prompt
-from voicegen.tts.marvis.weights import load_weights
 
 DTYPES = {"float32": mx.float32, "bfloat16": mx.bfloat16, "float16": mx.float16}
 MOST_SLOTS = {"metal": 32, "cuda": 256, "cpu": 8}
@@ -37,7 +37,7 @@ def loader(device: str, dtype: str) -> Loader:
 
     def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
         mx.set_cache_limit(CACHE_LIMIT)
-        return MLXRunners(MLXModel(config, load_weights(folder, config), precision), codebooks)
+        return MLXRunners(MLXModel(config, load_weights(folder, config, precision), precision), codebooks)
 
     return load
 
