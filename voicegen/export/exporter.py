@@ -23,7 +23,8 @@ class Exporter:
         name: as `--to` has it.
         help: one line: what is written, and who reads it.
         write: writes the rows into an empty folder, in flat memory.
-        load: the Python that loads it back, `{folder}` in the place of the folder; for the summary and the card.
+        load: the Python that loads it back, or one split of it whole; `{folder}` and `{split}` in the places of their
+            names, as `loading` fills them in.
         adds: columns of its own, beside the manifest's.
         container: the only kind of audio file that it holds; None: any.
         beside: whether other files can lie beside its audio, as those of `--times` do.
@@ -45,6 +46,10 @@ class Exporter:
     needs: tuple[str, ...] = ()
     install: str = ""
 
+    def loading(self, folder: str | Path, split: str) -> str:
+        """The Python that loads an export in `folder`, or its `split`; for the summary and the card."""
+        return self.load.format(folder=_quoted(str(folder)), split=_quoted(split))
+
     def ready(self) -> Self:
         """Itself.
 
@@ -55,3 +60,7 @@ class Exporter:
         if missing:
             raise MissingDependency(f"--to {self.name} needs {', '.join(missing)}: install it with {self.install}")
         return self
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')

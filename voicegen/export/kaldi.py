@@ -99,6 +99,6 @@ SPEC: Final = Exporter(
     name="kaldi",
     help="wav.scp, text, utt2spk and the other tables, a data folder a split: Kaldi, ESPnet, ...",
     write=write,
-    load='kaldiio.load_scp("{folder}/train/wav.scp")',
+    load='kaldiio.load_scp("{folder}/{split}/wav.scp")',
     container="wav",
 )

@@ -81,7 +81,7 @@ SPEC: Final = Exporter(
     name="lhotse",
     help="a CutSet and its audio files, a folder a split: Lhotse, icefall, NeMo",
     write=write,
-    load='lhotse.CutSet.from_file("{folder}/train/cuts.jsonl.gz")',
+    load='lhotse.CutSet.from_file("{folder}/{split}/cuts.jsonl.gz")',
     needs=("lhotse", "urllib3"),
     install=INSTALL,
 )

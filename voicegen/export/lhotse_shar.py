@@ -45,7 +45,7 @@ SPEC: Final = Exporter(
     name="lhotse-shar",
     help="the same as Shar: tar shards that are read one after another, and may be moved",
     write=write,
-    load='lhotse.CutSet.from_shar(in_dir="{folder}/train")',
+    load='lhotse.CutSet.from_shar(in_dir="{folder}/{split}")',
     beside=False,
     needs=("lhotse", "urllib3"),
     install=INSTALL,

@@ -30,6 +30,6 @@ SPEC: Final = Exporter(
     name="ljspeech",
     help="metadata.csv and wavs/, a folder a split, as LJ Speech: Piper, Coqui, ESPnet, ...",
     write=write,
-    load='torchaudio.datasets.LJSPEECH("{folder}", url="train")',
+    load='torchaudio.datasets.LJSPEECH("{folder}", url="{split}")',
     container="wav",
 )

@@ -43,5 +43,5 @@ SPEC: Final = Exporter(
     help="manifest.jsonl and its audio files, a folder a split: NeMo",
     write=write,
     adds=_NEMOS,
-    load='[json.loads(line) for line in open("{folder}/train/manifest.jsonl", encoding="utf-8")]',
+    load='[json.loads(line) for line in open("{folder}/{split}/manifest.jsonl", encoding="utf-8")]',
 )

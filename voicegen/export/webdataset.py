@@ -75,6 +75,6 @@ SPEC: Final = Exporter(
     name="webdataset",
     help="tar shards under 500 MB of KEY.wav and KEY.json, keys in order: WebDataset",
     write=write,
-    load='webdataset.WebDataset("{folder}/train-000000.tar")',
+    load='webdataset.WebDataset(sorted(map(str, pathlib.Path("{folder}").glob("{split}-*.tar"))), shardshuffle=False)',
     without_audio=True,
 )

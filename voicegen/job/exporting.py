@@ -44,10 +44,10 @@ class ExportSummary:
 
     def lines(self) -> Iterator[str]:
         """The page that says so."""
-        megabytes = self.written.size / 1e6
+        counts, megabytes = self.counts, self.written.size / 1e6
         yield self.counted
         yield f"written   {self.place}: {self.written.files} files, {megabytes:.1f} MB in {self.seconds:.1f} s"
-        yield f"load      {self.format.load.format(folder=self.place)}"
+        yield f"load      {self.format.loading(self.place, next(iter(counts.by_split)))}"
 
 
 def export_run(
@@ -102,6 +102,6 @@ def export_run(
 
 def _write_card(format: Exporter, rows: ExportRows, folder: Path, called: str) -> None:
     facts = card_facts(rows.columns(CARD_COLUMNS))
-    form = export_form(called, format.load, rows.splits, parquet=format.parquet)
+    form = export_form(called, format.loading(called, rows.splits[0]), rows.splits, parquet=format.parquet)
     name = rows.folder.resolve().name
     (folder / CARD).write_text(card(name, facts, read_record(Store(rows.folder)) or {}, form), "utf-8")

@@ -63,18 +63,17 @@ def run_form(folder: str) -> Form:
     return Form(_RUN_CODE.replace("{folder}", _quoted(folder)), MANIFEST)
 
 
-def export_form(folder: str, load: str, splits: Sequence[str], *, parquet: bool) -> Form:
+def export_form(folder: str, loading: str, splits: Sequence[str], *, parquet: bool) -> Form:
     """An export.
 
     Args:
         folder: its name; or of a dataset on the hub, OWNER/NAME.
-        load: the Python that loads it, `{folder}` in the place of the folder and `train` in that of a split.
+        loading: the Python that loads it, or its first split.
         splits: that have rows.
         parquet: whether it is data/SPLIT-*.parquet with the audio in them.
     """
     first = splits[0]
-    line = load.format(folder=_quoted(folder)).replace("/train", f"/{first}").replace('"train"', f'"{first}"')
-    code = f"```python\nimport {', '.join(_modules(line))}\n\ndataset = {line}\n```\n"
+    code = f"```python\nimport {', '.join(_modules(loading))}\n\ndataset = {loading}\n```\n"
     if not parquet:
         return Form(code)
     return Form(

@@ -13,6 +13,8 @@ from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from voicegen.audio.audio_file import encode_clip
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
+from voicegen.dataset.relations import QuestionRelations, RowRelations
+from voicegen.dataset.splits import Shares
 from voicegen.files import write_atomic
 from voicegen.records import ManifestRow, Speech, Utterance
 from voicegen.store import Store
@@ -26,6 +28,7 @@ def finished_run(
     words: bool = False,
     extra: str = "topic",
     voices: Sequence[str] = ("ann", "bob"),
+    shares: Shares = Shares(),  # noqa: B008 - frozen
 ) -> Path:
     """A run of a row a status: tones of different lengths, a voice and an extra column of the input by turns.
 
@@ -40,7 +43,9 @@ def finished_run(
         )
     rows = [_row(folder, index, status, words, voices[index % 2]) for index, status in enumerate(statuses)]
     provenance = Provenance("chat", "r1", "tts", "r2", "en", "hash")
-    write_manifest(Store(folder), QuestionFile(questions), FinishedRows(rows), provenance)
+    asked = QuestionFile(questions)
+    relations = RowRelations(QuestionRelations(asked, shares), answers_per_question=1)
+    write_manifest(Store(folder), asked, FinishedRows(rows), provenance, relations=relations)
     return folder
 
 
