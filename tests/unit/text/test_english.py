@@ -74,7 +74,7 @@ def test_ordinals(number: int, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(1066, "one thousand sixty-six"), (1900, "nineteen hundred"), (1905, "nineteen oh five"), (2000, "two thousand"),
+    [(1066, "ten sixty-six"), (1900, "nineteen hundred"), (1905, "nineteen oh five"), (2000, "two thousand"),
      (2009, "two thousand nine"), (2024, "twenty twenty-four")],
 )  # fmt: skip
 def test_years(number: int, words: str) -> None:

@@ -23,12 +23,12 @@ _STREETS = {
     "Pl": "Place", "Sq": "Square", "Hwy": "Highway", "Pkwy": "Parkway", "Apt": "Apartment",
 }  # fmt: skip
 _BEFORE_NUMBERS = {
-    "p": "page", "pp": "pages", "Fig": "Figure", "fig": "figure", "Figs": "Figures", "Eq": "Equation",
-    "eq": "equation", "Ch": "Chapter", "ch": "chapter", "Sec": "Section", "sec": "section", "Vol": "Volume",
-    "vol": "volume", "Ver": "Version", "ver": "version", "Art": "Article", "art": "article", "Ex": "Example",
-    "Tab": "Table", "Ref": "Reference", "ref": "reference", "Ext": "Extension", "ext": "extension", "Pt": "Part",
-    "pt": "part", "Rm": "Room", "l": "line", "ll": "lines", "Op": "Opus", "op": "opus", "ca": "circa", "c": "circa",
-    "Thm": "Theorem", "Def": "Definition",
+    "p": "page", "pp": "pages", "Fig": "Figure", "fig": "figure", "Figs": "Figures", "figs": "figures",
+    "Eq": "Equation", "eq": "equation", "Eqs": "Equations", "eqs": "equations", "Ch": "Chapter", "ch": "chapter",
+    "Sec": "Section", "sec": "section", "Vol": "Volume", "vol": "volume", "Ver": "Version", "ver": "version",
+    "Art": "Article", "art": "article", "Ex": "Example", "Tab": "Table", "Ref": "Reference", "ref": "reference",
+    "Ext": "Extension", "ext": "extension", "Pt": "Part", "pt": "part", "Rm": "Room", "l": "line", "ll": "lines",
+    "Op": "Opus", "op": "opus", "ca": "circa", "c": "circa", "Thm": "Theorem", "Def": "Definition",
 }  # fmt: skip
 _ANYWHERE = {
     "e.g": "for example", "i.e": "that is", "etc": "et cetera", "vs": "versus", "v.s": "versus",
@@ -115,7 +115,7 @@ def _after_name(name: re.Match[str]) -> str:
     return f"{name['comma']} {_AFTER_NAMES[name['kind']]}{stop}"
 
 
-@rule(rf"(?<![\w.])(?P<word>{alternatives(_BEFORE_NUMBERS)})\. ?(?=\d|[IVX]+\b|§)")
+@rule(rf"(?<![\w.])(?P<word>{alternatives(_BEFORE_NUMBERS)})\. ?(?=\d|[IVX]+\b|§|(?<=[Ee]q\. |ig\. |qs\. )\(\d)")
 def _before_number(word: re.Match[str]) -> str:
     return f"{_BEFORE_NUMBERS[word['word']]} "
 

@@ -233,16 +233,42 @@ def _counted(value: int, unit: str) -> str:
     return f"{cardinal(value)} {unit}{'' if value == 1 else 's'}"
 
 
+_BEFORE_YEARS = {"c": "circa", "ca": "circa", "est": "established", "b": "born", "d": "died"}
+
+
+@rule(r"(?:(?<![\w.])(?P<word>ca?|[Ee]st)|(?<=\()(?P<lived>[bd]))\. ?(?=(?:1\d|20)\d\d(?!\d|[,.]\d))")
+def _before_year(word: re.Match[str]) -> str:
+    written = word["word"] or word["lived"]
+    said = _BEFORE_YEARS[written.lower()]
+    return f"{said.capitalize() if written[0].isupper() else said} "
+
+
 @rule(
     r"(?<![\w.,$€£¥#+-])(?:(?P<lead>(?:in|since|by|of|from|until|till|before|after|around|circa|during|year|to|and"
-    r"|early|late|mid|the|spring|summer|autumn|fall|winter|copyright|©"
-    r"|born|died|founded|built|published|released) |[(,;] ?|^|[-–—])(?P<year>1[1-9]\d\d|20\d\d))"
+    r"|early|late|mid|the|spring|summer|autumn|fall|winter|copyright|©|born|died|founded|established|built|published"
+    r"|released) |(?:pre|post|mid)[-–]|[(,;©] ?|^|[-–—])"
+    r"(?P<year>1[1-9]\d\d|20\d\d))"
     r"(?![\w%°]|[,.]\d|[-–/:]\d| ?(?:people|percent|per cent|times|dollars|euros|pounds|words|calories|feet|meters"
     r"|metres|miles|kilometers|students|degrees|years|days|hours|units|copies))",
     re.IGNORECASE,
 )
 def _year_alone(date: re.Match[str]) -> str:
     return f"{date['lead']}{year(int(date['year']))}"
+
+
+@rule(
+    r"\b(?P<lead>in|since|year|circa|until|before|after) (?P<year>10[1-9]\d)(?![\w%°]|[,.]\d|[-–/:]\d"
+    r"| (?!(?:is|was|has|as)\b)[a-z]+s\b)",
+    re.IGNORECASE,
+)
+def _early_year(date: re.Match[str]) -> str:
+    """Of the eleventh century, where no such number is counted."""
+    return f"{date['lead']} {year(int(date['year']))}"
+
+
+@rule(r"\bFY ?['’]?(?P<year>(?:19|20)?\d\d)(?!\w|[.,]\d)")
+def _fiscal_year(of: re.Match[str]) -> str:
+    return f"F Y {year(int(of['year']))}"
 
 
 @rule(r"\b(?P<name>Q|H)(?P<number>[1-4])(?: (?P<year>(?:19|20)\d\d)| ['’]?(?P<short>\d\d)\b)?(?!\w)")
@@ -267,10 +293,10 @@ DURATIONS = kind("digits", r"\d ?[hm]", _duration)
 YEARS = kind(
     "digits",
     r"[\dA](?:(?<=\d)(?:0['’]?s\b|\d\d\s?[-–—]\s?\d|\d{3}/\d\d| ?(?:BC|CE|AD))|D )",
-    _decade, _years, _season, _era_year,
+    _before_year, _decade, _years, _season, _era_year,
 )  # fmt: skip
 CLOCK = kind(
     "digits", r"\d(?: ?[apAP]\.?[mM]\b|:\d)",
     _clock_span_with_half, _clock_with_half, _clock_span, _clock_alone,
 )  # fmt: skip
-SINGLE_YEARS = kind("digits", r"[\dQH]\d", _quarter, _year_alone)
+SINGLE_YEARS = kind("digits", r"[\dQHY]['’ ]?\d", _before_year, _fiscal_year, _quarter, _year_alone, _early_year)

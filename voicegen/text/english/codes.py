@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voicegen.text.english.numbers import cardinal, digits
+from voicegen.text.english.numbers import by_pairs, cardinal, digits
 from voicegen.text.english.rules import kind, number_rule, rule
 
 _FEWEST_DIGITS = 7  # of a telephone number with its country
@@ -141,17 +141,23 @@ def _local(address: re.Match[str]) -> str:
     r"(?P<number>\d{3,4})(?=[A-Z]{0,2}\b)(?![.,]\d)|(?<![\w.,])(?P<lines>360|480|720|1080|1440|2160|4320)p\b"
 )
 def _model(product: re.Match[str]) -> str:
-    """By pairs of digits: an RTX 4090 as "forty ninety", a 747 as "seven forty-seven"."""
-    written = product["number"] or product["lines"]
-    high, low = divmod(int(written), 100)
-    said = f"{cardinal(high)} hundred" if low == 0 else f"{cardinal(high)} {'oh ' if low < 10 else ''}{cardinal(low)}"
-    if high % 10 == 0 and low == 0:
-        said = cardinal(int(written))
+    said = by_pairs(int(product["number"] or product["lines"]))
     return f"{said} p" if product["lines"] else f"{product['name'].strip()} {said}"
+
+
+@rule(
+    r"(?<![\w.-])(?P<series>[GHTVX])\.(?P<number>\d{2,4})(?![\w.,]*\d)"
+    r"|(?<![\w.,])802\.(?P<part>\d{1,2})(?P<letters>[a-z]{0,2})(?![\w.,]*\d)"
+)
+def _standard(name: re.Match[str]) -> str:
+    """Of the ITU, as H.264, and of the IEEE's 802."""
+    if name["series"]:
+        return f"{name['series']} {digits(name['number'])}"
+    return " ".join([f"eight oh two dot {cardinal(int(name['part']))}", *name["letters"].upper()])
 
 
 CODES = kind(
     "digits", r"[\d:](?:(?<=\d)(?:\D{0,2}\d|[xb]|-[A-Z])|:)",
-    _social_security, _iban, _card, _machine, _local, _vanity, _short_number, _model, _status, _code, _zip,
+    _standard, _social_security, _iban, _card, _machine, _local, _vanity, _short_number, _model, _status, _code, _zip,
     _telephone, _international, _hexadecimal,
 )  # fmt: skip

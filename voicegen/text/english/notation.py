@@ -48,8 +48,23 @@ _ELEMENTS = (
     "Cs|Ba|La|Ce|Pt|Au|Hg|Pb|Bi|Rn|Ra|Th|U|H|B|C|N|O|F|P|S|K|V|I|W|Y"
 )
 _USUAL = frozenset(string.ascii_letters + string.digits + " .,;:!?'\"’“”‘()…—–-\u00a0\u202f")
-_USUAL_MATHS = re.compile(r"[(!\d](?:(?<=\w\()|(?<=[\dn]!)|(?<=\d)(?:[eE]| - \d))")
+_USUAL_MATHS = re.compile(r"[(!\d](?:(?<=\w\()|(?<=log\d)|(?<=[\dn]!)|(?<=\d)(?:[eE]| - \d))")
 _FUNCTIONS = {"sin": "sine", "cos": "cosine", "tan": "tangent", "log": "log", "ln": "natural log", "exp": "exp"}
+_BOUNDS = {
+    "<": "less than", ">": "greater than", "≤": "at most", "≥": "at least", "<=": "at most", ">=": "at least",
+}  # fmt: skip
+_AMOUNT_FOLLOWS = (
+    "is|are|was|were|be|been|aged|ages|stays?|keeps?|remains?|at|of|to|with|for|in|by|from|and|or|only|usually|typically|often"
+    "|ha(?:s|ve|d)|needs?|requires?|takes?|took|costs?|lasts?|lasted|weighs?|earns?|uses?|contains?|gets?|spends?|pays?"
+    "|sleeps?|eats?|drinks?|scores?|scored|rose|fell|dropped"
+)
+_COMMANDS = (
+    "ls|git|grep|tar|rm|cp|mv|mkdir|python3?|pip3?|npm|npx|docker|kubectl|ssh|scp|curl|wget|chmod|chown|sed|awk|ps|sudo"
+    "|gcc|javac|wc|du|df|apt|brew|uv|pytest|bash|cd|rsync|ffmpeg|conda"
+)
+_IN_A_COMMAND = re.compile(
+    rf"(?<![\w-])(?:(?:{_COMMANDS}) [^;!?\n]{{0,80}}|(?:find|sort|cat|head|tail|kill|node|java|echo|ping|make) )$"
+)
 _CHARGES = {"+": "plus", "-": "minus", "−": "minus", "⁺": "plus", "⁻": "minus"}
 
 
@@ -146,9 +161,13 @@ def _root(root: re.Match[str]) -> str:
 
 @rule(
     r"(?<![\w])(?:(?P<name>[fghFGHPpE]['′]?)\((?P<of>[^()]{1,20})\)|(?P<order>[OΘΩ])\((?P<n>[^()]*(?:\([^()]*\)[^()]*)?)\)"
-    r"|(?P<known>sin|cos|tan|log|ln|exp)\((?P<inside>[^()]{1,30})\))"
+    r"|(?P<known>sin|cos|tan|log|ln|exp)\((?P<inside>[^()]{1,30})\)"
+    r"|log_?(?P<base>\d{1,2}|[₀-₉]{1,2})(?:\((?P<number>[^()]{1,30})\)| (?=\d|[A-Za-z]\b)))"
 )
 def _function(call: re.Match[str]) -> str:
+    if call["base"]:
+        base = "".join(_LOWERED.get(sign, sign) for sign in call["base"])
+        return f"log base {cardinal(int(base))} of {call['number'] or ''}"
     name = call["name"] or call["order"] or _FUNCTIONS[call["known"]]
     inside = call["of"] or call["n"] or call["inside"] or ""
     said = inside.replace(",", " and").replace("|", " given ")
@@ -168,6 +187,11 @@ def _absolute(value: re.Match[str]) -> str | None:
 @rule(r"(?<=\d)!(?=\s*(?:[=+*/×÷)-]))|(?<=\bn)!(?=\W|$)")
 def _factorial(_sign: re.Match[str]) -> str:
     return " factorial"
+
+
+@rule(rf"\b(?P<before>(?i:{_AMOUNT_FOLLOWS})) (?P<sign><=|>=|[<>≤≥]) ?(?=\w)")
+def _bound(sign: re.Match[str]) -> str:
+    return f"{sign['before']} {_BOUNDS[sign['sign']]} "
 
 
 @rule(r"(?<=[\w)])\s?(?P<sign>[=<>])\s?(?=[-−+\w(√∞π])(?!=)")
@@ -215,6 +239,19 @@ def _keys(keys: re.Match[str]) -> str:
     held = [_KEYS[key] for key in re.split(r"[+-]", keys["keys"]) if key]
     last = _KEYS.get(keys["last"], keys["last"])
     return " ".join([*held, last])
+
+
+@rule(
+    r"(?<![^\s\"'“‘(\[])(?P<dashes>--?)(?P<name>[A-Za-z](?:[\w-]*\w)?)(?![\w-])"
+    r"(?P<kind> (?:flag|option|switch|argument)\b)?"
+)
+def _option(option: re.Match[str]) -> str | None:
+    """Of a command: one dash may be a poor man's hyphen, but where a command stands before it."""
+    if option["dashes"] == "--":
+        return f"dash dash {option['name']}{option['kind'] or ''}"
+    if not (option["kind"] or _IN_A_COMMAND.search(option.string[: option.start()])):
+        return None
+    return f"dash {option['name']}{option['kind'] or ''}"
 
 
 @rule(r"(?<![\w.+])(?P<letter>C|F|J|A|D|G|B|E)(?P<sign>♯|♭|#)(?!\w)")
@@ -306,13 +343,14 @@ CHEMISTRY = kind(
 )  # fmt: skip
 KEYS = kind(
     "words",
-    r"[+#♯♭<⌘⌥⇧⌃.\-−](?:(?<=[+#♯♭<⌘⌥⇧⌃])|(?<=\.)N|(?<=\b[A-F][-−])|(?<=(?:rl|md|lt|ft|sc|el|on|ol|nd|in|ta|er)-))",
-    _keys, _sharp, _plus_plus, _minus_grade, _dot_net, _generic,
+    r"[+#♯♭<⌘⌥⇧⌃.\-−](?:(?<=[+#♯♭<⌘⌥⇧⌃])|(?<=\.)N|(?<=\b[A-F][-−])|(?<=(?:rl|md|lt|ft|sc|el|on|ol|nd|in|ta|er)-)"
+    r"|(?<![^\s\"'“‘(\[-]-)(?=[A-Za-z]))",
+    _option, _keys, _sharp, _plus_plus, _minus_grade, _dot_net, _generic,
 )  # fmt: skip
 MATHEMATICS = kind(
     "words", lambda text: not _USUAL.issuperset(text) or _USUAL_MATHS.search(text),
     _absolute, _quotient, _raised, _braced_index, _scientific, _root, _power, _function, _factorial,
-    _comparison, _minus,
+    _bound, _comparison, _minus,
     _arithmetic, _operator, _lowered,
 )  # fmt: skip
 SIGNS = kind(

@@ -67,11 +67,19 @@ def number(written: str) -> str:
 def year(number: int) -> str:
     """`1905` as "nineteen oh five", `2005` as "two thousand five", `2024` as "twenty twenty-four"."""
     century, rest = divmod(number, 100)
-    if not 1100 <= number < 10_000 or (century % 10 == 0 and rest < 10):
+    if not 1000 <= number < 10_000 or (century % 10 == 0 and rest < 10):
         return cardinal(number)
     if rest == 0:
         return f"{cardinal(century)} hundred"
     return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
+
+
+def by_pairs(number: int) -> str:
+    """What names something, of three or four digits: `4090` as "forty ninety", `747` as "seven forty-seven"."""
+    high, low = divmod(number, 100)
+    if low == 0:
+        return cardinal(number) if high % 10 == 0 else f"{cardinal(high)} hundred"
+    return f"{cardinal(high)} {'oh ' if low < 10 else ''}{cardinal(low)}"
 
 
 def plural(words: str) -> str:

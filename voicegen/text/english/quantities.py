@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voicegen.text.english.numbers import cardinal, digits, number, ordinal, plural
+from voicegen.text.english.numbers import by_pairs, cardinal, digits, number, ordinal, plural
 from voicegen.text.english.rules import alternatives, kind, number_rule, rule
 from voicegen.text.english.units import DASH, NUMBER, PER, SCALES, UNITS, per, several, units
 
@@ -13,7 +13,8 @@ _ELECTRIC = re.compile(r"\b(?:\d ?[kmM]?[VWΩ]|volts?|amps?|current|circuit|tesl
 _TAKES = re.compile(
     r"\b(?:took|takes?|after|for|every|lasts?|lasted|waits?|waited|within|under|over|about|only|another) $|[~<>] ?$"
 )
-_MARKS_BEFORE = re.compile(r"(?:rat\w+|scor\w+|gave|got|pain\w*) (?:\w+ ){0,3}$")
+_MARKS = (5, 10, 100)
+_MARKS_BEFORE = re.compile(r"(?i:rat\w+|scor\w+|g[ai]ve[sn]?|got|gets?|pain\w*) (?:\w+ ){0,3}$")
 _FRACTION_SIGNS = {
     "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5),
     "⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅐": (1, 7),
@@ -128,17 +129,22 @@ def _fraction(fraction: re.Match[str]) -> str:
     return pair + (f" {units(fraction['unit'])}" if fraction["unit"] else "") + of
 
 
+@number_rule(r"(?<![\w.,/$€£-])(?P<mark>\d{1,2}\.\d+)/(?P<most>5|10|20|100)(?![\w/%]|[.,]\d)")
+def _mark(mark: re.Match[str]) -> str:
+    return f"{number(mark['mark'])} out of {cardinal(int(mark['most']))}"
+
+
 def _pair(fraction: re.Match[str]) -> str | None:
     """Two numbers with a slash between them that are no parts of something; None of a fraction."""
     top, bottom = int(fraction["top"]), int(fraction["bottom"])
-    if (top, bottom) == (24, 7) or top == bottom or (top + bottom == 100 and top > bottom):
+    if (top, bottom) == (24, 7) or (top == bottom and bottom not in _MARKS) or (top + bottom == 100 and top > bottom):
         return f"{cardinal(top)} {cardinal(bottom)}"  # twenty-four seven, fifty fifty
     if (top, bottom) == (9, 11):
         return "nine eleven"
     is_blood_pressure = top > bottom >= 20
     if is_blood_pressure or (bottom > 100 and bottom % 100 and bottom not in (128, 256, 512, 1000)):
         return f"{cardinal(top)} over {cardinal(bottom)}"
-    is_mark = bottom in (5, 10, 100) and _MARKS_BEFORE.search(fraction.string[: fraction.start()])
+    is_mark = bottom in _MARKS and (top == bottom or _MARKS_BEFORE.search(fraction.string[: fraction.start()]))
     if bottom < 2 or is_mark or (top > bottom and bottom == 10):
         return f"{cardinal(top)} out of {cardinal(bottom)}"
     return None
@@ -187,9 +193,24 @@ def _ratio(ratio: re.Match[str]) -> str:
 
 
 @number_rule(
+    rf"(?<![\w.,])(?P<first>{NUMBER})(?P<unit> ?(?:[\"″]|(?:mm|cm|m|km|ft|yd|in|inch(?:es)?)\b))"
+    rf" ?[x×✕] ?(?P<second>{NUMBER})(?P=unit)(?: ?[x×✕] ?(?P<third>{NUMBER})(?P=unit))?(?!\w)"
+)
+def _sides(size: re.Match[str]) -> str:
+    unit = UNITS.get(size["unit"].strip(), "inch")
+    sides = (size[side] for side in ("first", "second", "third") if size[side])
+    return " by ".join(f"{number(side)} {unit if side == '1' else several(unit)}" for side in sides)
+
+
+@number_rule(r"(?<![\w.,])(?P<wide>\d{3,4})[x×](?P<high>\d{3,4})(?![\w.,]*\d|\w| ?(?:cm|mm|m|km|ft)\b)")
+def _pixels(size: re.Match[str]) -> str:
+    return f"{by_pairs(int(size['wide']))} by {by_pairs(int(size['high']))}"
+
+
+@number_rule(
     r"(?<![\w.,])(?P<first>\d+(?:\.\d+)?) ?[x×✕] ?(?P<second>\d+(?:\.\d+)?)(?: ?[x×✕] ?(?P<third>\d+(?:\.\d+)?))?"
     r"(?:\s?(?P<unit>px|cm|mm|m|km|ft)\b|(?=\s?(?:pixels?|feet|inch(?:es)?|grid|matrix|board|array|table|resolution"
-    r"|square|image)\b))"
+    r"|square|image|photo|print|poster|canvas)\b))"
 )
 def _dimensions(size: re.Match[str]) -> str:
     said = " by ".join(number(side) for side in (size["first"], size["second"], size["third"]) if side)
@@ -258,7 +279,8 @@ RATES = kind("signs", r"/[A-Za-z]", _rate)
 THOUSANDS = kind("digits", r"\d[_'’ \u00a0\u202f]\d{3}", _grouped)
 MEASURES = kind(
     "digits", "",
-    _percent, _angle, _dimensions, _feet, _feet_and_inches, _inches, _measure, _fraction_sign, _fraction, _large,
+    _percent, _angle, _sides, _pixels, _dimensions, _feet, _feet_and_inches, _inches, _measure, _fraction_sign,
+    _mark, _fraction, _large,
     _ordinal, _ratio,
     _times, _numbered,
 )  # fmt: skip

@@ -25,7 +25,8 @@ UNITS = {
     "kV": "kilovolt", "mV": "millivolt", "A": "amp", "mA": "milliamp", "Ω": "ohm", "kΩ": "kilohm", "MΩ": "megaohm",
     "J": "joule", "kJ": "kilojoule", "MJ": "megajoule", "eV": "electronvolt", "keV": "kiloelectronvolt",
     "MeV": "megaelectronvolt", "GeV": "gigaelectronvolt", "TeV": "teraelectronvolt", "kcal": "kilocalorie",
-    "cal": "calorie", "N": "newton", "kN": "kilonewton", "Pa": "pascal", "hPa": "hectopascal", "kPa": "kilopascal",
+    "cal": "calorie", "N": "newton", "kN": "kilonewton", "N·m": "newton meter", "N⋅m": "newton meter",
+    "Nm": "newton meter", "Pa": "pascal", "hPa": "hectopascal", "kPa": "kilopascal",
     "MPa": "megapascal", "GPa": "gigapascal", "bar": "bar", "mbar": "millibar", "psi": "PSI", "atm": "atmosphere",
     "mol": "mole", "mmol": "millimole", "dB": "decibel", "K": "kelvin", "s": "second", "sec": "second",
     "secs": "second", "ms": "millisecond", "µs": "microsecond", "μs": "microsecond", "ns": "nanosecond", "h": "hour",
@@ -34,6 +35,7 @@ UNITS = {
     "kmh": "kilometer per hour", "m/s": "meter per second", "km/s": "kilometer per second", "ft/s": "foot per second",
     "mi/h": "mile per hour", "m/s²": "meter per second squared", "m/s^2": "meter per second squared",
     "m/s2": "meter per second squared", "g/mol": "gram per mole", "kJ/mol": "kilojoule per mole",
+    "mol/L": "mole per liter", "mmol/L": "millimole per liter",
     "g/L": "gram per liter", "mg/L": "milligram per liter", "mg/dL": "milligram per deciliter",
     "mg/kg": "milligram per kilogram", "g/cm³": "gram per cubic centimeter", "g/cm^3": "gram per cubic centimeter",
     "g/cm3": "gram per cubic centimeter", "kg/m³": "kilogram per cubic meter", "kg/m^3": "kilogram per cubic meter",
@@ -85,6 +87,8 @@ def several(unit: str) -> str:
         first = first.replace("degree", "degrees")
     elif first.endswith("foot"):
         first = first[:-4] + "feet"
+    elif first.endswith("inch"):
+        first += "es"
     elif " of " in first:
         first = first.replace(" of ", "s of ")
     else:
