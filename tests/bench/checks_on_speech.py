@@ -11,8 +11,7 @@ them.
 from __future__ import annotations
 
 import argparse
-import copy
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +23,8 @@ from tests.planted_faults import FAULTS, planted
 from voicegen.job.composing import compose
 from voicegen.protocols import SpeechModel
 from voicegen.quality.listener import Hearing, Listener
-from voicegen.records import Speech, Utterance
+from voicegen.quality.usual import Usual
+from voicegen.records import Scores, Speech, Utterance
 from voicegen.text.spoken import to_spoken
 
 GROUP = 8  # takes that are heard together
@@ -43,15 +43,15 @@ def main() -> None:
     model = _model(options.voice)
     first, told = (_spoken(model, halves[half], options.cache) for half in (1 - options.half, options.half))
     listener = Listener(compose(["quality=basic"]).quality)
-    listener.hear(first)
-    good = _heard(listener, told)
+    usual = _usual(listener, first)
+    good = _heard(listener, told, usual)
     for kind in KINDS:
         flagged = [hearing for text, hearing in zip(halves[options.half], good, strict=True) if text.kind == kind]
         print(f"good, {kind:8} {_line(flagged)}")
     for fault in FAULTS:
         others = told[1:] + told[:1]
         bad = [planted(fault, take, other, place) for place, (take, other) in enumerate(zip(told, others, strict=True))]
-        print(f"{fault:15} {_line(_heard(listener, bad))}")
+        print(f"{fault:15} {_line(_heard(listener, bad, usual))}")
 
 
 def _model(voice: str) -> SpeechModel:
@@ -92,10 +92,17 @@ def _path(cache: Path, model: SpeechModel, utterance: Utterance) -> Path:
     return cache / f"{sha256(said.encode()).hexdigest()[:24]}.npy"
 
 
-def _heard(listener: Listener, takes: Sequence[Speech]) -> list[Hearing]:
-    """What is heard of `takes` by the listener as it is; it learns nothing of them."""
+def _usual(listener: Listener, takes: Sequence[Speech]) -> Usual:
+    """What is usual of each voice, by its first takes, as in a run."""
+    shown: defaultdict[str | None, list[Scores]] = defaultdict(list)
+    for take, hearing in zip(takes, _heard(listener, takes, {}), strict=True):
+        shown[take.utterance.voice].append(hearing.scores)
+    return {voice: listener.usual(rows[: listener.first_rows]) for voice, rows in shown.items()}
+
+
+def _heard(listener: Listener, takes: Sequence[Speech], usual: Usual) -> list[Hearing]:
     groups = [takes[place : place + GROUP] for place in range(0, len(takes), GROUP)]
-    return [hearing for group in groups for hearing in copy.deepcopy(listener).hear(group)]
+    return [hearing for group in groups for hearing in listener.hear(group, usual)]
 
 
 def _line(hearings: Sequence[Hearing]) -> str:

@@ -1,12 +1,13 @@
 """Bounded queues between two stages that can also end, and can be given up from either side.
 
-A `Round` is one whose items may come back to it.
+A `Round` is one whose items may come back to it, and some of which may have to wait for others to end.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -103,6 +104,8 @@ class Round(Channel[Item]):
         super().__init__(size)
         self._on_their_way = 0  # put, and not done with
         self._no_more = False
+        self._behind: defaultdict[Hashable, deque[Item]] = defaultdict(deque)  # by the gate that they wait behind
+        self._open: set[Hashable] = set()
 
     def put(self, item: Item) -> None:
         """Adds a new item, waiting for room.
@@ -124,6 +127,31 @@ class Round(Channel[Item]):
             if self._abandoned:
                 raise Abandoned
             self._items.appendleft(item)
+            self._changed.notify_all()
+
+    def put_behind(self, gate: Hashable, item: Item, *, wait: bool) -> None:
+        """Adds a new item that nobody gets before the gate is opened.
+
+        With `wait`, waits while as many are behind it as the channel's size: whoever opens it must then not need the
+        one who puts.
+
+        Raises:
+            Abandoned: the channel was given up.
+        """
+        with self._changed:
+            while wait and len(self._behind[gate]) >= self._size and not self._abandoned:
+                self._changed.wait()
+            if self._abandoned:
+                raise Abandoned
+            self._on_their_way += 1
+            (self._items if gate in self._open else self._behind[gate]).append(item)
+            self._changed.notify_all()
+
+    def open(self, gate: Hashable) -> None:
+        """Lets in what waits behind the gate, whether there is room or not, and what may still be put there."""
+        with self._changed:
+            self._open.add(gate)
+            self._items.extend(self._behind.pop(gate, ()))
             self._changed.notify_all()
 
     def done(self) -> None:

@@ -11,11 +11,13 @@ from voicegen.audio.origin import Origin
 from voicegen.config import JobConfig
 from voicegen.dataset.questions import QuestionFile
 from voicegen.pipeline.conversations import QuestionFeed
+from voicegen.pipeline.first_rows import FirstRows, Voice
 from voicegen.pipeline.ledger import Entry, Ledger
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import Plan
 from voicegen.pipeline.stages import Script
 from voicegen.pipeline.writer import Writer
+from voicegen.quality.listener import Listener
 from voicegen.records import Failure, ModelInfo, Question
 from voicegen.store import Store
 
@@ -72,6 +74,14 @@ class Job:
             on_failure=on_failure,
         )
 
+    def first_rows(self, listener: Listener, settled: Callable[[Voice], None]) -> FirstRows:
+        """The rows from which the listener knows what is usual of each voice; `settled` is told when it is known."""
+        rows = self.questions.inspect().rows * self.plan.answers_per_question
+        first = self.plan.first_rows(listener.first_rows, rows)
+        indexes = [index for of_voice in first.values() for index in of_voice]
+        awaited = [index for index in indexes if self._is_left(index)]
+        return FirstRows(first, self.ledger.get(indexes).values(), awaited, listener.usual, settled)
+
     def writer(self, name: str, chat: ModelInfo, tts: ModelInfo) -> Writer:
         """What makes rows durable in a process of this name, which these models made."""
         ready = self.config.questions.answer_column is not None
@@ -84,6 +94,12 @@ class Job:
             origin=Origin(tts, None if ready else chat, self.run),
             keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
         )
+
+    def _is_left(self, index: int) -> bool:
+        """Whether a row is made in this session."""
+        question, limit = index // self.plan.answers_per_question, self.config.questions.limit
+        chosen = (limit is None or question < limit) and (self.chosen is None or question in self.chosen)
+        return chosen and self.ledger.status(index) is None
 
     def _unread(self) -> Iterator[Question | Failure]:
         """From the first row that is not finished; a conversation is read from its first turn, for its history."""

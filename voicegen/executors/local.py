@@ -6,6 +6,10 @@ model works. Queues between the stages are bounded, so memory does not grow with
 A take that is not good goes back from listening to speaking. No two stages can wait for each other all the same: what
 goes back never waits for room, so listening waits for writing alone, and writing for nobody. Memory stays bounded: a
 row begins its round only where there is room in the queue to speaking, so all that go round fit in queues and model.
+
+Rows that are judged by the first ones of their voice wait, as text, until those have ended. Asking waits for that only
+when it has none of those in hand, since whoever has them does not wait for asking. Until then it goes on, and as many
+rows wait as are answered beside the slowest of them.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any
 
 from voicegen import build
@@ -81,6 +86,7 @@ class _LocalRun:
         self._to_listen: Channel[Take] = Channel(queue_size)
         self._to_write: Channel[Outcome] = Channel(queue_size)
         self._error: BaseException | None = None
+        self._first_rows = job.first_rows(listener, self._to_speak.open)
 
     def run(self) -> None:
         speaking = self._start("speaking", self._speak, self._to_speak)
@@ -129,9 +135,18 @@ class _LocalRun:
     def _asked(self, record: Script | Outcome) -> None:
         self._watch.asked(record)
         if isinstance(record, Outcome):
-            self._to_write.put(record)
+            self._end(record)
+            return
+        index, voice = record.utterance.index, record.utterance.voice
+        if self._first_rows.precede(index, voice):
+            self._to_speak.put_behind(voice, record, wait=self._first_rows.all_asked(voice))
         else:
+            self._first_rows.asked(index)
             self._to_speak.put(record)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._to_write.put(outcome)
+        self._first_rows.ended(outcome.index, outcome.voice, outcome.scores)
 
     def _speak(self) -> None:
         def take(wait: bool) -> Script | None:
@@ -144,16 +159,17 @@ class _LocalRun:
             self._to_listen.put(made)
 
     def _listen(self) -> None:
+        hear = partial(self._listener.hear, usual=self._first_rows.usual)
         max_attempts = self._job.config.quality.max_attempts if self._speech_model.traits.draws else 1
         while True:
             try:
                 group = self._to_listen.get_batch(LISTEN_GROUP)
             except Ended:
                 return
-            for record in listen(group, self._listener.hear, max_attempts):
+            for record in listen(group, hear, max_attempts):
                 self._watch.heard(record)
                 if isinstance(record, Outcome):
-                    self._to_write.put(record)
+                    self._end(record)
                     self._to_speak.done()
                 else:
                     with suppress(Abandoned):  # of an interrupted run: the row is left for the next session

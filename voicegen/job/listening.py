@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
@@ -15,9 +16,11 @@ from voicegen.cores import usable_cores
 from voicegen.errors import ConfigError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.pipeline.ledger import Ledger
+from voicegen.quality.check import CheckSpec
 from voicegen.quality.checks import CHECKS, checks_on
 from voicegen.quality.listener import Listener, QualityConfig, quality_settings
-from voicegen.records import ManifestRow, Speech, Utterance
+from voicegen.quality.usual import Usual
+from voicegen.records import ManifestRow, Scores, Speech, Utterance
 from voicegen.store import Store
 
 _BLOCK: Final = 1000  # rows read from the ledger together
@@ -77,15 +80,13 @@ def take_faults(
 ) -> Iterator[Fault]:
     """Yields the audio of rows that are ok and that fall short of the checks, in the order of the rows.
 
-    A check that learns hears all of them once before it says anything. What cannot be read is left out. `speed` is what
-    the voice was told to speak at.
+    What is usual of a voice is had from the first of them, which are judged by it as well. What cannot be read is left
+    out. `speed` is what the voice was told to speak at.
     """
     with Listener(quality) as listener, ThreadPoolExecutor(usable_cores()) as pool:
-        if listener.learns:
-            for takes in _takes(store, ledger, pool, speed):
-                listener.learn(takes)
-        for takes in _takes(store, ledger, pool, speed):
-            for take, hearing in zip(takes, listener.hear(takes), strict=True):
+        usual = _usual(quality, _takes(store, _first(_good(ledger), listener.first_rows), pool, speed))
+        for takes in _takes(store, _good(ledger), pool, speed):
+            for take, hearing in zip(takes, listener.hear(takes, usual), strict=True):
                 if hearing.verdict.status != "ok":
                     index = take.utterance.index
                     yield Fault(FaultKind.TAKE, _path(ledger, index), hearing.verdict.reason or "", index)
@@ -98,13 +99,39 @@ def _path(ledger: Ledger, index: int) -> str:
     return clip.path
 
 
-def _takes(store: Store, ledger: Ledger, pool: Executor, speed: float) -> Iterator[Sequence[Speech]]:
-    rows = (
-        row
-        for start in range(0, ledger.end, _BLOCK)
-        for row in ledger.get(range(start, start + _BLOCK)).values()
-        if row.status == "ok" and row.clip is not None
-    )
+def _usual(quality: QualityConfig, groups: Iterator[Sequence[Speech]]) -> Usual:
+    """What is usual of each voice in these takes, by the checks that make something of it."""
+    shown: defaultdict[str | None, list[Scores]] = defaultdict(list)
+    using = {check.name: its.model_dump() for check, its in checks_on(quality.checks) if _uses_usual(check)}
+    settings = QualityConfig.model_validate({**quality_settings("off").model_dump(), "checks": using})
+    with Listener(settings) as listener:
+        for takes in groups:
+            for take, hearing in zip(takes, listener.hear(takes), strict=True):
+                shown[take.utterance.voice].append(hearing.scores)
+        return {voice: listener.usual(rows) for voice, rows in shown.items()}
+
+
+def _uses_usual(check: CheckSpec[Any]) -> bool:
+    return any(measurement.usual_over for measurement in check.measurements)
+
+
+def _good(ledger: Ledger) -> Iterator[ManifestRow]:
+    for start in range(0, ledger.end, _BLOCK):
+        for _, row in sorted(ledger.get(range(start, start + _BLOCK)).items()):
+            if row.status == "ok" and row.clip is not None:
+                yield row
+
+
+def _first(rows: Iterator[ManifestRow], count: int) -> Iterator[ManifestRow]:
+    """The first rows of each voice."""
+    seen: Counter[str | None] = Counter()
+    for row in rows if count else ():
+        seen[row.voice] += 1
+        if seen[row.voice] <= count:
+            yield row
+
+
+def _takes(store: Store, rows: Iterator[ManifestRow], pool: Executor, speed: float) -> Iterator[Sequence[Speech]]:
     while group := list(islice(rows, _GROUP)):
         yield [take for take in pool.map(partial(_take, store, speed), group) if take is not None]
 

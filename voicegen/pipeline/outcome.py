@@ -70,7 +70,7 @@ class Outcome:
             answer_cut=bool(self.utterance and self.utterance.answer_cut),
             rewritten=bool(self.utterance and self.utterance.rewritten),
             reasoning=answer.reasoning if answer and keep_reasoning else None,
-            voice=self._voice(),
+            voice=self.voice,
             clip=clip,
             error=self._error(),
             finish_reason=self._finish_reason(),
@@ -89,7 +89,8 @@ class Outcome:
         """How the row ended."""
         return "failed" if self.failure is not None or self.verdict is None else self.verdict.status
 
-    def _voice(self) -> str | None:
+    @property
+    def voice(self) -> str | None:
         """The one that spoke, which may be the model's default; of a row without a take, the one that was planned."""
         spoken = self.speech.utterance if self.speech else self.utterance
         return spoken.voice if spoken else None

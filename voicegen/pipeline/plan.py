@@ -89,6 +89,25 @@ class Plan:
             return voices[index % len(voices)]
         return voices[derived_seed(self.seed, index) % len(voices)]
 
+    def first_rows(self, count: int, rows: int) -> dict[str | None, list[int]]:
+        """By voice, the first `count` of its rows, among the first `rows` of all."""
+        first: dict[str | None, list[int]] = {voice: [] for voice in self._speaking}
+        missing = count * len(first)
+        for index in range(rows):
+            if not missing:
+                break
+            of_voice = first[self.voice(index)]
+            if len(of_voice) < count:
+                of_voice.append(index)
+                missing -= 1
+        return first
+
+    @property
+    def _speaking(self) -> Sequence[str | None]:
+        test = [voice for voice in self.voices if voice in self.test_voices]
+        others = [voice for voice in self.voices if voice not in self.test_voices]
+        return [*test[:1], *others[:1]] if self.assign == "fixed" and self.voices else [*test, *others] or [None]
+
     def _voices(self, question: int) -> Sequence[str]:
         """The voices that may say answers to a question."""
         if not self.test_voices:

@@ -16,7 +16,7 @@ from voicegen.settings import Settings
 C = TypeVar("C", bound="CheckSettings")
 
 Check = Callable[[Sequence[Speech]], Sequence[Scores]]
-"""Measures takes, each of which holds finite samples; returns what it found of each, in their order."""
+"""Measures takes, each of which holds finite samples and by itself; returns what it found of each, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,15 @@ class Measurement:
         meaning: a sentence, with the unit, for those who read the manifest.
         fault: what is said of a take whose value is out of bounds, as `the take is clipped`.
         type: float; for what no rule can bound, str, or list for words with their seconds (as JSON: word, start, end).
+        usual_over: the name of another one of the check, that it makes this one of: what that is usually in the first
+            rows of the voice, over what it is in the take. The check itself says nothing of it.
     """
 
     name: str
     meaning: str
     fault: str = ""
     type: type[float] | type[str] | type[list[object]] = float
+    usual_over: str | None = None
 
 
 class Bounds(Settings):
@@ -72,7 +75,6 @@ class CheckSpec(Generic[C]):
         make: makes it; called in the process where it is to run.
         look: refuses what can be seen to fail before anything is loaded.
         apart: whether it runs in worker processes of its own, since it needs much computing.
-        learns: whether what it says of a take hangs on those that it has heard before.
         of_takes: whether it says nothing of a WAV, since trimming, fades or a gain change what it measures.
     """
 
@@ -82,5 +84,4 @@ class CheckSpec(Generic[C]):
     make: Callable[[C], Check]
     look: Callable[[C], None] = lambda _settings: None
     apart: bool = False
-    learns: bool = False
     of_takes: bool = False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field
@@ -15,6 +15,7 @@ from voicegen.files import shipped
 from voicegen.quality.apart import Workers
 from voicegen.quality.checks import ChecksConfig, checks_on
 from voicegen.quality.finishing import FinishConfig, at_clip_time, finish
+from voicegen.quality.usual import FIRST, Usual, over, usual_of
 from voicegen.quality.verdict import Verdict, judge, judge_by
 from voicegen.records import Scores, Speech
 from voicegen.settings import NOT_IDENTITY, Settings, identity_unless
@@ -83,14 +84,18 @@ class Listener:
     Args:
         settings: the checks and the rules.
         workers: where the checks run that are apart; processes of its own if None.
+
+    Attributes:
+        first_rows: rows of each voice that are to be heard before its others; 0 where no check makes anything of them.
     """
 
     def __init__(self, settings: QualityConfig, workers: Workers | None = None) -> None:
         on = checks_on(settings.checks)
         self._finish = settings.finish
-        made = [(check.learns, check.make(its)) for check, its in on if not check.apart]
-        self._checks = [check for _, check in made]
-        self._learning = [check for learns, check in made if learns]
+        self._checks = [check.make(its) for check, its in on if not check.apart]
+        measured = [measurement for check, _ in on for measurement in check.measurements]
+        self._over_usual = {one.name: one.usual_over for one in measured if one.usual_over is not None}
+        self.first_rows = FIRST if self._over_usual else 0
         self._workers = workers or Workers([(check, its) for check, its in on if check.apart], settings.workers)
         self._rules = [
             (measurement, its.rules[measurement.name])
@@ -107,19 +112,15 @@ class Listener:
     ) -> None:
         self._workers.close()
 
-    @property
-    def learns(self) -> bool:
-        """Whether a check says more of a take when it has heard others."""
-        return bool(self._learning)
+    def usual(self, rows: Iterable[Scores]) -> dict[str, float]:
+        """What is usual of a voice, by what was measured of its first rows."""
+        return usual_of(rows, set(self._over_usual.values()))
 
-    def learn(self, takes: Sequence[Speech]) -> None:
-        """Has the checks that learn hear takes that they are to know."""
-        heard = [take for take in takes if judge(take).status != "failed"]
-        for check in self._learning:
-            check(heard)
+    def hear(self, takes: Sequence[Speech], usual: Usual = MappingProxyType({})) -> list[Hearing]:
+        """Measures and judges takes, and finishes the good ones; returns one hearing a take, in their order.
 
-    def hear(self, takes: Sequence[Speech]) -> list[Hearing]:
-        """Measures and judges takes, and finishes the good ones; returns one hearing a take, in their order."""
+        What is said of a take hangs on nothing but the take and what is `usual` of its voice.
+        """
         verdicts = [judge(take) for take in takes]
         audible = [place for place, verdict in enumerate(verdicts) if verdict.status != "failed"]
         heard = [takes[place] for place in audible]
@@ -129,6 +130,11 @@ class Listener:
                 scores[place] |= found
         for place, found in zip(audible, self._workers.measure(heard), strict=True):
             scores[place] |= found
+        for place, take in zip(audible, heard, strict=True):
+            of_voice = usual.get(take.utterance.voice, {})
+            scores[place] |= {
+                name: over(of_voice.get(base), scores[place].get(base)) for name, base in self._over_usual.items()
+            }
         hearings = [
             Hearing(verdict if verdict.status != "ok" else judge_by(found, self._rules), found)
             for verdict, found in zip(verdicts, scores, strict=True)

@@ -250,7 +250,7 @@ class MarvisTTSClient:
         return best_takes(self._configured(config), utterances, self._listener(settings).hear, settings.max_attempts)
 
     def _listener(self, settings: QualityConfig) -> Listener:
-        """The one of this quality, which learns from what it hears."""
+        """The one of this quality."""
         key = settings.model_dump_json()
         if key not in self._listeners:
             self._listeners[key] = self._open.enter_context(Listener(settings))

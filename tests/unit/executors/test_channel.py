@@ -115,9 +115,57 @@ def test_the_end_of_a_round_wakes_who_waits_for_what_might_have_come_back():
     assert ended == [True]
 
 
-def test_a_round_that_was_given_up_takes_nothing_back():
+def test_a_round_that_was_given_up_takes_nothing_back_and_nothing_behind_a_gate():
     channel = Round(1)
     channel.put("a")
+    channel.put_behind("gate", "b", wait=True)
     channel.abandon()
+    channel.open("gate")
     with pytest.raises(Abandoned):
         channel.put_back("a")
+    with pytest.raises(Abandoned):
+        channel.put_behind("gate", "c", wait=True)
+    with pytest.raises(Abandoned):
+        channel.get(wait=False)
+
+
+def test_what_is_behind_a_gate_comes_when_that_is_opened_and_keeps_the_round_from_ending():
+    channel = Round(1)
+    channel.put("a")
+    for item in "bc":
+        channel.put_behind("gate", item, wait=False)
+    channel.put_behind("other gate", "d", wait=False)
+    channel.close()
+    assert channel.get() == "a"
+    channel.done()
+    assert channel.get(wait=False) is None
+    channel.open("gate")
+    assert [channel.get(), channel.get(), channel.get(wait=False)] == ["b", "c", None]
+    channel.put_behind("gate", "e", wait=True)
+    channel.open("other gate")
+    assert [channel.get(), channel.get()] == ["e", "d"]
+    for _ in range(4):
+        channel.done()
+    with pytest.raises(Ended):
+        channel.get()
+
+
+def test_whoever_may_wait_puts_no_more_behind_a_gate_than_the_channel_holds():
+    put = []
+    full = threading.Event()
+
+    def put_all():
+        for item in range(9):
+            put.append(item)
+            if item == 3:
+                full.set()
+            channel.put_behind("gate", item, wait=True)
+
+    channel = Round(3)
+    putting = in_thread(put_all)
+    assert full.wait(5)
+    assert channel.get(wait=False) is None
+    assert put == [0, 1, 2, 3]
+    channel.open("gate")
+    putting.join(5)
+    assert [channel.get() for _ in range(9)] == list(range(9))

@@ -1,10 +1,13 @@
 import csv
+import random
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from tests.takes import syllables
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import OutputError
 from voicegen.executors.job import Job
@@ -68,7 +71,7 @@ class Hum:
 class Work:
     """The job of a file's rows with scripted models, and what is told of it."""
 
-    def __init__(self, folder, texts, monkeypatch, answer_model=None, speech_model=None):
+    def __init__(self, folder, texts, monkeypatch, answer_model=None, speech_model=None, settings=(), voices=()):
         with (folder / "q.csv").open("w", newline="") as file:
             csv.writer(file).writerows([["question"], *([text] for text in texts)])
         self.answer_model = answer_model or Echo()
@@ -76,7 +79,9 @@ class Work:
         monkeypatch.setattr("voicegen.build.speech_model", lambda config: speech_model or Hum())
         store = Store(folder)
         self.ledger = Ledger(store)
-        self.job = Job(compose(SETTINGS), QuestionFile(folder / "q.csv"), Plan(0, 10_000), store, self.ledger, "run")
+        plan = Plan(0, 10_000, voices, "round_robin")
+        config = compose([*SETTINGS, *settings])
+        self.job = Job(config, QuestionFile(folder / "q.csv"), plan, store, self.ledger, "run")
         self.counts = Counter()
         self.threads = set()
 
@@ -107,8 +112,8 @@ class Work:
 
 @pytest.fixture
 def work(tmp_path, monkeypatch):
-    def work(texts, **models):
-        return Work(tmp_path, texts, monkeypatch, **models)
+    def work(texts, folder=tmp_path, **options):
+        return Work(folder, texts, monkeypatch, **options)
 
     return work
 
@@ -290,7 +295,7 @@ def test_an_interruption_leaves_rows_that_were_to_be_made_again_for_the_next_ses
 
 
 def test_a_listener_that_breaks_ends_the_run(work, monkeypatch):
-    def broken(_self, _takes):
+    def broken(_self, _takes, usual):
         raise RuntimeError("the recognizer is gone")
 
     monkeypatch.setattr("voicegen.executors.local.Listener.hear", broken)
@@ -299,3 +304,125 @@ def test_a_listener_that_breaks_ends_the_run(work, monkeypatch):
         deaf.run()
     assert len(deaf.ledger) == 0
     assert deaf.answer_model.pulled < 100
+
+
+ROWS = 70
+VOICES = ("ann", "bob")
+
+
+class Babbler(Hum):
+    """Ends takes in an order that `seed` draws; of its two voices one is slow. Rows 40 and 55 begin as the other's."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self.draw = random.Random(seed)
+        self.spoken = []
+
+    def speak(self, utterances):
+        in_hand = []
+        for utterance in utterances:
+            if utterance is not None:
+                in_hand.append(utterance)
+            if utterance is None or len(in_hand) > 7:
+                self.draw.shuffle(in_hand)
+                yield self._take(in_hand.pop())
+        self.draw.shuffle(in_hand)
+        yield from map(self._take, in_hand)
+
+    def _take(self, utterance):
+        self.spoken.append(utterance.index)
+        voice = {(40, 1): "bob", (55, 1): "ann", (55, 2): "ann", (55, 3): "ann"}.get(
+            (utterance.index, utterance.attempt), utterance.voice
+        )
+        seconds = {"ann": 0.5, "bob": 1.1}[voice] * (1 + random.Random(utterance.seed).uniform(-0.1, 0.1))
+        return Speech(utterance, syllables(seconds, RATE), RATE)
+
+
+class Shuffled(Echo):
+    """Answers in an order that `seed` draws."""
+
+    def __init__(self, seed, **options):
+        super().__init__(**options)
+        self.draw = random.Random(seed)
+
+    def answer(self, questions):
+        in_hand = []
+        for question in questions:
+            in_hand.extend(super().answer([question]))
+            if question is None or len(in_hand) > 20:
+                yield in_hand.pop(self.draw.randrange(len(in_hand)))
+
+
+@pytest.fixture
+def by_pace(work, tmp_path):
+    def made(name, seed, queue_size=4, **options):
+        (tmp_path / name).mkdir(exist_ok=True)
+        speech_model = Babbler(seed)
+        done = work(
+            questions(ROWS),
+            folder=tmp_path / name,
+            answer_model=Shuffled(seed, **options),
+            speech_model=speech_model,
+            settings=["+quality.checks.pace={rules: {pace: {min: 0.7, max: 1.4}}}"],
+            voices=VOICES,
+        )
+        done.run(queue_size)
+        return done, speech_model.spoken
+
+    return made
+
+
+def told(done):
+    """All that the ledger has of the rows, but for the time that they took."""
+    rows = done.ledger.get(range(ROWS))
+    assert len(rows) == ROWS
+    return {index: replace(row, tts_seconds=None, chat_seconds=None) for index, row in rows.items()}
+
+
+def test_every_verdict_and_measurement_is_the_same_in_whatever_order_takes_are_made(by_pace):
+    first = told(by_pace("first", 1)[0])
+    assert [index for index in range(ROWS) if first[index].scores["pace"] is None] == list(range(32))
+    assert [index for index in range(ROWS) if len(first[index].takes) > 1] == [40, 55]
+    assert [index for index in range(ROWS) if first[index].status != "ok"] == [55]
+    assert told(by_pace("second", 2, queue_size=1)[0]) == first
+    assert told(by_pace("third", 3, queue_size=500)[0]) == first
+
+
+@pytest.mark.parametrize("stop_at", [30, 48, 65])
+def test_a_run_that_was_interrupted_ends_with_the_same_verdicts(by_pace, stop_at):
+    whole = told(by_pace("whole", 1)[0])
+    with pytest.raises(KeyboardInterrupt):
+        by_pace("stopped", 2, stop_at=stop_at)
+    done, spoken = by_pace("stopped", 3)
+    assert told(done) == whole
+    assert len(set(spoken)) < ROWS
+
+
+def test_later_rows_of_a_voice_are_spoken_when_its_first_ones_have_ended(by_pace):
+    _, spoken = by_pace("run", 1)
+    for voice in range(2):
+        of_voice = [index for index in spoken if index % 2 == voice]
+        assert set(of_voice[:16]) == set(range(voice, 32, 2))
+
+
+def test_a_first_row_that_fails_is_not_waited_for(by_pace):
+    done, _ = by_pace("refused", 1, refuse=(3, 5))
+    rows = done.ledger.get(range(ROWS))
+    assert [index for index in range(ROWS) if rows[index].status == "failed"] == [3, 5]
+    assert all(rows[index].scores["pace"] for index in range(32, ROWS))
+
+
+def test_ready_answers_to_a_whole_input_are_not_held_in_memory_while_the_first_rows_are_spoken(work):
+    ahead = []
+
+    class Watching(Hum):
+        def speak(self, utterances):
+            for speech in super().speak(utterances):
+                ahead.append(watched.answer_model.pulled - speech.utterance.index)
+                yield speech
+
+    pace = "+quality.checks.pace={rules: {}}"
+    watched = work(questions(300), speech_model=Watching(), settings=[pace])
+    watched.run(queue_size=5)
+    assert watched.ledger.count("ok") == 300
+    assert max(ahead) <= 16 + 5 + 5

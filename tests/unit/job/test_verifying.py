@@ -427,7 +427,7 @@ def test_listening_judges_wavs_by_the_checks_named_or_by_those_of_the_run(run, c
     assert list(loose.glob("aside-*")) == []
 
 
-def test_a_check_that_learns_knows_all_wavs_before_it_judges_the_first(tmp_path, monkeypatch):
+def test_what_is_usual_of_a_voice_is_known_before_the_first_wav_is_judged(tmp_path, monkeypatch):
     class Hasty(ToneSpeech):
         """Says its first text in a third of the time."""
 

@@ -36,6 +36,18 @@ def test_files_are_numbered_by_place_and_spread_over_folders_of_ten_thousand(ind
     assert audio_path(index, status, total) == path
 
 
+def test_the_first_rows_of_each_voice_are_known_from_the_plan_alone():
+    voices = ("ann", "bob", "cid")
+    assert Plan(0, 0).first_rows(3, 10) == {None: [0, 1, 2]}
+    assert Plan(0, 0).first_rows(3, 2) == {None: [0, 1]}
+    assert Plan(0, 0, voices).first_rows(2, 10**9) == {"ann": [0, 1]}
+    assert Plan(0, 0, voices, "round_robin").first_rows(2, 10**9) == {"ann": [0, 3], "bob": [1, 4], "cid": [2, 5]}
+    for assign in ("fixed", "round_robin", "random"):
+        plan = Plan(0, 0, voices, assign, answers_per_question=2, test_voices=("bob",), in_test=bytes([0, 1] * 50))
+        for voice, indexes in plan.first_rows(5, 200).items():
+            assert indexes == [index for index in range(200) if plan.voice(index) == voice][:5]
+
+
 def test_names_of_a_runs_files_sort_in_input_order():
     paths = [audio_path(index, "ok", 30_000) for index in range(30_000)]
     assert all(first < second for first, second in pairwise(paths))

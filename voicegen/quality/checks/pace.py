@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import insort
-from collections import defaultdict
-from collections.abc import Sequence
 from typing import Final
 
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
@@ -25,8 +22,6 @@ _A_HAN_LETTER: Final = 1.3  # syllables: they are said at a lesser rate, as each
 _A_DIGIT: Final = 2.0  # syllables, in a number that was left to the voice
 _A_WORD: Final = 0.6  # syllables that the ends of words take, and those of clauses: fitted to the starter voice, whose
 _A_MARK: Final = 1.4  # lengths are then within 22 percent for 98 of 100 texts, and within 34 by syllables alone
-_HEARD: Final = 16  # takes of a voice: from here on their median is known within some percent
-_ENOUGH: Final = 1000  # takes of a voice: more would move the median no further
 _ONSET: Final = 0.5  # seconds: a text of one word is no more regular than that
 _USUAL: Final = 8.0  # syllables a second, by which the onset changes little of a longer text
 
@@ -35,35 +30,11 @@ class PaceSettings(CheckSettings):
     """Bounds of `speaking_rate` and `pace`."""
 
 
-class _Pace:
-    """Knows the voices heard so far.
-
-    A verdict must hardly depend on the order in which takes are completed, nor on where a run was interrupted. So the
-    median of a voice is what a take is held against, which half of all takes would have to be bad to move; nothing is
-    said by it before it has settled; and its bounds are wide, since they are for what is gravely wrong.
-    """
-
-    def __init__(self) -> None:
-        self._heard: dict[str | None, list[float]] = defaultdict(list)  # by voice: seconds a beat, in order
-
-    def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
-        lengths = [
-            (take.utterance.voice, sound_of(take).seconds * take.speed, beats(take.utterance.text)) for take in takes
-        ]
-        for voice, seconds, count in lengths:
-            if count and seconds and len(self._heard[voice]) < _ENOUGH:
-                insort(self._heard[voice], seconds / count)
-        return [self._measured(*length) for length in lengths]
-
-    def _measured(self, voice: str | None, seconds: float, count: float) -> Scores:
-        if not count or not seconds:
-            return {"speaking_rate": None, "pace": None}
-        heard = self._heard[voice]
-        usual = heard[len(heard) // 2] * count if len(heard) >= _HEARD else None
-        return {
-            "speaking_rate": round((count + _ONSET * _USUAL) / (seconds + _ONSET), 3),
-            "pace": None if usual is None else round((seconds + _ONSET) / (usual + _ONSET), 3),
-        }
+def _measured(take: Speech) -> Scores:
+    seconds, count = sound_of(take).seconds * take.speed, beats(take.utterance.text)
+    if not count or not seconds:
+        return {"speaking_rate": None}
+    return {"speaking_rate": round((count + _ONSET * _USUAL) / (seconds + _ONSET), 3)}
 
 
 def beats(text: str) -> float:
@@ -92,7 +63,7 @@ def _is_han(sign: str) -> bool:
 
 
 def _make(_settings: PaceSettings) -> Check:
-    return _Pace()
+    return lambda takes: list(map(_measured, takes))
 
 
 SPEC: Final = CheckSpec(
@@ -107,10 +78,11 @@ SPEC: Final = CheckSpec(
         ),
         Measurement(
             "pace",
-            "Length of the sound over what the text takes at the voice's own pace; null for a voice's first 15 takes.",
+            "Length of the sound over what the text takes at the voice's own pace, which is that of its first 16 rows; "
+            "null for those, and where 8 of them could not be measured.",
             "its length does not fit its text and its voice's pace",
+            usual_over="speaking_rate",
         ),
     ),
     make=_make,
-    learns=True,
 )
