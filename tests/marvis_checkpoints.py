@@ -272,13 +272,23 @@ def tiny_mimi_config(*, num_quantizers: int = 32, codebook_size: int = 32) -> An
     )
 
 
-def tiny_mimi(seed: int = 0, **sizes: int) -> Any:
-    """A small random `MimiModel` in float32, with codebooks that are told apart."""
+def tiny_mimi(seed: int = 0, **changes: Any) -> Any:
+    """A small random `MimiModel` in float32, with codebooks that are told apart and a transformer that matters.
+
+    Layer scales of the usual 0.01 would hide its mistakes. `changes` replace fields of its config.
+    """
     from transformers import MimiModel
 
     torch.manual_seed(seed)
-    model = MimiModel(tiny_mimi_config(**sizes)).eval()
+    sizes = {name: changes.pop(name) for name in ("num_quantizers", "codebook_size") if name in changes}
+    config = tiny_mimi_config(**sizes)
+    for name, value in changes.items():
+        setattr(config, name, value)
+    model = MimiModel(config).eval()
     with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "layer_scale" in name:
+                parameter.fill_(0.5)
         for name, buffer in model.named_buffers():
             if name.endswith("embed_sum"):
                 buffer.copy_(torch.randn_like(buffer))

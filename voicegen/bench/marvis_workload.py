@@ -102,9 +102,10 @@ def random_codec(device: torch.device, dtype: torch.dtype) -> Codec:
     from transformers import MimiConfig, MimiModel
 
     from voicegen.tts.marvis.codec import Codec
+    from voicegen.tts.marvis.torch_mimi import TorchMimi
 
     torch.manual_seed(0)
-    return Codec(MimiModel(MimiConfig(num_quantizers=32)), device, dtype)
+    return Codec(TorchMimi(MimiModel(MimiConfig(num_quantizers=32)), device, dtype))
 
 
 def random_engine(

@@ -81,7 +81,7 @@ class Checkpoint:
     @property
     def codec(self) -> str | Path:
         """Where the codec is: in `mimi/`, beside the model or among its tensors; else DEFAULT_CODEC."""
-        from voicegen.tts.marvis.codec_weights import brings_codec
+        from voicegen.tts.marvis.codec_files import brings_codec
 
         own = self.folder / "mimi"
         return own if own.is_dir() else self.folder if brings_codec(self.folder) else DEFAULT_CODEC

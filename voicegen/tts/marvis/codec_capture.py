@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from voicegen.tts.marvis.capture import captured
-from voicegen.tts.marvis.mimi_layers import DecoderState
+from voicegen.tts.marvis.codec_state import CodecState
 
 if TYPE_CHECKING:
     from voicegen.tts.marvis.codec import Codec
+    from voicegen.tts.marvis.torch_mimi import TorchMimi
 
 LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 """Frames that takes are padded to; longer ones go the codec's own way."""
@@ -29,9 +30,11 @@ FRAMES = 4096
 class CapturedDecoder:
     """`Codec.decode` for a thread that shares Python with others."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, mimi: TorchMimi) -> None:
+        """`mimi` is what the codec computes with."""
         self._codec = codec
-        self._decoder = codec._fast
+        self._device = mimi.device
+        self._decoder = mimi.fast
         self._seen: set[tuple[int, int, int]] = set()
         self._graphs: dict[tuple[int, int, int], tuple[torch.Tensor, torch.Tensor, torch.cuda.CUDAGraph]] = {}
         self._pool: object = None
@@ -94,12 +97,12 @@ class CapturedDecoder:
 
     def _capture(self, shape: tuple[int, int, int]) -> None:
         rows, _, length = shape
-        device = self._codec.device
+        device = self._device
         source = torch.zeros(shape, dtype=torch.int64, device=device)
         target = torch.zeros(rows, length * self._codec.frame_size, device=device)
 
         def run() -> None:
-            target.copy_(self._decoder(source, DecoderState()))
+            target.copy_(self._decoder(source, CodecState()))
 
         run()
         graph = captured(run, self._pool)

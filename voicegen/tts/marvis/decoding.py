@@ -1,4 +1,4 @@
-"""Takes to speech beside generation: on a GPU the codec decodes in a thread of its own, on CUDA on a stream of its own.
+"""Takes to speech beside generation: with torch on CUDA the codec decodes in a thread and on a stream of its own.
 
 Takes wait until they fill a batch, or nothing comes. Elsewhere takes are decoded at once, where they end.
 """

@@ -8,7 +8,7 @@ from itertools import islice
 
 from voicegen.errors import ModelError, VoicegenError
 from voicegen.tts.marvis.checkpoint import Checkpoint
-from voicegen.tts.marvis.codec_weights import codec_form
+from voicegen.tts.marvis.codec_files import codec_form
 from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, unknown_fields
 from voicegen.tts.marvis.layout import Headers, Layout, is_models, layout_of
 from voicegen.tts.marvis.tensor_files import CODEC_PREFIX, Header, read_headers, weight_files

@@ -87,7 +87,7 @@ class Runners(Protocol):
         codebooks: Codebooks that are generated, from the first.
         device: Its name, for messages.
         precision: Of the weights, such as `float32`.
-        works_ahead: Whether the device works while the host does something else, such as decoding.
+        works_ahead: Whether takes are decoded in a thread of its own, beside generation.
     """
 
     config: MarvisConfig

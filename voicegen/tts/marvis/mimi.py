@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from voicegen.errors import ModelError
+from voicegen.tts.marvis.codec_files import check_causal
+from voicegen.tts.marvis.codec_state import CodecState
 from voicegen.tts.marvis.mimi_layers import (
     Attention,
     Convolution,
-    DecoderState,
     Residual,
     TransformerLayer,
     Upsampling,
@@ -44,7 +44,7 @@ class MimiDecoder:
             ModelError: the codec is not the causal one that can be decoded as a stream.
         """
         config = model.config
-        _check_causal(config)
+        check_causal(lambda name: getattr(config, name))
         self.device = device
         self.dtype = dtype
         self.codebooks: int = config.num_quantizers
@@ -70,7 +70,7 @@ class MimiDecoder:
         self.frame_size = int(torch.tensor(strides).prod())
 
     @torch.inference_mode()
-    def __call__(self, codes: Tensor, state: DecoderState) -> Tensor:
+    def __call__(self, codes: Tensor, state: CodecState) -> Tensor:
         """Decodes the next frames of B streams.
 
         Args:
@@ -108,7 +108,7 @@ class MimiDecoder:
         assert latents is not None
         return latents.view(batch, length, -1).transpose(1, 2)
 
-    def _transformed(self, hidden: Tensor, state: DecoderState) -> Tensor:
+    def _transformed(self, hidden: Tensor, state: CodecState) -> Tensor:
         """(B, T, C) to (B, T, C)."""
         length = hidden.shape[1]
         past = min(state.position, self._window - 1)
@@ -195,10 +195,3 @@ def _codebook_table(quantizer: Any) -> Tensor:
     """The vectors of all the codebooks of a quantizer, one codebook after the other (K * codes, D)."""
     books = [layer.codebook for layer in quantizer.layers]
     return torch.cat([book.embed_sum / book.cluster_usage.clamp(min=book.epsilon)[:, None] for book in books])
-
-
-def _check_causal(config: Any) -> None:
-    wanted = {"use_causal_conv": True, "trim_right_ratio": 1.0, "pad_mode": "constant", "audio_channels": 1}
-    for name, value in wanted.items():
-        if getattr(config, name) != value:
-            raise ModelError(f"the codec's config says {name}={getattr(config, name)!r}; only {value!r} can be decoded")

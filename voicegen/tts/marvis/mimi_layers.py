@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-
-@dataclass(slots=True)
-class DecoderState:
-    """What the layers remember of the frames before, for B streams at the same place."""
-
-    contexts: dict[int, Tensor] = field(default_factory=dict)  # by layer: its last inputs (B, C, n)
-    keys: dict[int, Tensor] = field(default_factory=dict)  # by layer (B, H, n, D), n below the attention's window
-    values: dict[int, Tensor] = field(default_factory=dict)
-    position: int = 0  # of the next input of the transformer
-
-    def first(self, streams: int) -> DecoderState:
-        """The state of the first so many streams alone."""
-        return DecoderState(
-            {layer: tensor[:streams] for layer, tensor in self.contexts.items()},
-            {layer: tensor[:streams] for layer, tensor in self.keys.items()},
-            {layer: tensor[:streams] for layer, tensor in self.values.items()},
-            self.position,
-        )
+from voicegen.tts.marvis.codec_state import CodecState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +21,7 @@ class Convolution:
     bias: Tensor | None
     dilation: int
 
-    def __call__(self, inputs: Tensor, state: DecoderState) -> Tensor:
+    def __call__(self, inputs: Tensor, state: CodecState) -> Tensor:
         """(B, C_in, T) to (B, C_out, T)."""
         taps = self.weight.shape[2]
         reach = (taps - 1) * self.dilation
@@ -60,7 +43,7 @@ class Upsampling:
     stride: int
     groups: int
 
-    def __call__(self, inputs: Tensor, state: DecoderState) -> Tensor:
+    def __call__(self, inputs: Tensor, state: CodecState) -> Tensor:
         """(B, C_in, T) to (B, C_out, T * stride): each input reaches its own outputs and those of a few after it."""
         reach = -(-self.weight.shape[2] // self.stride) - 1
         extended = _with_context(inputs, self.number, reach, state)
@@ -101,7 +84,7 @@ class Residual:
     convolutions: tuple[Convolution, ...]
     shortcut: Convolution | None
 
-    def __call__(self, inputs: Tensor, state: DecoderState) -> Tensor:
+    def __call__(self, inputs: Tensor, state: CodecState) -> Tensor:
         """Advances the state of its convolutions."""
         hidden = inputs
         for convolution in self.convolutions:
@@ -123,7 +106,7 @@ class Attention:
     head_size: int
     window: int
 
-    def __call__(self, inputs: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor, state: DecoderState) -> Tensor:
+    def __call__(self, inputs: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor, state: CodecState) -> Tensor:
         """(B, T, C) to (B, T, C); `mask` (T, past + T) is true where a position sees another."""
         batch, length, _ = inputs.shape
         projected = functional.linear(inputs, self.projection, self.projection_bias)
@@ -153,7 +136,7 @@ class TransformerLayer:
     activation: Callable[[Tensor], Tensor]
     epsilon: float
 
-    def __call__(self, inputs: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor, state: DecoderState) -> Tensor:
+    def __call__(self, inputs: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor, state: CodecState) -> Tensor:
         """Advances the state of its attention."""
         hidden = inputs + self.scales[0] * self.attention(self._normed(inputs, 0), rotation, mask, state)
         expanded = self.activation(functional.linear(self._normed(hidden, 1), self.expand))
@@ -164,7 +147,7 @@ class TransformerLayer:
         return functional.layer_norm(inputs, weight.shape, weight, bias, self.epsilon)
 
 
-def _with_context(inputs: Tensor, number: int, reach: int, state: DecoderState) -> Tensor:
+def _with_context(inputs: Tensor, number: int, reach: int, state: CodecState) -> Tensor:
     """`inputs` (B, C, T) with the `reach` inputs before them, zeros at the beginning; remembers the last ones."""
     if reach == 0:
         return inputs

@@ -18,6 +18,7 @@ from voicegen.tts.marvis.frames import PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.prefill import read_prefix
 from voicegen.tts.marvis.prompts import Prefix, Prompt
+from voicegen.tts.marvis.torch_mimi import TorchMimi
 from voicegen.tts.marvis.weights import load_weights
 
 
@@ -96,13 +97,13 @@ class TorchRunners:
         return isinstance(error, torch.OutOfMemoryError)
 
     def load_codec(self, source: str | Path) -> Codec:
-        """The codec, on the model's device; see `Codec.load`."""
-        return Codec.load(source, self.model.device, self.model.dtype)
+        """The codec, on the model's device; see `TorchMimi.load`."""
+        return Codec(TorchMimi.load(source, self.model.device, self.model.dtype))
 
     def batch_decoder(self, codec: Codec) -> BatchDecoder | None:
         """The codec's captured decoder, on CUDA."""
-        if not (self._captured and self.works_ahead):
+        if not (self._captured and self.works_ahead and isinstance(codec.mimi, TorchMimi)):
             return None
         from voicegen.tts.marvis.codec_capture import CapturedDecoder
 
-        return CapturedDecoder(codec)
+        return CapturedDecoder(codec, codec.mimi)

@@ -13,28 +13,19 @@ from tests.marvis_checkpoints import tiny_mimi, write_mimi, write_moshi_mimi
 from voicegen.errors import ModelError
 from voicegen.tts.marvis import codec as codec_module
 from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.torch_mimi import TorchMimi
 
 CODEBOOKS, CODES = 6, 32
 
 
-def make_mimi() -> Any:
-    """A small Mimi whose transformer matters: layer scales of the usual 0.01 would hide its mistakes."""
-    model = tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "layer_scale" in name:
-                parameter.fill_(0.5)
-    return model
-
-
 @pytest.fixture(scope="module")
 def mimi() -> Any:
-    return make_mimi()
+    return tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES)
 
 
 @pytest.fixture(scope="module")
 def codec(mimi: Any) -> Codec:
-    return Codec(mimi)
+    return Codec(TorchMimi(mimi))
 
 
 def random_codes(frames: int, seed: int = 0, codebooks: int = CODEBOOKS) -> np.ndarray:
@@ -82,7 +73,7 @@ def test_a_batch_equals_each_alone_however_it_is_cut(
 ) -> None:
     codes = [random_codes(length, seed) for seed, length in enumerate(lengths)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(codec_module._FRAMES_AT_ONCE, "cpu", frames_at_once)
+        patch.setattr(codec.mimi, "frames_at_once", frames_at_once)
         patch.setattr(codec_module, "_ROWS_AT_ONCE", rows)
         batched = codec.decode(codes)
     for one, samples in zip(codes, batched, strict=True):
@@ -130,7 +121,7 @@ def test_encoding_resamples_and_fills_the_last_frame(codec: Codec, mimi: Any) ->
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_close_and_streams_stay_exact(codec: Codec, mimi: Any, dtype: torch.dtype) -> None:
-    half = Codec(mimi, dtype=dtype)
+    half = Codec(TorchMimi(mimi, dtype=dtype))
     codes = random_codes(20)
     exact = codec.decode([codes])[0]
     noise = half.decode([codes])[0] - exact
@@ -139,11 +130,11 @@ def test_half_precision_is_close_and_streams_stay_exact(codec: Codec, mimi: Any,
 
 
 def test_what_half_precision_cannot_hold_is_decoded_in_full(mimi: Any) -> None:
-    loud = make_mimi()
+    loud = tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES)
     with torch.no_grad():
         seanet = loud.decoder.decoder_seanet if hasattr(loud.decoder, "decoder_seanet") else loud.decoder
         seanet.layers[0].conv.weight.mul_(1e6)
-    samples = Codec(loud, dtype=torch.float16).decode([random_codes(4)])[0]
+    samples = Codec(TorchMimi(loud, dtype=torch.float16)).decode([random_codes(4)])[0]
     assert np.isfinite(samples).all()
 
 
@@ -159,18 +150,18 @@ def test_codes_that_cannot_be_decoded_are_refused(codec: Codec, codes: np.ndarra
 
 def test_a_saved_codec_loads_and_decodes_the_same(tmp_path: Path) -> None:
     folder = write_mimi(tmp_path / "mimi", num_quantizers=CODEBOOKS, codebook_size=CODES)
-    loaded, codes = Codec.load(folder), random_codes(5)
-    original = Codec(tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES))
+    loaded, codes = Codec(TorchMimi.load(folder)), random_codes(5)
+    original = Codec(TorchMimi(tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES)))
     assert np.array_equal(loaded.decode([codes])[0], original.decode([codes])[0])
 
 
 def test_a_folder_that_is_no_mimi_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(ModelError, match="neither JSON files nor weights"):
-        Codec.load(tmp_path)
+        Codec(TorchMimi.load(tmp_path))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     with pytest.raises(ModelError, match="config of a 'llama'"):
-        Codec.load(tmp_path)
+        Codec(TorchMimi.load(tmp_path))
 
 
 def test_missing_and_broken_tensors_are_named(tmp_path: Path) -> None:
@@ -180,13 +171,13 @@ def test_missing_and_broken_tensors_are_named(tmp_path: Path) -> None:
     name = next(name for name in sorted(weights) if name.endswith("fc1.weight"))
     save_file({key: value for key, value in weights.items() if key != name}, file, {"format": "pt"})
     with pytest.raises(ModelError, match=r"lacks the tensor .*fc1"):
-        Codec.load(folder)
+        Codec(TorchMimi.load(folder))
     save_file(weights | {name: torch.full_like(weights[name], torch.nan)}, file, {"format": "pt"})
     with pytest.raises(ModelError, match=r"NaN or infinity in the tensor .*fc1"):
-        Codec.load(folder)
+        Codec(TorchMimi.load(folder))
     file.unlink()
     with pytest.raises(ModelError, match=r"mimi holds no \.safetensors file: download it again"):
-        Codec.load(folder)
+        Codec(TorchMimi.load(folder))
 
 
 def test_moshis_own_file_is_the_same_codec(mimi: Any, tmp_path: Path) -> None:
@@ -195,16 +186,16 @@ def test_moshis_own_file_is_the_same_codec(mimi: Any, tmp_path: Path) -> None:
     codes = random_codes(40)
     samples = np.random.default_rng(0).uniform(-0.3, 0.3, 24_000).astype(np.float32)
     for source in (tmp_path, file):
-        codec = Codec.load(source)
+        codec = Codec(TorchMimi.load(source))
         assert_same(codec.decode([codes])[0], theirs(mimi, codes))
-        assert np.array_equal(codec.encode(samples, 24_000), Codec(mimi).encode(samples, 24_000))
+        assert np.array_equal(codec.encode(samples, 24_000), Codec(TorchMimi(mimi)).encode(samples, 24_000))
 
 
 def test_moshis_file_needs_no_config_and_must_have_the_published_sizes(mimi: Any, tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match=r"96 rows, which are not heads of 64 as the published .* put its config\.json beside it"
     ):
-        Codec.load(write_moshi_mimi(tmp_path, mimi))
+        Codec(TorchMimi.load(write_moshi_mimi(tmp_path, mimi)))
 
 
 @pytest.mark.parametrize("kept", [0, 20, -100])
@@ -213,22 +204,22 @@ def test_weights_that_are_cut_short_are_one_clear_error(tmp_path: Path, kept: in
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(ModelError, match=r"the codec: .*model\.safetensors cannot be read .*download it again"):
-        Codec.load(folder)
+        Codec(TorchMimi.load(folder))
 
 
 def test_loading_a_codec_shows_no_bar_and_leaves_the_bars_of_others_on(tmp_path: Path, capfd: Any) -> None:
     from transformers.utils import logging
 
-    Codec.load(write_mimi(tmp_path / "mimi", num_quantizers=CODEBOOKS, codebook_size=CODES))
+    Codec(TorchMimi.load(write_mimi(tmp_path / "mimi", num_quantizers=CODEBOOKS, codebook_size=CODES)))
     assert "Loading weights" not in capfd.readouterr().err
     assert logging.is_progress_bar_enabled()
 
 
 def test_a_codec_that_looks_ahead_is_refused() -> None:
-    mimi = make_mimi()
+    mimi = tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES)
     mimi.config.use_causal_conv = False
     with pytest.raises(ModelError, match="use_causal_conv"):
-        Codec(mimi)
+        Codec(TorchMimi(mimi))
 
 
 def test_mimi_at_its_true_sizes_decodes_as_transformers_does() -> None:
@@ -237,7 +228,7 @@ def test_mimi_at_its_true_sizes_decodes_as_transformers_does() -> None:
     torch.manual_seed(0)
     mimi = MimiModel(MimiConfig()).eval()
     codes = np.random.default_rng(0).integers(0, 2048, (32, 3))
-    codec = Codec(mimi)
+    codec = Codec(TorchMimi(mimi))
     assert (codec.sample_rate, codec.frame_rate, codec.codebooks) == (24_000, 12.5, 32)
     whole = codec.decode([codes])[0]
     assert_same(whole, theirs(mimi, codes))

@@ -30,6 +30,7 @@ from voicegen.records import Failure, Speech
 from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.codec import Codec
 from voicegen.tts.marvis.frames import PlainFrames
+from voicegen.tts.marvis.torch_mimi import TorchMimi
 
 TEXTS = ("Hello.", "A longer sentence with some more in it.", "Hm, why?", "The fourth one: 42!", "Yes")
 
@@ -82,7 +83,7 @@ def theirs() -> dict[int, Any]:
 
 @pytest.fixture(scope="module")
 def tiny_codec() -> Codec:
-    return Codec(tiny_mimi(num_quantizers=8, codebook_size=32))
+    return Codec(TorchMimi(tiny_mimi(num_quantizers=8, codebook_size=32)))
 
 
 def generate(model: Any, frames: int, *ids: list[int], **inputs: Any) -> np.ndarray:

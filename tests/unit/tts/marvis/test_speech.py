@@ -29,6 +29,7 @@ from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.codec import Codec
 from voicegen.tts.marvis.spec import MarvisSettings
 from voicegen.tts.marvis.speech import MarvisSpeech
+from voicegen.tts.marvis.torch_mimi import TorchMimi
 from voicegen.tts.voices import PromptFiles, VoiceCatalog
 
 
@@ -358,12 +359,12 @@ def test_an_engine_is_loaded_with_paths_and_automatic_slots(checkpoint: Path, tm
 
 
 def test_a_loaded_codec_with_too_few_codebooks_is_refused_with_what_it_can_do(checkpoint: Path, tmp_path: Path) -> None:
-    codec = Codec.load(write_mimi(tmp_path / "codec", num_quantizers=4))
+    codec = Codec(TorchMimi.load(write_mimi(tmp_path / "codec", num_quantizers=4)))
     with pytest.raises(ModelError, match="the codec has 4 codebooks, and 8 are to be generated"):
         Marvis.load(checkpoint, "cpu", codec=codec)
     wide = write_checkpoint(tmp_path / "wide", config=tiny_config(codebooks=16), codec_seed=None)
     with pytest.raises(ModelError, match=r"or generate fewer with tts\.codebooks=8"):
-        Marvis.load(wide, "cpu", codec=Codec.load(checkpoint / "mimi"))
+        Marvis.load(wide, "cpu", codec=Codec(TorchMimi.load(checkpoint / "mimi")))
 
 
 def test_a_codec_that_cannot_be_downloaded_can_be_named(tmp_path: Path) -> None:
@@ -388,7 +389,7 @@ def test_a_codec_that_lies_beside_the_model_as_moshi_or_transformers_has_it_is_t
     (tmp_path / "moshi" / "model.safetensors").unlink()
     write_moshi_mimi(tmp_path / "moshi", csm.codec_model)
     codes = np.random.default_rng(0).integers(0, 32, (8, 6))
-    expected = Codec(csm.codec_model).decode([codes])[0]
+    expected = Codec(TorchMimi(csm.codec_model)).decode([codes])[0]
     for name in ("csm", "moshi"):
         assert np.array_equal(Marvis.load(tmp_path / name, "cpu").codec.decode([codes])[0], expected)
 

@@ -108,7 +108,7 @@ class _Reader:
         def turned(rows: Rows) -> Table:
             matrix = self._matrix(name(rows))
             native = self._layout.fmt == "native"
-            return reordered(matrix, lambda array: _adjacent_to_halves(array, head_dim)) if native else matrix
+            return reordered(matrix, lambda array: adjacent_to_halves(array, head_dim)) if native else matrix
 
         layer = LayerWeights(
             input_norm=self._array(name("input_norm")),
@@ -145,6 +145,6 @@ def _evaluated(array: mx.array) -> mx.array:
     return array
 
 
-def _adjacent_to_halves(rows: mx.array, head_dim: int) -> mx.array:
+def adjacent_to_halves(rows: mx.array, head_dim: int) -> mx.array:
     """Reorders the rows (H * D, in) of q or k from RoPE over adjacent pairs to RoPE over halves."""
     return rows.reshape(-1, head_dim // 2, 2, rows.shape[1]).transpose(0, 2, 1, 3).reshape(rows.shape)
