@@ -1,7 +1,7 @@
 """How fast a large run is exported, as a share of what copying the same audio takes, and in how much memory.
 
-    python tests/bench/export_scale.py                      # 100,000 rows of 0.5 s, to every format that packs audio
-    python tests/bench/export_scale.py 10000 hf --seconds 5
+    python -m tests.bench.export_scale                      # 100,000 rows of 0.5 s, to every format
+    python -m tests.bench.export_scale 3000 hf --seconds 10
 
 The copy is of the audio files alone, one by one, made as durable as an export is. Each export is made in a process of
 its own: "base" is its resident memory before a row is read, "peak" its highest. Compare two sizes to see what grows
@@ -28,13 +28,13 @@ from tests.finished_rows import spoken_row
 from voicegen.audio.audio_file import encode_clip
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
+from voicegen.export.formats import EXPORTERS
 from voicegen.export.rows import Selection
 from voicegen.job.exporting import export_run
 from voicegen.pipeline.plan import audio_path
 from voicegen.records import ManifestRow, Speech, Utterance
 from voicegen.store import Store
 
-FORMATS = ("hf", "webdataset", "audiofolder")
 RATE = 22_050
 SOUNDS = 64
 """Different ones, of which each file is a copy."""
@@ -119,7 +119,7 @@ def main() -> None:
     """Prints a line a format."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=int, nargs="?", default=100_000)
-    parser.add_argument("formats", nargs="*", metavar="format", help=f"{', '.join(FORMATS)}; all by default")
+    parser.add_argument("formats", nargs="*", metavar="format", help=f"{', '.join(EXPORTERS)}; all by default")
     parser.add_argument("--seconds", type=float, default=0.5, help="of audio in a row")
     arguments = parser.parse_args()
     context = multiprocessing.get_context("spawn")
@@ -132,7 +132,7 @@ def main() -> None:
         size = sum(path.stat().st_size for path in (run / "audio").rglob("*.wav")) / 1e6
         print(f"{arguments.rows:,} rows, {size:,.0f} MB    clock       CPU      speed   of a copy     base     peak")
         copied = None
-        for number, format in enumerate([None, *(arguments.formats or FORMATS)]):
+        for number, format in enumerate([None, *(arguments.formats or EXPORTERS)]):
             target = Path(folder) / f"out{number}"
             with context.Pool(1, maxtasksperchild=1) as pool:
                 found = pool.apply(measure, (run, target, format))

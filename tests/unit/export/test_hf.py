@@ -90,6 +90,23 @@ def test_row_groups_and_shards_stay_under_their_sizes(tmp_path, monkeypatch):
     assert indexes == list(range(16))
 
 
+def test_a_shard_ends_after_so_many_row_groups_however_small_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(hf, "GROUP_ROWS", 2)
+    monkeypatch.setattr(hf, "SHARD_GROUPS", 2)
+    export_run(finished_run(tmp_path / "run", ["ok"] * 9), "hf", tmp_path / "out")
+    shards = [pq.ParquetFile(path) for path in sorted((tmp_path / "out" / "data").iterdir())]
+    assert [shard.num_row_groups for shard in shards] == [2, 2, 1]
+    assert [index for shard in shards for index in shard.read(["index"])["index"].to_pylist()] == list(range(9))
+
+
+def test_audio_is_not_compressed_and_all_else_is(tmp_path):
+    export_run(finished_run(tmp_path / "run"), "hf", tmp_path / "out")
+    [shard] = (tmp_path / "out" / "data").iterdir()
+    group = pq.read_metadata(shard).row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    assert {column.path_in_schema for column in columns if column.compression != "ZSTD"} == {"audio.bytes"}
+
+
 def test_rows_without_audio_have_a_null_in_its_place(tmp_path):
     run = finished_run(tmp_path / "run", ["ok", "failed"])
     export_run(run, "hf", tmp_path / "out", Selection(statuses=("ok", "failed")))
