@@ -19,6 +19,7 @@ from voicegen.settings import (
     NOT_IDENTITY,
     AnsweringSettings,
     LocalPath,
+    LocalPaths,
     Settings,
     SpeakingSettings,
     VoiceConfig,
@@ -32,7 +33,7 @@ from voicegen.tts.backends import SPEECH
 class QuestionsConfig(Settings):
     """Where the questions are and which column is what."""
 
-    path: LocalPath | None = Field(json_schema_extra=NOT_IDENTITY)  # the file's hash is in the identity instead
+    path: LocalPaths | None = Field(json_schema_extra=NOT_IDENTITY)  # the hash of what is there is, instead
     format: Literal["csv", "tsv", "parquet", "jsonl", "json"] | None
     text_column: str
     id_column: str | None
@@ -290,6 +291,11 @@ def is_text(key: str) -> bool:
     return bool({str, Path} & types) and not {int, float, bool} & types
 
 
+def may_be_list(key: str) -> bool:
+    """Whether the setting of this dotted key may be a list."""
+    return any(get_origin(kind) is tuple for kind in _types(key))
+
+
 def is_named_by_user(key: str) -> bool:
     """Whether this dotted key lies below a mapping whose names are the user's own, such as `voice.prompts`."""
     parts = key.split(".")
@@ -314,12 +320,12 @@ def _types(key: str) -> set[Any]:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """The types that a union, with or without `Annotated`, is made of; a mapping stays whole."""
+    """The types that a union, with or without `Annotated`, is made of; a mapping or a tuple stays whole."""
     if get_origin(annotation) is Annotated:
         return _members(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
         return [member for part in get_args(annotation) for member in _members(part)]
-    return [annotation] if isinstance(annotation, type) or get_origin(annotation) is Mapping else []
+    return [annotation] if isinstance(annotation, type) or get_origin(annotation) in (Mapping, tuple) else []
 
 
 def dotted_keys(settings: Mapping[str, Any], prefix: str = "") -> list[str]:

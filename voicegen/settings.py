@@ -48,6 +48,10 @@ def _local(value: Any) -> Any:
     return local_path(value) if isinstance(value, str | Path) else value
 
 
+def _locals(value: Any) -> Any:
+    return tuple(map(_local, value)) if isinstance(value, list | tuple) else _local(value)
+
+
 def _web_address(url: str) -> str:
     if not url.startswith(("http://", "https://")):  # not shown: it may hold a password
         raise ValueError("the address of a server begins with http:// or https://, as http://127.0.0.1:8000/v1 does")
@@ -55,6 +59,7 @@ def _web_address(url: str) -> str:
 
 
 LocalPath = Annotated[Path, BeforeValidator(_local)]
+LocalPaths = Annotated[Path | tuple[Path, ...], BeforeValidator(_locals)]  # one, or a list of them
 ModelName = Annotated[str, BeforeValidator(_model_name)]  # a folder, or a model's name
 
 

@@ -146,3 +146,47 @@ def test_a_run_whose_manifest_is_behind_is_not_grown(run, tmp_path):
     refused = run("questions.grow=true")
     assert refused.returncode == 2
     assert "does not have all finished rows" in refused.stderr
+
+
+def test_a_file_after_the_others_is_answered_and_one_between_them_or_changed_is_named(tmp_path):
+    def run(*words):
+        return voicegen("run", *FAKE, "questions.path=d", "name=r", "questions.id_column=", *words, cwd=tmp_path)
+
+    (tmp_path / "d").mkdir()
+    for name in ("part-2", "part-10"):
+        questions_csv(tmp_path / f"d/{name}.csv", 2 if name == "part-2" else 3)
+    done = run()
+    assert "5 rows of d (2 files) into outputs/r" in done.stderr
+    before = wav_hashes(tmp_path / "outputs/r")
+    assert "nothing was left to do" in run().stdout
+    questions_csv(tmp_path / "d/part-11.csv", 1)
+    assert "input.sha256: d is not the file of then, or has changed since" in run().stderr
+    looked = run("questions.grow=true", "--dry-run")
+    assert "input     6 rows of d (3 files)" in looked.stdout
+    assert "goes on after 5 finished rows, 1 left, as the input has grown" in looked.stdout
+    done = run("questions.grow=true")
+    assert "6 ok, 0 rejected, 0 failed, of 6" in done.stdout, done.stderr
+    assert before.items() <= wav_hashes(tmp_path / "outputs/r").items()
+    rows = manifest_rows(tmp_path / "outputs/r")
+    assert [row["source"] for row in rows] == [f"d/part-{number}.csv" for number in (2, 2, 10, 10, 10, 11)]
+    assert voicegen("verify", "outputs/r", cwd=tmp_path).stdout == ""
+    between = tmp_path / "d/part-3.csv"
+    between.write_text("id,question,topic\nx,Who?,\n", "utf-8")
+    refused = run("questions.grow=true")
+    assert "d/part-3.csv: row 1: d/part-10.csv stood here when its rows were answered: files may be" in refused.stderr
+    between.unlink()
+    (tmp_path / "d/part-10.csv").write_text("id,question,topic\nx,Who?,\n", "utf-8")
+    questions_csv(tmp_path / "d/part-12.csv", 9)
+    refused = run("questions.grow=true")
+    assert "d/part-10.csv: row 1: was 'What is 0 plus 0?' when it was answered, and is 'Who?' now" in refused.stderr
+
+
+def test_one_file_grows_by_a_second_one(run, tmp_path):
+    run("questions.id_column=")
+    (tmp_path / "more.tsv").write_text("topic\tid\tquestion\nx\ty\tWho?\n", "utf-8")
+    words = ("name=r", "questions.id_column=", "questions.path=[q.csv,more.tsv]", "questions.grow=true")
+    done = voicegen("run", *FAKE, *words, cwd=tmp_path)
+    assert "6 rows of q.csv, more.tsv (2 files) into outputs/r, going on after 5 finished" in done.stderr
+    rows = manifest_rows(tmp_path / "outputs/r")
+    assert [(row["id"], row["source"]) for row in rows][-2:] == [("4", "q.csv"), ("5", "more.tsv")]
+    assert "nothing was left to do" in voicegen("run", *FAKE, *words, cwd=tmp_path).stdout

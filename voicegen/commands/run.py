@@ -24,7 +24,8 @@ Answers each question of a file, speaks the answers, and writes numbered WAVs an
 The same command again goes on where it stopped.
 
   preset=starter|marvis|fake      which models; starter needs no download, fake has none
-  questions.path=FILE             CSV, TSV, Parquet or JSONL; without it, 24 questions that come with voicegen
+  questions.path=FILE             CSV, TSV, Parquet or JSONL, a folder, 'data/*.csv' or [a.csv,b.csv];
+                                  without it, 24 questions that come with voicegen
   questions.text_column=NAME      default: question (in any case)
   questions.answer_column=NAME    speak ready answers; no chat model is used
   questions.limit=N               only the first N rows; raise it later and the run goes on

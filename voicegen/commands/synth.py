@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from voicegen.records import Failure
 
 USAGE = f"""\
-usage: voicegen synth [FILE] [KEY=VALUE ...] [flags]
+usage: voicegen synth [FILE ...] [KEY=VALUE ...] [flags]
 
 Speaks texts into outputs/synth/000000.wav, 000001.wav ... with metadata.csv, which says what each file says.
 
-  FILE                        a text file: each line is spoken; or CSV, TSV, Parquet or JSONL: a column is spoken;
-                              - or nothing: the lines of standard input
+  FILE                        a text file: each line is spoken; or CSV, TSV, Parquet or JSONL, several of them or
+                              folders: a column is spoken; - or nothing: the lines of standard input
   tts=piper|marvis  tts.*     the speech model: tts.speed=1.1 tts.format=flac ...
   text.*                      how it is put in words: text.url=skip ...
   quality=off|basic  quality.*   how a take is judged, and how often it is made again
@@ -50,14 +50,14 @@ SWITCHES = ("--paragraphs",)
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
-    line = read_words(argv, values=VALUES, switches=SWITCHES, is_word=lambda word: Path(word).is_file())
-    if len(line.words) > 1:
-        raise ConfigError(f"one file at a time: {' '.join(line.words)}")
-    source = _source(line.words[0]) if line.words else None
-    if "--text" in line.values and source is not None:
+    line = read_words(argv, values=VALUES, switches=SWITCHES, is_word=lambda word: Path(word).exists())
+    sources = [_source(word) for word in line.words]
+    if len(sources) > 1 and not _are_tables(sources, line):
+        raise ConfigError(f"one text file at a time: {' '.join(sources)}")
+    if "--text" in line.values and sources:
         raise ConfigError("give a file or --text, not both")
-    words = replace(line.config, settings=_settings(source, line))
-    return launch(words, lambda config: _speak(config, source, line), lambda config: _check(config, source, line))
+    words = replace(line.config, settings=_settings(sources, line))
+    return launch(words, lambda config: _speak(config, sources, line), lambda config: _check(config, sources, line))
 
 
 def _source(word: str) -> str:
@@ -67,7 +67,7 @@ def _source(word: str) -> str:
         raise ConfigError(str(error)) from None
 
 
-def _settings(source: str | None, line: CommandLine) -> dict[str, Any]:
+def _settings(sources: Sequence[str], line: CommandLine) -> dict[str, Any]:
     """What this command sets differently from `run`, where the user did not."""
     given = _given(line)
     column = line.values.get("--column")
@@ -76,8 +76,8 @@ def _settings(source: str | None, line: CommandLine) -> dict[str, Any]:
         settings["name"] = "synth"
     if column is not None or "questions.text_column" not in given:
         settings["questions.text_column"] = column or "text"
-    if source is not None and source != "-" and ("questions.format" in given or _is_table(source)):
-        settings["questions.path"] = source
+    if _are_tables(sources, line):
+        settings["questions.path"] = sources if len(sources) > 1 else sources[0]
     return settings
 
 
@@ -86,16 +86,22 @@ def _given(line: CommandLine) -> set[str]:
     return {word.split("=", 1)[0] for word in line.config.overrides}
 
 
+def _are_tables(sources: Sequence[str], line: CommandLine) -> bool:
+    if not sources or "-" in sources:
+        return False
+    return "questions.format" in _given(line) or all(map(_is_table, sources))
+
+
 def _is_table(source: str) -> bool:
     from voicegen.dataset.readers import format_by_name
 
-    return format_by_name(Path(source)) is not None
+    return format_by_name(Path(source)) is not None or Path(source).is_dir()
 
 
-def _check(config: JobConfig, source: str | None, line: CommandLine) -> None:
+def _check(config: JobConfig, sources: Sequence[str], line: CommandLine) -> None:
     """Refuses a table that cannot be used, and a rewrite that nobody is there to make."""
     _refuse_rewrite(config)
-    _table(config, source, line)
+    _table(config, sources, line)
 
 
 def _refuse_rewrite(config: JobConfig) -> None:
@@ -103,7 +109,7 @@ def _refuse_rewrite(config: JobConfig) -> None:
         raise ConfigError("text.rewrite=chat is for `voicegen run`: no chat model is at work here; leave it out")
 
 
-def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
+def _speak(config: JobConfig, sources: Sequence[str], line: CommandLine) -> int:
     from tqdm import tqdm
 
     from voicegen import build
@@ -114,7 +120,7 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
 
     _refuse_rewrite(config)
     prefix = file_prefix(line.values.get("--prefix", ""))
-    texts = _at_least_one(_texts(config, source, line), _place(config, source, line))
+    texts = _at_least_one(_texts(config, sources, line), _place(config, sources, line))
     plan = Plan(config.seed, total_rows=0, voices=config.voice.speaking, assign=config.voice.assign)
     folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
     wording = config.wording
@@ -147,15 +153,15 @@ def _speak(config: JobConfig, source: str | None, line: CommandLine) -> int:
     return 3 if folder.failures else 0
 
 
-def _texts(config: JobConfig, source: str | None, line: CommandLine) -> Iterator[str | Failure]:
+def _texts(config: JobConfig, sources: Sequence[str], line: CommandLine) -> Iterator[str | Failure]:
     """The texts to speak, one after the other; a cell that holds none is a `Failure`."""
     if (text := line.values.get("--text")) is not None:
         return iter([text] if text.strip() else [])
-    if (table := _table(config, source, line)) is not None:
+    if (table := _table(config, sources, line)) is not None:
         return (row.text if isinstance(row, Question) else row for row in table.questions())
-    if source is None and sys.stdin.isatty():
+    if not sources and sys.stdin.isatty():
         raise ConfigError("there is nothing to speak: give a file, --text TEXT, or text on standard input")
-    lines = _lines(None if source in (None, "-") else Path(str(source)))
+    lines = _lines(None if _is_stdin(sources) else Path(sources[0]))
     return _paragraphs(lines) if "--paragraphs" in line.switches else (line for line in lines if line)
 
 
@@ -170,14 +176,21 @@ def _at_least_one(texts: Iterator[str | Failure], place: str) -> Iterator[str | 
     raise InputError(f"{place}: there is no text to speak")
 
 
-def _place(config: JobConfig, source: str | None, line: CommandLine) -> str:
+def _is_stdin(sources: Sequence[str]) -> bool:
+    return list(sources) in ([], ["-"])
+
+
+def _place(config: JobConfig, sources: Sequence[str], line: CommandLine) -> str:
+    from voicegen.dataset.source_files import named
+
     if "--text" in line.values:
         return "--text"
-    given = source or config.questions.path
-    return "standard input" if given in (None, "-") else str(given)
+    if config.questions.path is not None and (not sources or _are_tables(sources, line)):
+        return named(config.questions.path)
+    return "standard input" if _is_stdin(sources) else sources[0]
 
 
-def _table(config: JobConfig, source: str | None, line: CommandLine) -> QuestionFile | None:
+def _table(config: JobConfig, sources: Sequence[str], line: CommandLine) -> QuestionFile | None:
     """The table whose column is to be spoken, looked through; None where there is none.
 
     Raises:
@@ -185,7 +198,7 @@ def _table(config: JobConfig, source: str | None, line: CommandLine) -> Question
     """
     from voicegen.dataset.questions import QuestionFile
 
-    if "--text" in line.values or config.questions.path is None or source not in (None, str(config.questions.path)):
+    if "--text" in line.values or config.questions.path is None or (sources and not _are_tables(sources, line)):
         return None
     table = QuestionFile(
         config.questions.path,
@@ -204,8 +217,6 @@ def _lines(path: Path | None) -> Iterator[str]:
     Raises:
         InputError: the file cannot be read or is not UTF-8; says in which line.
     """
-    if path is not None and path.is_dir():
-        raise InputError(f"{path}: that is a folder; give one of its files")
     if path is not None and not path.exists():
         raise InputError(f"{path}: there is no such file")
     return _decoded(path)

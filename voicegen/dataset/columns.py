@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
 from voicegen.dataset.readers.delimited import other_delimiter
 from voicegen.errors import InputError
@@ -13,7 +12,7 @@ from voicegen.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """The columns in use, as the file spells them; `None` where there is none."""
+    """The columns in use, as the input spells them; `None` where there is none."""
 
     text: str
     id: str | None = None
@@ -28,11 +27,11 @@ class ColumnNames:
         return list(dict.fromkeys(name for name in names if name is not None))
 
 
-def find_column(path: Path, columns: Sequence[str], wanted: str, key: str) -> str:
+def find_column(input: str, columns: Sequence[str], wanted: str, key: str) -> str:
     """The column called `wanted`: as it is spelt, else the only one that differs in case or outer blanks.
 
     Raises:
-        InputError: There is none, or several differ only in case; `key` is the setting that names it.
+        InputError: There is none in `input`, or several differ only in case; `key` is the setting that names it.
     """
     if wanted in columns:
         return wanted
@@ -40,8 +39,8 @@ def find_column(path: Path, columns: Sequence[str], wanted: str, key: str) -> st
     if len(same) == 1:
         return same[0]
     if same:
-        raise InputError(f"{path}: {key}={wanted} could be any of {listed(same)}: spell it as one of them.")
-    raise InputError(f"{path}: there is no column {wanted!r}: {_remedy(columns, wanted, key)}")
+        raise InputError(f"{input}: {key}={wanted} could be any of {listed(same)}: spell it as one of them.")
+    raise InputError(f"{input}: there is no column {wanted!r}: {_remedy(columns, wanted, key)}")
 
 
 def has_column(columns: Sequence[str], wanted: str) -> bool:

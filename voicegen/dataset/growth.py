@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -39,26 +39,29 @@ def check_growth(store: Store, questions: QuestionFile, naming: RowNaming, finis
             "run it as it was first, with questions.limit=1 where that is enough, and then let it grow"
         )
     ready = questions.answer_column is not None
+    source = questions.inspect().source or ""
     with store.reading(MANIFEST) as file:
-        made = _rows(pq.ParquetFile(file, pre_buffer=False))
+        manifest = pq.ParquetFile(file, pre_buffer=False)
+        made = _rows(manifest, [source] if source in manifest.schema_arrow.names else [])
         row = next(made, None)
         first = 0
         for batch in questions.batches():
             if row is None:
                 return
-            inputs = batch.select(_COMPARED).to_pylist()
+            inputs = batch.select([*_COMPARED, *([source] if source else [])]).to_pylist()
             while row is not None and (place := row["index"] // naming.answers_per_question) < first + len(inputs):
                 now = inputs[place - first]
                 now["id"] = naming.row_id(now["id"], row["index"] % naming.answers_per_question)
                 for name in _COMPARED:
                     if now[name] != row[name] and (name != "answer" or (ready and _said(now[name]) != row[name])):
-                        raise _refusal(questions, place, name, row[name], now[name])
+                        moved = _moved(questions, place, row.get(source), now.get(source))
+                        raise moved or _refusal(questions, place, name, row[name], now[name])
                 row = next(made, None)
             first += len(inputs)
     if row is not None:
         place = row["index"] // naming.answers_per_question
         raise InputError(
-            f"{questions.path}: it has {first} rows, and row {place + 1} was {excerpt(row['question'])} when it was "
+            f"{questions.named}: it has {first} rows, and row {place + 1} was {excerpt(row['question'])} when it was "
             f"answered: rows may be appended and not taken out; {_REMEDY}."
         )
 
@@ -66,8 +69,8 @@ def check_growth(store: Store, questions: QuestionFile, naming: RowNaming, finis
 _REMEDY = "put the input back as it was and append to it, or start anew with another name=..."
 
 
-def _rows(manifest: pq.ParquetFile) -> Iterator[Mapping[str, Any]]:
-    for batch in manifest.iter_batches(2048, columns=["index", *_COMPARED]):
+def _rows(manifest: pq.ParquetFile, others: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    for batch in manifest.iter_batches(2048, columns=["index", *_COMPARED, *others]):
         yield from batch.to_pylist()
 
 
@@ -76,9 +79,19 @@ def _said(answer: str | None) -> str | None:
     return None if answer is None else read_written(answer).answer
 
 
+def _moved(questions: QuestionFile, place: int, then: str | None, now: str | None) -> InputError | None:
+    """The refusal of a file that stands where another one did."""
+    if then is None or then == now:
+        return None
+    return InputError(
+        f"{questions.place(place + 1)}: {then} stood here when its rows were answered: files may be added after the "
+        f"others, not between them; {_REMEDY}."
+    )
+
+
 def _refusal(questions: QuestionFile, place: int, name: str, then: Any, now: Any) -> InputError:
     what = "" if name == "question" else f"its {_SAID.get(name, name)} "
     return InputError(
-        f"{questions.path}: row {place + 1}: {what}was {excerpt(then)} when it was answered, and is {excerpt(now)} "
+        f"{questions.place(place + 1)}: {what}was {excerpt(then)} when it was answered, and is {excerpt(now)} "
         f"now: rows may be appended, not changed or moved; {_REMEDY}."
     )

@@ -1,12 +1,10 @@
-"""One look at a whole question file before anything runs: all that can be refused is refused here."""
+"""One look at a whole input before anything runs: all that can be refused is refused here."""
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,49 +12,14 @@ import pyarrow as pa
 
 from voicegen.dataset.cells import CellError, excerpt, id_cell, is_number, turn_cell, type_name
 from voicegen.dataset.columns import ColumnNames
-from voicegen.dataset.readers import Reader
+from voicegen.dataset.input_files import InputFiles
 from voicegen.dataset.readers.block import Block
 from voicegen.errors import InputError
 
 REPEATS_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """A file's size in bytes and time of change in ns, to notice an edit during a run."""
-
-    size: int
-    changed: int
-
-    @classmethod
-    def of(cls, path: Path) -> FileStamp:
-        """The stamp of the file at `path`.
-
-        Raises:
-            InputError: There is no such file, it is a folder, it is empty, or it may not be read.
-        """
-        try:
-            status = path.stat()
-            if path.is_dir():
-                raise InputError(f"{path}: this is a folder: give one file of questions.")
-            with path.open("rb"):
-                pass
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: there is no such file (looked in {path.absolute().parent}).") from error
-        except OSError as error:
-            raise InputError(f"{path}: cannot be opened: {error.strerror}.") from error
-        if not status.st_size:
-            raise InputError(f"{path}: the file is empty: it needs at least one question.")
-        return cls(status.st_size, status.st_mtime_ns)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_text_types(path: Path, schema: pa.Schema, names: ColumnNames) -> None:
+def check_text_types(files: InputFiles, schema: pa.Schema, names: ColumnNames) -> None:
     """Refuses a typed column of questions or answers whose type is not text.
 
     Raises:
@@ -70,11 +33,11 @@ def check_text_types(path: Path, schema: pa.Schema, names: ColumnNames) -> None:
         text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
         if not any(is_text(kind) for is_text in text):
             raise InputError(
-                f"{path}: column {name!r} holds {found}, not text: write it as strings, or choose another."
+                f"{files.named}: column {name!r} holds {found}, not text: write it as strings, or choose another."
             )
 
 
-def check_some_text(path: Path, reader: Reader, names: ColumnNames) -> None:
+def check_some_text(files: InputFiles, names: ColumnNames) -> None:
     """Refuses an untyped column of questions or answers where no cell holds text and some hold something else.
 
     Raises:
@@ -84,19 +47,19 @@ def check_some_text(path: Path, reader: Reader, names: ColumnNames) -> None:
         if name is None:
             continue
         other: Any = None
-        cells = (value for block in reader.blocks([name]) for value in block.cells(name) if value is not None)
+        cells = (value for block in files.blocks([name]) for value in block.cells(name) if value is not None)
         for other in cells:
             if isinstance(other, str) or (name == names.answer and is_number(other)):
                 break
         else:
             if other is not None:
                 raise InputError(
-                    f"{path}: column {name!r} holds {type_name(other)} ({excerpt(other)}) and in no row text: "
+                    f"{files.named}: column {name!r} holds {type_name(other)} ({excerpt(other)}) and in no row text: "
                     "write it as strings, or choose another."
                 )
 
 
-def check_rows(path: Path, reader: Reader, names: ColumnNames) -> None:
+def check_rows(files: InputFiles, names: ColumnNames) -> None:
     """Checks ids and turns in one pass, with a few bytes of memory a row; a fault among them takes another to name.
 
     Raises:
@@ -106,23 +69,23 @@ def check_rows(path: Path, reader: Reader, names: ColumnNames) -> None:
     columns = [name for name in (names.id, names.conversation, names.turn) if name is not None]
     ids, begun = _Keys(), _Keys()
     latest = _Turn()
-    for block in reader.blocks(columns) if columns else ():
+    for block in files.blocks(columns) if columns else ():
         if names.id is not None:
             ids.add(block_ids(block, names.id))
-        for turn in _turns(path, block, names):
+        for turn in _turns(files, block, names):
             if turn.conversation != latest.conversation:
                 begun.add([turn.conversation])
             elif turn.number is not None and latest.number is not None and turn.number <= latest.number:
                 raise InputError(
-                    f"{path}: rows {latest.row} and {turn.row} are of one conversation, and turn {turn.number} in "
-                    f"column {names.turn!r} comes after turn {latest.number}: number the turns upwards and sort the "
-                    "rows by them."
+                    f"{files.named}: {files.places(latest.row, turn.row)} are of one conversation, and turn "
+                    f"{turn.number} in column {names.turn!r} comes after turn {latest.number}: number the turns "
+                    "upwards and sort the rows by them."
                 )
             latest = turn
     if suspects := ids.suspects():
-        _refuse_repeats(path, reader, str(names.id), suspects)
+        _refuse_repeats(files, str(names.id), suspects)
     if suspects := begun.suspects():
-        _refuse_gap(path, reader, names, suspects)
+        _refuse_gap(files, names, suspects)
 
 
 class _Keys:
@@ -149,7 +112,7 @@ class _Turn:
     number: int | None = None
 
 
-def _turns(path: Path, block: Block, names: ColumnNames) -> Iterator[_Turn]:
+def _turns(files: InputFiles, block: Block, names: ColumnNames) -> Iterator[_Turn]:
     if names.conversation is None:
         return
     numbers: Sequence[Any] = [None] * len(block) if names.turn is None else block.cells(names.turn)
@@ -161,7 +124,7 @@ def _turns(path: Path, block: Block, names: ColumnNames) -> Iterator[_Turn]:
             yield _Turn(row, conversation, None if names.turn is None else turn_cell(number))
         except CellError as error:
             raise InputError(
-                f"{path}: row {row}: the turn in column {names.turn!r} {error}: number the turns."
+                f"{files.place(row)}: the turn in column {names.turn!r} {error}: number the turns."
             ) from error
 
 
@@ -178,30 +141,30 @@ def block_conversations(block: Block, column: str) -> list[str | None]:
     return [id_cell(value) for value in block.cells(column)]
 
 
-def _refuse_repeats(path: Path, reader: Reader, column: str, suspects: set[int]) -> None:
+def _refuse_repeats(files: InputFiles, column: str, suspects: set[int]) -> None:
     first: dict[str, int] = {}
     found: list[str] = []
-    ids = (id for block in reader.blocks([column]) for id in block_ids(block, column))
+    ids = (id for block in files.blocks([column]) for id in block_ids(block, column))
     for row, id in enumerate(ids, 1):
         if hash(id) in suspects and first.setdefault(id, row) != row and len(found) < REPEATS_SHOWN:
-            found.append(f"{id!r} in rows {first[id]} and {row}")
+            found.append(f"{id!r} in {files.places(first[id], row)}")
     if found:
         raise InputError(
-            f"{path}: ids in column {column!r} occur twice: {', '.join(found)}: make them unique, or set "
+            f"{files.named}: ids in column {column!r} occur twice: {', '.join(found)}: make them unique, or set "
             "questions.id_column to another column or to '' for row numbers."
         )
 
 
-def _refuse_gap(path: Path, reader: Reader, names: ColumnNames, suspects: set[int]) -> None:
+def _refuse_gap(files: InputFiles, names: ColumnNames, suspects: set[int]) -> None:
     last: dict[str, int] = {}
     latest = ""
-    for turn in (turn for block in reader.blocks(names.used) for turn in _turns(path, block, names)):
+    for turn in (turn for block in files.blocks(names.used) for turn in _turns(files, block, names)):
         if hash(turn.conversation) in suspects:
             if turn.conversation in last and turn.conversation != latest:
                 raise InputError(
-                    f"{path}: rows {last[turn.conversation]} and {turn.row} are of one conversation with another's "
-                    f"rows between them: sort the rows by column {names.conversation!r}, so that each conversation's "
-                    "follow one another."
+                    f"{files.named}: {files.places(last[turn.conversation], turn.row)} are of one conversation with "
+                    f"another's rows between them: sort the rows by column {names.conversation!r}, so that each "
+                    "conversation's follow one another."
                 )
             last[turn.conversation] = turn.row
         latest = turn.conversation

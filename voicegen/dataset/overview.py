@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -53,7 +53,7 @@ def overview(questions: QuestionFile, limit: int | None = None) -> InputOverview
     Raises:
         InputError: It cannot be used; as `QuestionFile.inspect`.
     """
-    found = _Finds()
+    found = _Finds(questions.places)
     for record in islice(questions.questions(), limit):
         found.add(record)
     repeats = found.repeats()
@@ -69,9 +69,10 @@ def overview(questions: QuestionFile, limit: int | None = None) -> InputOverview
 
 
 class _Finds:
-    """Notes one record after the other."""
+    """Notes one record after the other; `place` says where a row is, by its number from 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Callable[[int], str]) -> None:
+        self._place = place
         self.rows = self.conversations = self.unreadable = 0
         self.problems: list[str] = []
         self.beginnings = array("Q")
@@ -90,7 +91,7 @@ class _Finds:
         if isinstance(record, Failure):
             self._broken = True
             if len(self.problems) < EXAMPLES:
-                self.problems.append(f"row {record.index + 1}: {record.error}")
+                self.problems.append(f"{self._place(record.index + 1)}: {record.error}")
         self.unreadable += self._broken
         if begins and isinstance(record, Question):
             self.beginnings.append(record.index)
@@ -108,4 +109,4 @@ class _Finds:
 def _told(questions: QuestionFile, earlier: int, row: int) -> str:
     record = next(questions.questions(row))
     text = record.text if isinstance(record, Question) else ""
-    return f"row {row + 1} asks what row {earlier + 1} does: {' '.join(text.split())[:60]}"
+    return f"{questions.places(row + 1)} asks what {questions.places(earlier + 1)} does: {' '.join(text.split())[:60]}"

@@ -1,8 +1,8 @@
-"""The input: a file of questions, checked once as a whole and then streamed in order.
+"""The input: one or several files of questions, checked once as a whole and then streamed in order.
 
-CSV, TSV, JSON Lines and JSON arrays (text also as `.gz`, `.bz2` or `.zst`), and Parquet. Messages count rows from 1:
-row 1 is the first question, the header is not counted. `Question.index` and the id of a row without one count from 0,
-as the numbers of the WAVs do.
+CSV, TSV, JSON Lines and JSON arrays (text also as `.gz`, `.bz2` or `.zst`), and Parquet. Messages count a file's rows
+from 1: row 1 is the first question, the header is not counted. `Question.index` and the id of a row without one count
+from 0 through all files, as the numbers of the WAVs do.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import pyarrow as pa
 from voicegen.dataset import inspection
 from voicegen.dataset.cells import CellError, answer_cell, readable_cell, text_cell, turn_cell
 from voicegen.dataset.columns import ColumnNames, find_column, has_column
-from voicegen.dataset.inspection import FileStamp, block_conversations, block_ids
+from voicegen.dataset.input_files import InputFiles
+from voicegen.dataset.inspection import block_conversations, block_ids
 from voicegen.dataset.manifest_schema import input_names
-from voicegen.dataset.readers import InputFormat, Reader, input_format, open_reader
 from voicegen.dataset.readers.block import Block
+from voicegen.dataset.source_files import GivenPaths, named, source_files
 from voicegen.errors import InputError
 from voicegen.records import Failure, Question
 
@@ -36,32 +37,34 @@ INPUT_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class InputSummary:
-    """What one look at the whole file found.
+    """What one look at the whole input found.
 
     Attributes:
-        rows: in the file.
-        sha256: of the file's bytes, in hex.
-        format: as read.
-        names: the columns in use, as the file spells them.
-        columns: Arrow schema of the other columns, in the file's order.
-        stamp: what the file looked like from outside.
+        rows: in all files.
+        sha256: of the file's bytes, in hex; of several files, of what tells them from others.
+        names: the columns in use, as the input spells them.
+        columns: Arrow schema of the other columns, in the input's order.
+        files: their number.
+        source: which of `columns` says which file a row is from; None where there is one file.
+        passed_over: what was found where files were looked for, and cannot be read as one.
     """
 
     rows: int
     sha256: str
-    format: InputFormat
     names: ColumnNames
     columns: pa.Schema
-    stamp: FileStamp
+    files: int
+    source: str | None
+    passed_over: Sequence[Path]
 
 
 @dataclass(frozen=True)
 class QuestionFile:
-    """A file of questions and which of its columns is what; names are found in any case.
+    """A file of questions, or several, and which of their columns is what; names are found in any case.
 
     Attributes:
-        path: of the file.
-        format: csv, tsv, parquet or jsonl; by the extension when `None`.
+        path: a file, a folder, a pattern, or several of them (`source_files`).
+        format: csv, tsv, parquet, jsonl or json; by the extension when `None`.
         text_column: the questions.
         text_key: the setting that gives `text_column`, for messages.
         id_column: unique ids; `None`: the column `id` if there is one, else the row's number; "": the row's number.
@@ -71,7 +74,7 @@ class QuestionFile:
         turn_column: the turn's number, ascending within a conversation; `None`: the order in the file, from 1.
     """
 
-    path: Path
+    path: GivenPaths
     format: str | None = None
     text_column: str = "question"
     id_column: str | None = None
@@ -80,38 +83,60 @@ class QuestionFile:
     turn_column: str | None = None
     text_key: str = "questions.text_column"
 
+    @property
+    def named(self) -> str:
+        """What the input is called, for messages."""
+        return named(self.path)
+
+    @property
+    def told(self) -> str:
+        """What the input is called, of how many files it is, and what was passed over."""
+        summary = self.inspect()
+        more = [f"{summary.files} files"] if summary.files > 1 else []
+        more += [f"passed over: {named(summary.passed_over)}"] if summary.passed_over else []
+        return f"{self.named} ({'; '.join(more)})" if more else self.named
+
     def inspect(self) -> InputSummary:
-        """Reads the whole file, refuses what cannot be used and tells what is there. Later calls cost nothing.
+        """Reads the whole input, refuses what cannot be used and tells what is there. Later calls cost nothing.
 
         Raises:
-            InputError: The file, a column, an id or a turn is wrong; says in which row and what to do.
+            InputError: A file, a column, an id or a turn is wrong; says in which row and what to do.
         """
-        return self._summary
+        return self._looked_through[1]
+
+    def place(self, row: int) -> str:
+        """File and row, as an error names it; `row` from 1 in the whole input."""
+        return self._looked_through[0].place(row)
+
+    def places(self, *rows: int) -> str:
+        """Rows, from 1, as a sentence names them, with their files where there are several."""
+        return self._looked_through[0].places(*rows)
 
     def questions(self, start: int = 0) -> Iterator[Question | Failure]:
         """Yields one record a row from index `start` on, in order; a row without usable text is a `Failure`.
 
         Raises:
-            InputError: The file cannot be used, or has changed since it was inspected.
+            InputError: The input cannot be used, or has changed since it was inspected.
         """
-        names = self._summary.names
+        files, summary = self._looked_through
+        names = summary.names
         turns = TurnCounter()
         counted = names.conversation is not None and names.turn is None
-        for block in self._unchanged_blocks(names.used, 0 if counted else start):
+        for block in files.blocks(names.used, 0 if counted else start):
             for record in InputRows.of(block, names, turns).records():
                 if record.index >= start:
                     yield record
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yields all rows in order: `id`, `conversation_id`, `turn`, `question`, `answer`, then the file's others.
+        """Yields all rows in order: `id`, `conversation_id`, `turn`, `question`, `answer`, then the input's others.
 
         The others are unchanged, typed as `inspect().columns` says and named as `input_names` says. A question or an
         answer that is not text appears as JSON; `answer` is null without an answer column.
 
         Raises:
-            InputError: The file cannot be used, or has changed since it was inspected.
+            InputError: The input cannot be used, or has changed since it was inspected.
         """
-        summary = self._summary
+        files, summary = self._looked_through
         columns = [*summary.names.used, *summary.columns.names]
         renamed = [
             field.with_name(name)
@@ -119,37 +144,34 @@ class QuestionFile:
         ]
         schema = pa.schema([*INPUT_FIELDS, *renamed])
         turns = TurnCounter()
-        for block in self._unchanged_blocks(columns, 0):
+        for block in files.blocks(columns):
             ours = InputRows.of(block, summary.names, turns).arrow()
             others = [block.arrow(field) for field in summary.columns]
             yield pa.RecordBatch.from_arrays([*ours, *others], schema=schema)
 
     @cached_property
-    def _summary(self) -> InputSummary:
-        path = Path(self.path)
-        stamp = FileStamp.of(path)
-        format = input_format(path, self.format)
-        table = self._reader.survey()
+    def _looked_through(self) -> tuple[InputFiles, InputSummary]:
+        found = source_files(self.path, self.format)
+        files = InputFiles(found.files, self.named)
+        table = files.survey()
         if not table.rows:
-            raise InputError(f"{path}: there are no questions in it: add at least one row.")
+            raise InputError(f"{self.named}: there are no questions in it: add at least one row.")
         names = self._names(table.schema.names)
-        if format == "parquet":
-            inspection.check_text_types(path, table.schema, names)
-        elif format in ("jsonl", "json"):
-            inspection.check_some_text(path, self._reader, names)
-        inspection.check_rows(path, self._reader, names)
-        return InputSummary(
+        formats = {file.format for file in found.files}
+        if formats == {"parquet"}:
+            inspection.check_text_types(files, table.schema, names)
+        elif not formats <= {"csv", "tsv"}:
+            inspection.check_some_text(files, names)
+        inspection.check_rows(files, names)
+        return files, InputSummary(
             rows=table.rows,
-            sha256=inspection.file_sha256(path),
-            format=format,
+            sha256=files.sha256,
             names=names,
             columns=pa.schema([field for field in table.schema if field.name not in names.used]),
-            stamp=stamp,
+            files=len(found.files),
+            source=files.source,
+            passed_over=found.passed_over,
         )
-
-    @cached_property
-    def _reader(self) -> Reader:
-        return open_reader(Path(self.path), input_format(Path(self.path), self.format))
 
     def _names(self, columns: Sequence[str]) -> ColumnNames:
         if self.turn_column is not None and self.conversation_column is None:
@@ -164,27 +186,9 @@ class QuestionFile:
             (self.turn_column, "questions.turn_column"),
         )
         return ColumnNames(
-            find_column(self.path, columns, self.text_column, self.text_key),
-            *(None if name is None else find_column(self.path, columns, name, key) for name, key in optional),
+            find_column(self.named, columns, self.text_column, self.text_key),
+            *(None if name is None else find_column(self.named, columns, name, key) for name, key in optional),
         )
-
-    def _unchanged_blocks(self, columns: Sequence[str], start: int) -> Iterator[Block]:
-        """The blocks from row `start` on, each given only if the file is still as inspected once it is read."""
-        summary = self._summary
-        stamp = self._checked(summary.stamp)
-        for block in self._reader.blocks(columns, start):
-            stamp = self._checked(stamp)
-            yield block
-
-    def _checked(self, stamp: FileStamp) -> FileStamp:
-        """The file's stamp now; if it is another than `stamp`, the content must be the same."""
-        now = FileStamp.of(Path(self.path))
-        if now != stamp and inspection.file_sha256(Path(self.path)) != self._summary.sha256:
-            raise InputError(
-                f"{self.path}: the file has changed since the run began, so rows no longer match: put the old file "
-                "back and run again, or start anew with overwrite=true."
-            )
-        return now
 
 
 class TurnCounter:

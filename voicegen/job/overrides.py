@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from voicegen.config import is_named_by_user, is_text
+from voicegen.config import is_named_by_user, is_text, may_be_list
 from voicegen.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def as_typed(word: str, *, sweeping: bool = False) -> str:
         return word
     if parsed.is_sweep_override():
         return f"{key}={_numbers_quoted(value)}" if sweeping else word
-    return word if isinstance(parsed.value(), str | None) else f"{key}={quoted(value)}"
+    as_it_is = str | list | None if may_be_list(parsed.key_or_group) else str | None
+    return word if isinstance(parsed.value(), as_it_is) else f"{key}={quoted(value)}"
 
 
 def quoted(value: str) -> str:
@@ -66,7 +67,7 @@ def typed(key: str, *values: str) -> str:
 def several_values(word: str) -> ConfigError:
     """The error for several values where one is wanted."""
     key, _, value = word.partition("=")
-    if is_text(key.lstrip("+")):
+    if is_text(key.lstrip("+")) and not may_be_list(key.lstrip("+")):
         return ConfigError(f"{word}: for one text quote the value, {typed(key, value)}; to try each add --multirun")
     return ConfigError(f"{word}: for a list write '{key}=[{value}]'; to try each add --multirun")
 
@@ -113,9 +114,11 @@ def _readable(key: str, value: str, *, sweeping: bool) -> str:
             f"{key}={value} cannot be read as values to sweep over: write {typed(key, *parts)}, "
             f"or {typed(key, value)} for a single one"
         )
-    if is_text(key.lstrip("+")) or value[:1] not in ("[", "{", "'", '"'):
+    key = key.lstrip("+")
+    is_list = value[:1] == "[" and (not is_text(key) or (may_be_list(key) and value.endswith("]")))
+    if not is_list and (is_text(key) or value[:1] not in ("{", "'", '"')):
         return quoted(value)
-    if value[0] == "[":
+    if is_list:
         texts = [text.strip() for text in value.removeprefix("[").removesuffix("]").split(",")]
         if value.endswith("]") and all(text and not re.search(r"[][{}\"]|^'", text) for text in texts):
             return f"[{','.join(map(quoted, texts))}]"

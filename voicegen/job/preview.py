@@ -56,7 +56,7 @@ class Preview:
         identity = identity_of(config, total.sha256)
         store = Store(config.output_dir)
         prospect = RunFolder(
-            *(store, identity), files={INPUT: questions.path}, overwrite=config.overwrite, grow=config.questions.grow
+            *(store, identity), files={INPUT: questions.named}, overwrite=config.overwrite, grow=config.questions.grow
         ).look()
         if prospect is Prospect.GROWS:
             check_growth(store, questions, naming_of(config), len(Ledger(store)))
@@ -90,7 +90,7 @@ class Preview:
     def _input(self) -> Iterator[str]:
         found = self.found
         turns = f", {_counted(found.conversations, 'conversation')}" if found.conversations else ""
-        yield f"input     {_counted(found.rows, 'row')} of {self.questions.path}{turns}"
+        yield f"input     {_counted(found.rows, 'row')} of {self.questions.told}{turns}"
         if found.unreadable:
             yield f"  {_counted(found.unreadable, 'row')} cannot be read, and will fail:"
             yield from (f"    {problem}" for problem in found.problems)

@@ -66,7 +66,7 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
     refuse_what_does_not_go_together(config)
     questions = question_file(config)
     identity = identity_of(config, questions.inspect().sha256)
-    files = {INPUT: questions.path}
+    files = {INPUT: questions.named}
     if config.overwrite:
         build.look(config)  # or a run would be moved aside for one that cannot be made
     folder = RunFolder(
@@ -241,7 +241,7 @@ class _Run:
         if then != now and len(self._ledger):
             self._say(f"rows are split anew: {_shares(then)} then, {_shares(now)} now")
         rows = "1 row" if self._rows == 1 else f"{self._rows} rows"
-        self._say(f"{rows} of {self._questions.path} into {self._store}{going_on}")
+        self._say(f"{rows} of {self._questions.told} into {self._store}{going_on}")
 
     def _say(self, text: str) -> None:
         _log.info(text)

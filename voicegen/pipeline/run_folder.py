@@ -115,7 +115,7 @@ class RunFolder:
         store: Store,
         identity: Identity,
         *,
-        files: Mapping[str, Path] | None = None,
+        files: Mapping[str, Path | str] | None = None,
         overwrite: bool = False,
         grow: bool = False,
     ) -> None:

@@ -136,17 +136,27 @@ def test_input_that_cannot_be_used_is_one_clear_error(capsys):
     with pytest.raises(InputError, match=r"missing\.txt: there is no such file"):
         speak("missing.txt")
     Path("folder.txt").mkdir()
-    with pytest.raises(InputError, match=r"folder\.txt: that is a folder"):
+    with pytest.raises(InputError, match=r"no file of questions in the folder folder\.txt"):
         speak("folder.txt")
     Path("latin.txt").write_bytes(b"fine\ncaf\xe9\n")
     with pytest.raises(InputError, match=r"latin\.txt: line 2 is not UTF-8"):
         speak("latin.txt")
-    with pytest.raises(ConfigError, match="one file at a time"):
+    with pytest.raises(ConfigError, match="one text file at a time"):
         speak("a.txt", "b.txt")
     with pytest.raises(ConfigError, match="not both"):
         speak("a.txt", "--text", "Hello.")
     with pytest.raises(ConfigError, match=r"tts\.speed"):
         speak("--text", "Hello.", "tts.sped=2")
+
+
+def test_several_tables_are_spoken_one_after_the_other():
+    Path("d").mkdir()
+    for name in ("a.csv", "d/b.csv"):
+        Path(name).write_text(f"text\nThis is {name}.\n", "utf-8")
+    assert speak("a.csv", "d") == 0
+    assert [row["text"] for row in metadata()] == ["This is a.csv.", "This is d/b.csv."]
+    assert speak("questions.path=*.csv", "name=b") == 0
+    assert [row["text"] for row in metadata("outputs/b")] == ["This is a.csv."]
 
 
 @pytest.mark.parametrize("prefix", ["../../x", "a/b", "a\\b", "a\0b"])

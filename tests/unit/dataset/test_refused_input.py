@@ -18,10 +18,10 @@ def test_a_missing_file_names_the_folder_that_was_searched(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["q.csv", "questions"])
-def test_a_folder_is_no_question_file(tmp_path, name):
+def test_an_empty_folder_is_no_input(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
-    says(refusal(folder), "folder")
+    says(refusal(folder), "no file of questions in the folder", str(folder))
 
 
 def test_a_file_compressed_with_zstd_is_recognised(tmp_path):

@@ -413,13 +413,28 @@ def test_a_url_where_a_path_belongs_is_refused(key, url):
         "2024",
         "1_0",
         "007",
-        "[x]",
+        "[x].csv",
+        "data/**/*.csv",
         "{y}",
         "'q",
     ],
 )
 def test_a_value_is_taken_as_it_was_typed(path):
     assert str(compose([f"questions.path={path}"]).questions.path) == path
+
+
+def test_the_input_may_be_a_list_of_paths(monkeypatch):
+    monkeypatch.setenv("HOME", "/homes/ada")
+    monkeypatch.setenv("DATA", "/data")
+    for word in ("[~/q.csv,b (1).csv]", "[~/q.csv,'b (1).csv']", ["~/q.csv", "b (1).csv"]):
+        given = {"settings": {"questions.path": word}} if isinstance(word, list) else {}
+        job = compose([] if given else [f"questions.path={word}"], **given)
+        assert job.questions.path == (Path("/homes/ada/q.csv"), Path("b (1).csv"))
+    assert compose(["questions.path=[${oc.env:DATA}/q.csv]"]).questions.path == (Path("/data/q.csv"),)
+    with pytest.raises(ConfigError, match=r"questions\.path: s3://b/q\.csv is a URL"):
+        compose(["questions.path=[a.csv,s3://b/q.csv]"])
+    with pytest.raises(ConfigError, match=r"for a list write 'questions.path=\[a.csv,b.csv\]'; to try each add"):
+        compose(["questions.path=a.csv,b.csv"])
 
 
 def test_a_list_of_texts_is_taken_as_it_was_typed():

@@ -9,7 +9,7 @@ from voicegen.dataset.readers.block import Reader
 from voicegen.dataset.readers.text import uncompressed
 from voicegen.errors import InputError
 
-__all__ = ["InputFormat", "Reader", "format_by_name", "input_format", "open_reader"]
+__all__ = ["InputFormat", "Reader", "format_by_name", "input_format", "may_be_read", "open_reader"]
 
 InputFormat = Literal["csv", "tsv", "parquet", "jsonl", "json"]
 
@@ -29,6 +29,11 @@ WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 def format_by_name(path: Path) -> InputFormat | None:
     """The format that the file's extension means (after it, what text is compressed with), if any."""
     return EXTENSIONS.get(_extension(path).lower())
+
+
+def may_be_read(path: Path) -> bool:
+    """Whether the file's extension is that of a table: of one that is read, or of a workbook, which is refused."""
+    return format_by_name(path) is not None or _extension(path).lower() in WORKBOOKS
 
 
 def input_format(path: Path, given: str | None = None) -> InputFormat:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,10 +17,20 @@ JSON_ENCODED = {b"encoding": b"json"}  # field metadata: each cell is the JSON t
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a survey of a whole file found: its number of rows and the Arrow type of each column."""
+    """What a survey found: the number of rows, and the Arrow type of each column.
+
+    Of a text format also the kinds of values in each column (`json_kinds`), from which its type was inferred; None of
+    a format that has types.
+    """
 
     rows: int
     schema: pa.Schema
+    kinds: Mapping[str, Collection[str]] | None = None
+
+    @classmethod
+    def of_texts(cls, names: Collection[str], rows: int) -> Table:
+        """A table whose columns hold texts."""
+        return cls(rows, pa.schema([pa.field(name, pa.string()) for name in names]), dict.fromkeys(names, ("text",)))
 
 
 class Block(Protocol):
@@ -73,9 +83,7 @@ class PythonBlock:
     def arrow(self, field: pa.Field) -> pa.Array:
         """The column as Arrow, with JSON text for a field marked `JSON_ENCODED`."""
         values = self.columns[field.name]
-        if (field.metadata or {}).items() >= JSON_ENCODED.items():
-            values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
-        return arrow_array(values, field.type)
+        return arrow_array(json_texts(values) if is_json_encoded(field) else values, field.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +103,21 @@ class ArrowBlock:
         return values
 
     def arrow(self, field: pa.Field) -> pa.Array:
-        """The column as it was read."""
-        return self.batch.column(field.name)
+        """The column as it was read, or in the type that holds it beside those of other files."""
+        column = self.batch.column(field.name)
+        if is_json_encoded(field):
+            return arrow_array(json_texts(column.to_pylist()), field.type)
+        return column if column.type == field.type else column.cast(field.type)
+
+
+def is_json_encoded(field: pa.Field) -> bool:
+    """Whether each cell of the column is to be the JSON text of what the input held."""
+    return bool((field.metadata or {}).items() >= JSON_ENCODED.items())
+
+
+def json_texts(values: Sequence[Any]) -> list[str | None]:
+    """Each value as JSON, and what JSON has no form for as text in it."""
+    return [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values]
 
 
 def arrow_array(values: Sequence[Any], type: pa.DataType) -> pa.Array:

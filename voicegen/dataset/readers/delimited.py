@@ -16,8 +16,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
-import pyarrow as pa
-
 from voicegen.dataset.readers.block import BLOCK_ROWS, PythonBlock, Table
 from voicegen.dataset.readers.text import open_text, refuse_encoding, refuse_nul
 from voicegen.errors import InputError
@@ -45,7 +43,7 @@ class DelimitedReader:
         """Counts the rows and checks each one's width, quotes and encoding."""
         header = self._header()
         rows = sum(len(block) for block in self.blocks(()))
-        return Table(rows, pa.schema([pa.field(name, pa.string()) for name in header]))
+        return Table.of_texts(header, rows)
 
     def blocks(self, columns: Sequence[str] | None, start: int = 0) -> Iterator[PythonBlock]:
         """Yields the rows from `start` on; all columns, whatever `columns` names, as they cost nothing more."""

@@ -41,7 +41,7 @@ class JsonReader:
         for name in kinds:
             if "\0" in name or well_formed(name) != name:
                 raise InputError(f"{self.path}: the key {name!r} is not valid text: rename it.")
-        return Table(rows, pa.schema([column_field(name, found) for name, found in kinds.items()]))
+        return Table(rows, pa.schema([column_field(name, found) for name, found in kinds.items()]), kinds)
 
     def blocks(self, columns: Sequence[str] | None, start: int = 0) -> Iterator[PythonBlock]:
         """Yields the rows from `start` on; `columns=None` gives the keys seen in each block, so name what you need."""

@@ -1,0 +1,204 @@
+"""The files of an input as one table, whose rows are numbered through; one file is open at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from voicegen.dataset.readers import open_reader
+from voicegen.dataset.readers.block import Block, Table, arrow_array
+from voicegen.dataset.readers.merged_columns import MergedColumns
+from voicegen.dataset.source_files import SourceFile
+from voicegen.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """A file's size in bytes and time of change in ns, to notice an edit during a run."""
+
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileStamp:
+        """The stamp of the file at `path`.
+
+        Raises:
+            InputError: There is no such file, it is empty, or it may not be read.
+        """
+        try:
+            status = path.stat()
+            with path.open("rb"):
+                pass
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: there is no such file (looked in {path.absolute().parent}).") from error
+        except OSError as error:
+            raise InputError(f"{path}: cannot be opened: {error.strerror}.") from error
+        if not status.st_size:
+            raise InputError(f"{path}: the file is empty: it needs at least one question.")
+        return cls(status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Surveyed:
+    """A file that was looked through: where its rows are, and what is the same in all of them."""
+
+    file: SourceFile
+    first: int
+    rows: int
+    columns: frozenset[str]
+    stamp: FileStamp
+    sha256: str
+
+    def unchanged(self, stamp: FileStamp) -> FileStamp:
+        """The file's stamp now; if it is another than `stamp`, the content must be the same."""
+        path = self.file.path
+        now = FileStamp.of(path)
+        if now != stamp and _sha256(path) != self.sha256:
+            raise InputError(
+                f"{path}: the file has changed since the run began, so rows no longer match: put the old file "
+                "back and run again, or start anew with overwrite=true."
+            )
+        return now
+
+
+class InputFiles:
+    """A `Reader` of several files.
+
+    Rows have the columns that are in any of the files, those that the names of folders give, and, where there is more
+    than one file, one that says which file the row is from.
+
+    Args:
+        files: in the order of their rows.
+        named: what they are called together, for messages.
+    """
+
+    def __init__(self, files: Sequence[SourceFile], named: str) -> None:
+        self.named = named
+        self.source: str | None = None  # the column that says which file a row is from
+        self._files = files
+        self._surveyed: Sequence[_Surveyed] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Of the one file's bytes; of several, of their hashes and of what their folders say. In hex."""
+        given = [[each.sha256, each.file.folders] for each in self._surveyed]
+        if len(given) == 1 and not given[0][1]:
+            return self._surveyed[0].sha256
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+    def survey(self) -> Table:
+        """Reads every row of every file once.
+
+        Raises:
+            InputError: A file cannot be read, has changed meanwhile, or has no column that others have.
+        """
+        columns = MergedColumns()
+        first_with: dict[str, Path] = {}
+        surveyed: list[_Surveyed] = []
+        seen: dict[frozenset[str], frozenset[str]] = {}
+        rows = 0
+        for file in self._files:
+            stamp = FileStamp.of(file.path)
+            table = open_reader(file.path, file.format).survey()
+            _refuse_twice(file, table)
+            names = frozenset(table.schema.names)
+            names = seen.setdefault(names, names)  # most files have the same: one set for all
+            surveyed.append(_Surveyed(file, rows, table.rows, names, stamp, _sha256(file.path)))
+            columns.add(table)
+            columns.add(Table.of_texts(file.folders, table.rows))
+            first_with = {**dict.fromkeys([*names, *file.folders], file.path), **first_with}
+            rows += table.rows
+        _refuse_missing(surveyed, first_with)
+        self._surveyed = surveyed
+        schema = columns.schema
+        if len(self._files) > 1:
+            self.source = _source_column(schema.names)
+            schema = schema.append(pa.field(self.source, pa.string()))
+        return Table(rows, schema)
+
+    def blocks(self, columns: Sequence[str] | None, start: int = 0) -> Iterator[Block]:
+        """Yields the rows from `start` on, each only if its file is still as surveyed once it is read."""
+        for each in self._surveyed:
+            if each.first + each.rows <= start:
+                continue
+            said = {**each.file.folders, **({} if self.source is None else {self.source: str(each.file.path)})}
+            needed = None if columns is None else [name for name in columns if name not in said]
+            stamp = each.unchanged(each.stamp)
+            reader = open_reader(each.file.path, each.file.format)
+            for block in reader.blocks(needed, max(start - each.first, 0)):
+                stamp = each.unchanged(stamp)
+                yield _FileBlock(block, each.first + block.start, said) if said or each.first else block
+
+    def place(self, row: int) -> str:
+        """File and row, as an error names it; `row` from 1 in the whole input."""
+        path, number = self._in_file(row)
+        return f"{path}: row {number}"
+
+    def places(self, *rows: int) -> str:
+        """Rows, from 1, as a sentence names them, with their files where there are several."""
+        if len(self._surveyed) == 1:
+            return f"row{'s' if len(rows) > 1 else ''} {' and '.join(map(str, rows))}"
+        return " and ".join(f"row {number} of {path}" for path, number in map(self._in_file, rows))
+
+    def _in_file(self, row: int) -> tuple[Path, int]:
+        """The file that has a row, and the row's number in it, both from 1."""
+        each = self._surveyed[bisect_right(self._surveyed, row - 1, key=lambda each: each.first) - 1]
+        return each.file.path, row - each.first
+
+
+@dataclass(frozen=True, slots=True)
+class _FileBlock:
+    """A block of one of several files: `start` counts through all of them, and `said` is the same in all its rows."""
+
+    block: Block
+    start: int
+    said: Mapping[str, str | None]
+
+    def __len__(self) -> int:
+        return len(self.block)
+
+    def cells(self, column: str) -> Sequence[Any]:
+        return [self.said[column]] * len(self) if column in self.said else self.block.cells(column)
+
+    def arrow(self, field: pa.Field) -> pa.Array:
+        return arrow_array(self.cells(field.name), field.type) if field.name in self.said else self.block.arrow(field)
+
+
+def _source_column(taken: Sequence[str]) -> str:
+    """What the column is called that says which file a row is from."""
+    folded = {name.strip().casefold() for name in taken}
+    names = chain(["source", "source_file"], (f"source_file{number}" for number in count(2)))
+    return next(name for name in names if name not in folded)
+
+
+def _refuse_missing(surveyed: Sequence[_Surveyed], first_with: Mapping[str, Path]) -> None:
+    for each in surveyed:
+        if each.file.format in ("json", "jsonl"):  # a key that is not there is an empty cell
+            continue
+        for name, path in first_with.items():
+            if name not in each.columns and name not in each.file.folders:
+                raise InputError(
+                    f"{each.file.path}: it has no column {name!r}, which {path} has: give all files the same columns, "
+                    "or name in questions.path those alone that belong together."
+                )
+
+
+def _refuse_twice(file: SourceFile, table: Table) -> None:
+    for name in file.folders:
+        if name in table.schema.names:
+            raise InputError(f"{file.path}: column {name!r} is in the file and in a folder's name: rename one of them.")
+
+
+def _sha256(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
