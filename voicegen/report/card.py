@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from pathlib import PurePath
 from typing import Any, Final
 
 import pyarrow as pa
@@ -24,6 +23,8 @@ from voicegen.pipeline.run_folder import read_record
 from voicegen.records import STATUSES
 from voicegen.report.card_facts import CARD_COLUMNS, CardFacts, Spread, card_facts
 from voicegen.report.card_form import Form, run_form
+from voicegen.report.card_provenance import provenance
+from voicegen.report.markdown import bare, some, table, without_folders
 from voicegen.store import Store
 
 _MARK: Final = "<!-- voicegen wrote this card: "
@@ -137,6 +138,8 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
     yield "## How it was made\n"
     yield from _models(models, facts, ready)
     yield from _settings(identity, record)
+    yield "## Provenance and consent\n"
+    yield from provenance(list(facts.made_by), record)
     if facts.spreads:
         yield "## Quality\n"
         yield from _quality(facts.spreads, identity)
@@ -147,7 +150,7 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
 def _rows(facts: CardFacts) -> Iterator[str]:
     splits = [split for split in (*SPLITS, "none") if any(name == split for name, _ in facts.rows)]
     statuses = [status for status in STATUSES if any(name == status for _, name in facts.rows)]
-    yield from _table(
+    yield from table(
         ["split", *statuses, "hours"],
         [
             [
@@ -167,10 +170,9 @@ def _rows(facts: CardFacts) -> Iterator[str]:
 def _contents(facts: CardFacts) -> Iterator[str]:
     named = {"voice": "voices", "language": "languages", "sampling_rate": "sampling rates (Hz)"}
     for column, title in named.items():
-        values = [f"{_bare(value)} ({count})" for value, count in sorted(facts.values[column].items(), key=str)]
+        values = [f"{bare(value)} ({count})" for value, count in sorted(facts.values[column].items(), key=str)]
         if values:
-            more = f" and {len(values) - 20} more" if len(values) > 20 else ""
-            yield f"- {title}, with rows: {', '.join(values[:20])}{more}"
+            yield f"- {title}, with rows: {some(values)}"
     for column, title in (("question_similarity", "questions"), ("answer_similarity", "answers")):
         if facts.same[column] or facts.near[column]:
             yield (
@@ -188,22 +190,18 @@ def _models(models: Mapping[str, Mapping[str, Any]], facts: CardFacts, ready: bo
             for value in list(facts.values[f"{stage}_model"])[:1]
         }  # fmt: skip
     does = {"chat": "gave the answers" if ready else "answered", "tts": "spoke"}
-    fields = ("id", "revision", "backend", "licence")
+    fields = ("id", "revision", "backend")
     rows = [
-        [does.get(stage, stage), *(_bare(model.get(name)) or "not known" for name in fields)]
+        [does.get(stage, stage), *(bare(model.get(name)) or "not known" for name in fields)]
         for stage, model in models.items()
     ]
-    yield from _table(["what it did", "model", "revision", "backend", "licence"], rows)
-    yield (
-        "No licence is declared for this dataset (`license: unknown` above): that is for its owner to do, within the "
-        "licences of these models, of the questions and of the voices.\n"
-    )
+    yield from table(["what it did", "model", "revision", "backend"], rows)
 
 
 def _settings(identity: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
     if not identity:
         return
-    shown = {key: _without_folders(value) for key, value in identity.items() if value is not None}
+    shown = {key: without_folders(value) for key, value in identity.items() if value is not None}
     if split := record.get("split"):
         shown["split"] = split
     lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in shown.items()]
@@ -220,9 +218,9 @@ def _quality(spreads: Sequence[Spread], identity: Mapping[str, Any]) -> Iterator
         low, median, high = (f"{value:.{measure.digits}f}" for value in (spread.low, spread.median, spread.high))
         unit = f" ({measure.unit})" if measure.unit else ""
         rows.append([f"{measure.label}{unit}", str(spread.rows), low, median, high, _HOW.get(measure.name, "")])
-    yield from _table(["measure", "rows", "5 % below", "median", "5 % above", "how"], rows)
+    yield from table(["measure", "rows", "5 % below", "median", "5 % above", "how"], rows)
     if recognizer := identity.get("quality.checks.recognition.recognizer"):
-        yield f"The recognizer is {_bare(recognizer)}. It also decided which takes were good, so its figures flatter.\n"
+        yield f"The recognizer is {bare(recognizer)}. It also decided which takes were good, so its figures flatter.\n"
 
 
 def _limits(facts: CardFacts, identity: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
@@ -230,7 +228,7 @@ def _limits(facts: CardFacts, identity: Mapping[str, Any], record: Mapping[str, 
         yield "- The answers are a model's: fluent, and not checked for truth."
     yield "- The voices and their manner are a model's: no measure of how people speak."
     if prompts := identity.get("voice.prompts"):
-        yield f"- The voices {', '.join(map(_bare, prompts))} copy recordings that the maker of the dataset gave."
+        yield f"- The voices {', '.join(map(bare, prompts))} copy recordings that the maker of the dataset gave."
     yield "- What the checks above do not measure may be wrong with any row; `report.html` of the run plays each."
     if record.get("split"):
         yield (
@@ -240,25 +238,4 @@ def _limits(facts: CardFacts, identity: Mapping[str, Any], record: Mapping[str, 
         )
     if facts.same["answer_similarity"] or facts.near["answer_similarity"]:
         yield "- Different questions may have the same answer, also in different parts of the dataset."
-    yield "- Each audio file says in its own metadata that it is synthetic, and by which models.\n"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    yield from (f"| {' | '.join(' '.join(cell.replace('|', '/').split()) for cell in row)} |" for row in rows)
     yield ""
-
-
-def _bare(value: object) -> str:
-    """A value as text, without what would be markup and without the folders of a path, which are about the machine."""
-    text = "" if value is None else str(value)
-    return (PurePath(text).name if PurePath(text).is_absolute() else text).replace("<", "&lt;")
-
-
-def _without_folders(value: Any) -> Any:
-    if isinstance(value, str):
-        return PurePath(value).name if PurePath(value).is_absolute() and "\n" not in value else value
-    if isinstance(value, Mapping):
-        return {key: _without_folders(inner) for key, inner in value.items()}
-    return [_without_folders(inner) for inner in value] if isinstance(value, list) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +15,20 @@ from voicegen.report.statistics import COLUMNS, MEASURES, Measure, measured
 _COUNTED: Final = ("split", "status", "voice", "language", "sampling_rate", "chat_model", "tts_model")
 _REPEATS: Final = ("question_similarity", "answer_similarity")
 
-CARD_COLUMNS: Final = tuple(dict.fromkeys((*_COUNTED, *_REPEATS, *COLUMNS)))
+
+class MadeBy(NamedTuple):
+    """What made a row with audio: the manifest's columns of these names, None where there is none."""
+
+    chat_model: str | None
+    chat_licence: str | None
+    tts_model: str | None
+    tts_licence: str | None
+    voice: str | None
+    voice_licence: str | None
+    voice_consent: str | None
+
+
+CARD_COLUMNS: Final = tuple(dict.fromkeys((*_COUNTED, *MadeBy._fields, *_REPEATS, *COLUMNS)))
 """The manifest's columns that facts are taken from, where it has them."""
 
 
@@ -37,6 +50,7 @@ class CardFacts:
     Attributes:
         rows: their number by split and status.
         seconds: of audio in good rows, by split.
+        made_by: how many rows with audio were made by what.
         values: how many rows have which voice, language, rate and model, by the column's name.
         same: rows whose question or answer is the same as an earlier one's, by the column's name.
         near: rows whose question or answer is nearly so.
@@ -45,6 +59,7 @@ class CardFacts:
 
     rows: Mapping[tuple[str, str], int]
     seconds: Mapping[str, float]
+    made_by: Mapping[MadeBy, int]
     values: Mapping[str, Mapping[Any, int]]
     same: Mapping[str, int]
     near: Mapping[str, int]
@@ -65,6 +80,7 @@ class CardFacts:
 class _Count:
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    made_by: Counter[MadeBy] = field(default_factory=Counter)
     values: dict[str, Counter[Any]] = field(default_factory=lambda: {name: Counter() for name in _COUNTED[2:]})
     same: Counter[str] = field(default_factory=Counter)
     near: Counter[str] = field(default_factory=Counter)
@@ -73,6 +89,8 @@ class _Count:
     def add(self, batch: pd.DataFrame) -> None:
         split = batch["split"].fillna("none")
         self.rows.update(zip(split, batch["status"], strict=True))
+        spoken = batch[batch["status"] != "failed"].reindex(columns=list(MadeBy._fields)).astype(object)
+        self.made_by.update(map(MadeBy._make, spoken.where(spoken.notna(), None).itertuples(index=False, name=None)))
         for name, counter in self.values.items():
             if name in batch:
                 values = batch[name].dropna()
@@ -94,7 +112,9 @@ def card_facts(batches: Iterable[pa.RecordBatch]) -> CardFacts:
     for batch in batches:
         count.add(batch.to_pandas())
     measures = pd.concat(count.measures, ignore_index=True) if count.measures else pd.DataFrame()
-    return CardFacts(count.rows, count.seconds, count.values, count.same, count.near, list(_spreads(measures)))
+    return CardFacts(
+        count.rows, count.seconds, count.made_by, count.values, count.same, count.near, list(_spreads(measures))
+    )
 
 
 def _spreads(measures: pd.DataFrame) -> list[Spread]:

@@ -20,6 +20,7 @@ from voicegen.records import ManifestRow, Speech, Utterance
 from voicegen.store import Store
 
 RATE = 22_050
+MADE_BY = Provenance("chat", "r1", "tts", "r2", "en", "hash")
 
 
 def finished_run(
@@ -29,6 +30,7 @@ def finished_run(
     extra: str = "topic",
     voices: Sequence[str] = ("ann", "bob"),
     shares: Shares = Shares(),  # noqa: B008 - frozen
+    provenance: Provenance = MADE_BY,
 ) -> Path:
     """A run of a row a status: tones of different lengths, a voice and an extra column of the input by turns.
 
@@ -42,7 +44,6 @@ def finished_run(
             [f"q{n}", f"Was ist {n}, größer als “{n - 1}”?", ["even", "odd"][n % 2]] for n in range(len(statuses))
         )
     rows = [_row(folder, index, status, words, voices[index % 2]) for index, status in enumerate(statuses)]
-    provenance = Provenance("chat", "r1", "tts", "r2", "en", "hash")
     asked = QuestionFile(questions)
     relations = RowRelations(QuestionRelations(asked, shares), answers_per_question=1)
     write_manifest(Store(folder), asked, FinishedRows(rows), provenance, relations=relations)

@@ -1,15 +1,18 @@
 """The dataset card of a run and of each export: valid for the hub, true, and its code runs as it stands there."""
 
+import inspect
 import json
 import re
+from dataclasses import replace
 
 import datasets
 import pytest
-from huggingface_hub import DatasetCard
+from datasets.utils.metadata import MetadataConfigs
+from huggingface_hub import DatasetCard, DatasetCardData
 
 import voicegen
 from tests.product import questions_csv
-from tests.unit.export.runs import finished_run
+from tests.unit.export.runs import MADE_BY, finished_run
 from voicegen.export.formats import EXPORTERS
 from voicegen.export.rows import Selection
 from voicegen.job.exporting import export_run
@@ -71,13 +74,66 @@ def test_the_card_of_a_run_says_what_is_in_it_what_made_it_and_that_it_is_synthe
     assert "No person said any of this" in text
     assert "| train | 2 | 1 | 1 | 0.00 |" in text
     assert "ann (2)" in text
-    assert "| answered | chatty | r1 | mlx | apache-2.0 |" in text
-    assert "| spoke | joe | r2 | piper | cc0-1.0 |" in text
+    assert "| answered | chatty | r1 | mlx |" in text
+    assert "| spoke | joe | r2 | piper |" in text
     assert "voicegen 0.2.0, begun on 2026-05-06" in text
     assert "The recognizer is whisper-base" in text
     assert "The voices me copy recordings" in text
     assert "an estimated similarity of 0.8" in text
     assert "| Duration (s) | 2 |" in text
+
+
+@pytest.fixture
+def consented_run(tmp_path):
+    """A run in which ann and bob are recordings' voices, of which bob alone is known to have agreed."""
+    made_by = replace(
+        MADE_BY,
+        chat_model="/home/me/models/chatty",
+        chat_licence="apache-2.0",
+        tts_licence="cc0-1.0",
+        consents={"ann": None, "bob": "Signed | by Bob\non <paper>"},
+    )
+    run = recorded_run(tmp_path / "talks", statuses=["ok"] * 4, provenance=made_by)
+    voices = {name: {"consent": consent} for name, consent in made_by.consents.items()}
+    (run / "run.json").write_text(json.dumps({**RECORD, "provenance": {"synthetic": True, "voices": voices}}))
+    return run
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_card_says_under_which_licences_and_with_whose_consent_it_was_made(tmp_path, consented_run, exported):
+    if exported:
+        export_run(consented_run, "hf", tmp_path / "out")
+    else:
+        write_run_card(Store(consented_run))
+    text = card_of(tmp_path / "out" if exported else consented_run)
+    assert "| chat model | chatty | apache-2.0 |  |" in text
+    assert "| TTS model | tts | cc0-1.0 |  |" in text
+    assert "| a recording's voice | ann |  | none was noted |" in text
+    assert "| a recording's voice | bob |  | Signed / by Bob on &lt;paper> |" in text
+    assert "voices of the TTS model" not in text
+    assert "Regulation (EU) 2024/1689" in text
+    assert "This is no legal advice" in text
+
+
+def test_a_card_names_the_consent_of_voices_that_are_in_it_alone(tmp_path, consented_run):
+    export_run(consented_run, "hf", tmp_path / "out", Selection(where="voice = 'bob'"))
+    assert "Signed / by Bob" in card_of(tmp_path / "out")
+    assert "| ann |" not in card_of(tmp_path / "out")
+
+
+def test_a_card_of_a_run_that_knows_no_licence_says_so(tmp_path):
+    run = finished_run(tmp_path / "talks")
+    write_run_card(Store(run))
+    assert "| chat model | chat | not known |  |" in card_of(run)
+    assert "| voices of the TTS model | ann, bob | not known |  |" in card_of(run)
+
+
+def test_the_metadata_of_a_card_has_no_key_that_the_hub_does_not_know(tmp_path):
+    export_run(recorded_run(tmp_path / "talks"), "hf", tmp_path / "out")
+    metadata = DatasetCard(card_of(tmp_path / "out")).data.to_dict()
+    known = inspect.signature(DatasetCardData.__init__).parameters
+    assert metadata.keys() <= known.keys() | {"tags", "configs"}
+    assert MetadataConfigs.from_dataset_card_data(DatasetCardData(**metadata)).keys() == {"default"}
 
 
 def test_a_card_tells_nothing_of_the_machine_and_no_text_of_the_settings_ends_its_block(tmp_path):
