@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
+import numpy as np
 import soundfile
 from pydantic import ValidationError
 
@@ -16,8 +17,10 @@ from voicegen.cores import usable_cores
 from voicegen.errors import ConfigError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.same_audio import judge_repeat, repeats
 from voicegen.quality.check import CheckSpec
 from voicegen.quality.checks import CHECKS, checks_on
+from voicegen.quality.checks.duplicates import hash_in
 from voicegen.quality.listener import Listener, QualityConfig, quality_settings
 from voicegen.quality.usual import Usual
 from voicegen.records import ManifestRow, Scores, Speech, Utterance
@@ -78,19 +81,25 @@ def take_faults(
     *,
     speed: float = 1.0,
 ) -> Iterator[Fault]:
-    """Yields the audio of rows that are ok and that fall short of the checks, in the order of the rows.
+    """Yields the audio of rows that are ok and that fall short of the checks, in the order of the rows; repeats last.
 
     What is usual of a voice is had from the first of them, which are judged by it as well. What cannot be read is left
     out. `speed` is what the voice was told to speak at.
     """
     with Listener(quality) as listener, ThreadPoolExecutor(usable_cores()) as pool:
         usual = _usual(quality, _takes(store, _first(_good(ledger), listener.first_rows), pool, speed))
+        hashes = np.zeros(ledger.end, np.uint64)
         for takes in _takes(store, _good(ledger), pool, speed):
             for take, hearing in zip(takes, listener.hear(takes, usual), strict=True):
+                index = take.utterance.index
+                hashes[index] = hash_in(hearing.scores)
                 if hearing.verdict.status != "ok":
-                    index = take.utterance.index
                     yield Fault(FaultKind.TAKE, _path(ledger, index), hearing.verdict.reason or "", index)
             advance(len(takes))
+    settings = quality.checks.duplicates  # type: ignore[attr-defined]
+    if settings is not None and (reason := judge_repeat(settings).reason) is not None:
+        for row in repeats(ledger, hashes):
+            yield Fault(FaultKind.TAKE, _path(ledger, row.index), reason, row.index)
 
 
 def _path(ledger: Ledger, index: int) -> str:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Final, get_args
 
@@ -20,16 +18,15 @@ from voicegen.dataset.manifest import MANIFEST
 from voicegen.dataset.manifest_edit import put_outcomes
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.ledger import Ledger, LedgerWriter
-from voicegen.pipeline.plan import AUDIO, REJECTED
+from voicegen.pipeline.rejecting import put_rows, rejected
 from voicegen.pipeline.run_folder import RUN_JSON, read_record
-from voicegen.records import ManifestRow, Mark, TakeRecord
+from voicegen.records import ManifestRow, Mark
 from voicegen.store import Store
 
 BY_EAR: Final = "a listener rejected it"
 """Why such a row is rejected."""
 
 _COLUMNS: Final = ("index", "audio_sha256", "mark")
-_GROUP: Final = 100  # rows whose audio moves together
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,34 +117,15 @@ def _read(path: Path, rows: int) -> dict[int, _Given]:
 def _marked(row: ManifestRow, mark: Mark) -> ManifestRow:
     if mark == "accept" or row.status != "ok" or row.clip is None:
         return replace(row, mark=mark)
-    path = f"{REJECTED}/{row.clip.path.removeprefix(f'{AUDIO}/')}"
-    takes = (*row.takes[:-1], *map(_by_ear, row.takes[-1:]))  # the last is the one that was good
-    return replace(
-        row, mark=mark, status="rejected", error=BY_EAR, clip=replace(row.clip, path=path), takes=takes
-    )  # fmt: skip
-
-
-def _by_ear(take: TakeRecord) -> TakeRecord:
-    return replace(take, status="rejected", reason=BY_EAR)
+    return rejected(replace(row, mark=mark), BY_EAR, BY_EAR)
 
 
 def _put(store: Store, ledger: Ledger, before: Mapping[int, ManifestRow], after: Mapping[int, ManifestRow]) -> None:
-    """Puts rows in the ledger, then in the manifest; audio is where they say before, and where it was until after."""
-    changed = iter([row for index, row in after.items() if row != before[index]])
-    put = {}
-    with closing(LedgerWriter(store, ledger.session, "marks")) as writer:
-        while group := list(islice(changed, _GROUP)):
-            moves = [(old, new) for row in group if (old := _place(before[row.index])) != (new := _place(row))]
-            store.put([(new, data) for old, new in moves if (data := store.read(old)) is not None])
-            writer.append(group)
-            store.remove(old for old, _ in moves)
-            put.update({row.index: row for row in group})
-    if put:
-        put_outcomes(store, put)
-
-
-def _place(row: ManifestRow) -> str:
-    return "" if row.clip is None else row.clip.path
+    """Puts rows in the ledger, then in the manifest."""
+    changed = [row for index, row in after.items() if row != before[index]]
+    put_rows(store, LedgerWriter(store, ledger.session, "marks"), before, changed)
+    if changed:
+        put_outcomes(store, {row.index: row for row in changed})
 
 
 def _rows(count: int) -> str:

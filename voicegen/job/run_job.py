@@ -33,6 +33,7 @@ from voicegen.pipeline.audio_faults import laid_out_for
 from voicegen.pipeline.clips import forget_missing, remove_leftovers
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.run_folder import INPUT, RunFolder
+from voicegen.pipeline.same_audio import reject_same_audio
 from voicegen.records import ManifestRow, Question
 from voicegen.report import REPORT, write_report
 from voicegen.report.card import write_run_card
@@ -116,9 +117,9 @@ class _Run:
         self._announce(left)
         if left:
             return self._make(left)
-        if self._manifest_is_stale() or consents_changed:
+        if consents_changed:
             self._write_manifest()
-        self._write_pages()
+        self._complete()
         return self._summary()
 
     def _forget(self) -> None:
@@ -151,11 +152,18 @@ class _Run:
             _log.info("interrupted")
             if self._ledger.unfinished(self._rows):
                 raise Interrupted(self._summary(display.tally, watch.cut_answers)) from None
-            if self._manifest_is_stale():
-                self._write_manifest()
         remove_leftovers(self._ledger, self._store, self._plan.audio)
-        self._write_pages()
+        self._complete()
         return self._summary(display.tally, watch.cut_answers)
+
+    def _complete(self) -> None:
+        """Does what is left to do when all rows are made."""
+        settings = self._config.quality.checks.duplicates  # type: ignore[attr-defined]
+        if settings is not None and (count := reject_same_audio(self._store, self._ledger, settings)):
+            self._say(f"{count} rows have the audio of an earlier row with another text")
+        if self._manifest_is_stale():
+            self._write_manifest()
+        self._write_pages()
 
     def _manifest_is_stale(self) -> bool:
         """Whether a session ended, or was ended, before its last rows were in the manifest."""

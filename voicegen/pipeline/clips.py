@@ -32,8 +32,10 @@ def forget_missing(ledger: Ledger, store: Store, audio: AudioFormat) -> int:
 
 
 def remove_leftovers(ledger: Ledger, store: Store, audio: AudioFormat) -> None:
-    """Removes rejected takes of rows that have a good one by now."""
-    store.remove([file.name for index, file in _clips(store, REJECTED, audio) if ledger.status(index) == "ok"])
+    """Removes rejected takes of rows that have a good one by now, and takes that were good of rows rejected since."""
+    for folder, other in ((REJECTED, "ok"), (AUDIO, "rejected")):
+        clips = _clips(store, folder, audio)
+        store.remove([file.name for index, file in clips if ledger.status(index) == other and _has_clip(ledger, index)])
 
 
 def _has_clip(ledger: Ledger, index: int) -> bool:

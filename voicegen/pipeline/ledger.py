@@ -15,8 +15,12 @@ from dataclasses import fields as dataclass_fields
 from itertools import groupby
 from typing import Any, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from voicegen.errors import OutputError
-from voicegen.records import Clip, ManifestRow, Status, TakeRecord
+from voicegen.quality.checks.duplicates import hash_in
+from voicegen.records import Clip, ManifestRow, Scores, Status, TakeRecord
 from voicegen.store import Place, Store
 
 LEDGER = "ledger"
@@ -91,6 +95,7 @@ class Ledger:
         self._bytes = array("Q")  # by row: of its audio file; 0 where that is not known
         self._attempts = array("H")  # by row: the last attempt at it
         self._began = array("H")  # by row: the first attempt of the session that finished it
+        self._hash = array("Q")  # by row: of its take's samples; 0 where that is not known
         names = sorted((self._session(name), name) for name in store.names(LEDGER) if name.endswith(".jsonl"))
         self.session = names[-1][0] + 1 if names else 0
         for _, name in names:
@@ -118,6 +123,11 @@ class Ledger:
         ok = _STATUSES.index("ok")
         pairs = zip(self._seconds[:rows], self._status[:rows], strict=True)
         return sum(seconds for seconds, status in pairs if status == ok)
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """Of the samples of each row's take, where it is ok and its hash was taken; else 0."""
+        ok = np.frombuffer(bytes(self._status), np.uint8) == _STATUSES.index("ok")
+        return np.where(ok, np.array(self._hash, np.uint64), np.uint64(0))
 
     def drawn_again(self, rows: int | None = None) -> list[int]:
         """Those of the first `rows` of which more takes than one were made."""
@@ -165,7 +175,7 @@ class Ledger:
         for entry in entries:
             row, clip = entry.row, entry.row.clip
             seconds, size = (clip.duration, clip.num_bytes) if clip else (0.0, 0)
-            self._note(row.index, row.status, entry.place, seconds, size, row.attempts, row.began)
+            self._note(row.index, row.status, entry.place, seconds, size, row.attempts, row.began, row.scores)
 
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
         """The finished rows among `indexes`."""
@@ -207,7 +217,8 @@ class Ledger:
                     seconds = clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
                     size = clip.get("num_bytes", 0) if clip else 0
                     attempts, began = row.get("attempts", 1), row.get("began")
-                    self._note(row["index"], row["status"], (name, offset), seconds, size, attempts, began)
+                    scores = row.get("scores", {})
+                    self._note(row["index"], row["status"], (name, offset), seconds, size, attempts, began, scores)
                 except (ValueError, KeyError, TypeError):
                     raise OutputError(
                         f"{self._store}/{name}, line {number}: not a ledger line, so the run cannot go on from it; "
@@ -216,7 +227,15 @@ class Ledger:
                 offset += len(line)
 
     def _note(
-        self, index: int, status: Status, place: Place, seconds: float, size: int, attempts: int, began: int | None
+        self,
+        index: int,
+        status: Status,
+        place: Place,
+        seconds: float,
+        size: int,
+        attempts: int,
+        began: int | None,
+        scores: Scores,
     ) -> None:
         code = _STATUSES.index(status)
         name, offset = place
@@ -228,12 +247,14 @@ class Ledger:
             self._bytes.extend([0] * missing)
             self._attempts.extend([0] * missing)
             self._began.extend([0] * missing)
+            self._hash.extend([0] * missing)
             self._status.extend(bytes([_ABSENT]) * missing)
         self._place[index] = number << _OFFSET_BITS | offset
         self._seconds[index] = seconds
         self._bytes[index] = size
         self._attempts[index] = attempts
         self._began[index] = attempts if began is None else began
+        self._hash[index] = hash_in(scores)
         self._status[index] = code  # last: who reads meanwhile finds the rest
 
 

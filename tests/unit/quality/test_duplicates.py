@@ -7,37 +7,47 @@ from tests.takes import piper, syllables, take
 from voicegen.quality.checks import duplicates
 
 
-def heard(*groups):
+def hashes(takes):
     check = duplicates.SPEC.make(duplicates.DuplicatesSettings(rules={}))
-    return [found["same_audio"] for group in groups for found in check(group)]
+    return [duplicates.hash_in(scores) for scores in check(takes)]
 
 
-def test_the_same_audio_for_another_text_is_known_again_in_the_same_group_and_in_a_later_one():
+def test_takes_of_the_same_samples_have_the_same_hash_and_one_that_differs_in_a_sample_another():
     one, other = syllables(1.0, seed=1), syllables(1.0, seed=2)
-    first = [take(one, "One."), take(other, "Two."), take(one, "Three.")]
-    assert heard(first, [take(other, "Four."), take(one, "One.")]) == [0, 0, 1, 1, 0]
+    nearly = one.copy()
+    nearly[-1] += np.float32(1e-6)
+    first, second, third, fourth = hashes([take(one, "One."), take(other), take(one, "Three."), take(nearly)])
+    assert first == third
+    assert len({first, second, fourth}) == 3
+
+
+def test_a_take_says_nothing_of_others_that_were_heard_before():
+    check = duplicates.SPEC.make(duplicates.DuplicatesSettings(rules={}))
+    samples = syllables(1.0)
+    assert check([take(samples, "One.")]) == check([take(samples, "Two.")])
+    assert check([take(samples)])[0]["same_audio"] == 0
 
 
 @pytest.mark.parametrize("text", ["Yes.", "yes", "YES!", " Yes… "])
 def test_a_text_that_sounds_the_same_may_have_the_same_audio(text):
-    audio = syllables(0.5)
-    assert heard([take(audio, "Yes."), take(audio, text)]) == [0, 0]
-
-
-def test_takes_that_differ_in_one_sample_are_two():
-    audio = syllables(1.0)
-    nearly = audio.copy()
-    nearly[-1] += np.float32(1e-6)
-    assert heard([take(audio, "One."), take(nearly, "Two.")]) == [0, 0]
+    assert duplicates.heard_alike("Yes.", text)
+    assert not duplicates.heard_alike("Yes, 1.", text)
 
 
 def test_spoken_takes_are_told_apart_and_a_swap_is_seen():
     spoken = piper()
-    swapped = replace(spoken[0], utterance=spoken[1].utterance)
-    assert heard(spoken, [swapped]) == [0] * len(spoken) + [1]
+    found = hashes([*spoken, replace(spoken[0], utterance=spoken[1].utterance)])
+    assert list(duplicates.alike(np.array(found, np.uint64))) == [[0, len(spoken)]]
+
+
+def test_places_of_a_hash_that_is_there_more_than_once_are_in_order_and_none_is_none():
+    found = np.array([7, 0, 5, 7, 0, 2**64 - 1, 5, 7, 2**64 - 1, 3], np.uint64)
+    assert sorted(duplicates.alike(found)) == [[0, 3, 7], [2, 6], [5, 8]]
+    assert list(duplicates.alike(np.zeros(3, np.uint64))) == []
+    assert list(duplicates.alike(np.zeros(0, np.uint64))) == []
 
 
 @pytest.mark.parametrize("count", [1, 2, 100])
 def test_takes_of_few_samples_are_measured_as_well(count):
-    assert heard([take(np.zeros(count), "")]) == [0]
-    assert heard([take(np.arange(2 * count, dtype=np.float32)[::2], "")]) == [0]
+    assert hashes([take(np.zeros(count))])[0]
+    assert hashes([take(np.arange(2 * count, dtype=np.float32)[::2])])[0]

@@ -1,54 +1,74 @@
-"""Whether the very same audio was heard for another text: a server's cache, or a mix-up, and never two recordings."""
+"""Whether the very same audio was made for another text: a server's cache, or a mix-up, and never two recordings.
+
+A take alone cannot tell, and which of two comes first must not hang on which was made first. So a take is measured by a
+hash of its samples, and of rows with the same hash those after the first fall short, once all rows of a run are made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
 from voicegen.records import Scores, Speech
+
+HASH: Final = "samples_hash"
+"""The name of the measurement of a take."""
+
+SAME_AUDIO: Final = Measurement(
+    "same_audio",
+    "1 where a row before it has the very same samples for another text, which is known when all are made; else 0.",
+    "the same audio was made for another text",
+)
 
 
 class DuplicatesSettings(CheckSettings):
     """Bounds of `same_audio`."""
 
 
-class _Duplicates:
-    """Knows the audio heard so far, 16 bytes a take; which of two takes comes second depends on their order."""
-
-    def __init__(self) -> None:
-        self._texts: dict[int, int] = {}  # by a digest of the audio, that of the text which it was first heard for
-
-    def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
-        return [{"same_audio": float(self._is_known(take))} for take in takes]
-
-    def _is_known(self, take: Speech) -> bool:
-        """Texts that differ in their letters and figures alone are others: no voice tells "Yes." from "yes"."""
-        text = _digest("".join(sign for sign in take.utterance.text.lower() if sign.isalnum()).encode())
-        audio = _digest(np.ascontiguousarray(take.samples).data)
-        return self._texts.setdefault(audio, text) != text
+def _measured(take: Speech) -> Scores:
+    digest = blake2b(np.ascontiguousarray(take.samples).data, digest_size=8).hexdigest()
+    return {SAME_AUDIO.name: 0.0, HASH: digest}
 
 
-def _digest(content: bytes | memoryview) -> int:
-    return int.from_bytes(blake2b(content, digest_size=8).digest())
+def hash_in(scores: Scores) -> int:
+    """The hash among what was measured of a take; 0 where there is none."""
+    found = scores.get(HASH)
+    return int(found, 16) if isinstance(found, str) else 0
+
+
+def alike(hashes: NDArray[np.uint64]) -> Iterator[list[int]]:
+    """The places of each hash that is there more than once, in order; 0 is none."""
+    places = np.flatnonzero(hashes)
+    places = places[np.argsort(hashes[places], kind="stable")]
+    for group in np.split(places, np.flatnonzero(np.diff(hashes[places])) + 1):
+        if len(group) > 1:
+            yield group.tolist()
+
+
+def heard_alike(text: str | None, other: str | None) -> bool:
+    """Whether two texts may have the same audio: no voice tells "Yes." from "yes"."""
+    return _letters(text) == _letters(other)
+
+
+def _letters(text: str | None) -> str:
+    return "".join(sign for sign in (text or "").lower() if sign.isalnum())
 
 
 def _make(_settings: DuplicatesSettings) -> Check:
-    return _Duplicates()
+    return lambda takes: list(map(_measured, takes))
 
 
 SPEC: Final = CheckSpec(
     name="duplicates",
     settings=DuplicatesSettings,
     measurements=(
-        Measurement(
-            "same_audio",
-            "1 where the very same samples were heard for another text in this session, else 0.",
-            "the same audio was heard for another text",
-        ),
+        SAME_AUDIO,
+        Measurement(HASH, "BLAKE2b of the take's samples (float32, as they were made) in 8 bytes.", type=str),
     ),
     make=_make,
 )
