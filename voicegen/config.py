@@ -40,6 +40,8 @@ class QuestionsConfig(Settings):
     answer_column: str | None
     conversation_column: str | None
     turn_column: str | None
+    messages_column: str | None = Field(json_schema_extra=identity_unless(None))
+    history: Literal["answers", "given"] = Field(json_schema_extra=identity_unless("answers"))
     limit: NotNegative | None = Field(json_schema_extra=NOT_IDENTITY)
     grow: bool = Field(json_schema_extra=NOT_IDENTITY)
 

@@ -98,6 +98,8 @@ class ModelInfo:
 class Question:
     """One row of the input. `answer` is a ready answer, where the input has them; `history` the turns before.
 
+    `system_prompt` is the row's own, in the place of the model's.
+
     With `instructions` it is a task of ours about a row: they stand in the place of the model's system prompt, and it
     is answered greedily and without tools.
     """
@@ -111,6 +113,7 @@ class Question:
     turn: int | None = None
     history: tuple[Message, ...] = ()
     voice: str | None = None
+    system_prompt: str | None = None
     instructions: str | None = None
 
 

@@ -206,6 +206,7 @@ def _table(config: JobConfig, sources: Sequence[str], line: CommandLine) -> Ques
         text_column=config.questions.text_column,
         text_key="questions.text_column" if "questions.text_column" in _given(line) else "--column",
         id_column="",
+        messages_column="",
     )
     table.inspect()
     return table

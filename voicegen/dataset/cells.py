@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from voicegen.text.well_formed import well_formed
@@ -11,6 +12,14 @@ from voicegen.text.well_formed import well_formed
 
 class CellError(ValueError):
     """The cell does not hold what its column is for; the message ends a sentence about the cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Stands for a cell that was looked into and is of no use: what it held, and why, as a `CellError` says it."""
+
+    held: Any
+    why: str
 
 
 def text_cell(value: Any) -> str:
@@ -25,6 +34,8 @@ def text_cell(value: Any) -> str:
         return _checked(value)
     if value is None:
         raise CellError("is empty")
+    if isinstance(value, Unusable):
+        raise CellError(value.why)
     raise CellError(f"holds {type_name(value)} ({excerpt(value)}), not text")
 
 
@@ -54,6 +65,8 @@ def _checked(text: str) -> str:
 
 def readable_cell(value: Any) -> str | None:
     """What to show of a cell that may not be text: JSON for other values, `None` for a missing one."""
+    if isinstance(value, Unusable):
+        value = value.held
     if value is None:
         return None
     return well_formed(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -95,7 +108,7 @@ def type_name(value: Any) -> str:
         return "a boolean"
     if isinstance(value, int | float):
         return "a number"
-    names: dict[type[Any], str] = {list: "a list", dict: "an object", bytes: "bytes"}
+    names: dict[type[Any], str] = {str: "text", list: "a list", dict: "an object", bytes: "bytes", type(None): "null"}
     return names.get(type(value), f"a {type(value).__name__}")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from itertools import chain, count
 
 from voicegen.dataset.readers.delimited import other_delimiter
 from voicegen.errors import InputError
@@ -19,11 +20,13 @@ class ColumnNames:
     answer: str | None = None
     conversation: str | None = None
     turn: str | None = None
+    system: str | None = None
+    history: str | None = None
 
     @property
     def used(self) -> list[str]:
         """Each column in use once, in the order of the fields."""
-        names = (self.text, self.id, self.answer, self.conversation, self.turn)
+        names = (getattr(self, field.name) for field in fields(self))
         return list(dict.fromkeys(name for name in names if name is not None))
 
 
@@ -46,6 +49,13 @@ def find_column(input: str, columns: Sequence[str], wanted: str, key: str) -> st
 def has_column(columns: Sequence[str], wanted: str) -> bool:
     """Whether a column is called `wanted` in any case."""
     return any(folded(name) == folded(wanted) for name in columns)
+
+
+def free_name(names: Sequence[str], taken: Sequence[str]) -> str:
+    """The first of `names` that none of `taken` is in any case; else the last one with a number."""
+    known = set(map(folded, taken))
+    numbered = (f"{names[-1]}{number}" for number in count(2))
+    return next(name for name in chain(names, numbered) if name not in known)
 
 
 def folded(name: str) -> str:

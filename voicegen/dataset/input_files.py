@@ -7,12 +7,12 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
+from voicegen.dataset.columns import free_name
 from voicegen.dataset.readers import open_reader
 from voicegen.dataset.readers.block import Block, Table, arrow_array
 from voicegen.dataset.readers.merged_columns import MergedColumns
@@ -70,8 +70,23 @@ class _Surveyed:
         return now
 
 
+class InputTable(Protocol):
+    """A whole input as one table, and how messages name it and its rows."""
+
+    named: str
+
+    def blocks(self, columns: Sequence[str] | None, start: int = 0) -> Iterator[Block]:
+        """As a `Reader` gives them."""
+
+    def place(self, row: int) -> str:
+        """File and row, as an error names it; `row` from 1 in the whole input."""
+
+    def places(self, *rows: int) -> str:
+        """Rows, from 1, as a sentence names them, with their files where there are several."""
+
+
 class InputFiles:
-    """A `Reader` of several files.
+    """A `Reader` and an `InputTable` of several files.
 
     Rows have the columns that are in any of the files, those that the names of folders give, and, where there is more
     than one file, one that says which file the row is from.
@@ -121,7 +136,7 @@ class InputFiles:
         self._surveyed = surveyed
         schema = columns.schema
         if len(self._files) > 1:
-            self.source = _source_column(schema.names)
+            self.source = free_name(("source", "source_file"), schema.names)
             schema = schema.append(pa.field(self.source, pa.string()))
         return Table(rows, schema)
 
@@ -171,13 +186,6 @@ class _FileBlock:
 
     def arrow(self, field: pa.Field) -> pa.Array:
         return arrow_array(self.cells(field.name), field.type) if field.name in self.said else self.block.arrow(field)
-
-
-def _source_column(taken: Sequence[str]) -> str:
-    """What the column is called that says which file a row is from."""
-    folded = {name.strip().casefold() for name in taken}
-    names = chain(["source", "source_file"], (f"source_file{number}" for number in count(2)))
-    return next(name for name in names if name not in folded)
 
 
 def _refuse_missing(surveyed: Sequence[_Surveyed], first_with: Mapping[str, Path]) -> None:

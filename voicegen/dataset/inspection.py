@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from voicegen.dataset.cells import CellError, excerpt, id_cell, is_number, turn_cell, type_name
 from voicegen.dataset.columns import ColumnNames
-from voicegen.dataset.input_files import InputFiles
+from voicegen.dataset.input_files import InputTable
 from voicegen.dataset.readers.block import Block
 from voicegen.errors import InputError
 
 REPEATS_SHOWN = 3
 
 
-def check_text_types(files: InputFiles, schema: pa.Schema, names: ColumnNames) -> None:
+def check_text_types(files: InputTable, schema: pa.Schema, names: ColumnNames) -> None:
     """Refuses a typed column of questions or answers whose type is not text.
 
     Raises:
@@ -37,7 +37,7 @@ def check_text_types(files: InputFiles, schema: pa.Schema, names: ColumnNames) -
             )
 
 
-def check_some_text(files: InputFiles, names: ColumnNames) -> None:
+def check_some_text(files: InputTable, names: ColumnNames) -> None:
     """Refuses an untyped column of questions or answers where no cell holds text and some hold something else.
 
     Raises:
@@ -59,7 +59,7 @@ def check_some_text(files: InputFiles, names: ColumnNames) -> None:
                 )
 
 
-def check_rows(files: InputFiles, names: ColumnNames) -> None:
+def check_rows(files: InputTable, names: ColumnNames) -> None:
     """Checks ids and turns in one pass, with a few bytes of memory a row; a fault among them takes another to name.
 
     Raises:
@@ -112,7 +112,7 @@ class _Turn:
     number: int | None = None
 
 
-def _turns(files: InputFiles, block: Block, names: ColumnNames) -> Iterator[_Turn]:
+def _turns(files: InputTable, block: Block, names: ColumnNames) -> Iterator[_Turn]:
     if names.conversation is None:
         return
     numbers: Sequence[Any] = [None] * len(block) if names.turn is None else block.cells(names.turn)
@@ -141,7 +141,7 @@ def block_conversations(block: Block, column: str) -> list[str | None]:
     return [id_cell(value) for value in block.cells(column)]
 
 
-def _refuse_repeats(files: InputFiles, column: str, suspects: set[int]) -> None:
+def _refuse_repeats(files: InputTable, column: str, suspects: set[int]) -> None:
     first: dict[str, int] = {}
     found: list[str] = []
     ids = (id for block in files.blocks([column]) for id in block_ids(block, column))
@@ -155,7 +155,7 @@ def _refuse_repeats(files: InputFiles, column: str, suspects: set[int]) -> None:
         )
 
 
-def _refuse_gap(files: InputFiles, names: ColumnNames, suspects: set[int]) -> None:
+def _refuse_gap(files: InputTable, names: ColumnNames, suspects: set[int]) -> None:
     last: dict[str, int] = {}
     latest = ""
     for turn in (turn for block in files.blocks(names.used) for turn in _turns(files, block, names)):

@@ -7,7 +7,7 @@ from 0 through all files, as the numbers of the WAVs do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,13 +18,14 @@ import pyarrow as pa
 from voicegen.dataset import inspection
 from voicegen.dataset.cells import CellError, answer_cell, readable_cell, text_cell, turn_cell
 from voicegen.dataset.columns import ColumnNames, find_column, has_column
-from voicegen.dataset.input_files import InputFiles
+from voicegen.dataset.input_files import InputFiles, InputTable
 from voicegen.dataset.inspection import block_conversations, block_ids
 from voicegen.dataset.manifest_schema import input_names
-from voicegen.dataset.readers.block import Block
+from voicegen.dataset.message_rows import MESSAGES, MessageRows
+from voicegen.dataset.readers.block import Block, Table
 from voicegen.dataset.source_files import GivenPaths, named, source_files
 from voicegen.errors import InputError
-from voicegen.records import Failure, Question
+from voicegen.records import Failure, Message, Question
 
 INPUT_FIELDS = (
     pa.field("id", pa.string(), nullable=False),
@@ -72,6 +73,10 @@ class QuestionFile:
         conversation_column: rows with the same value, one after another, are turns of one conversation; a row with
             none stands alone.
         turn_column: the turn's number, ascending within a conversation; `None`: the order in the file, from 1.
+        messages_column: conversations, a list of messages a cell, whose turns become rows; the assistant's messages are
+            the ready answers if it is the `answer_column` too. `None`: `messages` or `conversations`, where there is
+            no `text_column`; "": none.
+        given_history: whether the turns of such a conversation are asked after what it has of the assistant.
     """
 
     path: GivenPaths
@@ -81,6 +86,8 @@ class QuestionFile:
     answer_column: str | None = None
     conversation_column: str | None = None
     turn_column: str | None = None
+    messages_column: str | None = None
+    given_history: bool = False
     text_key: str = "questions.text_column"
 
     @property
@@ -137,7 +144,7 @@ class QuestionFile:
             InputError: The input cannot be used, or has changed since it was inspected.
         """
         files, summary = self._looked_through
-        columns = [*summary.names.used, *summary.columns.names]
+        columns = list(dict.fromkeys([*summary.names.used, *summary.columns.names]))
         renamed = [
             field.with_name(name)
             for field, name in zip(summary.columns, input_names(summary.columns.names), strict=True)
@@ -150,43 +157,84 @@ class QuestionFile:
             yield pa.RecordBatch.from_arrays([*ours, *others], schema=schema)
 
     @cached_property
-    def _looked_through(self) -> tuple[InputFiles, InputSummary]:
+    def _looked_through(self) -> tuple[InputTable, InputSummary]:
         found = source_files(self.path, self.format)
         files = InputFiles(found.files, self.named)
         table = files.survey()
         if not table.rows:
             raise InputError(f"{self.named}: there are no questions in it: add at least one row.")
-        names = self._names(table.schema.names)
-        formats = {file.format for file in found.files}
-        if formats == {"parquet"}:
-            inspection.check_text_types(files, table.schema, names)
-        elif not formats <= {"csv", "tsv"}:
-            inspection.check_some_text(files, names)
-        inspection.check_rows(files, names)
-        return files, InputSummary(
+        rows: InputTable = files
+        if (column := self._messages(table.schema.names)) is not None:
+            rows = turns = self._turns(files, column, table.schema.names)
+            table, names = turns.survey(table), turns.names
+        else:
+            names = self._names(table.schema.names)
+            self._check_texts(files, names, table, {file.format for file in found.files})
+        inspection.check_rows(rows, names)
+        return rows, InputSummary(
             rows=table.rows,
             sha256=files.sha256,
             names=names,
-            columns=pa.schema([field for field in table.schema if field.name not in names.used]),
+            columns=pa.schema(
+                [field for field in table.schema if field.name not in names.used or field.name == names.system]
+            ),
             files=len(found.files),
             source=files.source,
             passed_over=found.passed_over,
         )
 
+    def _check_texts(self, files: InputFiles, names: ColumnNames, table: Table, formats: Collection[str]) -> None:
+        if self.given_history:
+            raise InputError("questions.history=given is for conversations in a column of messages: there is none.")
+        if set(formats) == {"parquet"}:
+            inspection.check_text_types(files, table.schema, names)
+        elif not set(formats) <= {"csv", "tsv"}:
+            inspection.check_some_text(files, names)
+
+    def _messages(self, columns: Sequence[str]) -> str | None:
+        """The column of conversations; None where questions stand for themselves."""
+        if self.messages_column:
+            return find_column(self.named, columns, self.messages_column, "questions.messages_column")
+        if self.messages_column == "" or has_column(columns, self.text_column):
+            return None
+        return next(
+            (find_column(self.named, columns, name, "") for name in MESSAGES if has_column(columns, name)), None
+        )
+
+    def _turns(self, files: InputFiles, column: str, columns: Sequence[str]) -> MessageRows:
+        for key in ("conversation_column", "turn_column"):
+            if getattr(self, key) is not None:
+                raise InputError(
+                    f"questions.{key} is for conversations of a turn a row, and column {column!r} of {self.named} has "
+                    "whole ones: leave it out, or set questions.text_column to a column of questions."
+                )
+        answers = self.answer_column
+        if answers is not None and find_column(self.named, columns, answers, "questions.answer_column") != column:
+            raise InputError(
+                f"questions.answer_column={answers}: the answers of conversations are in their own messages: set it to "
+                f"{column!r} to have those spoken, or leave it out to have a model answer."
+            )
+        return MessageRows(
+            *(files, column, self._id_name(columns)), ready=answers is not None, given_history=self.given_history
+        )
+
+    def _id_name(self, columns: Sequence[str]) -> str | None:
+        wanted = self.id_column
+        if wanted is None and has_column(columns, "id"):
+            wanted = "id"
+        return find_column(self.named, columns, wanted, "questions.id_column") if wanted else None
+
     def _names(self, columns: Sequence[str]) -> ColumnNames:
         if self.turn_column is not None and self.conversation_column is None:
             raise InputError("questions.turn_column needs questions.conversation_column: set both or neither.")
-        id_column = self.id_column
-        if id_column is None and has_column(columns, "id"):
-            id_column = "id"
         optional = (
-            (id_column or None, "questions.id_column"),
             (self.answer_column, "questions.answer_column"),
             (self.conversation_column, "questions.conversation_column"),
             (self.turn_column, "questions.turn_column"),
         )
         return ColumnNames(
             find_column(self.named, columns, self.text_column, self.text_key),
+            self._id_name(columns),
             *(None if name is None else find_column(self.named, columns, name, key) for name, key in optional),
         )
 
@@ -218,11 +266,13 @@ class InputRows:
     answers: Sequence[Any]
     conversations: Sequence[str | None]
     turns: Sequence[int | None]
+    systems: Sequence[str | None]
+    histories: Sequence[tuple[Message, ...]]
 
     @classmethod
     def of(cls, block: Block, names: ColumnNames, turns: TurnCounter) -> InputRows:
         """The rows of `block`; `turns` has counted those before, and counts where no column gives them."""
-        nothing = [None] * len(block)
+        nothing: list[None] = [None] * len(block)
         conversations = nothing if names.conversation is None else block_conversations(block, names.conversation)
         numbers: Sequence[Any] = (
             [turns.number(conversation) for conversation in conversations]
@@ -240,13 +290,18 @@ class InputRows:
                 None if conversation is None else turn_cell(number)
                 for conversation, number in zip(conversations, numbers, strict=True)
             ],
+            systems=nothing if names.system is None else block.cells(names.system),
+            histories=[()] * len(block) if names.history is None else block.cells(names.history),
         )
 
     def records(self) -> Iterator[Question | Failure]:
         """One record a row."""
         column = self.names.text
-        rows = zip(self.ids, self.texts, self.answers, self.conversations, self.turns, strict=True)
-        for index, (id, text, answer, conversation, turn) in enumerate(rows, self.start):
+        rows = zip(
+            *(self.ids, self.texts, self.answers, self.conversations, self.turns, self.systems, self.histories),
+            strict=True,
+        )
+        for index, (id, text, answer, conversation, turn, system, history) in enumerate(rows, self.start):
             try:
                 column = self.names.text
                 text = text_cell(text)
@@ -256,7 +311,14 @@ class InputRows:
             except CellError as error:
                 yield Failure(index, "input", conversation_id=conversation, error=f"column {column!r} {error}")
                 continue
-            yield Question(index, id, text, answer=answer, conversation_id=conversation, turn=turn)
+            yield Question(
+                *(index, id, text),
+                answer=answer,
+                conversation_id=conversation,
+                turn=turn,
+                history=history,
+                system_prompt=system,
+            )
 
     def arrow(self) -> list[pa.Array]:
         """One array for each of `INPUT_FIELDS`."""

@@ -104,7 +104,7 @@ class Job:
     def _unread(self) -> Iterator[Question | Failure]:
         """From the first row that is not finished; a conversation is read from its first turn, for its history."""
         start = self.ledger.first_unfinished() // self.plan.answers_per_question
-        if self.config.questions.conversation_column is not None:
+        if self.questions.inspect().names.conversation is not None:
             start = 0
         limit = self.config.questions.limit
         rows = islice(self.questions.questions(start), None if limit is None else max(limit - start, 0))

@@ -15,7 +15,7 @@ from voicegen.dataset.questions import QuestionFile
 from voicegen.job.pace import Pace, known_pace
 from voicegen.job.places import place_of
 from voicegen.job.planning import naming_of
-from voicegen.job.run_job import identity_of, question_file, refuse_what_does_not_go_together
+from voicegen.job.run_job import checked_input, identity_of
 from voicegen.job.summary import length
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.run_folder import INPUT, Prospect, RunFolder
@@ -50,8 +50,7 @@ class Preview:
         Raises:
             VoicegenError: as `run_job` for the settings, the input and the folder.
         """
-        refuse_what_does_not_go_together(config)
-        questions = question_file(config)
+        questions = checked_input(config)
         total = questions.inspect()
         identity = identity_of(config, total.sha256)
         store = Store(config.output_dir)

@@ -64,8 +64,7 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
         VoicegenError: the settings, the input, a model or the output folder cannot be used.
         Interrupted: the user stopped it.
     """
-    refuse_what_does_not_go_together(config)
-    questions = question_file(config)
+    questions = checked_input(config)
     identity = identity_of(config, questions.inspect().sha256)
     files = {INPUT: questions.named}
     if config.overwrite:
@@ -86,8 +85,7 @@ def check_job(config: JobConfig) -> None:
     Raises:
         VoicegenError: as `run_job`.
     """
-    refuse_what_does_not_go_together(config)
-    identity_of(config, question_file(config).inspect().sha256)
+    identity_of(config, checked_input(config).inspect().sha256)
 
 
 class _Run:
@@ -291,8 +289,6 @@ def refuse_what_does_not_go_together(config: JobConfig) -> None:
     """
     settings = config.questions
     check_voices_of_test(config)
-    if settings.conversation_column is not None and config.chat.num_answers > 1:
-        raise ConfigError("chat.num_answers must be 1 with questions.conversation_column: it has one history")
     if config.text.rewrite is None:
         return
     if settings.answer_column is not None:
@@ -307,6 +303,20 @@ def refuse_what_does_not_go_together(config: JobConfig) -> None:
         )
 
 
+def checked_input(config: JobConfig) -> QuestionFile:
+    """The input of a job, looked through.
+
+    Raises:
+        ConfigError: settings exclude each other, or are not for this input.
+        InputError: it cannot be used.
+    """
+    refuse_what_does_not_go_together(config)
+    questions = question_file(config)
+    if config.answers_per_question > 1 and questions.inspect().names.conversation is not None:
+        raise ConfigError("chat.num_answers must be 1 with conversations: each has one history")
+    return questions
+
+
 def question_file(config: JobConfig) -> QuestionFile:
     """The whole input, `questions.limit` aside: the manifest keeps rows that a larger limit made."""
     settings = config.questions
@@ -318,6 +328,8 @@ def question_file(config: JobConfig) -> QuestionFile:
         answer_column=settings.answer_column,
         conversation_column=settings.conversation_column,
         turn_column=settings.turn_column,
+        messages_column=settings.messages_column,
+        given_history=settings.history == "given",
     )
 
 

@@ -23,7 +23,8 @@ class _Conversation:
 class QuestionFeed:
     """Feeds an `AnswerModel` from rows in input order, and unlocks each turn by the answer to the one before.
 
-    The rows of a conversation must be neighbours in the input, in the order of their turns; when the next conversation
+    A row that brings its history along is asked after that one. The rows of a conversation must be neighbours in the
+    input, in the order of their turns; when the next conversation
     has begun and the last turn is answered, a conversation is forgotten, so memory does not grow with the input.
 
     Args:
@@ -117,14 +118,14 @@ class QuestionFeed:
             if not self._is_done(row.index):
                 self._on_failure(None, row)
             return
-        question = replace(row, history=conversation.history)
+        question = row if row.history else replace(row, history=conversation.history)
         if self._is_done(row.index):
             answer = self._earlier_answer(row.index)
             if answer is None:
                 conversation.failed = _earlier_turn_failed(row)
             else:
                 conversation.history = _extended(question, answer)
-        elif conversation.failed is not None:
+        elif conversation.failed is not None and not row.history:
             self._on_failure(question, Failure(row.index, "chat", conversation.failed))
         else:
             conversation.asked = True

@@ -2,7 +2,7 @@ import tracemalloc
 from dataclasses import replace
 
 from voicegen.pipeline.conversations import QuestionFeed
-from voicegen.records import Answer, Failure, Question, Role
+from voicegen.records import Answer, Failure, Message, Question, Role
 
 
 def turn(index, conversation, text=None):
@@ -128,3 +128,13 @@ def test_a_long_conversation_is_not_read_into_memory_at_once():
     asking.pull()
     assert asking.pull() is None
     assert len(read) <= 10_001
+
+
+def test_a_turn_that_brings_its_history_along_is_asked_after_that_whatever_became_of_the_turn_before():
+    given = (Message(Role.USER, "first"), Message(Role.ASSISTANT, "given"))
+    asking = Asking([turn(0, "a"), replace(turn(1, "a"), history=given), turn(2, "b")])
+    first, other = asking.pull(), asking.pull()
+    assert (first.index, first.history, other.index) == (0, (), 2)
+    asking.fail(first)
+    second = asking.pull()
+    assert (second.index, second.history, asking.failures) == (1, given, [])

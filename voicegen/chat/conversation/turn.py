@@ -68,6 +68,8 @@ class OpenTurn:
         """The turn of a row, under what stands above every question and after what was said before."""
         if question.instructions is not None:
             system, has_tools = [Message(Role.SYSTEM, question.instructions)], False
+        elif question.system_prompt is not None:
+            system = [Message(Role.SYSTEM, question.system_prompt)]
         messages = (*system, *question.history, Message(Role.USER, question.text))
         return cls(messages, TOOL_ROUNDS if has_tools else 0)
 

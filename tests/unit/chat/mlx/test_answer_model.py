@@ -136,6 +136,14 @@ def test_history_comes_before_the_question(tiny, monkeypatch):
     assert text.index("Be brief.") < text.index("First?") < text.index("Yes.") < text.index("Question number")
 
 
+def test_a_rows_own_system_prompt_stands_in_the_place_of_the_models(tiny):
+    asked = questions(4)
+    own = [dataclasses.replace(question, system_prompt="Be long.") for question in asked]
+    as_told, brief = texts(model(tiny, system_prompt="Be long."), asked), texts(model(tiny), asked)
+    mixed = [own[i] if i % 2 else asked[i] for i in range(4)]
+    assert texts(model(tiny), mixed) == {i: (as_told if i % 2 else brief)[i] for i in range(4)}
+
+
 def test_a_task_of_ours_is_greedy_under_its_own_instructions_beside_rows_that_draw(tiny, monkeypatch):
     asked = questions(6)
     ours = [dataclasses.replace(question, instructions="Say it again.") for question in asked]

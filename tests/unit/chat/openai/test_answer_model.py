@@ -63,6 +63,14 @@ def test_a_task_of_ours_has_its_own_instructions_is_greedy_and_offers_no_tools()
     assert (other["temperature"], other["messages"][0]["content"], "tools" in other) == (0.5, "Be brief.", True)
 
 
+def test_a_rows_own_system_prompt_stands_in_the_place_of_the_models() -> None:
+    with serving(echoes) as script:
+        model = OpenAIAnswerModel(to(script), system_prompt="Be brief.")
+        list(model.answer([Question(0, "a", "now", system_prompt="Be long."), Question(1, "b", "then")]))
+    asked = sorted([message["content"] for message in request.body["messages"]] for request in script.requests)
+    assert asked == [["Be brief.", "then"], ["Be long.", "now"]]
+
+
 def test_the_key_comes_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "s3cret")
     with serving(echoes) as script:
