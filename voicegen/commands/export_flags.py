@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, cast
 
-from voicegen.audio.audio_format import CONTAINERS
-from voicegen.bounds import Container
 from voicegen.commands.flags import CommandLine
 from voicegen.dataset.splits import SPLITS
 from voicegen.errors import ConfigError
+from voicegen.export.encoding import ENCODINGS, Encoding
 from voicegen.export.rows import Selection, statuses
 from voicegen.export.sound import Wanted
 
@@ -19,7 +18,7 @@ HELP: Final = """\
   --where CONDITION    rows of which it holds: SQL over the manifest's columns, as in "duration > 2 AND voice = 'joe'",
                        "question ILIKE '%sum%'", "hash(id) % 10 = 0"
   --sample-rate HZ     resample the audio (soxr, best quality)
-  --format wav|flac    encode the audio so
+  --format FORMAT      encode the audio as wav, flac, opus or mp3; `audio_sha256` of the last two is of the samples
 """
 
 VALUES: Final = ("--split", "--status", "--where", "--sample-rate", "--format")
@@ -39,10 +38,10 @@ def wanted(line: CommandLine) -> Wanted:
     """What their audio is to be.
 
     Raises:
-        ConfigError: it is no rate, or no format.
+        ConfigError: it is no rate, or no format, or the one cannot have the other.
     """
-    container = one_of("--format", line.values.get("--format"), CONTAINERS)
-    return Wanted(_rate(line.values.get("--sample-rate")), cast("Container | None", container))
+    container = one_of("--format", line.values.get("--format"), ENCODINGS)
+    return Wanted(_rate(line.values.get("--sample-rate")), cast("Encoding | None", container))
 
 
 def one_of(flag: str, value: str | None, known: Sequence[str]) -> str | None:

@@ -174,7 +174,8 @@ class ExportRows:
         """The rows of a split in the manifest's order, each with its audio, which threads read a few rows ahead.
 
         Raises:
-            InputError: an audio file is missing or is not what the manifest says.
+            ConfigError: audio cannot be encoded as is wanted at the rate that it has.
+        InputError: an audio file is missing or is not what the manifest says.
         """
         for row in _ahead(self._values(split), self._row, min(usable_cores(), 16)):
             yield row

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 import soundfile
 
-from voicegen.audio.audio_file import encode_audio, peak_dbfs
+from voicegen.audio.audio_file import peak_dbfs
 from voicegen.audio.audio_format import AudioFormat
 from voicegen.audio.resample import resample
-from voicegen.bounds import Container, Subtype
 from voicegen.errors import InputError
-
-_FLAC_SUBTYPES: Final[Mapping[str, Subtype]] = {"PCM_16": "PCM_16", "PCM_24": "PCM_24", "FLOAT": "PCM_24"}
+from voicegen.export.encoding import Encoding, check_rate, encoded
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
     """An audio file in memory; `sampling_rate` in Hz, `num_samples` a channel, `sha256` of `data` in hex.
 
-    `peak` is in dBFS, and None for bytes that are the run's own.
+    `sha256` of Opus and MP3 is of the samples that were encoded: see `encoded`. `peak` is in dBFS, and None for bytes
+    that are the run's own.
     """
 
     data: bytes
-    container: Container
+    container: Encoding
     sampling_rate: int
     num_samples: int
     sha256: str
@@ -37,10 +34,18 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the audio of an export is to be; None: as it is in the run."""
+    """What the audio of an export is to be; None: as it is in the run.
+
+    Raises:
+        ConfigError: no such file has such a rate.
+    """
 
     sampling_rate: int | None = None
-    container: Container | None = None
+    container: Encoding | None = None
+
+    def __post_init__(self) -> None:
+        if self.sampling_rate is not None and self.container is not None:
+            check_rate(self.container, self.sampling_rate)
 
 
 def read_sound(path: Path, rate: int, num_samples: int, digest: str | None, wanted: Wanted) -> Sound:
@@ -49,6 +54,7 @@ def read_sound(path: Path, rate: int, num_samples: int, digest: str | None, want
     What its metadata says of it is kept.
 
     Raises:
+        ConfigError: the rate that it has cannot be had so encoded.
         InputError: it is missing or is not what the manifest says; says how to make it again.
     """
     try:
@@ -62,23 +68,22 @@ def read_sound(path: Path, rate: int, num_samples: int, digest: str | None, want
     target = Wanted(wanted.sampling_rate or rate, wanted.container or container)
     if target == Wanted(rate, container):
         return Sound(data, container, rate, num_samples, digest or sha256(data).hexdigest())
-    return _encoded(path, data, target)
+    return _anew(path, data, target)
 
 
 _REMEDY = "run `voicegen verify RUN --fix`, then the run's command again"
 
 
-def _encoded(path: Path, data: bytes, wanted: Wanted) -> Sound:
+def _anew(path: Path, source: bytes, wanted: Wanted) -> Sound:
     rate, container = wanted.sampling_rate, wanted.container
     assert rate is not None
     assert container is not None
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as source:
-            samples, from_rate = source.read(dtype="float32"), source.samplerate
-            subtype, tags = source.subtype, source.copy_metadata()
+        with soundfile.SoundFile(io.BytesIO(source)) as file:
+            samples, from_rate = file.read(dtype="float32"), file.samplerate
+            subtype, tags = file.subtype, file.copy_metadata()
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path} cannot be read as audio: {error.error_string.rstrip('.')}; {_REMEDY}") from None
     samples = resample(samples, from_rate, rate)
-    audio = AudioFormat(container, _FLAC_SUBTYPES[subtype] if container == "flac" else subtype)
-    encoded = encode_audio(samples, rate, audio, tags)
-    return Sound(encoded, container, rate, len(samples), sha256(encoded).hexdigest(), round(peak_dbfs(samples), 2))
+    data, digest = encoded(samples, rate, container, subtype, tags)
+    return Sound(data, container, rate, len(samples), digest, round(peak_dbfs(samples), 2))

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from tqdm import tqdm
 
 from voicegen.dataset.manifest import CARD
 from voicegen.errors import ConfigError
 from voicegen.export.destination import Written, export_folder, measure
+from voicegen.export.encoding import Encoding, is_lossy
 from voicegen.export.exporter import Exporter
 from voicegen.export.formats import exporter
 from voicegen.export.rows import Counts, ExportRows, Selection
@@ -22,6 +24,11 @@ from voicegen.report.card import card
 from voicegen.report.card_facts import CARD_COLUMNS, card_facts
 from voicegen.report.card_form import export_form
 from voicegen.store import Store
+
+_LOSSY: Final = (
+    "The audio was encoded as {encoding}, which loses some of it. `audio_sha256` is of the samples that were encoded, "
+    "as 32-bit floats in little-endian order, since the same samples do not always give the same file."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +103,14 @@ def export_run(
     ):
         rows.tell = bar.update
         format.write(rows, folder)
-        _write_card(format, rows, folder, called or place.resolve().name)
+        _write_card(format, rows, folder, called or place.resolve().name, wanted.container)
     return ExportSummary(format, place, rows.counts, measure(place), time.monotonic() - began)
 
 
-def _write_card(format: Exporter, rows: ExportRows, folder: Path, called: str) -> None:
+def _write_card(format: Exporter, rows: ExportRows, folder: Path, called: str, encoding: Encoding | None) -> None:
     facts = card_facts(rows.columns(CARD_COLUMNS))
     form = export_form(called, format.loading(called, rows.splits[0]), rows.splits, parquet=format.parquet)
+    if is_lossy(encoding):
+        form = replace(form, limits=[_LOSSY.format(encoding=encoding)])
     name = rows.folder.resolve().name
     (folder / CARD).write_text(card(name, facts, read_record(Store(rows.folder)) or {}, form), "utf-8")

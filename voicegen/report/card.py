@@ -144,7 +144,7 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
         yield "## Quality\n"
         yield from _quality(facts.spreads, identity)
     yield "## Known limits\n"
-    yield from _limits(facts, identity, record)
+    yield from _limits(facts, identity, record, form.limits)
 
 
 def _rows(facts: CardFacts) -> Iterator[str]:
@@ -223,7 +223,9 @@ def _quality(spreads: Sequence[Spread], identity: Mapping[str, Any]) -> Iterator
         yield f"The recognizer is {bare(recognizer)}. It also decided which takes were good, so its figures flatter.\n"
 
 
-def _limits(facts: CardFacts, identity: Mapping[str, Any], record: Mapping[str, Any]) -> Iterator[str]:
+def _limits(
+    facts: CardFacts, identity: Mapping[str, Any], record: Mapping[str, Any], others: Sequence[str]
+) -> Iterator[str]:
     if identity.get("questions.answer_column") is None:
         yield "- The answers are a model's: fluent, and not checked for truth."
     yield "- The voices and their manner are a model's: no measure of how people speak."
@@ -238,4 +240,5 @@ def _limits(facts: CardFacts, identity: Mapping[str, Any], record: Mapping[str, 
         )
     if facts.same["answer_similarity"] or facts.near["answer_similarity"]:
         yield "- Different questions may have the same answer, also in different parts of the dataset."
+    yield from (f"- {limit}" for limit in others)
     yield ""

@@ -52,10 +52,12 @@ class Form:
     Attributes:
         code: the part of the card that says how to load them.
         data_files: what `datasets` is to read, by split; None where it is not meant to, or finds it by itself.
+        limits: that the form has, a sentence or two each.
     """
 
     code: str
     data_files: Mapping[str, str] | str | None = None
+    limits: Sequence[str] = ()
 
 
 def run_form(folder: str) -> Form:
