@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -93,11 +94,14 @@ def recognizer() -> Callable[[Speech], float]:
 def listened(
     voice: BadVoice, quality: str, utterances: Sequence[Utterance], word_error: Callable[[Speech], float]
 ) -> list[Row]:
-    """How it goes with each text, with as many attempts as are ever tried."""
-    settings = quality_settings(quality).model_copy(update={"max_attempts": max(ATTEMPTS)})
-    with Listener(settings) as listener:
-        heard = [one for one in best_takes(voice, utterances, listener.hear, max(ATTEMPTS)) if isinstance(one, Heard)]
-    return [row_of(one, word_error) for one in heard]
+    """How it goes with each text, with as many attempts as are ever tried; the first rows say what is usual."""
+    attempts = max(ATTEMPTS)
+    with Listener(quality_settings(quality).model_copy(update={"max_attempts": attempts})) as listener:
+        first = [*best_takes(voice, utterances[: listener.first_rows], listener.hear, attempts)]
+        usual = {None: listener.usual(one.kept[1].scores for one in first if isinstance(one, Heard))}
+        hear = partial(listener.hear, usual=usual)
+        heard = [*first, *best_takes(voice, utterances[listener.first_rows :], hear, attempts)]
+    return [row_of(one, word_error) for one in heard if isinstance(one, Heard)]
 
 
 def row_of(heard: Heard, word_error: Callable[[Speech], float]) -> Row:
