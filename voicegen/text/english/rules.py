@@ -11,7 +11,7 @@ Reader = Callable[[re.Match[str]], str | None]
 About = Literal["digits", "signs", "words"]
 
 
-_BEFORE_NUMBERS = re.compile(r"[-−–—+~.'’\d]")
+_BEFORE_NUMBERS = re.compile(r"[-−–—+~.'’]|(?<!\d)\d")
 
 
 @dataclass(frozen=True, slots=True)
