@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from voicegen.text.longest import too_long
 from voicegen.text.well_formed import well_formed
 
 
@@ -26,9 +27,11 @@ def text_cell(value: Any) -> str:
     """The text in `value`, unchanged.
 
     Raises:
-        CellError: It is missing, blank, not text, or text that cannot be written as UTF-8.
+        CellError: It is missing, blank, not text, text that cannot be written as UTF-8, or longer than a row may be.
     """
     if isinstance(value, str):
+        if excess := too_long(value):
+            raise CellError(f"holds {excess}")
         if value and value[0].isalnum() and "\0" not in value and (value.isascii() or well_formed(value) == value):
             return value
         return _checked(value)

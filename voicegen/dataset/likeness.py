@@ -21,6 +21,8 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from voicegen.text.longest import LONGEST_TEXT, too_long
+
 NEAR: Final = 0.8
 """Texts of this similarity or more are near duplicates."""
 
@@ -28,7 +30,7 @@ _BANDS: Final = 21
 _BAND: Final = 6  # hashes in a band
 _HASHES: Final = _BANDS * _BAND
 _BLOCK: Final = 2048  # texts compared together
-_LETTERS: Final = 2**20  # characters sketched together, at the most where a text is not longer
+_LETTERS: Final = 2**20  # characters sketched together, at the most
 
 _PUNCTUATION: Final = re.compile(r"(?<![^\W_])[.,:]+|[.,:]+(?![^\W_])|[;!?¿¡…\"`´‘“”„«»()\[\]{}、。]+")
 _SALTS: Final = np.array(
@@ -39,8 +41,11 @@ _SALTS: Final = np.array(
 def plain(text: str) -> str:
     """A text without what does not tell it from another: case, width, spacing, the punctuation of sentences.
 
-    Signs that say something stay: `C#`, `3.5` and `3-4` are not `C`, `35` and `34`.
+    Signs that say something stay: `C#`, `3.5` and `3-4` are not `C`, `35` and `34`. A text that is longer than a
+    row may be is never spoken, and stays as it is.
     """
+    if too_long(text):
+        return text
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(_PUNCTUATION.sub(" ", folded.replace("'", "").replace("’", "")).split()) or folded.strip()
 
@@ -90,7 +95,7 @@ class Likeness:
         plains = [plain(text) for text in texts]
         self._places.extend(places)
         self._keys.extend(map(text_key, plains))
-        for some in _portions(plains):
+        for some in _portions([text[:LONGEST_TEXT] for text in plains]):
             self._sketches.write(_sketches(some).tobytes())
 
     def pairs(self) -> Iterator[Pairs]:

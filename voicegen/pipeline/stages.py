@@ -16,8 +16,9 @@ from voicegen.quality.listener import Hearing
 from voicegen.quality.verdict import Verdict
 from voicegen.records import Answer, Failure, Question, Speech, Utterance
 from voicegen.seeds import take_seed
+from voicegen.text.longest import too_long
 from voicegen.text.rewriting import INSTRUCTIONS, said_of_rewrite
-from voicegen.text.spoken import SpokenForm, checked_form, too_long
+from voicegen.text.spoken import SpokenForm, checked_form
 from voicegen.text.whole import whole_sentences
 from voicegen.text.wording import Wording
 

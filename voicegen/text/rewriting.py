@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from voicegen.text.heard_numbers import OF_A_NUMBER, numbers_said
+from voicegen.text.longest import too_long
 from voicegen.text.loss import has_formula, lost
-from voicegen.text.spoken import checked_form, too_long
+from voicegen.text.spoken import checked_form
 from voicegen.text.wording import Wording
 
 INSTRUCTIONS: Final = (

@@ -63,7 +63,6 @@ _TASK = re.compile(r"^\[([ xX])\] (?=\S)")
 _SPACE_BEFORE_MARK = re.compile(r"\s+(?=[,;!?](?:\s|$)|[.:](?:\s|$))")
 _TERMINAL = (".", "!", "?", ":", ";", ",", "…", "。", "！", "？", "：", "；", "、", "।", "؟", "—", "–")
 _CLOSING = "\"'”’»)]"
-LONGEST_TEXT = 100_000  # characters: some two hours of speech
 _FULL_STOPS = {"zh": "。", "ja": "。", "hi": "।"}
 
 
@@ -158,13 +157,6 @@ def to_spoken(text: str, language: str = "en") -> str:
 def is_speakable(text: str) -> bool:
     """Whether `text` holds a letter or a digit of any script."""
     return any(character.isalnum() for character in text)
-
-
-def too_long(text: str) -> str | None:
-    """Why `text` cannot be spoken in one piece, if it is that long: it would hold up a run, and fill its memory."""
-    if len(text) <= LONGEST_TEXT:
-        return None
-    return f"{len(text):,} characters, more than the {LONGEST_TEXT:,} (some two hours) that one row may hold: split it"
 
 
 @cache

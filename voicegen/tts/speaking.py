@@ -13,7 +13,8 @@ from voicegen.errors import ModelError
 from voicegen.protocols import SpeechModel, SpeechStream
 from voicegen.reading.written import read_written
 from voicegen.records import Failure, FinishReason, Speech, Utterance
-from voicegen.text.spoken import checked_form, too_long
+from voicegen.text.longest import too_long
+from voicegen.text.spoken import checked_form
 from voicegen.text.wording import Wording
 
 T = TypeVar("T")
