@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
 
-from voicegen.errors import ConfigError, OutputError
+from voicegen.errors import ConfigError, InputError, OutputError
 
 TEMPORARY_SUFFIX = ".voicegen-tmp"
 
@@ -51,6 +51,17 @@ def local_path(value: str | os.PathLike[str]) -> Path:
         url = re.sub(":/(?!/)", "://", written, count=1)  # a `Path` made of it has lost one of the two slashes
         raise ValueError(f"{url} is a URL: give a file or folder of this machine")
     return Path(from_home(written))
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file of `folder` that a manifest or ledger names, which may be anybody's.
+
+    Raises:
+        InputError: the name leads out of the folder.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InputError(f"{folder}: one of its rows names a file outside of it, {name!r}: it is not used")
+    return folder / name
 
 
 def given_path(argument: str, value: str | os.PathLike[str]) -> Path:

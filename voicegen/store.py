@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from voicegen.errors import OutputError
 from voicegen.files import (
     TEMPORARY_SUFFIX,
+    inside,
     move_aside,
     remove_temporaries,
     replacing,
@@ -50,7 +51,8 @@ class StoredFile:
 class Store:
     """A folder on this machine. It is plain data, which another process can be handed.
 
-    Every method raises an `OutputError` that says what to do, where the folder cannot be written or read.
+    Every method raises an `OutputError` that says what to do, where the folder cannot be written or read, and an
+    `InputError` for a name that leads out of it.
     """
 
     root: Path
@@ -58,23 +60,26 @@ class Store:
     def __str__(self) -> str:
         return str(self.root)
 
+    def _at(self, name: str) -> Path:
+        return inside(self.root, name)
+
     def put(self, files: Sequence[tuple[str, bytes]]) -> None:
         """Puts files, by name, in the place of what had their names; after a return they survive a loss of power.
 
         After an error some of them may be there, each of them whole.
         """
-        write_group_atomic([(self.root / name, data) for name, data in files])
+        write_group_atomic([(self._at(name), data) for name, data in files])
 
     def remove(self, names: Iterable[str]) -> None:
         """Removes files; one that is not there is no error."""
         for name in names:
-            with telling(self.root / name):
-                (self.root / name).unlink(missing_ok=True)
+            with telling(self._at(name)):
+                self._at(name).unlink(missing_ok=True)
 
     @contextmanager
     def making(self, name: str) -> Iterator[Path]:
         """A path to write a large file to, which is put under `name` after the block unless it raises."""
-        with replacing(self.root / name) as path:
+        with replacing(self._at(name)) as path:
             yield path
 
     def journal(self, name: str) -> Journal:
@@ -102,26 +107,26 @@ class Store:
 
     def read(self, name: str) -> bytes | None:
         """A file's bytes; None where there is none."""
-        with telling_of_reading(self.root / name), suppress(FileNotFoundError):
-            return (self.root / name).read_bytes()
+        with telling_of_reading(self._at(name)), suppress(FileNotFoundError):
+            return self._at(name).read_bytes()
         return None
 
     def changed(self, name: str) -> int:
         """When a file was last changed, in ns since the epoch; 0 if there is none."""
-        with telling_of_reading(self.root / name), suppress(FileNotFoundError):
-            return (self.root / name).stat().st_mtime_ns
+        with telling_of_reading(self._at(name)), suppress(FileNotFoundError):
+            return self._at(name).stat().st_mtime_ns
         return 0
 
     def size(self, name: str) -> int | None:
         """A file's size in bytes; None where there is none."""
-        with telling_of_reading(self.root / name), suppress(FileNotFoundError, NotADirectoryError):
-            return (self.root / name).stat().st_size
+        with telling_of_reading(self._at(name)), suppress(FileNotFoundError, NotADirectoryError):
+            return self._at(name).stat().st_size
         return None
 
     @contextmanager
     def reading(self, name: str) -> Iterator[BufferedReader]:
         """A file to read from."""
-        with telling_of_reading(self.root / name), (self.root / name).open("rb") as file:
+        with telling_of_reading(self._at(name)), self._at(name).open("rb") as file:
             yield file
 
     def hold(self) -> Hold:
@@ -176,7 +181,7 @@ class Aside:
         Raises:
             OutputError: it cannot be moved.
         """
-        source = self._root / name
+        source = inside(self._root, name)
         with telling(source), suppress(FileNotFoundError):
             source.lstat()
             folder = unused(self._root / "aside") if self.folder is None else self._root / self.folder

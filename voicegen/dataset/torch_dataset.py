@@ -20,6 +20,7 @@ from voicegen.audio.resample import resample
 from voicegen.dataset.manifest_file import open_manifest
 from voicegen.dataset.splits import Split
 from voicegen.errors import InputError
+from voicegen.files import inside
 from voicegen.records import Status
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
         remedy = "run the same command again to make it anew"
         if row["audio_path"] is None:
             raise InputError(f"row {row['id']!r} has status {row['status']!r} and no audio: load rows of status 'ok'")
-        path = self._folder / row["audio_path"]
+        path = inside(self._folder, row["audio_path"])
         if not path.is_file():
             raise InputError(
                 f"{path}: the audio of row {row['id']!r} is missing: {remedy}, or move it with the manifest"

@@ -21,6 +21,7 @@ from voicegen.errors import ConfigError, InputError
 from voicegen.export.sound import Sound, Wanted, read_sound
 from voicegen.export.times import TimesFile, times_file
 from voicegen.export.where import Where
+from voicegen.files import inside
 from voicegen.records import STATUSES
 
 FOLDER_ROWS: Final = 10_000
@@ -194,7 +195,9 @@ class ExportRows:
         if path is None:
             return ExportRow(name, values, None)
         digest = values.get("audio_sha256")
-        sound = read_sound(self.folder / path, values["sampling_rate"], values["num_samples"], digest, self._wanted)
+        sound = read_sound(
+            inside(self.folder, path), values["sampling_rate"], values["num_samples"], digest, self._wanted
+        )
         if sound.sha256 != digest:
             values |= {
                 "sampling_rate": sound.sampling_rate,

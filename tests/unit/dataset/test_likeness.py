@@ -85,8 +85,13 @@ def test_among_many_texts_nearly_all_near_ones_are_found_and_none_that_are_not()
 
 
 def test_a_very_long_text_and_an_empty_one_can_be_compared():
-    long = "word " * 200_000
+    long = "word " * 20_000
     assert found(["", long, long.upper(), ""]) == {(2, 1): 1.0, (3, 0): 1.0}
+
+
+def test_texts_longer_than_a_row_may_be_are_the_same_only_letter_by_letter():
+    longest = "word " * 200_000
+    assert found([longest, longest, longest.upper()]) == {(1, 0): 1.0}
 
 
 def test_many_texts_take_a_few_bytes_each():
