@@ -26,7 +26,7 @@ def look(config: JobConfig, *, speaks: bool = True) -> None:
         ModelError: a model or a voice cannot be found; names both models where both are missing.
     """
     looks: list[Callable[[], None]] = []
-    if config.questions.answer_column is None:
+    if config.asks:
         looks.append(lambda: CHAT[config.chat.kind].look(config.chat))
     if speaks:
         looks.append(lambda: SPEECH[config.tts.kind].look(config.tts, config.voice))
@@ -43,13 +43,15 @@ def look(config: JobConfig, *, speaks: bool = True) -> None:
         raise missing[0]
 
 
-def answer_model(config: JobConfig) -> AnswerModel:
-    """The chat model that the settings name; ready answers where the input has them.
+def answer_model(config: JobConfig) -> AnswerModel | None:
+    """The chat model that the settings name; ready answers where the input has them; None where nobody is asked.
 
     Raises:
         MissingDependency: its package is not installed; says the command that installs it.
         ModelError: the model cannot be found or loaded.
     """
+    if config.speak == "question":
+        return None
     if config.questions.answer_column is not None:
         from voicegen.chat.ready import ReadyAnswers
 
@@ -79,5 +81,5 @@ def speech_model(config: JobConfig) -> SpeechModel:
 
     model = SPEECH[config.tts.kind].speech_model(config.tts, config.voice)
     if (check := model.traits.check_voices) is not None:
-        check(config.voice.speaking)
+        check(config.voice.all_speaking)
     return AdjustedSpeech.around(LongTextSpeech(model, config.tts.max_chars), config.tts)

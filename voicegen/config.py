@@ -15,9 +15,11 @@ from voicegen.bounds import NotNegative, Positive, what_it_may_be
 from voicegen.chat.backends import CHAT
 from voicegen.errors import ConfigError
 from voicegen.quality.listener import QualityConfig
+from voicegen.records import Speak
 from voicegen.settings import (
     NOT_IDENTITY,
     AnsweringSettings,
+    CastConfig,
     LocalPath,
     LocalPaths,
     Settings,
@@ -128,6 +130,7 @@ class JobConfig(Settings):
     name: Annotated[str, AfterValidator(_one_folder)] = Field(json_schema_extra=NOT_IDENTITY)
     output_dir: LocalPath = Field(json_schema_extra=NOT_IDENTITY)
     seed: int
+    speak: Speak = Field(json_schema_extra=identity_unless("answer"))
     overwrite: bool = Field(json_schema_extra=NOT_IDENTITY)
     retry_failed: bool = Field(json_schema_extra=NOT_IDENTITY)
     questions: QuestionsConfig
@@ -141,9 +144,21 @@ class JobConfig(Settings):
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
 
     @property
+    def asks(self) -> bool:
+        """Whether a chat model answers: not where answers are ready, nor where questions alone are spoken."""
+        return self.speak != "question" and self.questions.answer_column is None
+
+    @property
     def answers_per_question(self) -> int:
-        """Rows made of one question; a ready answer is one."""
-        return self.chat.num_answers if self.questions.answer_column is None else 1
+        """Rows made of one question; a ready answer is one, and so is a question alone."""
+        return self.chat.num_answers if self.asks else 1
+
+    @property
+    def casts(self) -> Mapping[str, CastConfig]:
+        """The voices of what is spoken, by the setting that has them."""
+        both = {"voice": self.voice, "voice.question": self.voice.question}
+        spoken = {"answer": ("voice",), "question": ("voice.question",), "both": ("voice", "voice.question")}
+        return {key: both[key] for key in spoken[self.speak]}
 
     @property
     def wording(self) -> Wording:
@@ -166,8 +181,10 @@ class JobConfig(Settings):
             InputError: the lexicon cannot be read.
         """
         flat = dict(_identity_items(self, ""))
-        if self.questions.answer_column is not None:  # the chat stage is skipped
+        if not self.asks:  # the chat stage is skipped
             flat = {key: value for key, value in flat.items() if not key.startswith("chat.")}
+        if self.speak == "answer":
+            flat = {key: value for key, value in flat.items() if not key.startswith("voice.question.")}
         if not self.split.test_voices:  # then it decides a column, and nothing of what is made
             flat = {key: value for key, value in flat.items() if not key.startswith("split.")}
         if (lexicon := self.wording.pronounce) is not None:

@@ -21,6 +21,10 @@ STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 Mark = Literal["accept", "reject"]
 """What a listener says of a row."""
 Stage = Literal["input", "chat", "text", "tts", "write"]
+Side = Literal["answer", "question"]
+"""Which of a row's two texts is spoken."""
+Speak = Literal["answer", "question", "both"]
+"""What is spoken of the rows of a run."""
 Scores = Mapping[str, float | str | None]
 """What was measured of a take, by the measurement's name; None where it could not be."""
 
@@ -112,7 +116,8 @@ class Question:
     conversation_id: str | None = None
     turn: int | None = None
     history: tuple[Message, ...] = ()
-    voice: str | None = None
+    voice: str | None = None  # that says the answer
+    asker: str | None = None  # the voice that says the question itself
     system_prompt: str | None = None
     instructions: str | None = None
 
@@ -134,6 +139,7 @@ class Answer:
 class Utterance:
     """One piece of text to be spoken, in one take that `seed` draws.
 
+    `side` is whose text it is, the answer's or the question's.
     `part` counts the pieces of a text that was split, from 0; `attempt` the takes of the text, this one included.
     `left_out` is what of the text as written is not said; `answer_cut` whether the end of a cut answer is in it.
     `rewritten`: the text is from the chat model's rewrite of its answer.
@@ -148,6 +154,7 @@ class Utterance:
     left_out: tuple[str, ...] = ()
     answer_cut: bool = False
     rewritten: bool = False
+    side: Side = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +221,27 @@ class TakeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenQuestion:
+    """What the ledger keeps of a row's question where both it and the answer are spoken; as a row has of its answer."""
+
+    status: Status
+    left_out: Sequence[str] = ()
+    voice: str | None = None
+    clip: Clip | None = None
+    attempts: int = 1
+    began: int | None = None
+    takes: Sequence[TakeRecord] = ()
+    tts_seconds: float | None = None
+    scores: Scores = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """What the ledger keeps of a finished row. The manifest joins it with the row's input: its id, its question, ..."""
+    """What the ledger keeps of a finished row. The manifest joins it with the row's input: its id, its question, ...
+
+    What is kept of a clip is of the answer's, and the question's is in `asked`: then `status` is the worse of the two.
+    A row that speaks its question alone keeps that as its own, and says so by `side`.
+    """
 
     index: int
     status: Status
@@ -225,6 +251,7 @@ class ManifestRow:
     left_out: Sequence[str] = ()
     answer_cut: bool = False
     rewritten: bool = False
+    question_spoken: str | None = None
     reasoning: str | None = None
     voice: str | None = None
     clip: Clip | None = None
@@ -239,3 +266,21 @@ class ManifestRow:
     chat_seconds: float | None = None
     tts_seconds: float | None = None
     scores: Scores = field(default_factory=dict)
+    side: Side | None = None  # None: the answer
+    asked: SpokenQuestion | None = None
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """Its audio files."""
+        both = (self.clip, self.asked.clip if self.asked else None)
+        return tuple(clip for clip in both if clip is not None)
+
+    @property
+    def said(self) -> tuple[tuple[str | None, Scores], ...]:
+        """The voice of each of its texts, its own first, and what was measured of it."""
+        return tuple((kept.voice, kept.scores) for kept in (self, self.asked) if kept is not None)
+
+    @property
+    def of_question(self) -> SpokenQuestion | ManifestRow | None:
+        """What is kept of the question's clip, wherever that is; None where no question was to be spoken."""
+        return self if self.side == "question" else self.asked

@@ -162,7 +162,7 @@ class VoicePromptConfig(Settings):
     consent: str | None = Field(default=None, exclude=True)  # what is said of a recording decides nothing: no identity
 
 
-class VoiceConfig(Settings):
+class CastConfig(Settings):
     """Which voice says what."""
 
     assign: Literal["fixed", "round_robin", "random"]
@@ -174,7 +174,30 @@ class VoiceConfig(Settings):
         """The voices that speak: those named, else the user's own; none for the model's default voice."""
         return self.names or tuple(self.prompts)
 
+
+class VoiceConfig(CastConfig):
+    """Which voice says the answers, and which the questions."""
+
+    question: CastConfig = CastConfig(assign="fixed", names=(), prompts={})
+
+    @property
+    def all_speaking(self) -> tuple[str, ...]:
+        """The voices that speak either."""
+        return tuple(dict.fromkeys((*self.speaking, *self.question.speaking)))
+
+    @property
+    def all_prompts(self) -> Mapping[str, VoicePromptConfig]:
+        """All voices of the user's own, which may be named for either."""
+        return {**self.prompts, **self.question.prompts}
+
     @property
     def consents(self) -> dict[str, str | None]:
         """What is said of the consent to each of the user's own voices; None where nothing is."""
-        return {name: prompt.consent for name, prompt in self.prompts.items()}
+        return {name: prompt.consent for name, prompt in self.all_prompts.items()}
+
+    @model_validator(mode="after")
+    def _names_mean_one_voice(self) -> VoiceConfig:
+        twice = [name for name, prompt in self.question.prompts.items() if self.prompts.get(name, prompt) != prompt]
+        if twice:
+            raise ValueError(f"prompts and question.prompts have two voices {twice[0]}: give one of them another name")
+        return self

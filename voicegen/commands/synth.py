@@ -114,14 +114,14 @@ def _speak(config: JobConfig, sources: Sequence[str], line: CommandLine) -> int:
 
     from voicegen import build
     from voicegen.job.synth_folder import SynthFolder
-    from voicegen.pipeline.plan import Plan
+    from voicegen.pipeline.plan import Cast, Plan
     from voicegen.quality.listener import Listener
     from voicegen.tts.synth import file_prefix, speak_to_folder
 
     _refuse_rewrite(config)
     prefix = file_prefix(line.values.get("--prefix", ""))
     texts = _at_least_one(_texts(config, sources, line), _place(config, sources, line))
-    plan = Plan(config.seed, total_rows=0, voices=config.voice.speaking, assign=config.voice.assign)
+    plan = Plan(config.seed, total_rows=0, cast=Cast(config.voice.speaking, config.voice.assign))
     folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
     wording = config.wording
     if wording.remark is not None:

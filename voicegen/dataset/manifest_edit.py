@@ -15,14 +15,15 @@ from voicegen.records import ManifestRow
 from voicegen.store import Store
 
 _CHANGING: Final = ("audio_path", "status", "error", "takes", "mark")
+_OF_QUESTION: Final = ("question_audio_path", "question_status", "question_takes")
 _BLOCK: Final = 8192
 
 
 def put_outcomes(store: Store, rows: Mapping[int, ManifestRow]) -> None:
     """Puts the outcomes of rows, by their index, in the place of those in the manifest, and replaces it at once.
 
-    How they ended, where their audio lies, their takes and their mark change; a manifest without a column `mark` is
-    given one.
+    How they ended, where their audio lies, their takes and their mark change, and likewise of their questions; a
+    manifest without a column `mark` is given one.
 
     Raises:
         OutputError: the manifest cannot be read or written.
@@ -47,7 +48,7 @@ def _changed(batch: pa.RecordBatch, schema: pa.Schema, rows: Mapping[int, Manife
     columns = []
     for field in schema:
         given = batch.column(field.name) if field.name in batch.schema.names else pa.nulls(len(indexes), field.type)
-        if field.name in _CHANGING and not rows.keys().isdisjoint(indexes):
+        if field.name in (*_CHANGING, *_OF_QUESTION) and not rows.keys().isdisjoint(indexes):
             cells = given.to_pylist()
             for place, index in enumerate(indexes):
                 if index in rows:
@@ -58,6 +59,10 @@ def _changed(batch: pa.RecordBatch, schema: pa.Schema, rows: Mapping[int, Manife
 
 
 def _cell(row: ManifestRow, name: str) -> Any:
+    kept = row.of_question if name in _OF_QUESTION else row
+    if kept is None:
+        return None
+    name = name.removeprefix("question_")
     if name == "audio_path":
-        return None if row.clip is None else row.clip.path
-    return [asdict(take) for take in row.takes] if name == "takes" else getattr(row, name)
+        return None if kept.clip is None else kept.clip.path
+    return [asdict(take) for take in kept.takes] if name == "takes" else getattr(kept, name)

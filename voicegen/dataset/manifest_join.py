@@ -16,15 +16,21 @@ from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, SCORES, TAKE
 from voicegen.dataset.questions import INPUT_FIELDS
 from voicegen.dataset.readers.block import arrow_array
 from voicegen.dataset.relations import RowRelations
-from voicegen.records import ManifestRow
+from voicegen.records import ManifestRow, SpokenQuestion, TakeRecord
 
 FROM_ROW = (
     "index", "reasoning", "answer_spoken", "rewritten", "left_out", "answer_cut", "voice", "status", "error",
     "finish_reason", "attempts", "mark", "seed", "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
+    "question_spoken",
 )  # fmt: skip
 FROM_CLIP = {
     "audio_path": "path", "duration": "duration", "sampling_rate": "sampling_rate", "num_samples": "num_samples",
     "audio_sha256": "sha256", "peak": "peak",
+}  # fmt: skip
+FROM_QUESTION = {"question_left_out": "left_out", "question_voice": "voice", "question_status": "status"}
+FROM_QUESTION_CLIP = {
+    "question_audio_path": "path", "question_duration": "duration", "question_num_samples": "num_samples",
+    "question_audio_sha256": "sha256",
 }  # fmt: skip
 
 
@@ -124,7 +130,8 @@ def join(
         **{name: inputs.column(name) for name in ("id", "conversation_id", "turn", "question")},
         **{name: [row.scores.get(name) for row in rows] for name in SCORES},
         "words": [_words(row) for row in rows],
-        "takes": _takes(rows),
+        "takes": _takes([row.takes for row in rows]),
+        **_of_questions(rows),
         **relations.columns([row.index for row in rows]),
         "answer": _answers(rows, inputs.column("answer")),
         **provenance.columns(rows),
@@ -141,6 +148,34 @@ def recorded(rows: Sequence[ManifestRow]) -> dict[str, Sequence[Any]]:
     return {
         **_attributes(rows, FROM_ROW, FROM_ROW),
         **_attributes([row.clip for row in rows], list(FROM_CLIP), list(FROM_CLIP.values())),
+        **_attributes([row.of_question for row in rows], list(FROM_QUESTION), list(FROM_QUESTION.values())),
+        **_attributes(
+            [row.of_question.clip if row.of_question else None for row in rows],
+            list(FROM_QUESTION_CLIP),
+            list(FROM_QUESTION_CLIP.values()),
+        ),
+    }
+
+
+def _of_questions(rows: Sequence[ManifestRow]) -> dict[str, Any]:
+    """What was measured of the questions, and their takes; nothing where none is spoken."""
+    spoken = [row.of_question for row in rows]
+    if not any(spoken):
+        return {}
+    measures = MANIFEST_SCHEMA.field("question_measures").type
+    names = [measure.name for measure in measures]
+    return {
+        "question_words": [_words(kept) if kept else None for kept in spoken],
+        "question_takes": _takes([kept.takes if kept else None for kept in spoken]),
+        "question_measures": pa.array(
+            [
+                {"peak": kept.clip.peak, **{name: kept.scores.get(name) for name in names[1:]}}
+                if kept and kept.clip
+                else None
+                for kept in spoken
+            ],
+            measures,
+        ),
     }
 
 
@@ -159,22 +194,23 @@ def _answers(rows: Sequence[ManifestRow], given: pa.Array) -> list[str | None]:
     return [row.answer if row.answer is not None else ready for row, ready in zip(rows, given.to_pylist(), strict=True)]
 
 
-def _words(row: ManifestRow) -> list[dict[str, Any]] | None:
-    words = row.scores.get("words")
+def _words(kept: ManifestRow | SpokenQuestion) -> list[dict[str, Any]] | None:
+    words = kept.scores.get("words")
     if not isinstance(words, str):
         return None
     return [{"word": word, "start": start, "end": end} for word, start, end in json.loads(words)]
 
 
-def _takes(rows: Sequence[ManifestRow]) -> pa.ListArray:
-    """The takes of each row."""
-    takes = [take for row in rows for take in row.takes]
-    ends = [0, *accumulate(len(row.takes) for row in rows)]
+def _takes(of_rows: Sequence[Sequence[TakeRecord] | None]) -> pa.ListArray:
+    """The takes of each row; null where a row has no such text."""
+    takes = [take for takes in of_rows for take in takes or ()]
+    ends = [0, *accumulate(len(takes or ()) for takes in of_rows)]
     fields = [arrow_array([getattr(take, field.name) for take in takes], field.type) for field in TAKE]
     return pa.ListArray.from_arrays(
         pa.array(ends, pa.int32()),
         pa.StructArray.from_arrays(fields, fields=list(TAKE)),
         MANIFEST_SCHEMA.field("takes").type,
+        mask=pa.array([takes is None for takes in of_rows]),
     )
 
 

@@ -66,7 +66,10 @@ _TEXT = (
 )
 _AUDIO = (
     _column(
-        "audio_path", pa.string(), "Path of the audio file, relative to the manifest's folder; rejected ones lie apart."
+        "audio_path",
+        pa.string(),
+        "Path of the audio file, relative to the manifest's folder; rejected ones lie apart. It says the answer, as "
+        "does all that is said of the audio; the question in a run with speak=question.",
     ),
     _column("duration", pa.float64(), "Length of the audio in seconds."),
     _column("sampling_rate", pa.int32(), "Samples a second, in Hz."),
@@ -97,6 +100,22 @@ _MEASURED = tuple(
     )
     for measurement in (*MEASUREMENTS, *DONE)
 )
+_MEASURES = pa.struct([_PEAK, *(field for field in _MEASURED if field.type != WORDS)])
+_QUESTION = (
+    _column("question_spoken", pa.string(), "The question as it was given to the TTS model; null: it is not spoken."),
+    _column("question_left_out", _STRINGS, "What of the question is not spoken, as in `left_out`."),
+    _column("question_audio_path", pa.string(), "As `audio_path`, of the audio that says the question."),
+    _column("question_duration", pa.float64(), "Length of that audio in seconds."),
+    _column("question_num_samples", pa.int64(), "Its length in samples, at `sampling_rate`."),
+    _column("question_audio_sha256", pa.string(), "SHA-256 of its file's bytes, in hex."),
+    _column("question_voice", pa.string(), "Name of its voice; null: the model's only or nameless one."),
+    _column(
+        "question_status", pa.string(), "How it ended; `status` is that of the row, as the worse of its two clips."
+    ),
+    _column("question_takes", pa.list_(pa.field("element", TAKE)), "Its takes, as in `takes`."),
+    _column("question_words", WORDS, "Its words and their times, as in `words`."),
+    _column("question_measures", _MEASURES, "All else that was measured of it, as in the columns of those names."),
+)
 _PROVENANCE = (
     _column("chat_model", pa.string(), "Id of the chat model."),
     _column("chat_revision", pa.string(), "Revision of the chat model."),
@@ -118,7 +137,9 @@ _COST = (
 
 SCORES: tuple[str, ...] = tuple(field.name for field in _MEASURED)
 _QUALITY = (_PEAK, *_MEASURED)
-MANIFEST_SCHEMA = pa.schema([*_IDENTITY, *_TEXT, *_AUDIO, *_OUTCOME, _MARK, *_QUALITY, *_PROVENANCE, *_COST])
+MANIFEST_SCHEMA = pa.schema(
+    [*_IDENTITY, *_TEXT, *_AUDIO, *_OUTCOME, _MARK, *_QUALITY, *_QUESTION, *_PROVENANCE, *_COST]
+)
 
 
 def input_names(names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from voicegen.audio.origin import Origin
 from voicegen.config import JobConfig
 from voicegen.dataset.questions import QuestionFile
 from voicegen.pipeline.conversations import QuestionFeed
-from voicegen.pipeline.first_rows import FirstRows, Voice
+from voicegen.pipeline.first_rows import FirstRows, Voices
 from voicegen.pipeline.ledger import Entry, Ledger
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import Plan
@@ -65,6 +65,10 @@ class Job:
     run: str
     chosen: frozenset[int] | None = None
 
+    def rows(self) -> Iterator[Question | Failure]:
+        """The rows that are still to be made, where nobody is asked: no turn of a conversation waits for another."""
+        return (row for row in self.plan.rows(self._unread()) if self.ledger.status(row.index) is None)
+
     def feed(self, on_failure: Callable[[Question | None, Failure], None]) -> QuestionFeed:
         """The questions that are still to be asked, conversations in order."""
         return QuestionFeed(
@@ -74,24 +78,22 @@ class Job:
             on_failure=on_failure,
         )
 
-    def first_rows(self, listener: Listener, settled: Callable[[Voice], None]) -> FirstRows:
-        """The rows from which the listener knows what is usual of each voice; `settled` is told when it is known."""
+    def first_rows(self, listener: Listener, settled: Callable[[Voices], None]) -> FirstRows:
+        """The rows from which the listener knows what is usual of each voice; `settled` is told of whom it is known."""
         rows = self.questions.inspect().rows * self.plan.answers_per_question
         first = self.plan.first_rows(listener.first_rows, rows)
-        indexes = [index for of_voice in first.values() for index in of_voice]
-        awaited = [index for index in indexes if self._is_left(index)]
-        return FirstRows(first, self.ledger.get(indexes).values(), awaited, listener.usual, settled)
+        awaited = [index for index in first if self._is_left(index)]
+        return FirstRows(first, self.ledger.get(first).values(), awaited, listener.usual, settled)
 
-    def writer(self, name: str, chat: ModelInfo, tts: ModelInfo) -> Writer:
+    def writer(self, name: str, chat: ModelInfo | None, tts: ModelInfo) -> Writer:
         """What makes rows durable in a process of this name, which these models made."""
-        ready = self.config.questions.answer_column is not None
         return Writer(
             self.store,
             self.ledger,
             self.plan.audio_path,
             name=name,
             audio=self.config.tts.audio,
-            origin=Origin(tts, None if ready else chat, self.run),
+            origin=Origin(tts, chat if self.config.asks else None, self.run),
             keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
         )
 
@@ -104,7 +106,7 @@ class Job:
     def _unread(self) -> Iterator[Question | Failure]:
         """From the first row that is not finished; a conversation is read from its first turn, for its history."""
         start = self.ledger.first_unfinished() // self.plan.answers_per_question
-        if self.questions.inspect().names.conversation is not None:
+        if self.config.speak != "question" and self.questions.inspect().names.conversation is not None:
             start = 0
         limit = self.config.questions.limit
         rows = islice(self.questions.questions(start), None if limit is None else max(limit - start, 0))

@@ -24,7 +24,7 @@ from voicegen import build
 from voicegen.executors.channel import Abandoned, Channel, Ended, Round
 from voicegen.executors.job import Job, Watch
 from voicegen.pipeline.outcome import Outcome
-from voicegen.pipeline.stages import Script, SpeechFeed, Take, ask, listen, unasked
+from voicegen.pipeline.stages import Script, SpeechFeed, Take, ask, listen, recite, unasked
 from voicegen.pipeline.writer import Writer
 from voicegen.protocols import AnswerModel, SpeechModel
 from voicegen.quality.listener import Listener
@@ -56,10 +56,11 @@ class LocalExecutor:
         """
         build.look(job.config)
         answer_model = build.answer_model(job.config)
-        watch.loaded("chat", answer_model.info)
+        if answer_model is not None:
+            watch.loaded("chat", answer_model.info)
         speech_model = build.speech_model(job.config)
         watch.loaded("tts", speech_model.info)
-        writer = job.writer(self._name, answer_model.info, speech_model.info)
+        writer = job.writer(self._name, answer_model.info if answer_model else None, speech_model.info)
         with Listener(job.config.quality) as listener, closing(writer):
             watch.started()
             _LocalRun(job, watch, answer_model, speech_model, listener, writer, self._queue_size).run()
@@ -70,7 +71,7 @@ class _LocalRun:
         self,
         job: Job,
         watch: Watch,
-        answer_model: AnswerModel,
+        answer_model: AnswerModel | None,
         speech_model: SpeechModel,
         listener: Listener,
         writer: Writer,
@@ -128,8 +129,13 @@ class _LocalRun:
 
     def _ask(self) -> None:
         job = self._job
-        feed = job.feed(lambda question, failure: self._asked(unasked(question, failure)))
-        for record in ask(feed, self._answer_model, job.config.wording, job.ledger.attempt):
+        wording, attempt = job.config.wording, job.ledger.attempt
+        if self._answer_model is None:
+            records = recite(job.rows(), wording, attempt)
+        else:
+            feed = job.feed(lambda question, failure: self._asked(unasked(question, failure)))
+            records = ask(feed, self._answer_model, wording, attempt, aloud=job.config.speak == "both")
+        for record in records:
             self._asked(record)
 
     def _asked(self, record: Script | Outcome) -> None:
@@ -137,16 +143,17 @@ class _LocalRun:
         if isinstance(record, Outcome):
             self._end(record)
             return
-        index, voice = record.utterance.index, record.utterance.voice
-        if self._first_rows.precede(index, voice):
-            self._to_speak.put_behind(voice, record, wait=self._first_rows.all_asked(voice))
+        index = record.question.index
+        voices = self._job.plan.voices(index)
+        if self._first_rows.precede(index, voices):
+            self._to_speak.put_behind(voices, record, wait=self._first_rows.all_asked(voices))
         else:
             self._first_rows.asked(index)
             self._to_speak.put(record)
 
     def _end(self, outcome: Outcome) -> None:
         self._to_write.put(outcome)
-        self._first_rows.ended(outcome.index, outcome.voice, outcome.scores)
+        self._first_rows.ended(outcome.index, outcome.said)
 
     def _speak(self) -> None:
         def take(wait: bool) -> Script | None:

@@ -17,13 +17,14 @@ from voicegen.cores import usable_cores
 from voicegen.errors import ConfigError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.plan import SIDES
 from voicegen.pipeline.same_audio import judge_repeat, repeats
 from voicegen.quality.check import CheckSpec
 from voicegen.quality.checks import CHECKS, checks_on
 from voicegen.quality.checks.duplicates import hash_in
 from voicegen.quality.listener import Listener, QualityConfig, quality_settings
 from voicegen.quality.usual import Usual
-from voicegen.records import ManifestRow, Scores, Speech, Utterance
+from voicegen.records import Clip, Scores, Side, Speech, Utterance
 from voicegen.store import Store
 
 _BLOCK: Final = 1000  # rows read from the ledger together
@@ -88,24 +89,26 @@ def take_faults(
     """
     with Listener(quality) as listener, ThreadPoolExecutor(usable_cores()) as pool:
         usual = _usual(quality, _takes(store, _first(_good(ledger), listener.first_rows), pool, speed))
-        hashes = np.zeros(ledger.end, np.uint64)
+        hashes = np.zeros((ledger.end, 2), np.uint64)
         for takes in _takes(store, _good(ledger), pool, speed):
             for take, hearing in zip(takes, listener.hear(takes, usual), strict=True):
-                index = take.utterance.index
-                hashes[index] = hash_in(hearing.scores)
+                index, side = take.utterance.index, take.utterance.side
+                hashes[index, SIDES["both"].index(side)] = hash_in(hearing.scores)
                 if hearing.verdict.status != "ok":
-                    yield Fault(FaultKind.TAKE, _path(ledger, index), hearing.verdict.reason or "", index)
+                    yield Fault(FaultKind.TAKE, _path(ledger, index, side), hearing.verdict.reason or "", index)
             advance(len(takes))
     settings = quality.checks.duplicates  # type: ignore[attr-defined]
     if settings is not None and (reason := judge_repeat(settings).reason) is not None:
-        for row in repeats(ledger, hashes):
-            yield Fault(FaultKind.TAKE, _path(ledger, row.index), reason, row.index)
+        for row, side in repeats(ledger, hashes):
+            yield Fault(FaultKind.TAKE, _path(ledger, row.index, side), reason, row.index)
 
 
-def _path(ledger: Ledger, index: int) -> str:
-    clip = ledger.get([index])[index].clip
-    assert clip is not None
-    return clip.path
+def _path(ledger: Ledger, index: int, side: Side) -> str:
+    row = ledger.get([index])[index]
+    kept = row.of_question if side == "question" else row
+    assert kept is not None
+    assert kept.clip is not None
+    return kept.clip.path
 
 
 def _usual(quality: QualityConfig, groups: Iterator[Sequence[Speech]]) -> Usual:
@@ -124,32 +127,37 @@ def _uses_usual(check: CheckSpec[Any]) -> bool:
     return any(measurement.usual_over for measurement in check.measurements)
 
 
-def _good(ledger: Ledger) -> Iterator[ManifestRow]:
+def _good(ledger: Ledger) -> Iterator[tuple[Clip, Utterance]]:
+    """The clips of rows that are ok, in order, and what they say."""
     for start in range(0, ledger.end, _BLOCK):
         for _, row in sorted(ledger.get(range(start, start + _BLOCK)).items()):
-            if row.status == "ok" and row.clip is not None:
-                yield row
+            for kept in (row, row.asked) if row.status == "ok" else ():
+                if kept is not None and kept.clip is not None:
+                    side: Side = "question" if kept is row.of_question else "answer"
+                    text = row.question_spoken if side == "question" else row.answer_spoken
+                    yield kept.clip, Utterance(row.index, text or "", kept.voice, side=side)
 
 
-def _first(rows: Iterator[ManifestRow], count: int) -> Iterator[ManifestRow]:
-    """The first rows of each voice."""
+def _first(clips: Iterator[tuple[Clip, Utterance]], count: int) -> Iterator[tuple[Clip, Utterance]]:
+    """The first clips of each voice."""
     seen: Counter[str | None] = Counter()
-    for row in rows if count else ():
-        seen[row.voice] += 1
-        if seen[row.voice] <= count:
-            yield row
+    for clip, utterance in clips if count else ():
+        seen[utterance.voice] += 1
+        if seen[utterance.voice] <= count:
+            yield clip, utterance
 
 
-def _takes(store: Store, rows: Iterator[ManifestRow], pool: Executor, speed: float) -> Iterator[Sequence[Speech]]:
-    while group := list(islice(rows, _GROUP)):
+def _takes(
+    store: Store, clips: Iterator[tuple[Clip, Utterance]], pool: Executor, speed: float
+) -> Iterator[Sequence[Speech]]:
+    while group := list(islice(clips, _GROUP)):
         yield [take for take in pool.map(partial(_take, store, speed), group) if take is not None]
 
 
-def _take(store: Store, speed: float, row: ManifestRow) -> Speech | None:
-    assert row.clip is not None
+def _take(store: Store, speed: float, clip: tuple[Clip, Utterance]) -> Speech | None:
     try:
-        with store.reading(row.clip.path) as file:
+        with store.reading(clip[0].path) as file:
             samples, rate = soundfile.read(file, dtype="float32")
     except (OutputError, soundfile.LibsndfileError):
         return None
-    return Speech(Utterance(row.index, row.answer_spoken or "", row.voice), samples, rate, speed=speed)
+    return Speech(clip[1], samples, rate, speed=speed)

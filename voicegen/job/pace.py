@@ -12,7 +12,16 @@ from voicegen.errors import OutputError
 from voicegen.pipeline.run_folder import Session, read_record
 from voicegen.store import Store
 
-_DECIDES = ("chat.kind", "chat.model", "chat.max_tokens", "chat.num_answers", "tts.kind", "tts.model", "tts.speed")
+_DECIDES = (
+    "speak",
+    "chat.kind",
+    "chat.model",
+    "chat.max_tokens",
+    "chat.num_answers",
+    "tts.kind",
+    "tts.model",
+    "tts.speed",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.relations import QuestionRelations
 from voicegen.dataset.splits import Shares
 from voicegen.errors import ConfigError
-from voicegen.pipeline.plan import Plan
+from voicegen.pipeline.plan import Cast, Plan
+from voicegen.settings import CastConfig
 
 
 def relations_of(config: JobConfig, questions: QuestionFile) -> QuestionRelations:
@@ -17,17 +18,20 @@ def relations_of(config: JobConfig, questions: QuestionFile) -> QuestionRelation
 
 def plan_of(config: JobConfig, relations: QuestionRelations) -> Plan:
     """What the rows of a job are."""
-    test_voices = config.split.test_voices
     return Plan(
         seed=config.seed,
         total_rows=relations.questions.inspect().rows,
-        voices=config.voice.speaking,
-        assign=config.voice.assign,
+        cast=_cast(config, config.voice),
+        askers=_cast(config, config.voice.question),
         answers_per_question=config.answers_per_question,
         audio=config.tts.audio,
-        test_voices=test_voices,
-        in_test=relations.splits.in_test if test_voices else b"",
+        speak=config.speak,
+        in_test=relations.splits.in_test if config.split.test_voices else b"",
     )
+
+
+def _cast(config: JobConfig, voices: CastConfig) -> Cast:
+    return Cast(voices.speaking, voices.assign, config.split.test_voices)
 
 
 def naming_of(config: JobConfig) -> Plan:
@@ -41,8 +45,10 @@ def check_voices_of_test(config: JobConfig) -> None:
     Raises:
         ConfigError: names them.
     """
-    test_voices, speaking = config.split.test_voices, config.voice.speaking
-    if unknown := [name for name in test_voices if name not in speaking]:
-        raise ConfigError(f"split.test_voices: {unknown[0]} is not among the voices that speak: add it to voice.names")
-    if test_voices and not set(speaking).difference(test_voices):
-        raise ConfigError("split.test_voices leaves no voice for train: add another to voice.names")
+    test_voices, casts = config.split.test_voices, config.casts
+    if unknown := [name for name in test_voices if not any(name in voices.speaking for voices in casts.values())]:
+        key = next(iter(casts))
+        raise ConfigError(f"split.test_voices: {unknown[0]} is not among the voices that speak: add it to {key}.names")
+    for key, voices in casts.items():
+        if voices.speaking and not set(voices.speaking).difference(test_voices):
+            raise ConfigError(f"split.test_voices leaves no voice for train: add another to {key}.names")

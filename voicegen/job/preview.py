@@ -67,14 +67,19 @@ class Preview:
     def lines(self) -> Iterator[str]:
         """The page that says so."""
         yield from self._input()
-        if self.config.questions.answer_column is None:
-            yield f"answers   {place_of(self.config.chat)[1]}"
-        else:
-            yield f"answers   ready, in column {self.config.questions.answer_column}: no chat model"
-        voices = ", ".join(self.config.voice.speaking) or "the model's own voice"
-        yield f"speech    {place_of(self.config.tts)[1]}; {voices}"
+        yield f"answers   {self._answers()}"
+        for key, cast in self.config.casts.items():
+            voices = ", ".join(cast.speaking) or "the model's own voice"
+            whose = {"voice": "", "voice.question": "questions: "}[key]
+            yield f"speech    {place_of(self.config.tts)[1]}; {whose}{voices}"
         yield f"run       {self._folder()}"
         yield from self._amounts()
+
+    def _answers(self) -> str:
+        if self.config.speak == "question":
+            return "none: the questions themselves are spoken, and no chat model is loaded"
+        column = self.config.questions.answer_column
+        return place_of(self.config.chat)[1] if column is None else f"ready, in column {column}: no chat model"
 
     def look_at_models(self) -> None:
         """Refuses what can be seen to fail of models that are here; fetches none that is not, and loads none.
@@ -82,7 +87,7 @@ class Preview:
         Raises:
             VoicegenError: as `build.look`.
         """
-        chat = None if self.config.questions.answer_column else self.config.chat
+        chat = self.config.chat if self.config.asks else None
         if all(place_of(settings)[0] for settings in (chat, self.config.tts) if settings is not None):
             build.look(self.config)
 

@@ -107,18 +107,18 @@ class ProgressDisplay:
         """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
         with self.tally.lock:
             if isinstance(record, Script):
-                self.tally.made_again += 1
+                self.tally.made_again += bool(record.heard.takes)  # or it is the row's other text
                 return
             self.tally.spoken += 1
-            if record.speech is not None and record.status == "ok":
-                self.tally.audio_seconds += record.speech.duration
+            if record.status == "ok":
+                self.tally.audio_seconds += record.audio_seconds
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
         with self.tally.lock:
             self.tally.written += len(entries)
             rows = (entry.row for entry in entries)
-            self.tally.wav_bytes += sum(row.clip.num_bytes for row in rows if row.clip and row.status == "ok")
+            self.tally.wav_bytes += sum(clip.num_bytes for row in rows if row.status == "ok" for clip in row.clips)
 
     def _show(self) -> None:
         if self._stream.isatty():

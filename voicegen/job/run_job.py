@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
@@ -32,9 +32,10 @@ from voicegen.job.watching import RunWatch
 from voicegen.pipeline.audio_faults import laid_out_for
 from voicegen.pipeline.clips import forget_missing, remove_leftovers
 from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.outcome import of_the_question
 from voicegen.pipeline.run_folder import INPUT, RunFolder
 from voicegen.pipeline.same_audio import reject_same_audio
-from voicegen.records import ManifestRow, Question
+from voicegen.records import ManifestRow, Question, TakeRecord
 from voicegen.report import REPORT, write_report
 from voicegen.report.card import write_run_card
 from voicegen.store import Store
@@ -218,8 +219,8 @@ class _Run:
         rows = self._ledger.get(good)
         for index in good:
             asked = next(self._questions.questions(index // self._plan.answers_per_question))
-            answer, clip = rows[index].answer, rows[index].clip
-            if isinstance(asked, Question) and answer is not None and clip is not None:
+            answer, clip = rows[index].answer or "", rows[index].clip
+            if isinstance(asked, Question) and clip is not None:
                 yield Sample(asked.text[:200], answer[:200], clip.path)
 
     def _errors(self) -> Counter[str]:
@@ -230,7 +231,9 @@ class _Run:
     def _made_again(self) -> Counter[str]:
         """The faults of takes after which others were made, in all sessions."""
         rows = self._finished(iter(self._ledger.drawn_again(self._rows)))
-        return Counter(take.reason or "" for row in rows for take in row.takes[:-1])
+        return Counter(
+            take.reason or "" for row in rows for kept in (row, row.asked) if kept for take in kept.takes[:-1]
+        )
 
     def _finished(self, indexes: Iterator[int]) -> Iterator[ManifestRow]:
         while block := list(islice(indexes, _BLOCK)):
@@ -257,9 +260,18 @@ class _Run:
 
 def _reason(row: ManifestRow) -> str | None:
     """Why a row is not ok: the faults of the take that was kept, without their values, where there is one."""
-    rejected = [take for take in row.takes if take.status == "rejected"]
-    if row.status != "rejected" or not rejected:
+    if row.status != "rejected":
         return row.error
+    of_question = _fault(row.asked.takes) if row.asked else None
+    faults = (of_the_question(of_question), _fault(row.takes))
+    return "; ".join(filter(None, faults)) or row.error
+
+
+def _fault(takes: Sequence[TakeRecord]) -> str | None:
+    """What is wrong with the least bad of takes of which none is good."""
+    rejected = [take for take in takes if take.status == "rejected"]
+    if not rejected or takes[-1].status == "ok":
+        return None
     return min(rejected, key=lambda take: take.excess).reason
 
 
@@ -277,7 +289,7 @@ def provenance_of(folder: RunFolder, config: JobConfig) -> Provenance:
 
 def models_of(config: JobConfig) -> list[str]:
     """The names of the models that a job has at work."""
-    models = (None if config.questions.answer_column else config.chat, config.tts)
+    models = (config.chat if config.asks else None, config.tts)
     return [getattr(model, "model", None) or model.kind for model in models if model is not None]
 
 
@@ -289,8 +301,11 @@ def refuse_what_does_not_go_together(config: JobConfig) -> None:
     """
     settings = config.questions
     check_voices_of_test(config)
+    _refuse_voices_that_say_nothing(config)
     if config.text.rewrite is None:
         return
+    if config.speak == "question":
+        raise ConfigError("text.rewrite=chat is for answers, and speak=question has none: set text.rewrite=null")
     if settings.answer_column is not None:
         raise ConfigError(
             "text.rewrite=chat needs the chat model, which questions.answer_column leaves out: "
@@ -315,6 +330,17 @@ def checked_input(config: JobConfig) -> QuestionFile:
     if config.answers_per_question > 1 and questions.inspect().names.conversation is not None:
         raise ConfigError("chat.num_answers must be 1 with conversations: each has one history")
     return questions
+
+
+def _refuse_voices_that_say_nothing(config: JobConfig) -> None:
+    askers = config.voice.question
+    if config.speak == "answer" and askers.speaking:
+        raise ConfigError("voice.question says questions: set speak=both or speak=question, or leave it out")
+    if config.speak == "both" and askers.prompts and not config.voice.speaking:
+        raise ConfigError(
+            "voice.question.prompts leaves the answers without a voice, and the model would take the first of them: "
+            "name one in voice.names or voice.prompts"
+        )
 
 
 def question_file(config: JobConfig) -> QuestionFile:
@@ -346,11 +372,12 @@ def identity_of(config: JobConfig, input_sha256: str) -> dict[str, Any]:
         InputError: the lexicon cannot be read.
     """
     identity = {**config.identity(), "input.sha256": input_sha256}
-    for name, prompt in config.voice.prompts.items():
-        try:
-            audio = sha256(prompt.audio.read_bytes()).hexdigest()
-        except OSError as error:
-            raise ConfigError(f"voice.prompts.{name}.audio={prompt.audio}: {error.strerror or error}") from None
-        identity["voice.prompts"] = {**identity["voice.prompts"]}
-        identity["voice.prompts"][name] = {**identity["voice.prompts"][name], "audio": audio}
+    for key, voices in (("voice.prompts", config.voice), ("voice.question.prompts", config.voice.question)):
+        for name, prompt in voices.prompts.items():
+            try:
+                audio = sha256(prompt.audio.read_bytes()).hexdigest()
+            except OSError as error:
+                raise ConfigError(f"{key}.{name}.audio={prompt.audio}: {error.strerror or error}") from None
+            identity[key] = {**identity[key]}
+            identity[key][name] = {**identity[key][name], "audio": audio}
     return identity

@@ -20,7 +20,10 @@ _WIDTH = 80  # of a terminal
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row that is ok, to look at: the beginnings of its texts; the path is relative to the run's folder."""
+    """A row that is ok, to look at: the beginnings of its texts; the path is relative to the run's folder.
+
+    The answer is empty where nobody was asked.
+    """
 
     question: str
     answer: str
@@ -99,7 +102,8 @@ def print_summary(summary: RunSummary) -> None:
         print("speed     nothing was left to do")
     for sample in summary.samples:
         print(_fitted(f"  {sample.audio_path}  {sample.question}"))
-        print(_fitted(f"      {sample.answer}"))
+        if sample.answer:
+            print(_fitted(f"      {sample.answer}"))
     if (audio := summary.output_dir / "audio").is_dir():
         print(f"audio in  {audio}")
     print(f"manifest  {summary.manifest}")

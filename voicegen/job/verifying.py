@@ -152,7 +152,8 @@ class _Verification:
             yield from audio_faults(store, ledger, audio, bar.update)
         yield from stray_audio(store, ledger, audio)
         if quality is not None:
-            with closing(_bar("listening", ledger.count("ok"))) as bar:
+            clips = ledger.count("ok") * (2 if self.identity.get("speak") == "both" else 1)
+            with closing(_bar("listening", clips)) as bar:
                 speed = float(self.identity.get("tts.speed") or 1)
                 yield from take_faults(store, ledger, quality, bar.update, speed=speed)
 

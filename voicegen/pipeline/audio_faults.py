@@ -18,7 +18,7 @@ from voicegen.cores import usable_cores
 from voicegen.errors import OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import AUDIO, REJECTED, ROWS_PER_FOLDER, audio_path
+from voicegen.pipeline.plan import AUDIO, REJECTED, ROWS_PER_FOLDER, audio_path, clip_name
 from voicegen.records import Clip, ManifestRow
 from voicegen.store import Store
 
@@ -40,9 +40,8 @@ def audio_faults(
     with ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, ledger.end, _BLOCK):
             rows = ledger.get(range(start, start + _BLOCK))
-            for fault in pool.map(partial(_fault, store, audio, total_rows), rows.values()):
-                if fault is not None:
-                    yield fault
+            for faults in pool.map(partial(_faults, store, audio, total_rows), rows.values()):
+                yield from faults
             advance(len(rows))
 
 
@@ -52,15 +51,17 @@ def stray_audio(store: Store, ledger: Ledger, audio: AudioFormat) -> Iterator[Fa
     files = (file.name for folder in (AUDIO, REJECTED) for file in store.files(folder))
     found = filter(is_audio, files)
     while names := list(islice(found, _BLOCK)):
-        stems = {name: PurePosixPath(name).stem for name in names}
-        rows = ledger.get({int(stem) for stem in stems.values() if stem.isdecimal()})
-        for name, stem in stems.items():
-            row = rows.get(int(stem)) if stem.isdecimal() else None
-            if row is None:
+        clips = {name: clip_name(PurePosixPath(name).stem) for name in names}
+        rows = ledger.get({clip[0] for clip in clips.values() if clip is not None})
+        for name, called in clips.items():
+            row = rows.get(called[0]) if called is not None else None
+            if called is None or row is None:
                 yield Fault(FaultKind.STRAY, name, "the ledger has no row of this number")
-            elif row.clip is None and row.status != "ok":
+                continue
+            planned = audio_path(row.index, row.status, total_rows, audio, called[1])
+            if planned not in {path for path, _ in _planned(row, total_rows, audio)}:
                 yield Fault(FaultKind.STRAY, name, "the row has none", row.index)
-            elif name != (planned := audio_path(row.index, row.status, total_rows, audio)):
+            elif name != planned:
                 yield Fault(FaultKind.STRAY, name, f"the row has {planned}", row.index)
 
 
@@ -71,10 +72,22 @@ def laid_out_for(ledger: Ledger) -> int:
     return 0 if layouts[1] >= layouts[2] else ROWS_PER_FOLDER + 1
 
 
-def _fault(store: Store, audio: AudioFormat, total_rows: int, row: ManifestRow) -> Fault | None:
-    clip, planned = row.clip, audio_path(row.index, row.status, total_rows, audio)
+def _planned(row: ManifestRow, total_rows: int, audio: AudioFormat) -> Iterator[tuple[str, Clip | None]]:
+    """Where a row's audio is to lie, and what is on record of it."""
+    if row.clip is not None or row.status == "ok":
+        yield audio_path(row.index, row.status, total_rows, audio), row.clip
+    if row.asked is not None and (row.asked.clip is not None or row.status == "ok"):
+        yield audio_path(row.index, row.status, total_rows, audio, "question"), row.asked.clip
+
+
+def _faults(store: Store, audio: AudioFormat, total_rows: int, row: ManifestRow) -> list[Fault]:
+    found = (_fault(store, audio, row, *planned) for planned in _planned(row, total_rows, audio))
+    return [fault for fault in found if fault is not None]
+
+
+def _fault(store: Store, audio: AudioFormat, row: ManifestRow, planned: str, clip: Clip | None) -> Fault | None:
     if clip is None:
-        return Fault(FaultKind.MISSING, planned, "none is on record", row.index) if row.status == "ok" else None
+        return Fault(FaultKind.MISSING, planned, "none is on record", row.index)
     if clip.path != planned:
         return Fault(FaultKind.NAME, planned, f"the ledger has {clip.path}", row.index)
     size = store.size(clip.path)

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from voicegen.audio.audio_format import AudioFormat
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import AUDIO, REJECTED
-from voicegen.records import Status
+from voicegen.pipeline.plan import AUDIO, REJECTED, clip_name
+from voicegen.records import Side, Status
 from voicegen.store import Store, StoredFile
 
 _FOLDERS: tuple[tuple[str, Status], ...] = ((AUDIO, "ok"), (REJECTED, "rejected"))
@@ -19,13 +19,18 @@ def forget_missing(ledger: Ledger, store: Store, audio: AudioFormat) -> int:
 
     A file is told by its size; whether its bytes are still the same is for a check of `audio_sha256` to say.
     """
-    whole = bytearray(ledger.end)
+    whole: dict[Side, bytearray] = {"answer": bytearray(ledger.end), "question": bytearray(ledger.end)}
     for folder, status in _FOLDERS:
-        for index, file in _clips(store, folder, audio):
+        for index, beside, file in _clips(store, folder, audio):
             if ledger.status(index) == status:
-                expected = ledger.audio_bytes(index)
-                whole[index] = not expected or file.size == expected
-    missing = [index for index in range(ledger.end) if not whole[index] and _has_clip(ledger, index)]
+                expected = ledger.audio_bytes(index, beside)
+                whole[beside][index] = not expected or file.size == expected
+    missing = [
+        index
+        for index in range(ledger.end)
+        if (not whole["answer"][index] and _has_clip(ledger, index))
+        or (not whole["question"][index] and ledger.audio_bytes(index, "question"))
+    ]
     for index in missing:
         ledger.forget(index)
     return len(missing)
@@ -35,7 +40,9 @@ def remove_leftovers(ledger: Ledger, store: Store, audio: AudioFormat) -> None:
     """Removes rejected takes of rows that have a good one by now, and takes that were good of rows rejected since."""
     for folder, other in ((REJECTED, "ok"), (AUDIO, "rejected")):
         clips = _clips(store, folder, audio)
-        store.remove([file.name for index, file in clips if ledger.status(index) == other and _has_clip(ledger, index)])
+        store.remove(
+            [file.name for index, _, file in clips if ledger.status(index) == other and _has_clip(ledger, index)]
+        )
 
 
 def _has_clip(ledger: Ledger, index: int) -> bool:
@@ -44,9 +51,9 @@ def _has_clip(ledger: Ledger, index: int) -> bool:
     return status == "ok" or (status == "rejected" and ledger.audio_bytes(index) > 0)
 
 
-def _clips(store: Store, folder: str, audio: AudioFormat) -> Iterator[tuple[int, StoredFile]]:
-    """The audio files in a folder that are called as rows' are, each with its row."""
+def _clips(store: Store, folder: str, audio: AudioFormat) -> Iterator[tuple[int, Side, StoredFile]]:
+    """The audio files in a folder that are called as rows' are, each with its row and which of its clips it is."""
     for file in store.files(folder):
         name = PurePosixPath(file.name)
-        if name.suffix == audio.suffix and name.stem.isdecimal():
-            yield int(name.stem), file
+        if name.suffix == audio.suffix and (clip := clip_name(name.stem)) is not None:
+            yield *clip, file

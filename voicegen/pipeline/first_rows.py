@@ -1,4 +1,4 @@
-"""The first rows of each voice, by which its later ones are judged.
+"""The rows in which each voice is first heard, by which its later ones are judged.
 
 What is usual of a voice is had from these alone, and later rows of it are spoken when all of them have ended. So no
 verdict hangs on which takes were made first, on who made them, or on where a run was interrupted.
@@ -7,22 +7,27 @@ verdict hangs on which takes were made first, on who made them, or on where a ru
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from voicegen.records import ManifestRow, Scores
 
 Voice = str | None
+Voices = tuple[Voice, ...]
+"""Those that are planned for the texts of a row."""
+Said = Sequence[tuple[Voice, Scores]]
+"""What spoke each text of a row, in the same order, and what was measured of the take that is kept."""
 
 
 class FirstRows:
     """Knows which first rows have ended; several threads may tell it.
 
     Args:
-        first: their indexes, by the voice that is planned for them.
+        first: the voices that are planned for them, by their indexes.
         finished: those that earlier sessions finished.
         awaited: those that this session will finish.
         usual_of: what is usual of a voice, from what was measured of its first rows.
-        settled: is told the planned voice when all its first rows have ended.
+        settled: is told of those whose rows had to wait, when the first rows of all of them have ended.
 
     Attributes:
         usual: what is usual, by the voice that spoke.
@@ -30,55 +35,69 @@ class FirstRows:
 
     def __init__(
         self,
-        first: Mapping[Voice, Sequence[int]],
+        first: Mapping[int, Voices],
         finished: Iterable[ManifestRow],
         awaited: Collection[int],
         usual_of: Callable[[Iterable[Scores]], Mapping[str, float]],
-        settled: Callable[[Voice], None],
+        settled: Callable[[Voices], None],
     ) -> None:
         self.usual: dict[Voice, Mapping[str, float]] = {}
+        self._first = first
         self._usual_of = usual_of
         self._settled = settled
         self._changing = threading.Lock()
-        self._planned = {index: voice for voice, indexes in first.items() for index in indexes}
-        self._left = {voice: set(indexes).intersection(awaited) for voice, indexes in first.items()}
+        self._left: defaultdict[Voice, set[int]] = defaultdict(set)
+        for index in awaited:
+            for voice in first[index]:
+                self._left[voice].add(index)
         self._unasked = set(awaited)
-        self._shown: dict[Voice, dict[int, tuple[Voice, Scores]]] = {voice: {} for voice in first}
+        self._waiting: set[Voices] = set()
+        self._shown: defaultdict[Voice, list[tuple[Voice, Scores]]] = defaultdict(list)  # by the planned voice
         for row in finished:
-            self._shown[self._planned[row.index]][row.index] = row.voice, row.scores
-        for voice, left in self._left.items():
-            if not left:
-                self._settle(voice)
+            self._show(row.index, row.said)
+        for voice in {voice for voices in first.values() for voice in voices}:
+            self._settle(voice)
 
-    def precede(self, index: int, voice: Voice) -> bool:
+    def precede(self, index: int, voices: Voices) -> bool:
         """Whether others must end before this row is spoken."""
         with self._changing:
-            return index not in self._planned and bool(self._left.get(voice))
+            waits = index not in self._first and any(self._left[voice] for voice in voices)
+            if waits:
+                self._waiting.add(voices)
+            return waits
 
-    def all_asked(self, voice: Voice) -> bool:
-        """Whether all first rows of a voice have at least been asked."""
+    def all_asked(self, voices: Voices) -> bool:
+        """Whether all first rows of these voices have at least been asked."""
         with self._changing:
-            return self._unasked.isdisjoint(self._left[voice])
+            return all(self._unasked.isdisjoint(self._left[voice]) for voice in voices)
 
     def asked(self, index: int) -> None:
         """Says that a row was asked."""
         with self._changing:
             self._unasked.discard(index)
 
-    def ended(self, index: int, voice: Voice, scores: Scores) -> None:
-        """Says that a row has ended, what spoke it, and what was measured of the take that is kept."""
-        if index not in self._planned:
+    def ended(self, index: int, said: Said) -> None:
+        """Says that a row has ended, and how it was said."""
+        if index not in self._first:
             return
-        planned = self._planned[index]
         with self._changing:
             self._unasked.discard(index)
-            self._left[planned].discard(index)
-            self._shown[planned][index] = voice, scores
-            if not self._left[planned]:
-                self._settle(planned)
+            self._show(index, said)
+            for voice in dict.fromkeys(self._first[index]):
+                self._left[voice].discard(index)
+                self._settle(voice)
+            for voices in [voices for voices in self._waiting if not any(self._left[voice] for voice in voices)]:
+                self._waiting.remove(voices)
+                self._settled(voices)
+
+    def _show(self, index: int, said: Said) -> None:
+        for planned, text in zip(self._first[index], said, strict=False):  # a row that failed has said less
+            self._shown[planned].append(text)
 
     def _settle(self, planned: Voice) -> None:
-        shown = self._shown[planned].values()
+        """Says what is usual of a voice, if its first rows have ended."""
+        if self._left[planned]:
+            return
+        shown = self._shown[planned]
         for voice in {voice for voice, _ in shown}:
             self.usual[voice] = self._usual_of(scores for spoke, scores in shown if spoke == voice)
-        self._settled(planned)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from itertools import groupby
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from voicegen.errors import OutputError
 from voicegen.quality.checks.duplicates import hash_in
-from voicegen.records import Clip, ManifestRow, Scores, Status, TakeRecord
+from voicegen.records import Clip, ManifestRow, Side, SpokenQuestion, Status, TakeRecord
 from voicegen.store import Place, Store
 
 LEDGER = "ledger"
@@ -32,6 +32,7 @@ _OFFSET_BITS = 40  # of a place, the file's number being above
 _ROW_FIELDS = tuple(field.name for field in dataclass_fields(ManifestRow))
 _CLIP_FIELDS = tuple(field.name for field in dataclass_fields(Clip))
 _TAKE_FIELDS = tuple(field.name for field in dataclass_fields(TakeRecord))
+_ASKED_FIELDS = tuple(field.name for field in dataclass_fields(SpokenQuestion))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,31 @@ class LedgerWriter:
         self._journal.close()
 
 
+class _Clips:
+    """What is kept in memory of one of the clips that rows have."""
+
+    def __init__(self) -> None:
+        self.bytes = array("I")  # of its file; 0 where that is not known
+        self.attempts = array("H")  # the last attempt at it; 0 where the row has no such clip
+        self.began = array("H")  # the first attempt of the session that finished it
+        self.hash = array("Q")  # of its take's samples; 0 where that is not known
+
+    def extend(self, rows: int) -> None:
+        """Takes more rows in, that have none."""
+        for numbers in (self.bytes, self.attempts, self.began, self.hash):
+            numbers.extend([0] * rows)
+
+    def note(self, index: int, kept: Mapping[str, Any] | None) -> float:
+        """Takes down what a row's line has of the clip; returns its seconds."""
+        attempts = kept.get("attempts", 1) if kept else 0
+        clip = kept.get("clip") if kept else None
+        self.attempts[index] = attempts
+        self.began[index] = kept.get("began", attempts) if kept else 0
+        self.hash[index] = hash_in(kept.get("scores", {})) if kept else 0
+        self.bytes[index] = clip.get("num_bytes", 0) if clip else 0
+        return clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
+
+
 class Ledger:
     """Which rows are finished, how they ended and where their lines lie, in a few bytes a row.
 
@@ -92,10 +118,7 @@ class Ledger:
         self._status = bytearray()  # by row: an index into _STATUSES, or _ABSENT
         self._place = array("Q")  # by row: the number of a file, and where in it the line starts
         self._seconds = array("f")  # by row: of audio
-        self._bytes = array("Q")  # by row: of its audio file; 0 where that is not known
-        self._attempts = array("H")  # by row: the last attempt at it
-        self._began = array("H")  # by row: the first attempt of the session that finished it
-        self._hash = array("Q")  # by row: of its take's samples; 0 where that is not known
+        self._clips = _Clips(), _Clips()  # by row: its own, and of its question beside it
         names = sorted((self._session(name), name) for name in store.names(LEDGER) if name.endswith(".jsonl"))
         self.session = names[-1][0] + 1 if names else 0
         for _, name in names:
@@ -125,13 +148,15 @@ class Ledger:
         return sum(seconds for seconds, status in pairs if status == ok)
 
     def hashes(self) -> NDArray[np.uint64]:
-        """Of the samples of each row's take, where it is ok and its hash was taken; else 0."""
+        """Of the samples of each row's take, and of its question's beside it (rows, 2); 0: not ok, or not known."""
         ok = np.frombuffer(bytes(self._status), np.uint8) == _STATUSES.index("ok")
-        return np.where(ok, np.array(self._hash, np.uint64), np.uint64(0))
+        taken = np.stack([np.array(clips.hash, np.uint64) for clips in self._clips], axis=1)
+        return np.where(ok[:, None], taken, np.uint64(0))
 
     def drawn_again(self, rows: int | None = None) -> list[int]:
         """Those of the first `rows` of which more takes than one were made."""
-        return [index for index, attempts in enumerate(self._attempts[:rows]) if attempts > 1]
+        own, asked = (clips.attempts[:rows] for clips in self._clips)
+        return [index for index, attempts in enumerate(map(max, own, asked)) if attempts > 1]
 
     def changed(self) -> int:
         """When a row was last added, in ns since the epoch; 0 if there is none."""
@@ -147,35 +172,50 @@ class Ledger:
         code = self._status[index] if index < len(self._status) else _ABSENT
         return None if code == _ABSENT else _STATUSES[code]
 
-    def audio_bytes(self, index: int) -> int:
-        """Size of a finished row's audio file; 0 where there is none or it is not known."""
-        return self._bytes[index]
+    def audio_bytes(self, index: int, beside: Side = "answer") -> int:
+        """Size of a finished row's audio file, or of its question's beside it; 0: there is none, or it is unknown."""
+        return self._clips[beside == "question"].bytes[index]
 
-    def attempt(self, index: int) -> int:
-        """Which attempt at a row that is not finished is to be made next, from 1."""
-        return max(self._attempts[index], 1) if index < len(self._attempts) else 1
+    def attempt(self, index: int, side: Side = "answer") -> int:
+        """Which attempt at a text of a row that is not finished is to be made next, from 1."""
+        if index >= len(self._status):
+            return 1
+        own, asked = (clips.attempts[index] for clips in self._clips)
+        return max((asked or own) if side == "question" else own, 1)
 
     def forget(self, index: int, *, redraw: bool = False) -> None:
         """Lets the row be done again in this session; its old line stays until a new one replaces it.
 
-        With `redraw` by other attempts; without, by the same ones as then.
+        With `redraw` by other attempts, but for one of its two texts that has a good take; without, by the same ones as
+        then.
         """
         self._status[index] = _ABSENT
-        self._attempts[index] = self._attempts[index] + 1 if redraw else self._began[index]
+        good = self._has_good_take(index) if redraw else (True, True)
+        for clips, stays in zip(self._clips, good, strict=True):
+            clips.attempts[index] = clips.began[index] if stays else clips.attempts[index] + 1
 
-    def earlier_takes(self, index: int) -> list[TakeRecord]:
-        """Takes that are on record of a row that is done again, but for those that are made again."""
-        if self.attempt(index) == 1:
+    def earlier_takes(self, index: int, side: Side = "answer") -> list[TakeRecord]:
+        """Takes that are on record of a text of a row that is done again, but for those that are made again."""
+        if self.attempt(index, side) == 1:
             return []
         row = self._at([self._place[index]])[index]
-        return [take for take in row.takes if take.attempt < self.attempt(index)]
+        kept = row.of_question if side == "question" else row
+        return [take for take in (kept.takes if kept else ()) if take.attempt < self.attempt(index, side)]
+
+    def _has_good_take(self, index: int) -> tuple[bool, bool]:
+        """Of a row that was rejected, whether its own take is good all the same, and whether its question's is."""
+        if not self._clips[1].attempts[index]:
+            return False, True
+        row = self._at([self._place[index]])[index]
+        own, asked = (
+            bool(takes) and takes[-1].status == "ok" for takes in (row.takes, row.asked.takes if row.asked else ())
+        )
+        return own, asked
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Takes down what a `LedgerWriter` has added."""
         for entry in entries:
-            row, clip = entry.row, entry.row.clip
-            seconds, size = (clip.duration, clip.num_bytes) if clip else (0.0, 0)
-            self._note(row.index, row.status, entry.place, seconds, size, row.attempts, row.began, row.scores)
+            self._note(_to_fields(entry.row), entry.place)
 
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
         """The finished rows among `indexes`."""
@@ -212,13 +252,7 @@ class Ledger:
                 if not line.endswith(b"\n"):
                     break  # torn by a kill: the row is done again
                 try:
-                    row = json.loads(line)
-                    clip = row.get("clip")
-                    seconds = clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
-                    size = clip.get("num_bytes", 0) if clip else 0
-                    attempts, began = row.get("attempts", 1), row.get("began")
-                    scores = row.get("scores", {})
-                    self._note(row["index"], row["status"], (name, offset), seconds, size, attempts, began, scores)
+                    self._note(json.loads(line), (name, offset))
                 except (ValueError, KeyError, TypeError):
                     raise OutputError(
                         f"{self._store}/{name}, line {number}: not a ledger line, so the run cannot go on from it; "
@@ -226,54 +260,62 @@ class Ledger:
                     ) from None
                 offset += len(line)
 
-    def _note(
-        self,
-        index: int,
-        status: Status,
-        place: Place,
-        seconds: float,
-        size: int,
-        attempts: int,
-        began: int | None,
-        scores: Scores,
-    ) -> None:
-        code = _STATUSES.index(status)
-        name, offset = place
+    def _note(self, row: Mapping[str, Any], place: Place) -> None:
+        """Takes down a row, as its line has it."""
+        index, status, (name, offset) = row["index"], _STATUSES.index(row["status"]), place
         number = self._files.setdefault(name, len(self._files))
         missing = index + 1 - len(self._status)
         if missing > 0:
             self._place.extend([0] * missing)
             self._seconds.extend([0.0] * missing)
-            self._bytes.extend([0] * missing)
-            self._attempts.extend([0] * missing)
-            self._began.extend([0] * missing)
-            self._hash.extend([0] * missing)
+            for clips in self._clips:
+                clips.extend(missing)
             self._status.extend(bytes([_ABSENT]) * missing)
         self._place[index] = number << _OFFSET_BITS | offset
-        self._seconds[index] = seconds
-        self._bytes[index] = size
-        self._attempts[index] = attempts
-        self._began[index] = attempts if began is None else began
-        self._hash[index] = hash_in(scores)
-        self._status[index] = code  # last: who reads meanwhile finds the rest
+        own, asked = self._clips
+        self._seconds[index] = own.note(index, row) + asked.note(index, row.get("asked"))
+        self._status[index] = status  # last: who reads meanwhile finds the rest
 
 
 _REMEDY = "restore the file, or start anew with overwrite=true"
 
 
 def _to_line(row: ManifestRow) -> bytes:
+    return (
+        json.dumps(_to_fields(row), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+    )
+
+
+def _to_fields(row: ManifestRow) -> dict[str, Any]:
+    """A row as its line has it: what is not there is left out."""
     fields = {name: value for name in _ROW_FIELDS if (value := getattr(row, name)) not in (None, {}, ())}
-    if row.clip is not None:
-        fields["clip"] = {name: getattr(row.clip, name) for name in _CLIP_FIELDS}
-    if row.takes:
-        fields["takes"] = [{name: getattr(take, name) for name in _TAKE_FIELDS} for take in row.takes]
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+    fields |= _nested(row)
+    if row.asked is not None:
+        asked = {name: value for name in _ASKED_FIELDS if (value := getattr(row.asked, name)) not in (None, {}, ())}
+        fields["asked"] = asked | _nested(row.asked)
+    return fields
+
+
+def _nested(kept: ManifestRow | SpokenQuestion) -> dict[str, Any]:
+    """The records in a record, as JSON has them."""
+    nested: dict[str, Any] = {}
+    if kept.clip is not None:
+        nested["clip"] = {name: getattr(kept.clip, name) for name in _CLIP_FIELDS}
+    if kept.takes:
+        nested["takes"] = [{name: getattr(take, name) for name in _TAKE_FIELDS} for take in kept.takes]
+    return nested
 
 
 def _from_line(line: bytes) -> ManifestRow:
-    fields: dict[str, Any] = json.loads(line.decode("utf-8", "surrogatepass"))
+    fields = _from_nested(json.loads(line.decode("utf-8", "surrogatepass")))
+    if asked := fields.get("asked"):
+        fields["asked"] = SpokenQuestion(**_from_nested(asked))
+    return ManifestRow(**fields)
+
+
+def _from_nested(fields: dict[str, Any]) -> dict[str, Any]:
     if clip := fields.get("clip"):
         fields["clip"] = Clip(**clip)
     if takes := fields.get("takes"):
         fields["takes"] = tuple(TakeRecord(**take) for take in takes)
-    return ManifestRow(**fields)
+    return fields

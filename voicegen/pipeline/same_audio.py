@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.pipeline.ledger import Ledger, LedgerWriter
+from voicegen.pipeline.outcome import of_the_question
+from voicegen.pipeline.plan import SIDES
 from voicegen.pipeline.rejecting import put_rows, rejected
 from voicegen.quality.checks.duplicates import SAME_AUDIO, DuplicatesSettings, alike, heard_alike
 from voicegen.quality.verdict import Verdict, judge_by
-from voicegen.records import ManifestRow
+from voicegen.records import ManifestRow, Side
 from voicegen.store import Store
 
 _BLOCK = 1000  # rows read from the ledger together
@@ -29,27 +31,38 @@ def reject_same_audio(store: Store, ledger: Ledger, settings: DuplicatesSettings
         OutputError: the run cannot be read or written.
     """
     count = 0
-    found = ((row, told) for row in repeats(ledger, ledger.hashes()) if (told := _told(row, settings)) != row)
+    found = ((row, side) for row, side in repeats(ledger, ledger.hashes()) if _told(row, side, settings) != row)
     while block := list(islice(found, _BLOCK)):
         writer = LedgerWriter(store, ledger.session + 1, f"same-audio-{count}")
-        ledger.add(put_rows(store, writer, {row.index: row for row, _ in block}, [told for _, told in block]))
-        count += len(block)
+        before = {row.index: row for row, _ in block}
+        after = dict(before)
+        for row, side in block:  # which may have both sides of a row
+            after[row.index] = _told(after[row.index], side, settings)
+        ledger.add(put_rows(store, writer, before, list(after.values())))
+        count += len(after)
     return count
 
 
-def repeats(ledger: Ledger, hashes: NDArray[np.uint64]) -> Iterator[ManifestRow]:
-    """Yields rows with the hash of one before them that says another text.
+def repeats(ledger: Ledger, hashes: NDArray[np.uint64]) -> Iterator[tuple[ManifestRow, Side]]:
+    """Yields rows with the hash of one before them that says another text, and which of their clips it is of.
 
     Args:
         ledger: has the rows.
-        hashes: of their audio, by their index; 0 of those that do not count.
+        hashes: of their audio (rows, 2), its own and its question's; 0 of what does not count.
     """
-    for group in alike(hashes):
-        first = ledger.get(group[:1])[group[0]]
-        for start in range(1, len(group), _BLOCK):
-            for row in ledger.get(group[start : start + _BLOCK]).values():
-                if not heard_alike(row.answer_spoken, first.answer_spoken):
-                    yield row
+    for group in alike(hashes.ravel()):
+        first, *others = (divmod(place, 2) for place in group)
+        text = _text(ledger.get(first[:1])[first[0]], first[1])
+        for start in range(0, len(others), _BLOCK):
+            block = others[start : start + _BLOCK]
+            rows = ledger.get({index for index, _ in block})
+            for index, side in block:
+                if not heard_alike(_text(rows[index], side), text):
+                    yield rows[index], SIDES["both"][side]
+
+
+def _text(row: ManifestRow, side: int) -> str | None:
+    return row.question_spoken if side or row.side == "question" else row.answer_spoken
 
 
 def judge_repeat(settings: DuplicatesSettings) -> Verdict:
@@ -58,7 +71,11 @@ def judge_repeat(settings: DuplicatesSettings) -> Verdict:
     return judge_by({SAME_AUDIO.name: 1.0}, [(SAME_AUDIO, bounds)] if bounds is not None else [])
 
 
-def _told(row: ManifestRow, settings: DuplicatesSettings) -> ManifestRow:
-    told = replace(row, scores={**row.scores, SAME_AUDIO.name: 1.0})
+def _told(row: ManifestRow, side: Side, settings: DuplicatesSettings) -> ManifestRow:
     verdict = judge_repeat(settings)
-    return told if verdict.reason is None else rejected(told, verdict.reason, verdict.faults or "")
+    if side == "question" and row.asked is not None:
+        told = replace(row, asked=replace(row.asked, scores={**row.asked.scores, SAME_AUDIO.name: 1.0}))
+        reason = of_the_question(verdict.reason)
+    else:
+        told, reason = replace(row, scores={**row.scores, SAME_AUDIO.name: 1.0}), verdict.reason
+    return told if reason is None else rejected(told, reason, verdict.faults or "", [side])

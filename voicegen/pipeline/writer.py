@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from voicegen.audio.audio_file import encode_clip
 from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.audio.origin import Origin
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
-from voicegen.records import Clip, ManifestRow, Status
+from voicegen.records import Clip, ManifestRow, Side, Speech, SpokenQuestion, Status
 from voicegen.store import Store
+
+
+class _Encoded(NamedTuple):
+    """An outcome, its clips, and the bytes of their files."""
+
+    outcome: Outcome
+    clip: Clip | None = None
+    question: Clip | None = None
+    files: tuple[tuple[str, bytes], ...] = ()
 
 
 class Writer:
@@ -19,7 +30,7 @@ class Writer:
     Args:
         store: the run's.
         ledger: what was done of the run before.
-        audio_path: where the audio of a row that ended so lies in the store.
+        audio_path: where the audio of a row that ended so lies in the store; of its question, where that is beside it.
         name: the process's, among those that work at the run.
         audio: what the audio files are.
         origin: what made them, for their metadata.
@@ -30,7 +41,7 @@ class Writer:
         self,
         store: Store,
         ledger: Ledger,
-        audio_path: Callable[[int, Status], str],
+        audio_path: Callable[[int, Status, Side], str],
         *,
         name: str,
         audio: AudioFormat = WAV,
@@ -53,21 +64,40 @@ class Writer:
                 group counts.
         """
         encoded = [self._encoded(outcome) for outcome in outcomes]
-        self._store.put([(clip.path, data) for _, clip, data in encoded if clip is not None])
-        return self._lines.append([self._row(outcome, clip) for outcome, clip, _ in encoded])
+        self._store.put([file for each in encoded for file in each.files])
+        return self._lines.append([self._row(each) for each in encoded])
 
     def close(self) -> None:
         """Ends the ledger's file."""
         self._lines.close()
 
-    def _row(self, outcome: Outcome, clip: Clip | None) -> ManifestRow:
-        attempt, earlier = self._ledger.attempt(outcome.index), self._ledger.earlier_takes(outcome.index)
-        return outcome.to_row(clip, self._keep_reasoning, attempt, earlier)
+    def _row(self, encoded: _Encoded) -> ManifestRow:
+        outcome, index = encoded.outcome, encoded.outcome.index
+        alone = outcome.utterance is not None and outcome.utterance.side == "question"
+        side: Side = "question" if alone else "answer"
+        attempt, earlier = self._ledger.attempt(index, side), self._ledger.earlier_takes(index, side)
+        return outcome.to_row(encoded.clip, self._keep_reasoning, attempt, earlier, self._asked(encoded))
 
-    def _encoded(self, outcome: Outcome) -> tuple[Outcome, Clip | None, bytes]:
-        """The outcome, and the clip of its take and the bytes of its file, where it is audio."""
-        speech, verdict = outcome.speech, outcome.verdict
-        if speech is None or verdict is None:
-            return outcome, None, b""
-        path = self._audio_path(outcome.index, verdict.status)
-        return outcome, *encode_clip(speech, outcome.index, path, self._audio, self._origin)
+    def _asked(self, encoded: _Encoded) -> SpokenQuestion | None:
+        asked, index = encoded.outcome.asked, encoded.outcome.index
+        if asked is None:
+            return None
+        attempt, earlier = self._ledger.attempt(index, "question"), self._ledger.earlier_takes(index, "question")
+        return asked.to_record(encoded.question, attempt, earlier)
+
+    def _encoded(self, outcome: Outcome) -> _Encoded:
+        """The outcome with the clips of its takes, where it is audio: both, or none."""
+        if outcome.speech is None or outcome.status == "failed":
+            return _Encoded(outcome)
+        clip, data = self._clip(outcome, outcome.speech)
+        if outcome.asked is None or outcome.asked.speech is None:
+            return _Encoded(outcome, clip, None, ((clip.path, data),))
+        question, said = self._clip(outcome, outcome.asked.speech)
+        return _Encoded(outcome, clip, question, ((question.path, said), (clip.path, data)))
+
+    def _clip(self, outcome: Outcome, speech: Speech) -> tuple[Clip, bytes]:
+        side = speech.utterance.side
+        beside: Side = "answer" if outcome.asked is None else side
+        origin = self._origin and (replace(self._origin, chat=None) if side == "question" else self._origin)
+        path = self._audio_path(outcome.index, outcome.status, beside)
+        return encode_clip(speech, outcome.index, path, self._audio, origin)

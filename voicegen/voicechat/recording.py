@@ -20,7 +20,7 @@ from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import audio_path
 from voicegen.pipeline.run_folder import RunFolder, config_hash
 from voicegen.pipeline.writer import Writer
-from voicegen.records import Answer, Failure, ModelInfo, Question, Status
+from voicegen.records import Answer, Failure, ModelInfo, Question, Side, Status
 from voicegen.store import Store
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.spoken_turn import SpokenReply
@@ -130,8 +130,8 @@ class ChatRecorder:
         again = last is not None and (last.conversation, last.turn) == (conversation, turn)
         return _Place(last.index if last is not None and again else len(self._asked), conversation, turn)
 
-    def _audio_path(self, index: int, status: Status) -> str:
-        return audio_path(index, status, _MOST_ROWS, self._audio)
+    def _audio_path(self, index: int, status: Status, beside: Side = "answer") -> str:
+        return audio_path(index, status, _MOST_ROWS, self._audio, beside)
 
     def _write_manifest(self) -> None:
         store = self._folder.store
@@ -177,4 +177,4 @@ def _outcome(question: Question, reply: SpokenReply) -> Outcome:
         return Outcome(question.index, question, answer, failure=Failure(question.index, *reply.failure))
     assert reply.take is not None
     speech = replace(reply.take, utterance=replace(reply.take.utterance, index=question.index))
-    return Outcome.of_take(answer, speech.utterance, speech, reply.verdict)
+    return Outcome.of_take(question, answer, speech.utterance, speech, reply.verdict)

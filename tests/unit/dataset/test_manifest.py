@@ -18,12 +18,19 @@ from voicegen.store import Store
 
 PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc", "apache-2.0", "cc0-1.0")
 
+QUESTION_COLUMNS = [
+    "question_spoken", "question_left_out", "question_audio_path", "question_duration", "question_num_samples",
+    "question_audio_sha256", "question_voice", "question_status", "question_takes", "question_words",
+    "question_measures",
+]  # fmt: skip
+
 DESIGN_COLUMNS = [
     "id", "index", "split", "conversation_id", "turn",
     "question", "question_duplicate_of", "question_similarity",
     "answer", "answer_duplicate_of", "answer_similarity", "answer_spoken", "rewritten", "answer_cut", "left_out",
     "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "voice", "language",
     "status", "error", "finish_reason", "attempts", "takes", "mark",
+    *QUESTION_COLUMNS,
     "chat_model", "chat_revision", "chat_licence", "tts_model", "tts_revision", "tts_licence",
     "voice_licence", "voice_consent", "seed", "config_hash",
     "prompt_tokens", "completion_tokens", "chat_seconds", "tts_seconds",
@@ -66,7 +73,7 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
         "audio_path": "audio/000000.wav", "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,
         "audio_sha256": "0" * 64, "voice": "joe", "language": "en",
         "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1, "takes": [], "mark": None,
-        **dict.fromkeys(QUALITY_COLUMNS), "peak": -3.0, "clipped": 0.1,
+        **dict.fromkeys([*QUALITY_COLUMNS, *QUESTION_COLUMNS]), "peak": -3.0, "clipped": 0.1,
         "chat_model": "chat/model", "chat_revision": "r1", "tts_model": "tts/model", "tts_revision": None,
         "chat_licence": "apache-2.0", "tts_licence": "cc0-1.0", "voice_licence": "cc0-1.0", "voice_consent": None,
         "rewritten": False, "answer_cut": False, "seed": 100, "config_hash": "abc",

@@ -14,7 +14,7 @@ from voicegen.executors.job import Job
 from voicegen.executors.local import LocalExecutor
 from voicegen.job.composing import compose
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import Plan
+from voicegen.pipeline.plan import Cast, Plan
 from voicegen.pipeline.stages import Script
 from voicegen.protocols import Traits
 from voicegen.records import Answer, Failure, ModelInfo, Speech
@@ -79,7 +79,7 @@ class Work:
         monkeypatch.setattr("voicegen.build.speech_model", lambda config: speech_model or Hum())
         store = Store(folder)
         self.ledger = Ledger(store)
-        plan = Plan(0, 10_000, voices, "round_robin")
+        plan = Plan(0, 10_000, Cast(voices, "round_robin"))
         config = compose([*SETTINGS, *settings])
         self.job = Job(config, QuestionFile(folder / "q.csv"), plan, store, self.ledger, "run")
         self.counts = Counter()

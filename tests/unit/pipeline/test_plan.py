@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from voicegen.pipeline.plan import Plan, audio_path
+from voicegen.pipeline.plan import Cast, Plan, audio_path
 from voicegen.records import Failure, Question
 from voicegen.seeds import derived_seed
 
@@ -38,14 +38,25 @@ def test_files_are_numbered_by_place_and_spread_over_folders_of_ten_thousand(ind
 
 def test_the_first_rows_of_each_voice_are_known_from_the_plan_alone():
     voices = ("ann", "bob", "cid")
-    assert Plan(0, 0).first_rows(3, 10) == {None: [0, 1, 2]}
-    assert Plan(0, 0).first_rows(3, 2) == {None: [0, 1]}
-    assert Plan(0, 0, voices).first_rows(2, 10**9) == {"ann": [0, 1]}
-    assert Plan(0, 0, voices, "round_robin").first_rows(2, 10**9) == {"ann": [0, 3], "bob": [1, 4], "cid": [2, 5]}
+    assert Plan(0, 0).first_rows(3, 10) == dict.fromkeys([0, 1, 2], (None,))
+    assert Plan(0, 0).first_rows(3, 2) == dict.fromkeys([0, 1], (None,))
+    assert Plan(0, 0).first_rows(0, 10) == {}
+    assert Plan(0, 0, Cast(voices)).first_rows(2, 10**9) == dict.fromkeys([0, 1], ("ann",))
+    in_turn = Plan(0, 0, Cast(voices, "round_robin")).first_rows(2, 10**9)
+    assert list(in_turn.items()) == [(index, (voices[index % 3],)) for index in range(6)]
     for assign in ("fixed", "round_robin", "random"):
-        plan = Plan(0, 0, voices, assign, answers_per_question=2, test_voices=("bob",), in_test=bytes([0, 1] * 50))
-        for voice, indexes in plan.first_rows(5, 200).items():
-            assert indexes == [index for index in range(200) if plan.voice(index) == voice][:5]
+        plan = Plan(0, 0, Cast(voices, assign, ("bob",)), answers_per_question=2, in_test=bytes([0, 1] * 50))
+        first = plan.first_rows(5, 200)
+        for voice in {voice for (voice,) in first.values()}:
+            of_voice = [index for index in first if first[index] == (voice,)]
+            assert of_voice == [index for index in range(200) if plan.voice(index) == voice][:5]
+
+
+def test_a_row_of_two_voices_is_among_the_first_of_both_if_it_is_of_one():
+    plan = Plan(0, 0, Cast(["ann"]), Cast(["bob", "cid", "dan"], "round_robin"), speak="both")
+    assert plan.voices(1) == ("ann", "cid")
+    assert list(plan.first_rows(2, 10**9)) == [0, 1, 2, 3, 4, 5]  # ann is heard in all of them
+    assert Plan(0, 0, askers=Cast(["bob"]), speak="question").first_rows(2, 10**9) == dict.fromkeys([0, 1], ("bob",))
 
 
 def test_names_of_a_runs_files_sort_in_input_order():
@@ -70,15 +81,15 @@ def test_several_answers_to_a_question_are_rows_of_their_own_with_seeds_of_their
 
 def test_round_robin_gives_each_voice_in_turn_and_fixed_the_first():
     names = ("anna", "ben", "cleo")
-    turns = [row.voice for row in Plan(0, 6, names, "round_robin").rows(questions(6))]
+    turns = [row.voice for row in Plan(0, 6, Cast(names, "round_robin")).rows(questions(6))]
     assert turns == ["anna", "ben", "cleo", "anna", "ben", "cleo"]
-    assert {row.voice for row in Plan(0, 6, names, "fixed").rows(questions(6))} == {"anna"}
+    assert {row.voice for row in Plan(0, 6, Cast(names, "fixed")).rows(questions(6))} == {"anna"}
 
 
 def test_random_voices_are_the_same_in_every_run_and_all_used():
     names = ("anna", "ben", "cleo")
-    first = [row.voice for row in Plan(3, 300, names, "random").rows(questions(300))]
-    again = [Plan(3, 300, names, "random").voice(index) for index in range(300)]
+    first = [row.voice for row in Plan(3, 300, Cast(names, "random")).rows(questions(300))]
+    again = [Plan(3, 300, Cast(names, "random")).voice(index) for index in range(300)]
     assert first == again
     assert min(first.count(name) for name in names) > 60
 

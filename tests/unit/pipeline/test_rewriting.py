@@ -56,7 +56,7 @@ def asked(
 ) -> tuple[dict[int, Script | Outcome], list[int]]:
     """What became of each row, and the order of the rows."""
     feed = QuestionFeed(rows, lambda _: False, lambda _: None, lambda _question, _failure: None)
-    made = [(record, _index(record)) for record in ask(feed, model, wording, lambda _: 1)]
+    made = [(record, _index(record)) for record in ask(feed, model, wording, lambda *_: 1)]
     return {index: record for record, index in made}, [index for _, index in made]
 
 

@@ -25,7 +25,7 @@ class KokoroSettings(ThreadedSettings):
 def _look(settings: KokoroSettings, voices: VoiceConfig) -> None:
     from voicegen.tts.kokoro.speech import look
 
-    look(settings.model, settings.revision, settings.language, voices.speaking)
+    look(settings.model, settings.revision, settings.language, voices.all_speaking)
 
 
 def _voices(settings: KokoroSettings, _voices: VoiceConfig) -> Sequence[Voice]:

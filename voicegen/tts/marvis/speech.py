@@ -218,12 +218,12 @@ def voices_of(settings: MarvisSettings, voices: VoiceConfig) -> list[Voice]:
 def _own(voices: VoiceConfig) -> dict[str, PromptFiles]:
     return {
         name: PromptFiles(prompt.audio, prompt.transcript, prompt.mode, prompt.language)
-        for name, prompt in voices.prompts.items()
+        for name, prompt in voices.all_prompts.items()
     }
 
 
 def _used(voices: VoiceConfig) -> Iterable[str | None]:
-    return dict.fromkeys([*voices.names, *voices.prompts]) or [None]
+    return dict.fromkeys([*voices.all_speaking, *voices.all_prompts]) or [None]
 
 
 def _catalog(

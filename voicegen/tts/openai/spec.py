@@ -30,9 +30,9 @@ def _look(settings: OpenAISpeechSettings, voices: VoiceConfig) -> None:
     from voicegen.servers.endpoint import Endpoint
     from voicegen.tts.openai.speech import look
 
-    if voices.prompts:
+    if voices.all_prompts:
         raise ConfigError("voice.prompts is for models that copy voices here: a server's are named by voice.names")
-    look(Endpoint(**settings.where, group="tts"), voices.names)
+    look(Endpoint(**settings.where, group="tts"), voices.all_speaking)
 
 
 def _voices(settings: OpenAISpeechSettings, _voices: VoiceConfig) -> Sequence[Voice] | None:

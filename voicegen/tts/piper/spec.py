@@ -31,7 +31,7 @@ def _speech_model(settings: PiperSettings, _voices: VoiceConfig) -> SpeechModel:
 def _look(settings: PiperSettings, voices: VoiceConfig) -> None:
     from voicegen.tts.piper.speech import look
 
-    look(settings.model, settings.revision, settings.language, voices.speaking)
+    look(settings.model, settings.revision, settings.language, voices.all_speaking)
 
 
 def _voices(settings: PiperSettings, _voices: VoiceConfig) -> Sequence[Voice]:
