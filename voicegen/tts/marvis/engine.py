@@ -102,7 +102,8 @@ class Marvis:
             path_or_repo: A folder, or `org/repository` on the hub.
             device: `auto` (Metal through MLX on Apple silicon, else CUDA, else the CPU), `metal`, `mlx` (MLX on CUDA or
                 the CPU), or a torch device.
-            dtype: `auto` (bfloat16 on CUDA and Metal, float32 elsewhere), `float32`, `bfloat16` or `float16`.
+            dtype: `auto` (bfloat16 on CUDA and Metal, float16 on M1 and M2, else float32), `float32`, `bfloat16` or
+                `float16`.
             codec: A folder, repository or loaded codec; by default the checkpoint's own, else kyutai/mimi.
             revision: Branch, tag or commit on the hub.
             slots: Takes at a time; as many as the memory holds if `auto` or None.
@@ -241,7 +242,9 @@ class Marvis:
             ModelError: The request cannot be spoken, the model failed on it, or streams that are open draw otherwise.
         """
         order = self.orders.order(request, max_frames)
-        return (yield from decoded(self._open_streams().stream(order, Sampling(temperature, top_k)), self.codec))
+        frames = self._open_streams().stream(order, Sampling(temperature, top_k))
+        with self.runners.generating():
+            return (yield from decoded(frames, self.codec))
 
     def _open_streams(self) -> Streams:
         with self._opening:
@@ -281,7 +284,8 @@ class Marvis:
             try:
                 scheduler = Scheduler(self.runners.runner(self.slots, sampling), self._silence)
                 self.counts = scheduler.counts
-                yield from scheduler.run(orders)
+                with self.runners.generating():
+                    yield from scheduler.run(orders)
                 return
             except Exception as error:
                 if not self.runners.is_out_of_memory(error):

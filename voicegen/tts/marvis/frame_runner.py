@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -110,6 +111,10 @@ class Runners(Protocol):
 
     def clear(self) -> None:
         """Gives the memory of all runners back."""
+        ...
+
+    def generating(self) -> AbstractContextManager[None]:
+        """Readies the device for as long as frames are made, by one or several at once."""
         ...
 
     def read_prefix(self, prompt: Prompt) -> Prefix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -87,6 +88,10 @@ class TorchRunners:
         self._runners.clear()
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def generating(self) -> AbstractContextManager[None]:
+        """Needs nothing."""
+        return nullcontext()
 
     def read_prefix(self, prompt: Prompt) -> Prefix:
         """Reads a prompt that many takes begin with, once."""

@@ -23,7 +23,7 @@ class MarvisSettings(SpeakingSettings):
     revision: str | None
     codec: ModelName | None
     device: Literal["auto", "metal", "mlx", "cuda", "mps", "cpu"] = Field(json_schema_extra=NOT_IDENTITY)
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(json_schema_extra=NOT_IDENTITY)
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(json_schema_extra=NOT_IDENTITY)
     slots: Positive | Literal["auto"] = Field(json_schema_extra=NOT_IDENTITY)
     temperature: Temperature
     top_k: Positive

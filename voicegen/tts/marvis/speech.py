@@ -99,7 +99,7 @@ class MarvisSpeech:
             revision: branch, tag or commit on the hub.
             codec: a folder or repository; the checkpoint's own, else kyutai/mimi, if None.
             device: `auto`, `metal`, `mlx`, `cuda`, `mps` or `cpu`.
-            dtype: `auto`, `float32` or `bfloat16`.
+            dtype: `auto`, `float32`, `bfloat16` or `float16`.
             slots: utterances spoken at once; as many as the memory holds if None.
             codebooks: codebooks to generate; all if None.
             exact: whether a take's bits are the same in any company on the CPU.

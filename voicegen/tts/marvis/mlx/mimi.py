@@ -35,8 +35,8 @@ from voicegen.tts.marvis.mlx.mimi_layers import (
 )
 from voicegen.tts.marvis.mlx.weights import adjacent_to_halves
 
-FRAMES_AT_ONCE = 256
-"""Of all the rows of a batch together, and of a voice that is encoded: a frame takes about 1.2 MB at the most."""
+FRAMES_AT_ONCE = 32
+"""Of all the rows of a batch together, and of a voice that is encoded: a frame takes 11 MB at the most."""
 
 Half = Literal["encoder", "decoder"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import mlx.core as mx
@@ -14,6 +15,7 @@ from voicegen.tts.marvis.decoding import BatchDecoder
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, kept
 from voicegen.tts.marvis.mlx.frames import MLXFrames
+from voicegen.tts.marvis.mlx.memory import Wiring, limit_cache, slots_that_fit
 from voicegen.tts.marvis.mlx.mimi import MLXMimi
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.prefill import read_prefix
@@ -23,12 +25,10 @@ from voicegen.tts.marvis.prompts import Prefix, Prompt
 
 DTYPES = {"float32": mx.float32, "bfloat16": mx.bfloat16, "float16": mx.float16}
 MOST_SLOTS = {"metal": 32, "cuda": 256, "cpu": 8}
-CACHE_LIMIT = 2 << 30
-"""Bytes of freed arrays that MLX keeps for reuse: without a limit they grow with each new shape of a long run."""
 
 
 def loader(device: str, dtype: str) -> Loader:
-    """What loads a model in a dtype; `auto` is bfloat16 on a GPU and float32 on the CPU.
+    """What loads a model in a dtype; `auto` is float32 on the CPU, float16 on the GPUs of M1 and M2, else bfloat16.
 
     Raises:
         ConfigError: The dtype is none.
@@ -37,7 +37,7 @@ def loader(device: str, dtype: str) -> Loader:
     precision = dtype_of(device, dtype)
 
     def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
-        mx.set_cache_limit(CACHE_LIMIT)
+        limit_cache()
         return MLXRunners(MLXModel(config, load_weights(folder, config, precision), precision), codebooks)
 
     return load
@@ -48,7 +48,7 @@ def dtype_of(device: str, dtype: str) -> mx.Dtype:
     if device == "metal" and not mx.metal.is_available():
         raise ModelError("device metal is not there on this machine: use device=auto, mlx or cpu")
     if dtype == "auto":
-        return mx.float32 if _backend() == "cpu" else mx.bfloat16
+        return mx.float32 if _backend() == "cpu" else mx.float16 if _lacks_bfloat16() else mx.bfloat16
     if dtype not in DTYPES:
         raise ConfigError(f"dtype is {dtype!r}; it may be auto, {', '.join(DTYPES)}")
     return DTYPES[dtype]
@@ -67,18 +67,18 @@ class MLXRunners:
         self.device = f"mlx ({_backend()})"
         self.precision = next(name for name, dtype in DTYPES.items() if dtype == model.dtype)
         self._runners: dict[int, FrameRunner] = {}
+        self._wiring = Wiring()
 
     def most_slots(self) -> int:
         """Takes at a time whose cache fits in a quarter of the device's memory, a power of two; a chat may share it."""
         backend = _backend()
         if backend == "cpu":
             return MOST_SLOTS[backend]
-        known = mx.device_info()
-        memory = known.get("max_recommended_working_set_size") or known.get("memory_size") or known.get("total_memory")
-        if not isinstance(memory, int):
-            return MOST_SLOTS["metal"]
-        fitting = memory // 4 // SlotState.bytes_a_slot(self.model)
-        return max(1, min(MOST_SLOTS[backend], 1 << max(fitting.bit_length() - 1, 0)))
+        return slots_that_fit(SlotState.bytes_a_slot(self.model), MOST_SLOTS[backend])
+
+    def generating(self) -> AbstractContextManager[None]:
+        """Keeps memory wired on Metal."""
+        return self._wiring.held()
 
     def runner(self, slots: int, sampling: Sampling) -> FrameRunner:
         """The runner of so many slots, which draws so from its next frame on; made when first asked for, and kept."""
@@ -115,3 +115,9 @@ def _backend() -> str:
     if mx.default_device().type == mx.DeviceType.cpu:
         return "cpu"
     return "metal" if mx.metal.is_available() else "cuda"
+
+
+def _lacks_bfloat16() -> bool:
+    """Whether the GPU computes bfloat16 in software: Apple's do from the M3 on, which is their 15th generation."""
+    generation = re.match(r"applegpu_g(\d+)", str(mx.device_info().get("architecture", "")))
+    return generation is not None and int(generation[1]) < 15

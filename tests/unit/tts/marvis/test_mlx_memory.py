@@ -1,0 +1,126 @@
+"""What Marvis takes of memory in MLX: flat in a long run, by the size of the machine, wired while it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlx.core as mx
+import pytest
+
+from tests.marvis_checkpoints import write_mimi
+from voicegen.tts.marvis import Marvis, SpeechRequest
+from voicegen.tts.marvis.mlx import memory
+from voicegen.tts.marvis.mlx.memory import slots_that_fit
+from voicegen.tts.marvis.mlx.runners import dtype_of
+
+Checkpoints = Callable[..., Path]
+
+M1_8GB = {"architecture": "applegpu_g13g", "max_recommended_working_set_size": 5_726_633_984, "memory_size": 8 << 30}
+
+
+@pytest.fixture
+def engine(checkpoints: Checkpoints, tmp_path: Path) -> Iterator[Marvis]:
+    codec = write_mimi(tmp_path / "mimi", num_quantizers=8)
+    before = mx.set_cache_limit(memory.CACHE_LIMIT)
+    yield Marvis.load(checkpoints(), "mlx", codec=str(codec), slots=4)
+    mx.set_cache_limit(before)
+
+
+def requests(number: int, seed: int = 0) -> list[SpeechRequest]:
+    """Prompts and takes of many lengths, so that arrays of many shapes come and go."""
+    return [
+        SpeechRequest("word " * (1 + (7 * i + seed) % 13), seed=seed + i, max_frames=1 + (5 * i + seed) % 33)
+        for i in range(number)
+    ]
+
+
+def test_a_run_of_many_lengths_stays_flat(engine: Marvis) -> None:
+    limit = 4 << 20
+    mx.set_cache_limit(limit)
+
+    def spoken(seed: int) -> tuple[int, int]:
+        cached = 0
+        for _ in engine.speak(requests(12, seed)):
+            cached = max(cached, mx.get_cache_memory())
+        return cached, mx.get_active_memory()
+
+    rounds = [spoken(seed) for seed in range(5)]
+    assert max(cached for cached, _ in rounds) <= limit
+    assert {active for _, active in rounds[1:]} == {rounds[1][1]}
+
+
+def test_freed_arrays_are_bounded_by_the_machines_memory(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+    monkeypatch.setattr(mx, "set_cache_limit", limits.append)
+    for known in ({}, M1_8GB, {"memory_size": 64 << 30}):
+        monkeypatch.setattr(mx, "device_info", lambda known=known: known)
+        Marvis.load(checkpoints(), "mlx", codec="none")
+    assert limits == [2 << 30, 5_726_633_984 // 16, 2 << 30]
+
+
+def test_slots_follow_the_machines_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mx, "device_info", lambda: M1_8GB)
+    assert slots_that_fit(16 << 20, 32) == 32  # of Marvis 100M: 16 MB a slot
+    assert slots_that_fit(256 << 20, 32) == 4
+    assert slots_that_fit(8 << 30, 32) == 1
+    monkeypatch.setattr(mx, "device_info", dict)
+    assert slots_that_fit(8 << 30, 32) == 32
+
+
+@pytest.fixture
+def wired(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A Mac's wired limits, one after the other."""
+    limits = [7]
+    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
+    monkeypatch.setattr(mx, "device_info", lambda: M1_8GB)
+
+    def set_wired_limit(limit: int) -> int:
+        limits.append(limit)
+        return limits[-2]
+
+    monkeypatch.setattr(mx, "set_wired_limit", set_wired_limit)
+    return limits
+
+
+def test_memory_is_wired_while_anything_is_spoken_and_not_after(engine: Marvis, wired: list[int]) -> None:
+    most = M1_8GB["max_recommended_working_set_size"]
+    engine.generate_codes(requests(3))
+    assert wired == [7, most, 7]
+    streams = [engine.stream(request) for request in requests(3)[1:]]
+    for stream in streams:
+        next(stream)
+    assert wired == [7, most, 7, most]
+    streams[0].close()
+    assert wired[-1] == most
+    for _ in streams[1]:
+        pass
+    assert wired == [7, most, 7, most, 7]
+
+
+def test_memory_is_not_left_wired_by_a_failure(
+    engine: Marvis, wired: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr("voicegen.tts.marvis.scheduler.Scheduler._step", fails)
+    with pytest.raises(ValueError, match="broken"):
+        engine.generate_codes(requests(1))
+    assert wired[-1] == 7
+
+
+@pytest.mark.parametrize(
+    ("architecture", "dtype"),
+    [("applegpu_g13s", mx.float16), ("applegpu_g14d", mx.float16), ("applegpu_g15s", mx.bfloat16)],
+)
+def test_macs_before_the_m3_compute_in_float16(
+    architecture: str, dtype: mx.Dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
+    monkeypatch.setattr(mx, "default_device", lambda: mx.Device(mx.gpu))
+    monkeypatch.setattr(mx, "device_info", lambda: {"architecture": architecture})
+    assert dtype_of("metal", "auto") == dtype
+    assert dtype_of("metal", "float32") == mx.float32
