@@ -26,7 +26,7 @@ from voicegen.protocols import GenerationOptions
 from voicegen.records import Answer, Question
 
 # mlx_lm.server as it is, on the fast BLAS that voicegen gives MLX on Linux
-_SERVE = "from voicegen.chat.mlx.cpu.blas import use_fast_blas; use_fast_blas(); from mlx_lm.server import main; main()"
+_SERVE = "from voicegen.mlx_blas.blas import use_fast_blas; use_fast_blas(); from mlx_lm.server import main; main()"
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def bench_chat(config: JobConfig) -> None:
     """
     if not isinstance(config.chat, MLXSettings):
         raise ConfigError("this benchmark is for chat models of kind mlx: leave chat at the starter preset's")
-    from voicegen.chat.mlx.cpu.blas import blas_in_use
     from voicegen.chat.mlx.loading import load
+    from voicegen.mlx_blas.blas import blas_in_use
     from voicegen.model_files import find_model
 
     loaded = load(find_model(config.chat.model, revision=config.chat.revision), config.chat.dtype)

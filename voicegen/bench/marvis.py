@@ -1,8 +1,8 @@
 """`voicegen bench tts=marvis`: the Marvis engine against transformers' `generate`, and against what the chip can do.
 
 On CUDA: one take alone, 256 at once, the whole stage (text in, WAVs on disk), and both peers at the same batch sizes in
-the same run. On the CPU: eight slots against one. Without a checkpoint's folder in `tts.model`, true sizes with random
-weights are used; lengths are then those of `marvis_workload.workload`.
+the same run. On the CPU: eight slots against one. On MLX: `marvis_mlx.py`. Without a checkpoint's folder in
+`tts.model`, true sizes with random weights are used; lengths are then those of `marvis_workload.workload`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voicegen.bench.marvis_table import Chip, Measured, frame_cost, print_table
 from voicegen.bench.marvis_workload import (
     audio_seconds,
     fading,
     random_codec,
     random_engine,
-    random_mlx_engine,
     true_sizes,
     workload,
     write_wavs,
 )
 from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC
+from voicegen.tts.marvis.engine import is_mlx
 from voicegen.tts.marvis.orders import FRAME_RATE
 
 if TYPE_CHECKING:
@@ -36,41 +36,22 @@ UTTERANCES = 10_000
 PEER_FRAMES = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One line of the table. `speedup` is seconds of audio a second."""
-
-    name: str
-    slots: int
-    speedup: float
-    occupancy: float | None = None
-    peak_gib: float | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """What the device did in this run: bf16 products in FLOP/s, copies in bytes/s (read and written)."""
-
-    flops: float
-    bandwidth: float
-
-
 def bench_marvis(options: Any) -> None:
     """Times the engine and its peers and prints a table.
 
     Args:
         options: The `tts` settings; `device`, `dtype`, `slots`, `exact` and, if it is a folder, `model` are used.
     """
+    if is_mlx(options.device):
+        from voicegen.bench.marvis_mlx import bench_marvis_mlx
+
+        bench_marvis_mlx(options)
+        return
     import torch
 
     from voicegen.tts.marvis.devices import choose_device, choose_dtype
 
     torch.set_grad_enabled(False)
-    if options.device in ("metal", "mlx"):
-        engine = random_mlx_engine(options.device, options.dtype)
-        _bench_plain(engine, [slots for slots in (1, 8, 32, 128, 256) if slots <= engine.slots])
-        return
     device = choose_device(options.device)
     if device.type != "cuda":
         _bench_plain(random_engine(device, torch.float32, 8, DEFAULT_CODEC, exact=options.exact), (1, 8))
@@ -87,7 +68,7 @@ def bench_marvis(options: Any) -> None:
     del engine
     torch.cuda.empty_cache()
     rows += list(_peers(device, dtype))
-    print_table(rows, chip, dtype.itemsize)
+    print_table(rows, _cost(dtype.itemsize), chip)
 
 
 def _engine(options: Any, device: Any, dtype: Any, slots: int) -> Marvis:
@@ -207,7 +188,9 @@ def _peer_row(name: str, model: Any, size: int) -> Measured:
     ready = time.perf_counter() - start
     with _peak() as peak:
         seconds = _timed(generate)
-    return Measured(name, size, size * PEER_FRAMES / FRAME_RATE / seconds, None, peak[0], f"ready after {ready:.0f} s")
+    return Measured(
+        name, size, size * PEER_FRAMES / FRAME_RATE / seconds, None, peak[0], f"ready after {ready:.0f} s", is_peer=True
+    )
 
 
 def _bench_plain(engine: Marvis, batches: Sequence[int]) -> None:
@@ -224,9 +207,13 @@ def _bench_plain(engine: Marvis, batches: Sequence[int]) -> None:
         engine.generate_takes(requests, max_frames=2)
         seconds = _timed(lambda requests=requests: engine.generate_takes(requests, max_frames=6))  # type: ignore[misc]
         rows.append(Measured("codes", slots, slots * 6 / FRAME_RATE / seconds, engine.counts.occupancy))
-    print_table(rows, None, 4)
+    print_table(rows, _cost(4), None)
     for row in rows[1:]:
         print(f"{row.slots} slots give {row.speedup / rows[0].speedup:.1f} times the throughput of one")
+
+
+def _cost(itemsize: int) -> Callable[[int], tuple[float, float]]:
+    return lambda slots: frame_cost(true_sizes(), slots, itemsize, itemsize)
 
 
 def measure_chip() -> Chip:
@@ -239,44 +226,6 @@ def measure_chip() -> Chip:
     flops = 2 * 8192**3 * 10 / _timed(lambda: [a @ b for _ in range(10)], warm=True)
     bandwidth = 2 * source.nbytes * 10 / _timed(lambda: [target.copy_(source) for _ in range(10)], warm=True)
     return Chip(flops, bandwidth)
-
-
-def frame_cost(slots: int, itemsize: int) -> tuple[float, float]:
-    """Operations of one slot's frame, and the fewest bytes that a frame of all slots reads: weights, and the cache."""
-    sizes = true_sizes()
-
-    def weights(part: Any) -> int:
-        attention = part.width * part.head_dim * (2 * part.heads + 2 * part.kv_heads)
-        return int(part.layers * (attention + 3 * part.width * part.ffn) + part.width * sizes.audio_vocab)
-
-    steps = sizes.codebooks - 1
-    cache = 2 * sizes.backbone.layers * sizes.backbone.kv_heads * sizes.backbone.head_dim * 64
-    read = weights(sizes.backbone) + steps * weights(sizes.depth) + slots * cache
-    return 2.0 * (weights(sizes.backbone) + steps * weights(sizes.depth)), float(read * itemsize)
-
-
-def print_table(rows: list[Measured], chip: Chip | None, itemsize: int) -> None:
-    """Prints rows with their ratios and their shares of what the chip can do."""
-    print(
-        f"{'':28}{'slots':>6}{'x real time':>13}{'frames/s':>10}{'occupancy':>11}"
-        f"{'arithmetic':>12}{'bandwidth':>11}{'peak GiB':>10}  note"
-    )
-    for row in rows:
-        frames = row.speedup * FRAME_RATE
-        shares = ("", "")
-        if chip:
-            operations, read = frame_cost(row.slots, itemsize)
-            shares = (f"{frames * operations / chip.flops:.1%}", f"{frames / row.slots * read / chip.bandwidth:.1%}")
-        occupancy = "" if row.occupancy is None else f"{row.occupancy:.1%}"
-        peak = "" if row.peak_gib is None else f"{row.peak_gib:.1f}"
-        speed = f"{row.speedup:,.0f}" if row.speedup >= 100 else f"{row.speedup:.3g}"
-        print(
-            f"{row.name:28}{row.slots:>6}{speed:>13}{frames:>10,.1f}{occupancy:>11}"
-            f"{shares[0]:>12}{shares[1]:>11}{peak:>10}  {row.note}"
-        )
-    for peer in [row for row in rows if row.name.startswith("generate")]:
-        ours = next(row for row in rows if row.name == "codes" and row.slots == peer.slots)
-        print(f"codes at {peer.slots} slots are {ours.speedup / peer.speedup:,.1f} times the peer's {peer.name!r}")
 
 
 def _timed(run: Callable[[], object], *, warm: bool = False) -> float:

@@ -121,64 +121,6 @@ def random_engine(
     return Marvis(TorchRunners(model, exact=exact), WordTokenizer(), info=info, codec=codec, slots=slots)  # type: ignore[arg-type]
 
 
-def random_mlx_weights(config: MarvisConfig, dtype: Any) -> Any:
-    """`MLXWeights` of these sizes, drawn on MLX's device in one of its dtypes."""
-    import mlx.core as mx
-
-    from voicegen.tts.marvis.mlx.matrices import Whole
-    from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
-
-    mx.random.seed(0)
-
-    def normal(rows: int, columns: int, gain: float = 1.0) -> Whole:
-        weight = (mx.random.normal((rows, columns)) * (gain / math.sqrt(columns))).astype(dtype)
-        mx.eval(weight)
-        return Whole(weight)
-
-    def layers(sizes: Any) -> tuple[LayerWeights, ...]:
-        query, key = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
-        ones = mx.ones(sizes.width, dtype)
-        return tuple(
-            LayerWeights(
-                input_norm=ones,
-                qkv=normal(query + 2 * key, sizes.width),
-                out=normal(sizes.width, query),
-                ffn_norm=ones,
-                gate_up=normal(2 * sizes.ffn, sizes.width),
-                down=normal(sizes.width, sizes.ffn),
-            )
-            for _ in range(sizes.layers)
-        )
-
-    backbone, depth = config.backbone, config.depth
-    audio = normal(config.codebooks * config.audio_vocab, backbone.width, gain=10.0)
-    return MLXWeights(
-        text_embeddings=normal(config.text_vocab, backbone.width, gain=32.0),
-        audio_embeddings=audio,
-        depth_embeddings=audio,
-        projection=normal(depth.width, backbone.width),
-        first_head=normal(config.audio_vocab, backbone.width, gain=4.0),
-        heads=tuple(normal(config.audio_vocab, depth.width, gain=4.0) for _ in range(config.codebooks - 1)),
-        backbone=layers(backbone),
-        backbone_norm=mx.ones(backbone.width, dtype),
-        depth=layers(depth),
-        depth_norm=mx.ones(depth.width, dtype),
-    )
-
-
-def random_mlx_engine(device: str, dtype: str) -> Marvis:
-    """The same in MLX, without a codec, with as many slots as the memory holds."""
-    from voicegen.records import ModelInfo
-    from voicegen.tts.marvis.engine import Marvis
-    from voicegen.tts.marvis.mlx.model import MLXModel
-    from voicegen.tts.marvis.mlx.runners import MLXRunners, dtype_of
-
-    precision, config = dtype_of(device, dtype), true_sizes()
-    runners = MLXRunners(MLXModel(config, random_mlx_weights(config, precision), precision))
-    info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
-    return Marvis(runners, WordTokenizer(), info=info)  # type: ignore[arg-type]
-
-
 def workload(utterances: int, seed: int = 0) -> list[SpeechRequest]:
     """Requests whose takes last 2 to 20 s with a long tail (log-normal, median 5 s), with text to match."""
     rng = random.Random(seed)

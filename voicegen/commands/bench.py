@@ -17,7 +17,8 @@ USAGE = f"""\
 usage: voicegen bench [chat] [speech] [run] [first-audio] [KEY=VALUE ...]
 
 Times the models that the settings name on this machine, each against the plain way with the same models, and prints
-a table. Without a part, all of them; with tts=marvis the Marvis engine against transformers' generate.
+a table. Without a part, all of them; with tts=marvis the Marvis engine against transformers' generate, on MLX against
+mlx-audio where it is installed, and as shares of what the machine can do.
 
   chat     answering one at a time, with mlx-lm's own batching, and as voicegen does
   speech   speaking one at a time and as voicegen does

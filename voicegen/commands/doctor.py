@@ -91,7 +91,7 @@ def _mlx_device() -> str:
 
 
 def _blas() -> str:
-    from voicegen.chat.mlx.cpu.blas import use_fast_blas
+    from voicegen.mlx_blas.blas import use_fast_blas
 
     report = use_fast_blas()
     speed = {True: "fast", False: "slow", None: ""}[report.fast]

@@ -19,10 +19,10 @@ from mlx_lm.tokenizer_utils import TokenizerWrapper
 from mlx_lm.utils import dequantize_model, get_total_parameters, load_config, load_model, load_tokenizer
 from transformers import PreTrainedConfig
 
-from voicegen.chat.mlx.cpu.blas import use_fast_blas
 from voicegen.chat.mlx.gguf.model_folder import write_model_folder
 from voicegen.chat.mlx.model_cache import converted
 from voicegen.errors import ModelError
+from voicegen.mlx_blas.blas import use_fast_blas
 from voicegen.model_files import ModelFiles
 from voicegen.records import ModelInfo
 

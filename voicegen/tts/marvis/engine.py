@@ -327,7 +327,7 @@ def _loader(device: str, dtype: str, *, exact: bool) -> Loader:
     Raises:
         ModelError: There is no such device here.
     """
-    if device in ("metal", "mlx") or (device == "auto" and _on_apple_silicon()):
+    if is_mlx(device):
         from voicegen.tts.marvis.mlx.runners import loader
 
         return loader(device, dtype)
@@ -336,8 +336,10 @@ def _loader(device: str, dtype: str, *, exact: bool) -> Loader:
     return torch_loader(device, dtype, exact=exact)
 
 
-def _on_apple_silicon() -> bool:
-    return platform.system() == "Darwin" and platform.machine() == "arm64"
+def is_mlx(device: str) -> bool:
+    """Whether the device of this name is computed on through MLX, as Apple silicon is where nothing is asked for."""
+    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
+    return device in ("metal", "mlx") or (device == "auto" and apple)
 
 
 def _checked_slots(slots: int | None) -> int | None:

@@ -194,4 +194,4 @@ def test_streams_in_threads_of_their_own_give_what_each_gives_alone(engines: Any
     alone = [np.concatenate(list(mlx.stream(request))) for request in requests]
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(lambda request: np.concatenate(list(mlx.stream(request))), requests))
-    assert equal(together, alone)
+    assert all(snr(ours, expected) > 100 for ours, expected in zip(together, alone, strict=True))

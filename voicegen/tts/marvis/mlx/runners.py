@@ -9,6 +9,7 @@ from pathlib import Path
 import mlx.core as mx
 
 from voicegen.errors import ConfigError, ModelError
+from voicegen.mlx_blas.blas import use_fast_blas
 from voicegen.tts.marvis.codec import Codec
 from voicegen.tts.marvis.config import MarvisConfig
 from voicegen.tts.marvis.decoding import BatchDecoder
@@ -38,6 +39,7 @@ def loader(device: str, dtype: str) -> Loader:
 
     def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
         limit_cache()
+        use_fast_blas()
         return MLXRunners(MLXModel(config, load_weights(folder, config, precision), precision), codebooks)
 
     return load

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from voicegen.chat.mlx.cpu.elf import ImportSlot, import_slot, library_at, loaded_library
 from voicegen.cores import usable_cores
 from voicegen.files import package_folder
 from voicegen.mkl import settle_mkl
+from voicegen.mlx_blas.elf import ImportSlot, import_slot, library_at, loaded_library
 
 Interface = Literal["sgemm_", "cblas_sgemm"]
 

@@ -7,8 +7,8 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from voicegen.chat.mlx.cpu.blas import Candidate, bind, blas_in_use, default_threads, use_fast_blas
-from voicegen.chat.mlx.cpu.elf import import_slot, library_at, loaded_library
+from voicegen.mlx_blas.blas import Candidate, bind, blas_in_use, default_threads, use_fast_blas
+from voicegen.mlx_blas.elf import import_slot, library_at, loaded_library
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere MLX brings a fast BLAS of its own")
 
@@ -20,7 +20,7 @@ def in_a_new_process(code: str) -> str:
 
 
 def test_mlx_gets_a_fast_blas_whether_it_is_imported_before_or_after():
-    report = "from voicegen.chat.mlx.cpu.blas import blas_in_use, use_fast_blas\n"
+    report = "from voicegen.mlx_blas.blas import blas_in_use, use_fast_blas\n"
     before = in_a_new_process(report + "import mlx.core as mx\nprint(blas_in_use().fast, use_fast_blas().fast)")
     after = in_a_new_process(report + "print(use_fast_blas().fast)\nimport mlx.core as mx\nprint(blas_in_use().fast)")
     assert before.split() == ["False", "True"]
@@ -29,7 +29,7 @@ def test_mlx_gets_a_fast_blas_whether_it_is_imported_before_or_after():
 
 def test_the_fast_blas_loads_no_python_package_and_leaves_torch_usable():
     code = (
-        "import sys\nfrom voicegen.chat.mlx.cpu.blas import use_fast_blas\nuse_fast_blas()\n"
+        "import sys\nfrom voicegen.mlx_blas.blas import use_fast_blas\nuse_fast_blas()\n"
         "assert 'torch' not in sys.modules and 'scipy' not in sys.modules\n"
         "import torch\nprint((torch.ones(3, 3) @ torch.ones(3, 3)).sum().item())"
     )
@@ -54,7 +54,7 @@ def test_a_library_that_multiplies_wrong_is_put_aside():
 
 def test_without_a_fast_library_mlx_goes_on_with_the_slow_one():
     code = (
-        "from voicegen.chat.mlx.cpu import blas\nblas.candidates = lambda: iter(())\nprint(blas.use_fast_blas())\n"
+        "from voicegen.mlx_blas import blas\nblas.candidates = lambda: iter(())\nprint(blas.use_fast_blas())\n"
         "import mlx.core as mx\nprint((mx.ones((2, 2)) @ mx.ones((2, 2))).tolist())"
     )
     out = in_a_new_process(code)

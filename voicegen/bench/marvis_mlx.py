@@ -1,0 +1,247 @@
+"""`voicegen bench tts=marvis tts.device=metal`, or `mlx`: the engine on MLX by batch, as shares of the machine's roof.
+
+The roof is measured in the same run: a product of two large matrices, and of a row with several. Beside it stand
+mlx-audio's frames of a model of the same sizes and precision, where it is installed. With a folder in `tts.model` that
+checkpoint is timed, packed as it is; else random weights of true sizes.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+
+from voicegen.bench.marvis_table import Chip, Measured, frame_cost, print_table
+from voicegen.bench.marvis_workload import WordTokenizer, true_sizes, workload
+from voicegen.mlx_blas.blas import use_fast_blas
+from voicegen.records import ModelInfo
+from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, read_object
+from voicegen.tts.marvis.engine import Marvis
+from voicegen.tts.marvis.mlx.matrices import Matrix, Whole
+from voicegen.tts.marvis.mlx.memory import limit_cache
+from voicegen.tts.marvis.mlx.model import MLXModel
+from voicegen.tts.marvis.mlx.runners import MLXRunners, dtype_of
+from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
+from voicegen.tts.marvis.orders import FRAME_RATE
+
+BATCHES = (1, 8, 32, 128, 256)
+_MATRICES = 8  # more than any cache holds
+INSTALL = "uv run --with mlx-audio voicegen bench tts=marvis ..."
+
+
+def bench_marvis_mlx(options: Any) -> None:
+    """Times the engine, its stream and its peer on MLX and prints a table.
+
+    Args:
+        options: The `tts` settings; `device`, `dtype` and, if it is a folder, `model` are used.
+    """
+    folder = Path(str(options.model)).expanduser()
+    own = folder if folder.is_dir() else None
+    engine = Marvis.load(own, options.device, options.dtype) if own else _random_engine(options)
+    runners = engine.runners
+    assert isinstance(runners, MLXRunners)
+    model, on_cpu = runners.model, runners.device == "mlx (cpu)"
+    chip = measure_chip(model.dtype, 2048 if on_cpu else 8192)
+    print(f"{_device()}, {runners.device}: {chip.flops / 1e12:.2f} TFLOP/s, {chip.bandwidth / 1e9:.0f} GB/s here")
+    print(f"{own or engine.info.id}, {runners.precision}, {bytes_a_weight(model):.2f} bytes a weight")
+    frames = 3 if on_cpu else 50
+    batches = [slots for slots in BATCHES if slots <= engine.slots]
+    rows = [_codes(engine, slots, frames) for slots in batches]
+    rows += [_stream(engine, 2 * frames)] if own else []
+    rows += _peer(_peer_fields(own, model.config), model.dtype, frames)
+    itemsize, cached = bytes_a_weight(model), model.dtype.size
+    print_table(rows, lambda slots: frame_cost(model.config, slots, itemsize, cached), chip)
+    for row in rows:
+        if row.name == "codes" and row.slots > 1:
+            print(f"{row.slots} slots give {row.speedup / rows[0].speedup:.1f} times the throughput of one")
+
+
+def measure_chip(dtype: mx.Dtype, size: int) -> Chip:
+    """Rates of products with random matrices (size, size): of as many rows, all arithmetic; of one, all reading."""
+    square, row = (mx.random.normal((rows, size)).astype(dtype) for rows in (size, 1))
+    matrices = [mx.random.normal((size, size)).astype(dtype) for _ in range(_MATRICES)]
+    mx.eval(square, row, matrices)
+    product = min(_seconds(lambda: mx.eval(square @ matrices[0])) for _ in range(3))
+    reading = min(_seconds(lambda: mx.eval([row @ matrix for matrix in matrices])) for _ in range(3))
+    return Chip(2 * size**3 / product, sum(matrix.nbytes for matrix in matrices) / reading)
+
+
+def bytes_a_weight(model: MLXModel) -> float:
+    """Bytes that a number of the layers' matrices takes, scales and biases of packed ones included."""
+    sizes = (model.config.backbone, model.config.depth)
+    numbers = sum(
+        part.layers * part.width * (part.head_dim * (2 * part.heads + 2 * part.kv_heads) + 3 * part.ffn)
+        for part in sizes
+    )
+    layers = (*model.backbone.layers, *model.depth.layers)
+    matrices: Iterator[Matrix] = (m for layer in layers for m in (layer.qkv, layer.out, layer.gate_up, layer.down))
+    return sum(array.nbytes for matrix in matrices for array in matrix.arrays) / numbers
+
+
+def _codes(engine: Marvis, slots: int, frames: int) -> Measured:
+    """As many takes as there are slots, each of so many frames."""
+    engine.slots = slots
+    requests = workload(slots)
+    engine.generate_takes(requests, max_frames=2)
+    seconds = _seconds(lambda: engine.generate_takes(requests, max_frames=frames), warm=False)
+    peak = mx.get_peak_memory() / 2**30
+    return Measured("codes", slots, slots * frames / FRAME_RATE / seconds, engine.counts.occupancy, peak)
+
+
+def _stream(engine: Marvis, frames: int) -> Measured:
+    """Time to the first piece of a stream, codec included, and its speed; medians of three."""
+    firsts, speeds = [], []
+    for request in workload(4, seed=3):
+        start = time.perf_counter()
+        pieces = engine.stream(request, max_frames=frames)
+        samples = len(next(pieces))
+        firsts.append(time.perf_counter() - start)
+        samples += sum(len(piece) for piece in pieces)
+        speeds.append(samples / engine.sample_rate / (time.perf_counter() - start))
+    first = statistics.median(firsts[1:]) * 1e3
+    return Measured("stream, with codec", 1, statistics.median(speeds[1:]), note=f"first audio after {first:.0f} ms")
+
+
+def _peer(fields: dict[str, Any], dtype: mx.Dtype, frames: int) -> list[Measured]:
+    """mlx-audio's frames, one take at a time as it speaks; its loop with its own sampler, without its codec."""
+    if find_spec("mlx_audio") is None:
+        print(f"mlx-audio is not installed: `{INSTALL}` times it beside this")
+        return []
+    import mlx.nn as nn
+    from mlx_audio.tts.models.sesame.sesame import SesameModel
+    from mlx_lm.sample_utils import make_sampler
+
+    model = SesameModel(fields)
+    model.audio_head = mx.random.normal(model.audio_head.shape)
+    model.set_dtype(dtype)
+    if packing := fields.get("quantization"):
+        nn.quantize(model, group_size=packing["group_size"], bits=packing["bits"])
+    mx.eval(model.parameters())
+    sampler = make_sampler(temp=0.9, top_k=50)
+
+    def speak(count: int) -> None:
+        model.setup_caches(1)
+        books = model.args.audio_num_codebooks
+        tokens = mx.zeros((1, 20, books + 1), mx.int32)
+        mask = mx.zeros((1, 20, books + 1), mx.bool_)
+        tokens[:, :, -1], mask[:, :, -1] = mx.arange(10, 30), True
+        for _ in range(count):
+            sample = model.generate_frame(tokens, mask, mx.arange(tokens.shape[1])[None], sampler)
+            bool(mx.all(sample == 0))  # how it waits for a frame: it looks whether it is the end
+            tokens = mx.concatenate([sample, mx.zeros((1, 1), mx.int32)], axis=1)[:, None]
+            mask = mx.concatenate([mx.ones((1, books), mx.bool_), mx.zeros((1, 1), mx.bool_)], axis=1)[:, None]
+
+    speak(2)
+    seconds = _seconds(lambda: speak(frames), warm=False)
+    return [Measured("mlx-audio", 1, frames / FRAME_RATE / seconds, is_peer=True)]
+
+
+def _peer_fields(folder: Path | None, config: MarvisConfig) -> dict[str, Any]:
+    """The `config.json` of what is timed, as mlx-audio reads it."""
+    if folder:
+        return read_object(folder / "config.json")
+    common = {"audio_num_codebooks": config.codebooks, "text_vocab_size": config.text_vocab}
+    depth = {**_part_fields(config.depth), "backbone_hidden_size": config.backbone.width, "model_type": "csm"}
+    sizes = {"num_codebooks": config.codebooks, "vocab_size": config.audio_vocab}
+    return {
+        **_part_fields(config.backbone),
+        **common,
+        **sizes,
+        "audio_vocab_size": config.audio_vocab,
+        "depth_decoder_config": {**depth, **sizes},
+    }
+
+
+def _part_fields(sizes: TransformerConfig) -> dict[str, Any]:
+    rope = asdict(sizes.rope)
+    return {
+        "hidden_size": sizes.width,
+        "intermediate_size": sizes.ffn,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "num_key_value_heads": sizes.kv_heads,
+        "head_dim": sizes.head_dim,
+        "max_position_embeddings": sizes.context,
+        "rms_norm_eps": sizes.norm_eps,
+        "rope_theta": sizes.rope.theta,
+        "rope_scaling": {
+            "rope_type": "llama3",
+            "factor": rope["factor"],
+            "low_freq_factor": rope["low"],
+            "high_freq_factor": rope["high"],
+            "original_max_position_embeddings": rope["original_context"],
+        },
+        **{"attention_bias": False, "mlp_bias": False, "attention_dropout": 0.0, "hidden_act": "silu"},
+        **{"initializer_range": 0.02, "use_cache": True},
+    }
+
+
+def _random_engine(options: Any) -> Marvis:
+    """Random weights of true sizes, without a codec, with as many slots as the memory holds."""
+    limit_cache()
+    use_fast_blas()
+    precision, config = dtype_of(options.device, options.dtype), true_sizes()
+    runners = MLXRunners(MLXModel(config, _random_weights(config, precision), precision))
+    info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
+    return Marvis(runners, WordTokenizer(), info=info)  # type: ignore[arg-type]
+
+
+def _random_weights(config: MarvisConfig, dtype: mx.Dtype) -> MLXWeights:
+    """`MLXWeights` of these sizes, drawn on MLX's device in one of its dtypes."""
+    mx.random.seed(0)
+
+    def normal(rows: int, columns: int, gain: float = 1.0) -> Whole:
+        weight = (mx.random.normal((rows, columns)) * (gain / math.sqrt(columns))).astype(dtype)
+        mx.eval(weight)
+        return Whole(weight)
+
+    def layers(sizes: TransformerConfig) -> tuple[LayerWeights, ...]:
+        query, key = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
+        ones = mx.ones(sizes.width, dtype)
+        return tuple(
+            LayerWeights(
+                input_norm=ones,
+                qkv=normal(query + 2 * key, sizes.width),
+                out=normal(sizes.width, query),
+                ffn_norm=ones,
+                gate_up=normal(2 * sizes.ffn, sizes.width),
+                down=normal(sizes.width, sizes.ffn),
+            )
+            for _ in range(sizes.layers)
+        )
+
+    backbone, depth = config.backbone, config.depth
+    audio = normal(config.codebooks * config.audio_vocab, backbone.width, gain=10.0)
+    return MLXWeights(
+        text_embeddings=normal(config.text_vocab, backbone.width, gain=32.0),
+        audio_embeddings=audio,
+        depth_embeddings=audio,
+        projection=normal(depth.width, backbone.width),
+        first_head=normal(config.audio_vocab, backbone.width, gain=4.0),
+        heads=tuple(normal(config.audio_vocab, depth.width, gain=4.0) for _ in range(config.codebooks - 1)),
+        backbone=layers(backbone),
+        backbone_norm=mx.ones(backbone.width, dtype),
+        depth=layers(depth),
+        depth_norm=mx.ones(depth.width, dtype),
+    )
+
+
+def _device() -> str:
+    known = mx.device_info()
+    return str(known.get("device_name") or known.get("architecture") or "a device without a name")
+
+
+def _seconds(run: Callable[[], object], *, warm: bool = True) -> float:
+    if warm:
+        run()
+    start = time.perf_counter()
+    run()
+    mx.synchronize()
+    return time.perf_counter() - start
