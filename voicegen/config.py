@@ -100,6 +100,24 @@ class SplitConfig(Settings):
         return self.model_dump(include={"validation", "test", "near"}) if self.validation or self.test else None
 
 
+class ShardConfig(Settings):
+    """Which part of the input a command is for: others do the rest, each in a folder of its own."""
+
+    index: NotNegative
+    count: Positive
+
+    @model_validator(mode="after")
+    def _can_be(self) -> ShardConfig:
+        if self.index >= self.count:
+            raise ValueError(f"index={self.index} of count={self.count}: the first shard is 0 and the last count - 1")
+        return self
+
+    def within(self, total: int) -> range:
+        """Its part of `total`: together the shards are all of it, in order, and as long as one another but for one."""
+        first, end = (total * place // self.count for place in (self.index, self.index + 1))
+        return range(first, end)
+
+
 class LocalExecutorConfig(Settings):
     """The stages side by side in this process."""
 
@@ -140,6 +158,7 @@ class JobConfig(Settings):
     voice: VoiceConfig
     quality: QualityConfig
     split: SplitConfig
+    shard: ShardConfig = Field(json_schema_extra=NOT_IDENTITY)
     executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
 

@@ -14,7 +14,7 @@ from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.pipeline.first_rows import FirstRows, Voices
 from voicegen.pipeline.ledger import Entry, Ledger
 from voicegen.pipeline.outcome import Outcome
-from voicegen.pipeline.plan import Plan
+from voicegen.pipeline.plan import Asked, Plan
 from voicegen.pipeline.stages import Script
 from voicegen.pipeline.writer import Writer
 from voicegen.quality.listener import Listener
@@ -54,7 +54,7 @@ class Job:
     Attributes:
         ledger: what was done before; an executor does not add to it.
         run: the hash of the run's identity.
-        chosen: the indexes of the questions that are to be answered; None: of all.
+        asked: the questions that the job is for.
     """
 
     config: JobConfig
@@ -63,7 +63,7 @@ class Job:
     store: Store
     ledger: Ledger
     run: str
-    chosen: frozenset[int] | None = None
+    asked: Asked
 
     def rows(self) -> Iterator[Question | Failure]:
         """The rows that are still to be made, where nobody is asked: no turn of a conversation waits for another."""
@@ -99,18 +99,15 @@ class Job:
 
     def _is_left(self, index: int) -> bool:
         """Whether a row is made in this session."""
-        question, limit = index // self.plan.answers_per_question, self.config.questions.limit
-        chosen = (limit is None or question < limit) and (self.chosen is None or question in self.chosen)
-        return chosen and self.ledger.status(index) is None
+        return index // self.plan.answers_per_question in self.asked and self.ledger.status(index) is None
 
     def _unread(self) -> Iterator[Question | Failure]:
         """From the first row that is not finished; a conversation is read from its first turn, for its history."""
-        start = self.ledger.first_unfinished() // self.plan.answers_per_question
-        if self.config.speak != "question" and self.questions.inspect().names.conversation is not None:
-            start = 0
-        limit = self.config.questions.limit
-        rows = islice(self.questions.questions(start), None if limit is None else max(limit - start, 0))
-        return rows if self.chosen is None else (row for row in rows if row.index in self.chosen)
+        answers, start = self.plan.answers_per_question, self.asked.start
+        if self.config.speak == "question" or self.questions.inspect().names.conversation is None:
+            start = self.ledger.first_unfinished(start * answers) // answers
+        rows = islice(self.questions.questions(start), max(self.asked.stop - start, 0))
+        return (row for row in rows if row.index in self.asked)
 
     def _earlier_answer(self, index: int) -> str | None:
         row = self.ledger.get([index]).get(index)

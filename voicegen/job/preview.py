@@ -14,7 +14,7 @@ from voicegen.dataset.overview import InputOverview, overview
 from voicegen.dataset.questions import QuestionFile
 from voicegen.job.pace import Pace, known_pace
 from voicegen.job.places import place_of
-from voicegen.job.planning import naming_of
+from voicegen.job.planning import naming_of, part_of, rows_of
 from voicegen.job.run_job import checked_input, identity_of
 from voicegen.job.summary import length
 from voicegen.pipeline.ledger import Ledger
@@ -60,9 +60,9 @@ class Preview:
         if prospect is Prospect.GROWS:
             check_growth(store, questions, naming_of(config), len(Ledger(store)))
         found = overview(questions, config.questions.limit)
-        rows = found.rows * config.answers_per_question
-        left = _left(Ledger(store), rows, config) if prospect in (Prospect.GOES_ON, Prospect.GROWS) else rows
-        return cls(config, questions, found, rows, left, prospect, known_pace(config, identity))
+        rows = rows_of(part_of(config, questions), config.answers_per_question)
+        left = _left(Ledger(store), rows, config) if prospect in (Prospect.GOES_ON, Prospect.GROWS) else len(rows)
+        return cls(config, questions, found, len(rows), left, prospect, known_pace(config, identity))
 
     def lines(self) -> Iterator[str]:
         """The page that says so."""
@@ -127,8 +127,8 @@ class Preview:
             yield f"  by {self.pace.source}"
 
 
-def _left(ledger: Ledger, rows: int, config: JobConfig) -> int:
-    """Rows that a session would make, of the first `rows`."""
+def _left(ledger: Ledger, rows: range, config: JobConfig) -> int:
+    """Rows that a session would make, of `rows`."""
     again = ledger.count("failed", rows) + ledger.count("rejected", rows) if config.retry_failed else 0
     return ledger.unfinished(rows) + again
 

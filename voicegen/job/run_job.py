@@ -23,7 +23,7 @@ from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Job
 from voicegen.files import shipped
-from voicegen.job.planning import check_voices_of_test, naming_of, plan_of, relations_of
+from voicegen.job.planning import asked_of, check_voices_of_test, naming_of, plan_of, relations_of, rows_of
 from voicegen.job.progress import ProgressDisplay, Tally, sign_of_life
 from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
@@ -99,20 +99,23 @@ class _Run:
         self._questions = questions
         self._show = show
         self._ledger = Ledger(self._store)
-        total = questions.inspect().rows
-        limit = config.questions.limit
         relations = relations_of(config, questions)
         self._plan = plan_of(config, relations)
         if len(folder.inputs) > 1:  # new audio lies where that of the first input does
             self._plan = replace(self._plan, total_rows=laid_out_for(self._ledger))
         self._relations = RowRelations(relations, self._plan.answers_per_question)
-        self._rows = (total if limit is None else min(limit, total)) * self._plan.answers_per_question
+        self._asked = asked_of(config, questions, self._plan)
+        answers = self._plan.answers_per_question
+        self._rows = rows_of(self._asked.part, answers)
+        self._besides = [
+            index for place in self._asked.besides for index in rows_of(range(place, place + 1), answers)
+        ]  # of other shards
 
     def go_on(self) -> RunSummary:
         """Does what is left to do."""
         self._forget()
         consents_changed = self._folder.remember_consents(self._config.voice.consents)
-        left = self._ledger.unfinished(self._rows)
+        left = self._left()
         self._announce(left)
         if left:
             return self._make(left)
@@ -121,19 +124,27 @@ class _Run:
         self._complete()
         return self._summary()
 
+    @property
+    def _total(self) -> int:
+        return len(self._rows) + len(self._besides)
+
+    def _left(self) -> int:
+        besides = sum(self._ledger.status(index) is None for index in self._besides)
+        return self._ledger.unfinished(self._rows) + besides
+
     def _forget(self) -> None:
         remove_leftovers(self._ledger, self._store, self._plan.audio)  # of a session that was killed
         missing = forget_missing(self._ledger, self._store, self._plan.audio)
         if missing:
             self._say(f"audio files of {missing} finished rows are gone or cut short: they are made again")
         if self._config.retry_failed:
-            for index in range(self._ledger.end):
+            for index in self._rows[: self._ledger.end]:
                 status = self._ledger.status(index)
                 if status in ("failed", "rejected"):  # the same seed would give the same take once more
                     self._ledger.forget(index, redraw=status == "rejected")
 
     def _make(self, left: int) -> RunSummary:
-        display = ProgressDisplay(self._rows, self._rows - left, show=self._show)
+        display = ProgressDisplay(self._total, self._total - left, show=self._show)
         watch = RunWatch(
             self._folder,
             self._ledger,
@@ -142,14 +153,14 @@ class _Run:
             refresher=ManifestRefresher(self._write_manifest),
         )
         run = self._folder.config_hash
-        job = Job(self._config, self._questions, self._plan, self._store, self._ledger, run)
+        job = Job(self._config, self._questions, self._plan, self._store, self._ledger, run, self._asked)
         self._say(f"loading {' and '.join(models_of(self._config))}")
         try:
             with watch:
                 make_executor(self._config.executor).run(job, watch)
         except KeyboardInterrupt:
             _log.info("interrupted")
-            if self._ledger.unfinished(self._rows):
+            if self._left():
                 raise Interrupted(self._summary(display.tally, watch.cut_answers)) from None
         remove_leftovers(self._ledger, self._store, self._plan.audio)
         self._complete()
@@ -196,7 +207,7 @@ class _Run:
         summary = RunSummary(
             output_dir=self._config.output_dir,
             manifest=self._config.output_dir / MANIFEST,
-            rows=self._rows,
+            rows=len(self._rows),
             ok=self._ledger.count("ok", self._rows),
             rejected=self._ledger.count("rejected", self._rows),
             failed=self._ledger.count("failed", self._rows),
@@ -215,7 +226,7 @@ class _Run:
 
     def _samples(self) -> Iterator[Sample]:
         """The first rows that are ok, to look at and to listen to."""
-        good = [index for index in range(min(self._rows, _BLOCK)) if self._ledger.status(index) == "ok"][:SAMPLES]
+        good = [index for index in self._rows[:_BLOCK] if self._ledger.status(index) == "ok"][:SAMPLES]
         rows = self._ledger.get(good)
         for index in good:
             asked = next(self._questions.questions(index // self._plan.answers_per_question))
@@ -225,7 +236,7 @@ class _Run:
 
     def _errors(self) -> Counter[str]:
         """Why rows failed or were rejected, and how many did, in all sessions."""
-        bad = (index for index in range(self._rows) if self._ledger.status(index) in ("failed", "rejected"))
+        bad = (index for index in self._rows if self._ledger.status(index) in ("failed", "rejected"))
         return Counter(reason for row in self._finished(bad) if (reason := _reason(row)) is not None)
 
     def _made_again(self) -> Counter[str]:
@@ -242,14 +253,17 @@ class _Run:
     def _announce(self, left: int) -> None:
         if self._folder.moved_to is not None:
             self._say(f"the run that was there is now in {self._folder.moved_to}")
-        done = self._rows - left
+        done = self._total - left
         going_on = f", going on after {done} finished" if done else ""
         if left and (remark := self._config.wording.remark) is not None:
             self._say(remark)
         then, now = self._folder.split, self._config.split.record
         if then != now and len(self._ledger):
             self._say(f"rows are split anew: {_shares(then)} then, {_shares(now)} now")
-        rows = "1 row" if self._rows == 1 else f"{self._rows} rows"
+        rows = "1 row" if len(self._rows) == 1 else f"{len(self._rows)} rows"
+        shard = self._config.shard
+        besides = f", and {len(self._besides)} of others, by which it is judged" if self._besides else ""
+        rows += f" (shard {shard.index} of {shard.count}{besides})" if shard.count > 1 else ""
         self._say(f"{rows} of {self._questions.told} into {self._store}{going_on}")
 
     def _say(self, text: str) -> None:

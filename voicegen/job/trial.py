@@ -26,6 +26,7 @@ from voicegen.job.run_job import identity_of, models_of, provenance_of
 from voicegen.job.run_log import logging_to
 from voicegen.job.watching import RunWatch
 from voicegen.pipeline.ledger import Ledger
+from voicegen.pipeline.plan import Asked
 from voicegen.pipeline.run_folder import RunFolder, config_hash, read_record
 from voicegen.store import Store
 from voicegen.text.shown import shown
@@ -85,7 +86,9 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
         if show:
             print(shown(f"loading {' and '.join(models_of(config))}"), file=sys.stderr)
         with watch:
-            make_executor(config.executor).run(Job(config, questions, plan, store, ledger, run, chosen), watch)
+            make_executor(config.executor).run(
+                Job(config, questions, plan, store, ledger, run, Asked(range(0), chosen)), watch
+            )
         related = RowRelations(relations, plan.answers_per_question)
         write_manifest(store, questions, ledger, provenance_of(folder, config), plan, related)
     rows = pq.read_table(store.root / MANIFEST, columns=list(_SHOWN)).to_pylist()

@@ -66,8 +66,8 @@ def stray_audio(store: Store, ledger: Ledger, audio: AudioFormat) -> Iterator[Fa
 
 
 def laid_out_for(ledger: Ledger) -> int:
-    """A number of rows for which the plan has the layout that most of the first rows have."""
-    rows = ledger.get(range(_BLOCK)).values()
+    """A number of rows for which the plan has the layout that most of the first finished rows have."""
+    rows = ledger.get(islice(ledger.finished(), _BLOCK)).values()
     layouts = Counter(row.clip.path.count("/") for row in rows if row.clip is not None)
     return 0 if layouts[1] >= layouts[2] else ROWS_PER_FOLDER + 1
 

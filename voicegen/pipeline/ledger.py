@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from itertools import groupby
@@ -128,23 +128,27 @@ class Ledger:
         """Rows that are finished, however they ended."""
         return len(self._status) - self._status.count(_ABSENT)
 
-    def count(self, status: Status, rows: int | None = None) -> int:
-        """Rows that ended so, among the first `rows`."""
-        return self._status.count(_STATUSES.index(status), 0, rows)
+    def count(self, status: Status, rows: range | None = None) -> int:
+        """Rows that ended so, among `rows`."""
+        return self._status.count(_STATUSES.index(status), *_slice(rows))
 
-    def unfinished(self, rows: int) -> int:
-        """Rows among the first `rows` that are not finished."""
-        return rows - sum(self.count(status, rows) for status in _STATUSES)
+    def unfinished(self, rows: range) -> int:
+        """Rows among `rows` that are not finished."""
+        return len(rows) - sum(self.count(status, rows) for status in _STATUSES)
 
-    def first_unfinished(self) -> int:
-        """The first row that is not finished."""
-        place = self._status.find(_ABSENT)
-        return place if place >= 0 else self.end
+    def first_unfinished(self, start: int = 0) -> int:
+        """The first row from `start` on that is not finished."""
+        place = self._status.find(_ABSENT, start)
+        return place if place >= 0 else max(self.end, start)
 
-    def audio_seconds(self, rows: int | None = None) -> float:
-        """Seconds of audio in the clips of the first `rows`."""
-        ok = _STATUSES.index("ok")
-        pairs = zip(self._seconds[:rows], self._status[:rows], strict=True)
+    def finished(self) -> Iterator[int]:
+        """The rows that are finished, in order."""
+        return (index for index, code in enumerate(self._status) if code != _ABSENT)
+
+    def audio_seconds(self, rows: range | None = None) -> float:
+        """Seconds of audio in the clips of `rows`."""
+        ok, within = _STATUSES.index("ok"), slice(*_slice(rows))
+        pairs = zip(self._seconds[within], self._status[within], strict=True)
         return sum(seconds for seconds, status in pairs if status == ok)
 
     def hashes(self) -> NDArray[np.uint64]:
@@ -153,10 +157,10 @@ class Ledger:
         taken = np.stack([np.array(clips.hash, np.uint64) for clips in self._clips], axis=1)
         return np.where(ok[:, None], taken, np.uint64(0))
 
-    def drawn_again(self, rows: int | None = None) -> list[int]:
-        """Those of the first `rows` of which more takes than one were made."""
-        own, asked = (clips.attempts[:rows] for clips in self._clips)
-        return [index for index, attempts in enumerate(map(max, own, asked)) if attempts > 1]
+    def drawn_again(self, rows: range) -> list[int]:
+        """Those of `rows` of which more takes than one were made."""
+        known = rows[: max(self.end - rows.start, 0)]
+        return [index for index in known if any(clips.attempts[index] > 1 for clips in self._clips)]
 
     def changed(self) -> int:
         """When a row was last added, in ns since the epoch; 0 if there is none."""
@@ -278,6 +282,10 @@ class Ledger:
 
 
 _REMEDY = "restore the file, or start anew with overwrite=true"
+
+
+def _slice(rows: range | None) -> tuple[int, int | None]:
+    return (0, None) if rows is None else (rows.start, rows.stop)
 
 
 def _to_line(row: ManifestRow) -> bytes:

@@ -79,6 +79,28 @@ class Cast:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The questions that a session is for, by their places in the input: those of a part of it, and single ones."""
+
+    part: range
+    besides: frozenset[int] = frozenset()
+
+    def __contains__(self, place: int) -> bool:
+        """Whether the question at a place is among them."""
+        return place in self.part or place in self.besides
+
+    @property
+    def start(self) -> int:
+        """The first."""
+        return min((self.part.start, *self.besides)) if self.part else min(self.besides, default=0)
+
+    @property
+    def stop(self) -> int:
+        """One past the last."""
+        return max(self.part.stop, max(self.besides, default=-1) + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Gives rows their seeds and voices.
 

@@ -78,6 +78,12 @@ class Hearing:
     finished: Speech | None = None
 
 
+def first_rows(settings: QualityConfig) -> int:
+    """Rows of each voice that are to be heard before its others; 0 where no check makes anything of them."""
+    measured = (measurement for check, _ in checks_on(settings.checks) for measurement in check.measurements)
+    return FIRST if any(measurement.usual_over is not None for measurement in measured) else 0
+
+
 class Listener:
     """Listens to takes by the checks of a job's settings, several takes at a time.
 
@@ -95,7 +101,7 @@ class Listener:
         self._checks = [check.make(its) for check, its in on if not check.apart]
         measured = [measurement for check, _ in on for measurement in check.measurements]
         self._over_usual = {one.name: one.usual_over for one in measured if one.usual_over is not None}
-        self.first_rows = FIRST if self._over_usual else 0
+        self.first_rows = first_rows(settings)
         self._workers = workers or Workers([(check, its) for check, its in on if check.apart], settings.workers)
         self._rules = [
             (measurement, its.rules[measurement.name])

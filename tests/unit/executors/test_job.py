@@ -8,6 +8,7 @@ from voicegen.executors import make_executor
 from voicegen.executors.job import Job
 from voicegen.executors.local import LocalExecutor
 from voicegen.job.composing import compose
+from voicegen.job.planning import asked_of
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Plan
 from voicegen.store import Store
@@ -52,7 +53,9 @@ def job(tmp_path):
 
     def job(folder, *words):
         config = compose(["preset=fake", "tts.duration=0.05", *words])
-        return Job(config, questions, Plan(config.seed, ROWS), Store(folder), Ledger(Store(folder)), "run")
+        plan = Plan(config.seed, ROWS)
+        asked = asked_of(config, questions, plan)
+        return Job(config, questions, plan, Store(folder), Ledger(Store(folder)), "run", asked)
 
     return job
 

@@ -14,7 +14,7 @@ from voicegen.executors.job import Job
 from voicegen.executors.local import LocalExecutor
 from voicegen.job.composing import compose
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import Cast, Plan
+from voicegen.pipeline.plan import Asked, Cast, Plan
 from voicegen.pipeline.stages import Script
 from voicegen.protocols import Traits
 from voicegen.records import Answer, Failure, ModelInfo, Speech
@@ -81,7 +81,9 @@ class Work:
         self.ledger = Ledger(store)
         plan = Plan(0, 10_000, Cast(voices, "round_robin"))
         config = compose([*SETTINGS, *settings])
-        self.job = Job(config, QuestionFile(folder / "q.csv"), plan, store, self.ledger, "run")
+        self.job = Job(
+            config, QuestionFile(folder / "q.csv"), plan, store, self.ledger, "run", Asked(range(len(texts)))
+        )
         self.counts = Counter()
         self.threads = set()
 

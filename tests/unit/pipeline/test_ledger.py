@@ -58,7 +58,9 @@ def test_counts_end_and_audio_follow_the_rows(tmp_path):
     for each in (appended(tmp_path, ok(4), failed(1)), reopened(tmp_path)):
         assert (len(each), each.count("ok"), each.count("failed"), each.end) == (2, 1, 1, 5)
         assert each.audio_seconds() == 2.0
-        assert (each.count("ok", 4), each.unfinished(4), each.first_unfinished()) == (0, 3, 0)
+        assert (each.count("ok", range(4)), each.unfinished(range(4)), each.first_unfinished()) == (0, 3, 0)
+        assert (each.unfinished(range(3, 6)), each.first_unfinished(1), each.first_unfinished(4)) == (2, 2, 5)
+        assert list(each.finished()) == [1, 4]
         assert [each.status(index) for index in (0, 1, 4, 99)] == [None, "failed", "ok", None]
 
 
