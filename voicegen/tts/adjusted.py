@@ -76,10 +76,7 @@ class AdjustedSpeech:
             speech = speak_one(self, utterance)
             yield speech.samples
             return speech.finish_reason
-        resampler = soxr.ResampleStream(self._model.sample_rate, self.sample_rate, 1, dtype="float32", quality="VHQ")
-        reason = yield from mapped(lambda piece: _within_full_scale(resampler.resample_chunk(piece)), inner(utterance))
-        yield _within_full_scale(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
-        return reason
+        return (yield from resampled(inner(utterance), self._model.sample_rate, self.sample_rate))
 
     def _adjusted(self, speech: Speech) -> Speech:
         started = time.thread_time()
@@ -88,6 +85,14 @@ class AdjustedSpeech:
         seconds = speech.seconds + time.thread_time() - started
         speed = speech.speed * self._speed
         return replace(speech, samples=samples, sampling_rate=self.sample_rate, seconds=seconds, speed=speed)
+
+
+def resampled(stream: SpeechStream, from_rate: int, to_rate: int) -> SpeechStream:
+    """A stream whose pieces join to the waveform of `stream` at another rate, by soxr's best quality."""
+    resampler = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="VHQ")
+    reason = yield from mapped(lambda piece: _within_full_scale(resampler.resample_chunk(piece)), stream)
+    yield _within_full_scale(resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
+    return reason
 
 
 def _within_full_scale(samples: NDArray[np.float32]) -> NDArray[np.float32]:

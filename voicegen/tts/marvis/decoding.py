@@ -37,6 +37,20 @@ class BatchDecoder(Protocol):
         ...
 
 
+class Resampler(Protocol):
+    """Takes waveforms to another rate, many at a time.
+
+    Attributes:
+        rate: Hz, that they have then.
+    """
+
+    rate: int
+
+    def __call__(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Waveforms at the other rate, in order."""
+        ...
+
+
 def _one_batch(_frames: int) -> tuple[int, int]:
     return 0, BATCH
 
@@ -57,9 +71,25 @@ class _Flush:
 class Decoding:
     """Decodes takes; a context manager whose thread ends with it."""
 
-    def __init__(self, codec: Codec, decoder: BatchDecoder | None = None, *, threaded: bool = False) -> None:
-        """`decoder` decodes in the codec's place; `threaded` has it do so beside generation."""
+    def __init__(
+        self,
+        codec: Codec,
+        decoder: BatchDecoder | None = None,
+        resampler: Resampler | None = None,
+        *,
+        threaded: bool = False,
+    ) -> None:
+        """Decodes with a codec.
+
+        Args:
+            codec: a loaded one.
+            decoder: decodes in the codec's place.
+            resampler: gives takes another rate than the codec's.
+            threaded: decode beside generation.
+        """
         self._codec = codec
+        self._resampler = resampler
+        self._rate = resampler.rate if resampler else codec.sample_rate
         self._decode_codes = decoder.decode if decoder else codec.decode
         self._batch_of = decoder.batch_of if decoder else _one_batch
         self._switch_seconds = sys.getswitchinterval()
@@ -159,7 +189,7 @@ class Decoding:
         seconds = (time.perf_counter() - started) / max(len(spoken), 1)
         for take in takes:
             waveform = waveforms.get(id(take), take.error or "the model ended the take before its first frame")
-            self._records.put(_record(take, waveform, seconds, self._codec.sample_rate))
+            self._records.put(_record(take, waveform, seconds, self._rate))
 
     def _waveforms(self, takes: list[Take]) -> dict[int, Any]:
         """Samples, or an error's text, by the take's id; takes are decoded one by one if their batch fails."""
@@ -167,6 +197,8 @@ class Decoding:
             return {}
         try:
             decoded = self._decode_codes([decodable(take.codes, self._codec) for take in takes])
+            if self._resampler is not None:
+                decoded = self._resampler([playable(samples) for samples in decoded])
             return {id(take): samples for take, samples in zip(takes, decoded, strict=True)}
         except (VoicegenError, RuntimeError, ValueError) as error:
             if len(takes) == 1:

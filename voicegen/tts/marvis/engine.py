@@ -23,7 +23,7 @@ from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC, Checkpoint
 from voicegen.tts.marvis.config import MarvisConfig, unknown_fields
-from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, check_codebooks
+from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, Resampler, check_codebooks
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import Loader, Runners
 from voicegen.tts.marvis.orders import MAX_FRAMES, OrderMaker, SpeechRequest
@@ -204,6 +204,7 @@ class Marvis:
         temperature: float = 0.9,
         top_k: int = 50,
         max_frames: int = MAX_FRAMES,
+        resampler: Resampler | None = None,
     ) -> Iterator[Speech | Failure]:
         """Speaks requests, pulling them as slots come free; one record a request, in completion order.
 
@@ -212,11 +213,12 @@ class Marvis:
             temperature: Of the sampling; 0 is greedy.
             top_k: Codes that are drawn among; 0 for all.
             max_frames: 80 ms each, at most for a take.
+            resampler: As `resampler` gives it: takes have its rate.
         """
         self._know_silence()
         failures: list[Failure] = []
         orders = self._orders_of(requests, max_frames, failures)
-        with Decoding(self.codec, self._batch_decoder(), threaded=self.runners.works_ahead) as decoding:
+        with Decoding(self.codec, self._batch_decoder(), resampler, threaded=self.runners.works_ahead) as decoding:
             for take in self.run(orders, Sampling(temperature, top_k)):
                 yield from taken_out(failures)
                 if take is None:
@@ -302,6 +304,10 @@ class Marvis:
             raise ModelError(f"out of memory on {self.runners.device} with a single slot: use a device with more")
         self.slots //= 2
         logger.warning("out of memory on %s: going on with %d slots", self.runners.device, self.slots)
+
+    def resampler(self, rate: int) -> Resampler | None:
+        """What gives takes a rate in Hz that is not the codec's, many at a time; None where soxr does it sooner."""
+        return None if rate == self.sample_rate else self.runners.resampler(self.sample_rate, rate)
 
     def _batch_decoder(self) -> BatchDecoder | None:
         """What decodes batches faster than the codec, where there is something; made once."""

@@ -19,7 +19,7 @@ from voicegen.tts.marvis.prompts import Admission, Prefix, Prompt
 
 if TYPE_CHECKING:
     from voicegen.tts.marvis.codec import Codec
-    from voicegen.tts.marvis.decoding import BatchDecoder
+    from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 
 EOS, FULL, BROKEN = 1, 2, 4
 """Flags of a frame: it is the end; it is the last that fits `limit`; its logits were not finite."""
@@ -135,6 +135,10 @@ class Runners(Protocol):
 
     def batch_decoder(self, codec: Codec) -> BatchDecoder | None:
         """What decodes batches faster than the codec itself, if anything does."""
+        ...
+
+    def resampler(self, from_rate: int, to_rate: int) -> Resampler | None:
+        """What gives many takes another rate sooner than soxr does one after another, if anything does."""
         ...
 
 

@@ -11,7 +11,7 @@ from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.codec import Codec
 from voicegen.tts.marvis.config import MarvisConfig
-from voicegen.tts.marvis.decoding import BatchDecoder
+from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, most_slots
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, kept
@@ -112,3 +112,13 @@ class TorchRunners:
         from voicegen.tts.marvis.codec_capture import CapturedDecoder
 
         return CapturedDecoder(codec, codec.mimi)
+
+    def resampler(self, from_rate: int, to_rate: int) -> Resampler | None:
+        """torchaudio's, on CUDA."""
+        if self.model.device.type != "cuda":
+            return None
+        from voicegen.audio.batch_resample import BatchResampler
+
+        return (
+            BatchResampler(from_rate, to_rate, self.model.device) if BatchResampler.is_for(from_rate, to_rate) else None
+        )

@@ -12,6 +12,7 @@ from voicegen.errors import ModelError, VoicegenError
 from voicegen.protocols import SpeechStream, Traits
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.settings import VoiceConfig
+from voicegen.tts.adjusted import resampled
 from voicegen.tts.marvis.checkpoint import Checkpoint
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.orders import MAX_FRAMES, SpeechRequest
@@ -39,9 +40,21 @@ class MarvisSpeech:
         temperature: float = 0.9,
         top_k: int = 50,
         max_frames: int = MAX_FRAMES,
+        sample_rate: int | None = None,
     ) -> None:
+        """Speaks with an engine.
+
+        Args:
+            engine: a loaded one.
+            voices: by name.
+            temperature: of the sampling.
+            top_k: codes that are drawn among.
+            max_frames: of a take.
+            sample_rate: Hz that is asked for; takes have it where the device resamples many at once, else the codec's.
+        """
         self.info = engine.info
-        self.sample_rate = engine.sample_rate
+        self._resampler = engine.resampler(sample_rate) if sample_rate else None
+        self.sample_rate = self._resampler.rate if self._resampler else engine.sample_rate
         self.voices = voices or VoiceCatalog({})
         self._engine = engine
         self._sampling: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "max_frames": max_frames}
@@ -68,6 +81,7 @@ class MarvisSpeech:
             temperature=settings.temperature,
             top_k=settings.top_k,
             max_frames=settings.max_frames,
+            sample_rate=settings.sample_rate,
         )
         model.check_voices(_used(voices))
         return model
@@ -105,7 +119,7 @@ class MarvisSpeech:
             exact: whether a take's bits are the same in any company on the CPU.
             prompts: voices by name, in place of the checkpoint's where names are the same.
             language: refuse voice prompts of another language than this code.
-            **sampling: `temperature`, `top_k` and `max_frames`.
+            **sampling: `temperature`, `top_k`, `max_frames` and `sample_rate`.
 
         Raises:
             ModelError: the checkpoint, the codec or the device cannot be used.
@@ -156,7 +170,9 @@ class MarvisSpeech:
     def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
         """Yields one record an utterance in completion order, pulling utterances as slots come free."""
         refused: list[Failure] = []
-        for record in self._engine.speak(self._requests(utterances, refused), **self._sampling):
+        for record in self._engine.speak(
+            self._requests(utterances, refused), **self._sampling, resampler=self._resampler
+        ):
             yield record
             yield from taken_out(refused)
         yield from refused
@@ -167,7 +183,10 @@ class MarvisSpeech:
         Raises:
             VoicegenError: there is no such voice, or the text cannot be spoken.
         """
-        return (yield from self._engine.stream(self._request(utterance), **self._sampling))
+        stream = self._engine.stream(self._request(utterance), **self._sampling)
+        if self._resampler is None:
+            return (yield from stream)
+        return (yield from resampled(stream, self._engine.sample_rate, self.sample_rate))
 
     def _requests(
         self, utterances: Iterable[Utterance | None], refused: list[Failure]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -77,3 +78,30 @@ def test_the_thread_ends_when_its_user_stops_halfway() -> None:
         list(decoding.add(take(1)))
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
+
+
+class HalfTheRate:
+    """Leaves out every other sample, and says how many waveforms came at a time."""
+
+    rate = 5
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+        self.batches.append(len(waveforms))
+        return [waveform[::2] for waveform in waveforms]
+
+
+def test_takes_of_a_batch_are_resampled_together() -> None:
+    resampler, records = HalfTheRate(), list[Speech | Failure]()
+    with Decoding(Codec(), resampler=resampler, threaded=True) as decoding:  # type: ignore[arg-type]
+        for index in range(9):
+            records += decoding.add(take(index, frames=4))
+        records += decoding.flush()
+    assert sum(resampler.batches) == 9
+    assert max(resampler.batches) > 1
+    for record in records:
+        assert isinstance(record, Speech)
+        assert record.sampling_rate == 5
+        np.testing.assert_array_equal(record.samples, np.full(2, record.utterance.index / 64))

@@ -20,13 +20,17 @@ from tests.marvis_checkpoints import (
 )
 from tests.unit.tts.marvis.conftest import downloaded
 from tests.unit.tts.test_voices import recording, write
+from voicegen.audio.batch_resample import BatchResampler
+from voicegen.audio.resample import resample
 from voicegen.errors import InputError, ModelError
 from voicegen.records import Failure, Speech, Utterance
 from voicegen.settings import VoiceConfig, VoicePromptConfig
 from voicegen.tts import MarvisTTSClient, TTSConfig
+from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.runners import TorchRunners
 from voicegen.tts.marvis.spec import MarvisSettings
 from voicegen.tts.marvis.speech import MarvisSpeech
 from voicegen.tts.marvis.torch_mimi import TorchMimi
@@ -404,3 +408,39 @@ def test_a_request_without_a_text_fails_alone(checkpoint: Path) -> None:
     assert "the text to speak is None, not a string" in str(records[1])
     with pytest.raises(ModelError, match="request 1: the text to speak is None"):
         engine.generate_codes(requests)
+
+
+@pytest.fixture
+def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the CPU resample takes as CUDA does."""
+
+    def resampler(_runners: TorchRunners, from_rate: int, to_rate: int) -> BatchResampler:
+        return BatchResampler(from_rate, to_rate, "cpu")
+
+    monkeypatch.setattr(TorchRunners, "resampler", resampler)
+
+
+@pytest.mark.usefixtures("on_a_gpu")
+def test_on_a_gpu_takes_come_at_the_rate_that_was_asked_for_as_soxr_would_make_them(checkpoint: Path) -> None:
+    utterance = Utterance(0, "Hello there.", seed=3)
+    plain = samples(speak(MarvisSpeech.load(settings(checkpoint), voices()), utterance)[0])
+    model = MarvisSpeech.load(settings(checkpoint, sample_rate=16_000), voices())
+    [record] = speak(model, utterance).values()
+    meant = np.clip(resample(plain, 24_000, 16_000), -1, 1)
+    assert isinstance(record, Speech)
+    assert (record.sampling_rate, model.sample_rate) == (16_000, 16_000)
+    assert np.square(record.samples - meant).mean() < 1e-3 * np.square(meant).mean()
+    assert AdjustedSpeech.around(model, settings(checkpoint, sample_rate=16_000)) is model
+
+
+@pytest.mark.usefixtures("on_a_gpu")
+def test_a_stream_has_that_rate_as_well(checkpoint: Path) -> None:
+    utterance = Utterance(0, "Hello there.", seed=3)
+    model = MarvisSpeech.load(settings(checkpoint, sample_rate=16_000), voices())
+    streamed = np.concatenate(list(model.stream(utterance)))
+    assert len(streamed) == pytest.approx(len(samples(speak(model, utterance)[0])), abs=1)
+
+
+@pytest.mark.parametrize("rate", [None, 24_000, 16_000])
+def test_on_a_cpu_takes_keep_the_rate_of_the_codec_for_soxr_to_change(checkpoint: Path, rate: int | None) -> None:
+    assert MarvisSpeech.load(settings(checkpoint, sample_rate=rate), voices()).sample_rate == 24_000

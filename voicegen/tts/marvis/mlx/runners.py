@@ -12,7 +12,7 @@ from voicegen.errors import ConfigError, ModelError
 from voicegen.mlx_blas.blas import use_fast_blas
 from voicegen.tts.marvis.codec import Codec
 from voicegen.tts.marvis.config import MarvisConfig
-from voicegen.tts.marvis.decoding import BatchDecoder
+from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, kept
 from voicegen.tts.marvis.mlx.frames import MLXFrames
@@ -110,6 +110,10 @@ class MLXRunners:
 
     def batch_decoder(self, _codec: Codec) -> BatchDecoder | None:
         """None: the codec decodes itself."""
+        return None
+
+    def resampler(self, _from_rate: int, _to_rate: int) -> Resampler | None:
+        """None: a take is decoded alone, and soxr resamples it."""
         return None
 
 
