@@ -29,6 +29,9 @@ class Exporter:
         container: the only kind of audio file that it holds; None: any.
         beside: whether other files can lie beside its audio, as those of `--times` do.
         parquet: whether it is data/SPLIT-*.parquet with the audio in them, which the card tells `datasets`.
+        sampling_rate: the only one that it holds, in Hz; None: any.
+        pairs: whether it holds questions with their answers, both spoken.
+        words: whether it needs to know when each word is said.
         without_audio: whether it can hold rows that have no audio, as failed ones have none.
         needs: modules that must be importable.
         install: the command that installs them.
@@ -42,6 +45,9 @@ class Exporter:
     container: Container | None = None
     beside: bool = True
     parquet: bool = False
+    sampling_rate: int | None = None
+    pairs: bool = False
+    words: bool = False
     without_audio: bool = False
     needs: tuple[str, ...] = ()
     install: str = ""

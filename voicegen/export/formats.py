@@ -8,13 +8,24 @@ from types import MappingProxyType
 from typing import Final
 
 from voicegen.errors import ConfigError
-from voicegen.export import audiofolder, hf, kaldi, lhotse, lhotse_shar, ljspeech, nemo, webdataset
+from voicegen.export import (
+    audiofolder,
+    hf,
+    kaldi,
+    lhotse,
+    lhotse_shar,
+    ljspeech,
+    moshi,
+    nemo,
+    nemo_duplex,
+    webdataset,
+)
 from voicegen.export.exporter import Exporter
 
 EXPORTERS: Final[Mapping[str, Exporter]] = MappingProxyType(
     {
         module.SPEC.name: module.SPEC
-        for module in (hf, audiofolder, webdataset, lhotse, lhotse_shar, nemo, ljspeech, kaldi)
+        for module in (hf, audiofolder, webdataset, lhotse, lhotse_shar, nemo, nemo_duplex, moshi, ljspeech, kaldi)
     }
 )
 

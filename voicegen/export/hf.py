@@ -11,6 +11,7 @@ takes longer than all the rest, and gains a quarter where FLAC gains half.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +33,10 @@ SHARD_GROUPS: Final = 100
 """Row groups that a shard holds at most: its writer keeps 0.1 MB of each until it is closed."""
 
 AUDIO: Final = pa.field("audio", pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())]))
-_AUDIO_BYTES: Final = f"{AUDIO.name}.bytes"
+QUESTION_AUDIO: Final = AUDIO.with_name("question_audio")
+"""With `speak=both`."""
+
+_AUDIO_BYTES: Final = tuple(f"{field.name}.bytes" for field in (AUDIO, QUESTION_AUDIO))
 
 
 def write(rows: ExportRows, folder: Path) -> None:
@@ -40,7 +44,7 @@ def write(rows: ExportRows, folder: Path) -> None:
     data = folder / "data"
     data.mkdir()
     for split in rows.splits:
-        with closing(_Shards(data, rows.schema)) as shards:
+        with closing(_Shards(data, rows.schema, [AUDIO, QUESTION_AUDIO] if rows.pairs else [AUDIO])) as shards:
             for row in rows.rows(split):
                 shards.add(row)
             shards.finish()
@@ -48,18 +52,19 @@ def write(rows: ExportRows, folder: Path) -> None:
             path.rename(data / f"{split}-{number:05d}-of-{len(shards.paths):05d}.parquet")
 
 
-def _schema(columns: pa.Schema) -> pa.Schema:
-    features = {"info": {"features": {AUDIO.name: {"_type": "Audio"}}}}
+def _schema(columns: pa.Schema, audio: Sequence[pa.Field]) -> pa.Schema:
+    features = {"info": {"features": {field.name: {"_type": "Audio"} for field in audio}}}
     marks = {**(columns.metadata or {}), "huggingface": json.dumps(features)}
-    return pa.schema([AUDIO, *columns], metadata=marks)
+    return pa.schema([*audio, *columns], metadata=marks)
 
 
 class _Shards:
     """The shards of a split, one of them open, and the rows of its next row group."""
 
-    def __init__(self, folder: Path, columns: pa.Schema) -> None:
+    def __init__(self, folder: Path, columns: pa.Schema, audio: Sequence[pa.Field]) -> None:
         self._folder = folder
-        self._schema = _schema(columns)
+        self._audio = audio
+        self._schema = _schema(columns, audio)
         self._rows: list[dict[str, Any]] = []
         self._size = 0
         self._shard: _Shard | None = None
@@ -67,11 +72,15 @@ class _Shards:
 
     def add(self, row: ExportRow) -> None:
         """Takes a row; what has waited is written first, where both would be too much for one row group."""
-        size = 0 if row.sound is None else len(row.sound.data)
+        sounds = (row.sound, row.file_name), (row.question, row.question_file_name)
+        size = sum(len(sound.data) for sound, _ in sounds if sound is not None)
         if len(self._rows) == GROUP_ROWS or self._size + size > GROUP_BYTES:
             self._flush()
-        audio = None if row.sound is None else {"bytes": row.sound.data, "path": row.file_name}
-        self._rows.append({AUDIO.name: audio, **row.values})
+        audio = {
+            field.name: None if sound is None else {"bytes": sound.data, "path": name}
+            for field, (sound, name) in zip(self._audio, sounds, strict=False)
+        }
+        self._rows.append({**audio, **row.values})
         self._size += size
 
     def finish(self) -> None:
@@ -107,7 +116,7 @@ class _Shard:
         self._writer = pq.ParquetWriter(
             self._file,
             schema,
-            compression={column: "none" if column == _AUDIO_BYTES else "zstd" for column in _columns(schema)},
+            compression={column: "none" if column in _AUDIO_BYTES else "zstd" for column in _columns(schema)},
             use_dictionary=False,  # zstd finds what repeats
             write_page_index=True,
             use_content_defined_chunking=True,
@@ -142,6 +151,6 @@ SPEC: Final = Exporter(
     load='datasets.load_dataset("{folder}")',
     parquet=True,
     beside=False,
-    adds=(AUDIO.name,),
+    adds=(AUDIO.name, QUESTION_AUDIO.name),
     without_audio=True,
 )

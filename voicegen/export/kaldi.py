@@ -55,7 +55,7 @@ class _Tables:
         """Adds a row whose audio comes to lie at `path`."""
         speaker = self._speaker(row.values["voice"])
         name, duration = f"{speaker}-{row.name}", f"{row.values['duration']:.6f}"
-        text = " ".join(row.values["answer_spoken"].split())
+        text = " ".join(row.text.split())
         cells = (str(path), text, speaker, row.values["language"] or "und", duration, duration)
         for file, cell in zip(self._files[speaker], cells, strict=True):
             file.write(f"{name} {cell}\n")

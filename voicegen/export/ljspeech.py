@@ -22,7 +22,7 @@ def write(rows: ExportRows, folder: Path) -> None:
             for row in rows.rows(split):
                 for name, data in row.files:
                     (wavs / name).write_bytes(data)
-                text = " ".join(row.values["answer_spoken"].replace("|", " ").split())
+                text = " ".join(row.text.replace("|", " ").split())
                 file.write(f"{row.name}|{text}|{text}\n")
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from voicegen.export.exporter import Exporter
 from voicegen.export.rows import ExportRow, ExportRows
 
-_NEMOS: Final = ("audio_filepath", "text", "lang", "offset", "sample_rate", "_skipme")
+_NEMOS: Final = ("audio_filepath", "question_audio_filepath", "text", "lang", "offset", "sample_rate", "_skipme")
 """Names that mean something to NeMo, and that no column of the input must have."""
 
 
@@ -24,14 +24,15 @@ def write(rows: ExportRows, folder: Path) -> None:
         place.mkdir()
         with (place / "manifest.jsonl").open("w", encoding="utf-8", newline="\n") as file:
             for row in rows.rows(split):
-                entry = _entry(row, row.write_audio(place))
+                entry = _entry(row, row.write_audio(place), row.write_question(place))
                 file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
 
 
-def _entry(row: ExportRow, path: str) -> dict[str, Any]:
+def _entry(row: ExportRow, path: str, question: str | None) -> dict[str, Any]:
     entry = {
         "audio_filepath": path,
-        "text": row.values["answer_spoken"],
+        "question_audio_filepath": question,
+        "text": row.text,
         "lang": row.values["language"],
         **row.values,
     }

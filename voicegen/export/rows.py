@@ -22,11 +22,13 @@ from voicegen.export.sound import Sound, Wanted, read_sound
 from voicegen.export.times import TimesFile, times_file
 from voicegen.export.where import Where
 from voicegen.files import inside
+from voicegen.pipeline.plan import QUESTION
 from voicegen.records import STATUSES
 
 FOLDER_ROWS: Final = 10_000
 """Audio files in a folder, as in a run."""
 
+_PATHS = ("audio_path", "question_audio_path")
 _ROWS = 1024  # of the manifest that are in memory at a time
 _READ_AHEAD = 4  # files for each thread
 
@@ -58,15 +60,22 @@ class ExportRow:
 
     Attributes:
         name: its number, as its file in the run has it; at least six digits.
-        values: the manifest's columns but for `audio_path`; those of the audio are of `sound`.
+        values: the manifest's columns but for the paths of audio; those of the audio are of `sound`.
         sound: its audio; None where the row has none.
         times: what says when its words are said, to lie beside the audio; None where that is not known or not wanted.
+        question: the audio of its question, where that is beside it.
     """
 
     name: str
     values: Mapping[str, Any]
     sound: Sound | None
     times: TimesFile | None = None
+    question: Sound | None = None
+
+    @property
+    def text(self) -> str:
+        """What its audio says; empty where it has none."""
+        return self.values["answer_spoken"] or self.values.get("question_spoken") or ""
 
     @property
     def file_name(self) -> str | None:
@@ -74,8 +83,13 @@ class ExportRow:
         return None if self.sound is None else f"{self.name}.{self.sound.container}"
 
     @property
+    def question_file_name(self) -> str | None:
+        """What the audio file of its question is to be called; None where there is none."""
+        return None if self.question is None else f"{self.name}{QUESTION}.{self.question.container}"
+
+    @property
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """The names and the bytes of its audio file and of what lies beside that."""
+        """The names and the bytes of its audio file and of what lies beside that, but for its question."""
         if self.sound is not None:
             yield f"{self.name}.{self.sound.container}", self.sound.data
         if self.times is not None:
@@ -83,12 +97,25 @@ class ExportRow:
 
     def write_audio(self, folder: Path) -> str:
         """Writes its files, audio being among them, and returns the audio's path in `folder`: 0000/000000.wav."""
-        place = f"{self.values['index'] // FOLDER_ROWS:04d}"
-        if not (folder / place).is_dir():
-            (folder / place).mkdir(parents=True)
+        place = self.place_in(folder)
         for name, data in self.files:
             (folder / place / name).write_bytes(data)
         return f"{place}/{self.file_name}"
+
+    def write_question(self, folder: Path) -> str | None:
+        """Writes the audio of its question likewise, and returns its path; None where there is none."""
+        if self.question is None:
+            return None
+        path = f"{self.place_in(folder)}/{self.question_file_name}"
+        (folder / path).write_bytes(self.question.data)
+        return path
+
+    def place_in(self, folder: Path) -> str:
+        """The folder in `folder` that its files are to lie in, which is there then."""
+        place = f"{self.values['index'] // FOLDER_ROWS:04d}"
+        if not (folder / place).is_dir():
+            (folder / place).mkdir(parents=True)
+        return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +147,7 @@ class ExportRows:
     Attributes:
         folder: the run's.
         counts: of rows.
+        pairs: whether rows have the audio of their questions beside their own.
 
     Raises:
         ConfigError: the path is a URL, or the condition cannot be used.
@@ -140,16 +168,22 @@ class ExportRows:
         self._times = times
         self._names = free_names(self._manifest.schema_arrow.names, adds)
         self.tell = tell
+        self.pairs = _has_pairs(self._manifest)
         choice = _choose(self._manifest, selection)
         self._splits, self.counts = choice.splits, choice.counts()
         self._digits = max(6, len(str(choice.last)))
         if not self.counts.chosen:
             raise InputError(f"{self.folder}: no row is chosen: {selection.why_none(self.counts.rows)}")
-        if times is not None and not _has_words(self._manifest):
+        if times is not None and not self.has_words:
             raise InputError(
                 f"{self.folder}: no row has the times of its words, which are found where a recognizer listens: "
                 "make the run with quality=strict, or leave --times out"
             )
+
+    @property
+    def has_words(self) -> bool:
+        """Whether any row of the run has its words with their times."""
+        return _has_words(self._manifest)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -161,7 +195,7 @@ class ExportRows:
         """The columns of `ExportRow.values`."""
         schema: pa.Schema = self._manifest.schema_arrow
         fields = [field.with_name(name) for name, field in zip(self._names, schema, strict=True)]
-        return pa.schema([field for field in fields if field.name != "audio_path"], schema.metadata)
+        return pa.schema([field for field in fields if field.name not in _PATHS], schema.metadata)
 
     def columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Those of the manifest's columns of these names that there are, of the chosen rows; audio is not looked at."""
@@ -190,7 +224,7 @@ class ExportRows:
             first += batch.num_rows
 
     def _row(self, values: dict[str, Any]) -> ExportRow:
-        path = values.pop("audio_path")
+        path, question_path = (values.pop(column, None) for column in _PATHS)
         name = f"{values['index']:0{self._digits}d}"
         if path is None:
             return ExportRow(name, values, None)
@@ -208,7 +242,21 @@ class ExportRows:
             }
         words = values.get("words") if self._times else None
         times = times_file(words, values["duration"], self._times) if self._times and words else None
-        return ExportRow(name, values, sound, times)
+        question = None if question_path in (None, path) else self._question(values, question_path)
+        return ExportRow(name, values, sound, times, question)
+
+    def _question(self, values: dict[str, Any], path: str) -> Sound:
+        digest, samples = values["question_audio_sha256"], values["question_num_samples"]
+        rate = round(samples / values["question_duration"])  # as `sampling_rate`, which may be another by now
+        sound = read_sound(inside(self.folder, path), rate, samples, digest, self._wanted)
+        if sound.sha256 != digest:
+            values |= {
+                "question_num_samples": sound.num_samples,
+                "question_duration": sound.num_samples / sound.sampling_rate,
+                "question_audio_sha256": sound.sha256,
+                "question_measures": {**(values.get("question_measures") or {}), "peak": sound.peak},
+            }
+        return sound
 
 
 @dataclass(slots=True)
@@ -241,6 +289,17 @@ def _has_words(manifest: pq.ParquetFile) -> bool:
     if "words" not in schema.names or not schema.field("words").type.equals(WORDS):
         return False
     return any(batch["words"].null_count < batch.num_rows for batch in manifest.iter_batches(columns=["words"]))
+
+
+def _has_pairs(manifest: pq.ParquetFile) -> bool:
+    """Whether any row has the audio of its question beside its own."""
+    if not set(_PATHS).issubset(manifest.schema_arrow.names):
+        return False
+    own, question = _PATHS
+    return any(
+        pc.any(pc.not_equal(batch[own], batch[question])).as_py()
+        for batch in manifest.iter_batches(columns=list(_PATHS))
+    )
 
 
 def _choose(manifest: pq.ParquetFile, selection: Selection) -> _Choice:

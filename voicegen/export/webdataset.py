@@ -1,4 +1,6 @@
-"""`--to webdataset`: tar shards of KEY.wav KEY.json, a row's two files side by side, keys in order.
+"""`--to webdataset`: tar shards of KEY.wav KEY.json, a row's files side by side, keys in order.
+
+With `speak=both` a row has KEY.question.wav besides, which is its field `question.wav`.
 
 The format: https://github.com/webdataset/webdataset; the keys are the rows' numbers, which hold no dot, since what
 stands behind the first one names the field. Owners, modes and times are left out, so that equal runs give equal shards.
@@ -70,6 +72,8 @@ def _shards(folder: Path, split: str) -> Iterator[_Shards]:
 
 def _members(row: ExportRow) -> Iterator[tuple[str, bytes]]:
     yield from row.files
+    if row.question is not None:
+        yield f"{row.question_file_name}", row.question.data
     yield f"{row.name}.json", json.dumps(row.values, ensure_ascii=False, default=str).encode()
 
 

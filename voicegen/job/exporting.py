@@ -12,7 +12,7 @@ from typing import Final
 from tqdm import tqdm
 
 from voicegen.dataset.manifest import CARD
-from voicegen.errors import ConfigError
+from voicegen.errors import ConfigError, InputError
 from voicegen.export.destination import Written, export_folder, measure
 from voicegen.export.encoding import Encoding, is_lossy
 from voicegen.export.exporter import Exporter
@@ -93,8 +93,17 @@ def export_run(
         raise ConfigError(f"--to {to} holds {format.container} files alone: leave --format out")
     if times is not None and not format.beside:
         raise ConfigError(f"--to {to} has no files beside its audio, and has the times of words in itself: no --times")
-    wanted = replace(wanted, container=format.container or wanted.container)
+    if format.sampling_rate is not None and wanted.sampling_rate not in (None, format.sampling_rate):
+        raise ConfigError(f"--to {to} holds audio of {format.sampling_rate} Hz alone: leave --sample-rate out")
+    wanted = Wanted(format.sampling_rate or wanted.sampling_rate, format.container or wanted.container)
     rows = ExportRows(run, selection, wanted, times, format.adds)
+    if format.pairs and not rows.pairs:
+        raise InputError(f"{rows.folder}: --to {to} holds questions with their answers: make the run with speak=both")
+    if format.words and not rows.has_words:
+        raise InputError(
+            f"{rows.folder}: --to {to} needs the times of words, which are found where a recognizer listens: "
+            "make the run with quality=strict"
+        )
     with (
         export_folder(place, rows.folder) as folder,
         tqdm(

@@ -16,7 +16,7 @@ from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.relations import QuestionRelations, RowRelations
 from voicegen.dataset.splits import Shares
 from voicegen.files import write_atomic
-from voicegen.records import ManifestRow, Speech, Utterance
+from voicegen.records import ManifestRow, Speech, SpokenQuestion, Utterance
 from voicegen.store import Store
 
 RATE = 22_050
@@ -31,10 +31,11 @@ def finished_run(
     voices: Sequence[str] = ("ann", "bob"),
     shares: Shares = Shares(),  # noqa: B008 - frozen
     provenance: Provenance = MADE_BY,
+    asked: bool = False,
 ) -> Path:
     """A run of a row a status: tones of different lengths, a voice and an extra column of the input by turns.
 
-    With `words`, the two words of an answer share its first 90 ms.
+    With `words`, the two words of an answer share its first 90 ms. With `asked`, questions are spoken, too.
     """
     questions = folder.parent / f"{folder.name}.csv"
     with questions.open("w", newline="", encoding="utf-8") as file:
@@ -44,10 +45,20 @@ def finished_run(
             [f"q{n}", f"Was ist {n}, größer als “{n - 1}”?", ["even", "odd"][n % 2]] for n in range(len(statuses))
         )
     rows = [_row(folder, index, status, words, voices[index % 2]) for index, status in enumerate(statuses)]
-    asked = QuestionFile(questions)
-    relations = RowRelations(QuestionRelations(asked, shares), answers_per_question=1)
-    write_manifest(Store(folder), asked, FinishedRows(rows), provenance, relations=relations)
+    if asked:
+        rows = [_with_question(folder, row) if row.status == "ok" else row for row in rows]
+    file_of_questions = QuestionFile(questions)
+    relations = RowRelations(QuestionRelations(file_of_questions, shares), answers_per_question=1)
+    write_manifest(Store(folder), file_of_questions, FinishedRows(rows), provenance, relations=relations)
     return folder
+
+
+def _with_question(folder: Path, row: ManifestRow) -> ManifestRow:
+    samples = (0.2 * np.sin(np.arange(RATE // 20 * (row.index + 2)) / 30)).astype(np.float32)
+    path = f"audio/{row.index:06d}.question.wav"
+    clip, data = encode_clip(Speech(Utterance(row.index, "-", "eve", side="question"), samples, RATE), row.index, path)
+    write_atomic(folder / clip.path, data)
+    return replace(row, question_spoken=f"What is {row.index}?", asked=SpokenQuestion("ok", voice="eve", clip=clip))
 
 
 def _row(folder: Path, index: int, status: str, words: bool, voice: str) -> ManifestRow:

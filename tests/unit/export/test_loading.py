@@ -32,6 +32,12 @@ def small_shards(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
+def run_for(name, tmp_path, statuses, **options):
+    """A run that the format holds."""
+    spec = EXPORTERS[name]
+    return finished_run(tmp_path / "run", statuses, words=spec.words, asked=spec.pairs, **options)
+
+
 def loaded_rows(summary):
     """How many rows come of the line that a summary says, as it is said."""
     *_, said = summary.lines()
@@ -43,7 +49,7 @@ def loaded_rows(summary):
 
 @pytest.mark.parametrize("name", EXPORTERS)
 def test_what_an_export_says_of_loading_it_loads_all_of_its_shards(tmp_path, name):
-    run = finished_run(tmp_path / "run", ["ok"] * 7)
+    run = run_for(name, tmp_path, ["ok"] * 7)
     summary = export_run(run, name, tmp_path / "out")
     shards = len([*tmp_path.glob("out/**/*.tar"), *tmp_path.glob("out/**/data/*.parquet")])
     folders = len(list(tmp_path.glob("out/train/0*/")))
@@ -53,5 +59,5 @@ def test_what_an_export_says_of_loading_it_loads_all_of_its_shards(tmp_path, nam
 
 @pytest.mark.parametrize("name", EXPORTERS)
 def test_it_names_a_split_that_has_rows(tmp_path, name):
-    run = finished_run(tmp_path / "run", ["ok"] * 7, shares=Shares(test=1))
+    run = run_for(name, tmp_path, ["ok"] * 7, shares=Shares(test=1))
     assert loaded_rows(export_run(run, name, tmp_path / "out")) == 7

@@ -159,7 +159,8 @@ def test_the_code_on_the_card_of_a_run_loads_it(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", EXPORTERS)
 def test_the_code_on_the_card_of_an_export_loads_it(tmp_path, monkeypatch, name):
-    run = recorded_run(tmp_path / "talks")
+    spec = EXPORTERS[name]
+    run = recorded_run(tmp_path / "talks", words=spec.words, asked=spec.pairs)
     export_run(run, name, tmp_path / "out")
     data = DatasetCard(card_of(tmp_path / "out")).data.to_dict()
     assert data["pretty_name"] == "talks"
