@@ -87,7 +87,7 @@ def export_run(
     format = exporter(to)
     if "failed" in selection.statuses and not format.without_audio:
         raise ConfigError(
-            f"--to {to} holds rows with audio alone, and failed ones have none: leave failed out of --status"
+            f"--to {to} holds rows with audio alone, and failed ones have none: give --status ok,rejected"
         )
     if format.container is not None and wanted.container not in (None, format.container):
         raise ConfigError(f"--to {to} holds {format.container} files alone: leave --format out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -17,18 +17,22 @@ _REPEATS: Final = ("question_similarity", "answer_similarity")
 
 
 class MadeBy(NamedTuple):
-    """What made a row with audio: the manifest's columns of these names, None where there is none."""
+    """What made audio of an answer or a question: the manifest's columns of these names, None where there is none.
+
+    Of a question `voice` is its `question_voice`, and what is said of that voice stands in run.json alone.
+    """
 
     chat_model: str | None
     chat_licence: str | None
     tts_model: str | None
     tts_licence: str | None
     voice: str | None
-    voice_licence: str | None
     voice_consent: str | None
 
 
-CARD_COLUMNS: Final = tuple(dict.fromkeys((*_COUNTED, *MadeBy._fields, *_REPEATS, *COLUMNS)))
+_ASKED: Final = ("question_voice", "question_duration")
+
+CARD_COLUMNS: Final = tuple(dict.fromkeys((*_COUNTED, *MadeBy._fields, *_ASKED, *_REPEATS, *COLUMNS)))
 """The manifest's columns that facts are taken from, where it has them."""
 
 
@@ -50,7 +54,7 @@ class CardFacts:
     Attributes:
         rows: their number by split and status.
         seconds: of audio in good rows, by split.
-        made_by: how many rows with audio were made by what.
+        made_by: how many clips were made by what.
         values: how many rows have which voice, language, rate and model, by the column's name.
         same: rows whose question or answer is the same as an earlier one's, by the column's name.
         near: rows whose question or answer is nearly so.
@@ -89,8 +93,10 @@ class _Count:
     def add(self, batch: pd.DataFrame) -> None:
         split = batch["split"].fillna("none")
         self.rows.update(zip(split, batch["status"], strict=True))
-        spoken = batch[batch["status"] != "failed"].reindex(columns=list(MadeBy._fields)).astype(object)
-        self.made_by.update(map(MadeBy._make, spoken.where(spoken.notna(), None).itertuples(index=False, name=None)))
+        self.made_by.update(_makers(batch[batch["duration"].notna()]))
+        if "question_duration" in batch:
+            asked = batch[batch["question_duration"].notna()]
+            self.made_by.update(_makers(asked.assign(voice=asked["question_voice"], voice_consent=None)))
         for name, counter in self.values.items():
             if name in batch:
                 values = batch[name].dropna()
@@ -104,6 +110,12 @@ class _Count:
         for part, seconds in good["duration"].groupby(split[good.index]).sum().items():
             self.seconds[str(part)] = self.seconds.get(str(part), 0.0) + float(seconds)
         self.measures.append(measured(good).astype("float32"))
+
+
+def _makers(clips: pd.DataFrame) -> Iterator[MadeBy]:
+    """What made each of these."""
+    known = clips.reindex(columns=list(MadeBy._fields)).astype(object)
+    return map(MadeBy._make, known.where(known.notna(), None).itertuples(index=False, name=None))
 
 
 def card_facts(batches: Iterable[pa.RecordBatch]) -> CardFacts:

@@ -49,17 +49,15 @@ def _sources(made_by: Sequence[MadeBy], record: Mapping[str, Any]) -> Iterator[S
         yield ["chat model", bare(model) or _UNKNOWN, bare(licence) or _UNKNOWN, ""]
     for model, licence in _unique((by.tts_model, by.tts_licence) for by in made_by):
         yield ["TTS model", bare(model) or _UNKNOWN, bare(licence) or _UNKNOWN, ""]
-    theirs = [by for by in made_by if by.voice not in own and by.voice_consent is None]
-    for (licence,) in _unique((by.voice_licence,) for by in theirs):
-        voices = [voice for voice, of in _unique((by.voice, by.voice_licence) for by in theirs) if of == licence]
-        yield [
-            "voices of the TTS model",
-            some([bare(voice or "its only one") for voice in voices]),
-            bare(licence) or _UNKNOWN,
-            "",
-        ]
-    for voice, consent in _unique((by.voice, by.voice_consent) for by in made_by if by not in theirs):
-        yield ["a recording's voice", bare(voice), "", bare(consent) or "none was noted"]
+    recorded = {by.voice: by.voice_consent for by in made_by if by.voice_consent is not None}
+    recorded = {**{name: of.get("consent") for name, of in own.items()}, **recorded}
+    for licence in {by.tts_licence: None for by in made_by}:
+        found = _unique((by.voice,) for by in made_by if by.tts_licence == licence and by.voice not in recorded)
+        voices = [bare(voice or "its only one") for (voice,) in found]
+        if voices:
+            yield ["voices of the TTS model", some(voices), bare(licence) or _UNKNOWN, ""]
+    for (voice,) in _unique((by.voice,) for by in made_by if by.voice in recorded):
+        yield ["a recording's voice", bare(voice), "", bare(recorded[voice]) or "none was noted"]
 
 
 def _unique(values: Iterator[tuple[str | None, ...]]) -> list[tuple[str | None, ...]]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import datasets
+import pyarrow as pa
 import pytest
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
@@ -17,6 +18,8 @@ from voicegen.export.formats import EXPORTERS
 from voicegen.export.rows import Selection
 from voicegen.job.exporting import export_run
 from voicegen.report.card import write_run_card
+from voicegen.report.card_facts import card_facts
+from voicegen.report.card_provenance import provenance
 from voicegen.store import Store
 
 RECORD = {
@@ -126,6 +129,18 @@ def test_a_card_of_a_run_that_knows_no_licence_says_so(tmp_path):
     write_run_card(Store(run))
     assert "| chat model | chat | not known |  |" in card_of(run)
     assert "| voices of the TTS model | ann, bob | not known |  |" in card_of(run)
+
+
+def test_a_card_names_the_voices_that_speak_questions_too():
+    row = {"split": "train", "status": "ok", "duration": None, "voice": None, "tts_model": "tts", "tts_licence": "mit"}
+    asked = [{**row, "question_duration": 1.0, "question_voice": voice} for voice in ("carl", "dora", None)]
+    facts = card_facts(
+        [pa.RecordBatch.from_pylist([*asked, {**row, "question_duration": None, "question_voice": "eve"}])]
+    )
+    text = "\n".join(provenance(list(facts.made_by), {"provenance": {"voices": {"dora": {"consent": "by letter"}}}}))
+    assert "| voices of the TTS model | carl, its only one | mit |  |" in text
+    assert "| a recording's voice | dora |  | by letter |" in text
+    assert "eve" not in text
 
 
 def test_the_metadata_of_a_card_has_no_key_that_the_hub_does_not_know(tmp_path):
