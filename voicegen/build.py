@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from voicegen.chat.backends import CHAT
 from voicegen.config import JobConfig
@@ -15,16 +16,20 @@ from voicegen.protocols import AnswerModel, ChatModel, SpeechModel
 from voicegen.quality.checks import checks_on
 from voicegen.tts.backends import SPEECH
 
+if TYPE_CHECKING:
+    from voicegen.audio.signing import Signer
+
 
 def look(config: JobConfig, *, speaks: bool = True) -> None:
     """Refuses what can be seen to be missing before any model is loaded: a package, a model, a tool, a voice.
 
     Raises:
-        ConfigError: no installed package offers a tool.
+        ConfigError: no installed package offers a tool, or the certificate cannot sign.
         InputError: a voice's recording cannot be read.
         MissingDependency: a package is not installed; says the command that installs it.
         ModelError: a model or a voice cannot be found; names both models where both are missing.
     """
+    signer(config)
     looks: list[Callable[[], None]] = []
     if config.asks:
         looks.append(lambda: CHAT[config.chat.kind].look(config.chat))
@@ -83,3 +88,18 @@ def speech_model(config: JobConfig) -> SpeechModel:
     if (check := model.traits.check_voices) is not None:
         check(config.voice.all_speaking)
     return AdjustedSpeech.around(LongTextSpeech(model, config.tts.max_chars), config.tts)
+
+
+def signer(config: JobConfig) -> Signer | None:
+    """What signs the audio files; None where the settings name no certificate.
+
+    Raises:
+        ConfigError: the certificate or its key cannot be used; says why.
+        MissingDependency: C2PA's library is not installed.
+    """
+    certificate, key = config.c2pa.certificate, config.c2pa.key
+    if certificate is None or key is None:
+        return None
+    from voicegen.audio.signing import Signer
+
+    return Signer(certificate, key)

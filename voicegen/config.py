@@ -118,6 +118,19 @@ class ShardConfig(Settings):
         return range(first, end)
 
 
+class C2paConfig(Settings):
+    """Whose certificate signs the audio files, if any."""
+
+    certificate: LocalPath | None = None
+    key: LocalPath | None = None
+
+    @model_validator(mode="after")
+    def _are_both(self) -> C2paConfig:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: give both, or neither")
+        return self
+
+
 class LocalExecutorConfig(Settings):
     """The stages side by side in this process."""
 
@@ -159,6 +172,7 @@ class JobConfig(Settings):
     quality: QualityConfig
     split: SplitConfig
     shard: ShardConfig = Field(json_schema_extra=NOT_IDENTITY)
+    c2pa: C2paConfig = Field(default=C2paConfig(), json_schema_extra=NOT_IDENTITY)  # that files are signed is in it
     executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
 
@@ -206,6 +220,8 @@ class JobConfig(Settings):
             flat = {key: value for key, value in flat.items() if not key.startswith("voice.question.")}
         if not self.split.test_voices:  # then it decides a column, and nothing of what is made
             flat = {key: value for key, value in flat.items() if not key.startswith("split.")}
+        if self.c2pa.certificate is not None:  # whose it is may change, as certificates end
+            flat["c2pa.signed"] = True
         if (lexicon := self.wording.pronounce) is not None:
             flat["text.pronounce"] = lexicon.sha256
         return flat

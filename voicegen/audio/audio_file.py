@@ -56,10 +56,13 @@ def encode_clip(
     """The file of a take that is to lie at `path`, as datasets know it, and its bytes; `origin` says what made it.
 
     Raises:
+        OutputError: it is to be signed, and cannot be.
         ValueError: as `encode_audio`.
     """
     tags = NO_TAGS if origin is None else origin.tags(index, speech.utterance.voice)
     data = encode_audio(speech.samples, speech.sampling_rate, audio, tags)
+    if origin is not None and origin.signer is not None:
+        data = origin.signer.signed(data, audio, origin.claim(index, speech.utterance.voice))
     digest, peak = sha256(data).hexdigest(), round(peak_dbfs(speech.samples), 2)
     return Clip(index, path, speech.sampling_rate, len(speech.samples), digest, peak, len(data)), data
 

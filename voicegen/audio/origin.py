@@ -1,6 +1,7 @@
 """What an audio file says of itself in its own metadata: that it is synthetic, and what made it.
 
-It is the same for the same row of the same run, and holds no time, no version and nothing of this machine.
+It is the same for the same row of the same run, and holds no time, no version and nothing of this machine. Only where
+it is signed as well (`signing`) there is more of both.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
+from voicegen import __version__
 from voicegen.records import ModelInfo
+
+if TYPE_CHECKING:
+    from voicegen.audio.signing import Signer
 
 DIGITAL_SOURCE_TYPE: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's term for media that a trained model made, which C2PA and others use too."""
@@ -25,11 +30,29 @@ class Origin:
         tts: the model that spoke.
         chat: the model that wrote what is spoken; None where a person may have, or nobody knows.
         run: the run's `config_hash`; None where there is no run.
+        signer: what signs the files; None where nothing does.
     """
 
     tts: ModelInfo
     chat: ModelInfo | None = None
     run: str | None = None
+    signer: Signer | None = None
+
+    def claim(self, row: int | None = None, voice: str | None = None) -> dict[str, Any]:
+        """The manifest of C2PA for a file, as its library takes it; `row` and `voice` as for `tags`."""
+        agent = {"name": _name(self.tts), **({"version": self.tts.revision} if self.tts.revision else {})}
+        by = f", voice {voice}" if voice else ""
+        action = {
+            "action": "c2pa.created",
+            "digitalSourceType": DIGITAL_SOURCE_TYPE,
+            "softwareAgent": agent,
+            "description": f"Synthetic speech by {_name(self.tts)}{by}",
+        }
+        return {
+            "claim_generator_info": [{"name": "voicegen", "version": __version__}],
+            **({} if row is None else {"title": f"row {row}"}),
+            "assertions": [{"label": "c2pa.actions", "data": {"actions": [action]}}],
+        }
 
     def tags(self, row: int | None = None, voice: str | None = None) -> Mapping[str, str]:
         """The tags of a file, by the names that libsndfile has for them: a RIFF's INFO and Vorbis comments alike.

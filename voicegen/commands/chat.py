@@ -107,6 +107,8 @@ def _chat(config: JobConfig, single: str | None) -> int:
         raise ConfigError("a chat needs its settings: voicechat=default")
     if config.text.rewrite is not None:
         raise ConfigError("text.rewrite=chat is for `voicegen run`: a chat speaks while it writes; leave it out")
+    if config.c2pa.certificate is not None:
+        raise ConfigError("c2pa.certificate is for `voicegen run` and `synth`: the audio of a chat is not signed")
     question = _question(single)
     page = Page()
     with ExitStack() as stack:

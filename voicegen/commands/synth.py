@@ -126,6 +126,7 @@ def _speak(config: JobConfig, sources: Sequence[str], line: CommandLine) -> int:
     wording = config.wording
     if wording.remark is not None:
         print(wording.remark, file=sys.stderr)
+    signer = build.signer(config)
     print("loading the model", file=sys.stderr)
     model = build.speech_model(config)
     with Listener(config.quality) as listener:
@@ -140,6 +141,7 @@ def _speak(config: JobConfig, sources: Sequence[str], line: CommandLine) -> int:
             seed=config.seed,
             listener=listener,
             max_attempts=config.quality.max_attempts,
+            signer=signer,
         )
         try:
             for record in tqdm(records, unit="texts", disable=None):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from voicegen import build
 from voicegen.audio.origin import Origin
 from voicegen.config import JobConfig
 from voicegen.dataset.questions import QuestionFile
@@ -93,7 +94,7 @@ class Job:
             self.plan.audio_path,
             name=name,
             audio=self.config.tts.audio,
-            origin=Origin(tts, chat if self.config.asks else None, self.run),
+            origin=Origin(tts, chat if self.config.asks else None, self.run, build.signer(self.config)),
             keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
         )
 

@@ -148,6 +148,7 @@ class ExportRows:
         folder: the run's.
         counts: of rows.
         pairs: whether rows have the audio of their questions beside their own.
+        encoded: whether audio that was read so far is not the run's own bytes.
 
     Raises:
         ConfigError: the path is a URL, or the condition cannot be used.
@@ -169,6 +170,7 @@ class ExportRows:
         self._names = free_names(self._manifest.schema_arrow.names, adds)
         self.tell = tell
         self.pairs = _has_pairs(self._manifest)
+        self.encoded = False
         choice = _choose(self._manifest, selection)
         self._splits, self.counts = choice.splits, choice.counts()
         self._digits = max(6, len(str(choice.last)))
@@ -233,6 +235,7 @@ class ExportRows:
             inside(self.folder, path), values["sampling_rate"], values["num_samples"], digest, self._wanted
         )
         if sound.sha256 != digest:
+            self.encoded = True
             values |= {
                 "sampling_rate": sound.sampling_rate,
                 "num_samples": sound.num_samples,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tqdm import tqdm
 
 from voicegen.dataset.manifest import CARD
 from voicegen.errors import ConfigError, InputError
 from voicegen.export.destination import Written, export_folder, measure
-from voicegen.export.encoding import Encoding, is_lossy
+from voicegen.export.encoding import is_lossy
 from voicegen.export.exporter import Exporter
 from voicegen.export.formats import exporter
 from voicegen.export.rows import Counts, ExportRows, Selection
@@ -25,6 +25,7 @@ from voicegen.report.card_facts import CARD_COLUMNS, card_facts
 from voicegen.report.card_form import export_form
 from voicegen.store import Store
 
+_UNSIGNED: Final = "Audio that was encoded anew has lost the C2PA signature that it has in the run."
 _LOSSY: Final = (
     "The audio was encoded as {encoding}, which loses some of it. `audio_sha256` is of the samples that were encoded, "
     "as 32-bit floats in little-endian order, since the same samples do not always give the same file."
@@ -33,13 +34,14 @@ _LOSSY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What was exported to where, in how many seconds."""
+    """What was exported to where, in how many seconds; `unsigned` has lost the signatures that the run's audio has."""
 
     format: Exporter
     place: Path
     counts: Counts
     written: Written
     seconds: float
+    unsigned: bool = False
 
     @property
     def counted(self) -> str:
@@ -54,6 +56,8 @@ class ExportSummary:
         counts, megabytes = self.counts, self.written.size / 1e6
         yield self.counted
         yield f"written   {self.place}: {self.written.files} files, {megabytes:.1f} MB in {self.seconds:.1f} s"
+        if self.unsigned:
+            yield f"signed    {_UNSIGNED}"
         yield f"load      {self.format.loading(self.place, next(iter(counts.by_split)))}"
 
 
@@ -112,14 +116,18 @@ def export_run(
     ):
         rows.tell = bar.update
         format.write(rows, folder)
-        _write_card(format, rows, folder, called or place.resolve().name, wanted.container)
-    return ExportSummary(format, place, rows.counts, measure(place), time.monotonic() - began)
+        record = read_record(Store(rows.folder)) or {}
+        unsigned = rows.encoded and "c2pa.signed" in record.get("identity", {})
+        limits = [_LOSSY.format(encoding=wanted.container)] if is_lossy(wanted.container) else []
+        limits += [_UNSIGNED] if unsigned else []
+        _write_card(format, rows, folder, called or place.resolve().name, record, limits)
+    return ExportSummary(format, place, rows.counts, measure(place), time.monotonic() - began, unsigned)
 
 
-def _write_card(format: Exporter, rows: ExportRows, folder: Path, called: str, encoding: Encoding | None) -> None:
+def _write_card(
+    format: Exporter, rows: ExportRows, folder: Path, called: str, record: Mapping[str, Any], limits: Sequence[str]
+) -> None:
     facts = card_facts(rows.columns(CARD_COLUMNS))
     form = export_form(called, format.loading(called, rows.splits[0]), rows.splits, parquet=format.parquet)
-    if is_lossy(encoding):
-        form = replace(form, limits=[_LOSSY.format(encoding=encoding)])
     name = rows.folder.resolve().name
-    (folder / CARD).write_text(card(name, facts, read_record(Store(rows.folder)) or {}, form), "utf-8")
+    (folder / CARD).write_text(card(name, facts, record, replace(form, limits=limits)), "utf-8")

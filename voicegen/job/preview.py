@@ -87,6 +87,7 @@ class Preview:
         Raises:
             VoicegenError: as `build.look`.
         """
+        build.signer(self.config)
         chat = self.config.chat if self.config.asks else None
         if all(place_of(settings)[0] for settings in (chat, self.config.tts) if settings is not None):
             build.look(self.config)

@@ -8,6 +8,7 @@ from pathlib import Path
 from voicegen.audio.audio_file import encode_clip
 from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.audio.origin import Origin
+from voicegen.audio.signing import Signer
 from voicegen.errors import ConfigError, ModelError
 from voicegen.files import given_path, write_atomic
 from voicegen.protocols import SpeechModel
@@ -32,6 +33,7 @@ def speak_to_folder(
     seed: int = 0,
     listener: Listener | None = None,
     max_attempts: int = 1,
+    signer: Signer | None = None,
 ) -> Iterator[Clip | Failure]:
     """Speaks each text into a file that is numbered by the text's place: `PREFIX000000.wav`, `PREFIX000001.wav`.
 
@@ -50,6 +52,7 @@ def speak_to_folder(
         seed: a text's own seed comes from this and its place.
         listener: judges the takes; if None, only what is cut or no audio is no clip.
         max_attempts: takes of a text, at the most, until one is good.
+        signer: signs the files.
 
     Yields:
         One record a text, in completion order; the path of a clip is relative to `folder`.
@@ -58,7 +61,7 @@ def speak_to_folder(
         OutputError: the folder cannot be written or the disk is full.
     """
     folder = given_path("folder", folder)
-    origin = Origin(model.info)
+    origin = Origin(model.info, signer=signer)
 
     def name_of(index: int) -> str:
         return f"{prefix}{index:0{digits}d}{audio.suffix}"

@@ -426,7 +426,7 @@ def test_a_value_is_taken_as_it_was_typed(path):
 def test_the_input_may_be_a_list_of_paths(monkeypatch):
     monkeypatch.setenv("HOME", "/homes/ada")
     monkeypatch.setenv("DATA", "/data")
-    for word in ("[~/q.csv,b (1).csv]", "[~/q.csv,'b (1).csv']", ["~/q.csv", "b (1).csv"]):
+    for word in ("[~/q.csv,b (1).csv]", "['~/q.csv','b (1).csv']", ["~/q.csv", "b (1).csv"]):
         given = {"settings": {"questions.path": word}} if isinstance(word, list) else {}
         job = compose([] if given else [f"questions.path={word}"], **given)
         assert job.questions.path == (Path("/homes/ada/q.csv"), Path("b (1).csv"))
