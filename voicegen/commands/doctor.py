@@ -17,6 +17,7 @@ from voicegen.chat.backends import CHAT
 from voicegen.cores import usable_cores
 from voicegen.errors import ConfigError
 from voicegen.quality.checks.mos import INSTALL as _INSTALL_MOS
+from voicegen.quality.checks.similarity import INSTALL as _INSTALL_SIMILARITY
 from voicegen.quality.recognizers.files import INSTALL as _INSTALL_RECOGNITION
 from voicegen.quality.recognizers.files import RECOGNIZERS
 from voicegen.tts.backends import SPEECH
@@ -139,6 +140,8 @@ def _packages() -> Iterator[Finding]:
     yield "recognition", "installed" if listens else f"missing faster_whisper: {_INSTALL_RECOGNITION}"
     guesses = find_spec("speechmos") is not None
     yield "mos", "installed" if guesses else f"missing speechmos: {_INSTALL_MOS}"
+    tells_voices = find_spec("resemblyzer") is not None
+    yield "similarity", "installed" if tells_voices else f"missing resemblyzer: {_INSTALL_SIMILARITY}"
     has_sound = find_spec("sounddevice") is not None
     yield "playback", "installed" if has_sound else f"missing sounddevice: {_INSTALL_PLAYBACK}"
 

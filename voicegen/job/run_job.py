@@ -386,12 +386,21 @@ def identity_of(config: JobConfig, input_sha256: str) -> dict[str, Any]:
         InputError: the lexicon cannot be read.
     """
     identity = {**config.identity(), "input.sha256": input_sha256}
+    similarity = config.quality.checks.similarity  # type: ignore[attr-defined]
+    if similarity is not None:
+        identity["quality.recordings"] = {
+            name: _hash(path, f"quality.checks.similarity.recordings.{name}")
+            for name, path in similarity.recordings.items()
+        }
     for key, voices in (("voice.prompts", config.voice), ("voice.question.prompts", config.voice.question)):
         for name, prompt in voices.prompts.items():
-            try:
-                audio = sha256(prompt.audio.read_bytes()).hexdigest()
-            except OSError as error:
-                raise ConfigError(f"{key}.{name}.audio={prompt.audio}: {error.strerror or error}") from None
             identity[key] = {**identity[key]}
-            identity[key][name] = {**identity[key][name], "audio": audio}
+            identity[key][name] = {**identity[key][name], "audio": _hash(prompt.audio, f"{key}.{name}.audio")}
     return identity
+
+
+def _hash(recording: Path, setting: str) -> str:
+    try:
+        return sha256(recording.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{setting}={recording}: {error.strerror or error}") from None

@@ -75,7 +75,8 @@ class CheckSpec(Generic[C]):
         make: makes it; called in the process where it is to run.
         look: refuses what can be seen to fail before anything is loaded.
         apart: whether it runs in worker processes of its own, since it needs much computing.
-        of_takes: whether it says nothing of a WAV, since trimming, fades or a gain change what it measures.
+        of_takes: whether it says nothing of a run's files alone: trimming, fades or a gain change what it measures, or
+            it needs what a run does not keep.
     """
 
     name: str

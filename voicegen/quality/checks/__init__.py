@@ -7,7 +7,18 @@ from typing import Any, Final
 from pydantic import Field, create_model, model_validator
 
 from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
-from voicegen.quality.checks import duplicates, edges, level, loudness, mos, pace, recognition, repeats, silence
+from voicegen.quality.checks import (
+    duplicates,
+    edges,
+    level,
+    loudness,
+    mos,
+    pace,
+    recognition,
+    repeats,
+    silence,
+    similarity,
+)
 from voicegen.settings import Settings, identity_unless
 
 CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
@@ -20,6 +31,7 @@ CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
     edges.SPEC,
     recognition.SPEC,
     mos.SPEC,
+    similarity.SPEC,
 )
 
 MEASUREMENTS: Final[tuple[Measurement, ...]] = tuple(

@@ -1,0 +1,133 @@
+"""Whether a take has the voice that it is to have: how like it is to a recording of that voice.
+
+By Resemblyzer's encoder (`quality/voice_encoder.py`), with silences left out by each take's own floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+
+from voicegen.errors import ConfigError
+from voicegen.model_files import ModelWheel
+from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.sound import FRAME, sound_of
+from voicegen.quality.weights import find_weights, read_weights
+from voicegen.records import Scores, Speech, Utterance
+from voicegen.settings import NOT_IDENTITY, LocalPath
+
+INSTALL: Final = "`uv sync --group similarity`"
+
+_WHEEL: Final = ModelWheel(
+    package="resemblyzer",
+    module="resemblyzer",
+    file="pretrained.pt",
+    version="0.1.4",
+    licence="apache-2.0",
+    install=INSTALL,
+    id="Resemblyzer's voice encoder",
+)
+_SHA256: Final = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
+_KEPT: Final = 9  # frames of silence beside sound: a pause within speech says something of a voice
+_LEAST: Final = 1.0  # seconds of speech: of less, nobody knows whose it is
+_LEVEL: Final = 10 ** (-25 / 20)  # root mean square of what the encoder hears
+
+
+def _recordings(given: Any) -> Any:
+    """By voice, a path; of a voice prompt, that of its recording."""
+    named = {} if given is None else given
+    return {name: one["audio"] if isinstance(one, Mapping) else one for name, one in named.items()}
+
+
+class SimilaritySettings(CheckSettings):
+    """Bounds of `voice_similarity`, and by the voice's name the recording that its takes are held against.
+
+    What the recordings hold is part of a run's identity, not where they are.
+    """
+
+    recordings: Annotated[Mapping[str, LocalPath], BeforeValidator(_recordings)] = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class _Similarity:
+    def __init__(self, settings: SimilaritySettings) -> None:
+        import torch
+
+        from voicegen.quality.voice_encoder import VoiceEncoder
+
+        torch.set_num_threads(1)  # there are quality.workers of them
+        self._encoder = VoiceEncoder.of(read_weights(_WHEEL, _SHA256, "torchaudio"))
+        spoken = {name: _spoken(_recorded(name, path)) for name, path in settings.recordings.items()}
+        self._voices: dict[str | None, NDArray[np.float32]] = dict(
+            zip(spoken, self._encoder.embed([*spoken.values()]), strict=True)
+        )
+
+    def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
+        found: list[Scores] = [{"voice_similarity": None} for _ in takes]
+        spoken = {place: _spoken(take) for place, take in enumerate(takes) if take.utterance.voice in self._voices}
+        enough = {place: take for place, take in spoken.items() if take.duration >= _LEAST}
+        if enough:
+            for (place, take), vector in zip(enough.items(), self._encoder.embed([*enough.values()]), strict=True):
+                alike = float(vector @ self._voices[take.utterance.voice])
+                found[place] = {"voice_similarity": round(alike, 3)}
+        return found
+
+
+def _spoken(take: Speech) -> Speech:
+    """What of it is speech, all of one level: the encoder looks at power."""
+    frames = sound_of(take).frames
+    beside = np.convolve(frames, np.ones(2 * _KEPT + 1))[_KEPT : _KEPT + len(frames)] > 0
+    kept = np.repeat(beside, max(1, round(FRAME * take.sampling_rate)))[: len(take.samples)]
+    samples = take.samples[: len(kept)][kept]
+    level = float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
+    return replace(take, samples=samples * np.float32(_LEVEL / level) if level else samples)
+
+
+def _recorded(name: str, path: Path) -> Speech:
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise ConfigError(f"quality.checks.similarity.recordings.{name}={path}: {error}") from None
+    return Speech(Utterance(0, "", name), samples.mean(axis=1), rate)
+
+
+def _look(settings: SimilaritySettings) -> None:
+    if not settings.recordings:
+        raise ConfigError(
+            "quality.checks.similarity knows no voice: give voice.prompts, or a recording of each in "
+            "quality.checks.similarity.recordings={NAME: FILE.wav}"
+        )
+    find_weights(_WHEEL, "torchaudio")
+    for name, path in settings.recordings.items():
+        if _spoken(_recorded(name, path)).duration < _LEAST:
+            raise ConfigError(
+                f"quality.checks.similarity.recordings.{name}={path}: it holds less than {_LEAST:g} s of speech"
+            )
+
+
+def _make(settings: SimilaritySettings) -> Check:
+    return _Similarity(settings)
+
+
+SPEC: Final = CheckSpec(
+    name="similarity",
+    settings=SimilaritySettings,
+    measurements=(
+        Measurement(
+            "voice_similarity",
+            "How like the take's voice is to the recording of it, at most 1 (cosine of Resemblyzer's vectors); null "
+            "where there is none, and for less than a second of speech.",
+            "it has another voice",
+        ),
+    ),
+    make=_make,
+    look=_look,
+    apart=True,
+    of_takes=True,
+)
