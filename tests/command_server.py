@@ -32,9 +32,15 @@ class CommandServer:
         self._process: subprocess.Popen[str] | None = None
 
     def run(
-        self, words: Sequence[str], cwd: Path, environment: Mapping[str, str], stdin: str | None, timeout: float
+        self,
+        words: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        stdin: str | None,
+        timeout: float,
+        module: str = "voicegen",
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `python -m voicegen WORDS`, as `subprocess.run` with its output captured.
+        """Runs `python -m MODULE WORDS`, as `subprocess.run` with its output captured.
 
         Raises:
             subprocess.TimeoutExpired: It took more than `timeout` seconds, and was killed.
@@ -44,6 +50,7 @@ class CommandServer:
             streams = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
             streams[0].write_text(stdin or "", "utf-8")
             request = {
+                "module": module,
                 "words": list(words),
                 "cwd": str(cwd),
                 "environment": dict(environment),
@@ -95,7 +102,7 @@ def serve() -> None:
 
 
 def become(request: Mapping[str, Any]) -> None:
-    """Makes this fork the process that `python -m voicegen WORDS` starts as, and runs it to its end."""
+    """Makes this fork the process that `python -m MODULE WORDS` starts as, and runs it to its end."""
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -106,7 +113,7 @@ def become(request: Mapping[str, Any]) -> None:
         os.close(opened)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (it stays open to the end)
     sys.argv[1:] = request["words"]
-    runpy.run_module("voicegen", run_name="__main__", alter_sys=True)
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,14 @@ def voicegen(
     """The finished process, its output as text; forked with its packages imported, where a fork of them is safe."""
     if sys.platform != "linux":
         return cold_voicegen(*words, cwd=cwd, stdin=stdin, timeout=timeout)
-    return _server().run([*map(str, words)], cwd, environment(), stdin, timeout)
+    return run_module("voicegen", *words, cwd=cwd, stdin=stdin, timeout=timeout)
+
+
+def run_module(
+    module: str, *words: object, cwd: Path, stdin: str | None = None, timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
+    """The finished process of `python -m MODULE WORDS`, forked with voicegen's packages imported; on Linux."""
+    return _server().run([*map(str, words)], cwd, environment(), stdin, timeout, module)
 
 
 def cold_voicegen(

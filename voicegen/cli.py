@@ -111,6 +111,8 @@ def _guarded(words: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted; what was finished is safe", 130)
+    except MemoryError:
+        return _fail("out of memory; what was finished is safe: free some, or make batches smaller, and run it again")
     except BrokenPipeError:  # the reader has gone while there was work left: nobody to tell, but not a success
         _drop(sys.stdout)
         return _BROKEN_PIPE
