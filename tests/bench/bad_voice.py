@@ -15,7 +15,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from voicegen.quality.listener import Listener, quality_settings
 from voicegen.records import Question, Speech, TakeRecord, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.tts.backends import open_speech_model
-from voicegen.tts.best_of import best_takes
+from voicegen.tts.best_of import judged_takes
 
 ATTEMPTS = (1, 2, 4)
 
@@ -97,10 +96,7 @@ def listened(
     """How it goes with each text, with as many attempts as are ever tried; the first rows say what is usual."""
     attempts = max(ATTEMPTS)
     with Listener(quality_settings(quality).model_copy(update={"max_attempts": attempts})) as listener:
-        first = [*best_takes(voice, utterances[: listener.first_rows], listener.hear, attempts)]
-        usual = {None: listener.usual(one.kept[1].scores for one in first if isinstance(one, Heard))}
-        hear = partial(listener.hear, usual=usual)
-        heard = [*first, *best_takes(voice, utterances[listener.first_rows :], hear, attempts)]
+        heard = [*judged_takes(voice, utterances, listener, attempts)]
     return [row_of(one, word_error) for one in heard if isinstance(one, Heard)]
 
 

@@ -35,7 +35,7 @@ from voicegen.text.lexicon import Lexicon, read_lexicon
 from voicegen.text.wording import Foreign, Reading, Wording
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import open_speech_model
-from voicegen.tts.best_of import best_takes
+from voicegen.tts.best_of import judged_takes
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.marvis.spec import DEFAULT_MODEL
 from voicegen.tts.speaking import mapped, stream_one, words_of
@@ -247,7 +247,7 @@ class MarvisTTSClient:
     def _best_takes(self, utterances: list[Utterance], config: TTSConfig) -> Iterator[Heard | Failure]:
         """Takes as they were made: what is given whole is what is given in a stream."""
         settings = _unfinished(config)
-        return best_takes(self._configured(config), utterances, self._listener(settings).hear, settings.max_attempts)
+        return judged_takes(self._configured(config), utterances, self._listener(settings), settings.max_attempts)
 
     def _listener(self, settings: QualityConfig) -> Listener:
         """The one of this quality."""

@@ -16,7 +16,7 @@ from voicegen.quality.listener import Hearing, Listener, quality_settings
 from voicegen.records import Clip, Failure, Speech, Utterance
 from voicegen.seeds import derived_seed
 from voicegen.text.wording import IN_ENGLISH, Wording
-from voicegen.tts.best_of import best_takes
+from voicegen.tts.best_of import judged_takes
 from voicegen.tts.speaking import taken_out, words_of
 
 
@@ -67,8 +67,8 @@ def speak_to_folder(
         return f"{prefix}{index:0{digits}d}{audio.suffix}"
 
     unspeakable: list[Failure] = []
-    hear = (listener or Listener(quality_settings("off"))).hear
-    for record in best_takes(model, _utterances(texts, wording, voice, seed, unspeakable), hear, max_attempts):
+    listener = listener or Listener(quality_settings("off"))
+    for record in judged_takes(model, _utterances(texts, wording, voice, seed, unspeakable), listener, max_attempts):
         yield from taken_out(unspeakable)
         if isinstance(record, Failure):
             yield record

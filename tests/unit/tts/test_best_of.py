@@ -1,16 +1,19 @@
+import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from tests.takes import syllables, take
 from voicegen import MarvisTTSClient, TTSConfig, batch_synthesize
 from voicegen.errors import ConfigError
+from voicegen.job.composing import compose
 from voicegen.protocols import Traits
-from voicegen.quality.listener import Hearing, quality_settings
+from voicegen.quality.listener import Hearing, Listener, quality_settings
 from voicegen.quality.verdict import Verdict
 from voicegen.records import Clip, Failure, Utterance
 from voicegen.seeds import derived_seed, take_seed
-from voicegen.tts.best_of import HEAR_GROUP, best_takes
+from voicegen.tts.best_of import HEAR_GROUP, best_takes, judged_takes
 from voicegen.tts.tone import ToneSpeech
 
 RATE = 8000
@@ -39,6 +42,55 @@ def good_at(attempts):
         ]
 
     return hear
+
+
+class Paced(ToneSpeech):
+    """Ends takes in an order that `seed` draws; of its voices bob is slow, and speaks for ann in row 36 at first."""
+
+    def __init__(self, seed):
+        super().__init__(RATE)
+        self.draw = random.Random(seed)
+        self.spoken = []
+
+    def speak(self, utterances):
+        in_hand = []
+        for utterance in utterances:
+            in_hand.append(utterance)
+            if len(in_hand) > 5:
+                yield self._take(in_hand.pop(self.draw.randrange(6)))
+        self.draw.shuffle(in_hand)
+        yield from map(self._take, in_hand)
+
+    def _take(self, utterance):
+        self.spoken.append(utterance.index)
+        slow = utterance.voice == "bob" or (utterance.index, utterance.attempt) == (36, 1)
+        return take(syllables(1.1 if slow else 0.5, RATE), utterance.text, RATE, utterance.voice, utterance.index)
+
+
+def judged(model, count=44):
+    texts = [replace(one, voice=("ann", "bob")[one.index % 2]) for one in utterances(count)]
+    with Listener(
+        compose(["quality=off", "+quality.checks.pace={rules: {pace: {min: 0.7, max: 1.4}}}"]).quality
+    ) as ear:
+        heard = list(judged_takes(model, iter(texts), ear, 2))
+    return {one.kept[0].utterance.index: (one.kept[1].verdict, one.kept[1].scores, one.takes) for one in heard}
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_what_is_usual_of_a_voice_is_had_from_its_first_texts_whatever_is_spoken_first(seed):
+    model = Paced(1)
+    found = judged(model)
+    assert sorted(found) == list(range(44))
+    assert [index for index in range(44) if found[index][1]["pace"] is None] == list(range(32))
+    assert [index for index in range(44) if len(found[index][2]) > 1] == [36]
+    assert all(verdict.status == "ok" for verdict, _, _ in found.values())
+    assert set(model.spoken[:32]) == set(range(32))
+    assert judged(Paced(seed)) == found
+
+
+def test_few_texts_or_none_are_judged_by_themselves():
+    assert [scores["pace"] for _, scores, _ in judged(Paced(1), 3).values()] == [None] * 3
+    assert judged(Paced(1), 0) == {}
 
 
 @pytest.mark.parametrize("model", [ToneSpeech(RATE), AllAtOnce(RATE)])
