@@ -70,11 +70,19 @@ class Provenance:
     def columns(self, rows: Sequence[ManifestRow]) -> dict[str, Any]:
         """Its columns of the manifest for these rows; a row that has no audio has no voice's."""
         whole = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "consents"}
-        spoken = [row if row.clip is not None else None for row in rows]
         return {
             **{name: pa.repeat(pa.scalar(value, pa.string()), len(rows)) for name, value in whole.items()},
-            "voice_licence": [self.tts_licence if row and row.voice not in self.consents else None for row in spoken],
-            "voice_consent": [self.consents.get(row.voice or "") if row else None for row in spoken],
+            **self._of_voices("", rows),
+            **self._of_voices("question_", [row.of_question for row in rows]),
+        }
+
+    def _of_voices(self, of: str, kept: Sequence[ManifestRow | SpokenQuestion | None]) -> dict[str, Any]:
+        spoken = [each if each and each.clip is not None else None for each in kept]
+        return {
+            f"{of}voice_licence": [
+                self.tts_licence if each and each.voice not in self.consents else None for each in spoken
+            ],
+            f"{of}voice_consent": [self.consents.get(each.voice or "") if each else None for each in spoken],
         }
 
 

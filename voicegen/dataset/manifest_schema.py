@@ -109,6 +109,8 @@ _QUESTION = (
     _column("question_num_samples", pa.int64(), "Its length in samples, at `sampling_rate`."),
     _column("question_audio_sha256", pa.string(), "SHA-256 of its file's bytes, in hex."),
     _column("question_voice", pa.string(), "Name of its voice; null: the model's only or nameless one."),
+    _column("question_voice_licence", pa.string(), "Licence of its voice, as `voice_licence`."),
+    _column("question_voice_consent", pa.string(), "Of its voice, as `voice_consent`."),
     _column(
         "question_status", pa.string(), "How it ended; `status` is that of the row, as the worse of its two clips."
     ),

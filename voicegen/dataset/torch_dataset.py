@@ -65,16 +65,39 @@ class MelBatch(NamedTuple):
     rows: list[dict[str, Any]]
 
 
+class PairRow(NamedTuple):
+    """A row of a run with `speak=both`: its question and its answer, each as a row of its own would be."""
+
+    question: SpeechRow | MelRow
+    answer: SpeechRow | MelRow
+
+
+class PairBatch(NamedTuple):
+    """Questions and their answers, in the same order."""
+
+    question: SpeechBatch | MelBatch
+    answer: SpeechBatch | MelBatch
+
+
 class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
     """The rows of a manifest, with a WAV read when its row is asked for.
 
     The rows are those at the time of loading, also when the run goes on. Can be pickled for a DataLoader's workers.
+
+    Args:
+        table: the manifest's rows.
+        folder: the run's.
+        sample_rate: Hz that waveforms are resampled to; None: each its own.
+        question: whether a row is its question, and not what its own clip says.
     """
 
-    def __init__(self, table: pa.Table, folder: Path, sample_rate: int | None = None) -> None:
+    def __init__(
+        self, table: pa.Table, folder: Path, sample_rate: int | None = None, *, question: bool = False
+    ) -> None:
         self._table = table
         self._folder = folder
         self._sample_rate = sample_rate
+        self._of = "question_" if question else ""
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -98,21 +121,23 @@ class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
         row: dict[str, Any] = self._table.slice(index % len(self), 1).to_pylist()[0]
         samples, rate = self._read(row), self._sample_rate or row["sampling_rate"]
         waveform = torch.from_numpy(resample(samples, row["sampling_rate"], rate))
-        return SpeechRow(row["answer_spoken"], waveform, rate, row)
+        says = "question_spoken" if self._of or row["answer_spoken"] is None else "answer_spoken"
+        return SpeechRow(row[says], waveform, rate, row)
 
     def _read(self, row: dict[str, Any]) -> NDArray[np.float32]:
         remedy = "run the same command again to make it anew"
-        if row["audio_path"] is None:
+        name, num_samples = row[f"{self._of}audio_path"], row[f"{self._of}num_samples"]
+        if name is None:
             raise InputError(f"row {row['id']!r} has status {row['status']!r} and no audio: load rows of status 'ok'")
-        path = inside(self._folder, row["audio_path"])
+        path = inside(self._folder, name)
         if not path.is_file():
             raise InputError(
                 f"{path}: the audio of row {row['id']!r} is missing: {remedy}, or move it with the manifest"
             )
         samples, rate = read_audio(path)
-        if (rate, len(samples)) != (row["sampling_rate"], row["num_samples"]):
+        if (rate, len(samples)) != (row["sampling_rate"], num_samples):
             raise InputError(
-                f"{path}: holds {len(samples)} samples at {rate} Hz and the manifest says {row['num_samples']} at "
+                f"{path}: holds {len(samples)} samples at {rate} Hz and the manifest says {num_samples} at "
                 f"{row['sampling_rate']}: delete it and {remedy}"
             )
         return samples
@@ -145,6 +170,29 @@ class MelDataset(ManifestDataset):
         return MelRow(text, _log_mel(rate)(waveform), rate, row)
 
 
+class PairDataset(ManifestDataset):
+    """Rows with both their clips.
+
+    Attributes:
+        question: the questions alone.
+        answer: the answers alone.
+    """
+
+    def __init__(self, question: SpeechDataset | MelDataset, answer: SpeechDataset | MelDataset) -> None:
+        super().__init__(answer.table, answer._folder)
+        self.question = question
+        self.answer = answer
+
+    def __getitem__(self, index: int) -> PairRow:
+        """The row at `index`, from the end if negative.
+
+        Raises:
+            IndexError: There is no such row.
+            InputError: Its audio is missing, damaged or no longer what the manifest says; says which and what to do.
+        """
+        return PairRow(self.question[index], self.answer[index])
+
+
 @cache
 def _log_mel(sampling_rate: int) -> LogMel:
     return LogMel(sampling_rate)
@@ -158,6 +206,7 @@ def load_manifest(
     *,
     features: Literal["waveform"] = ...,
     sample_rate: int | None = ...,
+    speak: Literal["question"] | None = ...,
 ) -> SpeechDataset: ...
 @overload
 def load_manifest(
@@ -167,7 +216,18 @@ def load_manifest(
     *,
     features: Literal["mel"],
     sample_rate: int | None = ...,
+    speak: Literal["question"] | None = ...,
 ) -> MelDataset: ...
+@overload
+def load_manifest(
+    path: str | Path,
+    status: Status | None = ...,
+    split: Split | None = ...,
+    *,
+    features: Literal["waveform", "mel"] = ...,
+    sample_rate: int | None = ...,
+    speak: Literal["both"],
+) -> PairDataset: ...
 def load_manifest(
     path: str | Path,
     status: Status | None = "ok",
@@ -175,7 +235,8 @@ def load_manifest(
     *,
     features: Literal["waveform", "mel"] = "waveform",
     sample_rate: int | None = None,
-) -> SpeechDataset | MelDataset:
+    speak: Literal["question", "both"] | None = None,
+) -> SpeechDataset | MelDataset | PairDataset:
     """Opens a run for training.
 
     Args:
@@ -185,10 +246,12 @@ def load_manifest(
         features: what a row holds: its waveform `(N,)`, or the log-mel spectrogram `(F, 80)` of it, with a frame every
             10 ms (`LogMel`). To make spectrograms on a device, give `LogMel` the waveforms of a batch there.
         sample_rate: Hz that waveforms are resampled to when they are read; `None`: each its own.
+        speak: `None`: a row is what its own clip says, the answer where that is spoken; `"question"`: its question;
+            `"both"`: the two of them, as a `PairRow`.
 
     Raises:
         ConfigError: the path is a URL.
-        InputError: There is no manifest, or it is not voicegen's.
+        InputError: There is no manifest, or it is not voicegen's; questions are wanted, and the run has none.
         ValueError: There are no such features, or the rate is not over 0.
     """
     if features not in ("waveform", "mel"):
@@ -201,19 +264,32 @@ def load_manifest(
         if wanted is not None:
             table = table.filter(pc.equal(table[column], wanted))
     kind = MelDataset if features == "mel" else SpeechDataset
-    return kind(table, folder, sample_rate)
+    own = kind(table, folder, sample_rate)
+    if speak is None:
+        return own
+    if "question_spoken" not in table.column_names or table["question_spoken"].null_count == table.num_rows > 0:
+        raise InputError(f"{folder}: its questions are not spoken: make the run with speak={speak}")
+    if speak == "both" and table["answer_spoken"].null_count == table.num_rows > 0:
+        raise InputError(f"{folder}: its answers are not spoken: load it with speak='question'")
+    questions = kind(table, folder, sample_rate, question=True)
+    return questions if speak == "question" else PairDataset(questions, own)
 
 
 @overload
 def collate(rows: Sequence[SpeechRow]) -> SpeechBatch: ...
 @overload
 def collate(rows: Sequence[MelRow]) -> MelBatch: ...
-def collate(rows: Sequence[SpeechRow] | Sequence[MelRow]) -> SpeechBatch | MelBatch:
+@overload
+def collate(rows: Sequence[PairRow]) -> PairBatch: ...
+def collate(rows: Sequence[Any]) -> SpeechBatch | MelBatch | PairBatch:
     """Pads rows to one batch, as a DataLoader's `collate_fn`.
 
     Raises:
         ValueError: The rows differ in sampling rate.
     """
+    if isinstance(rows[0], PairRow):
+        questions, answers = zip(*rows, strict=True)
+        return PairBatch(collate(questions), collate(answers))
     rates = sorted({row.sampling_rate for row in rows})
     if len(rates) != 1:
         raise ValueError(f"a batch needs one sampling rate, not {rates}: load the rows with sample_rate={rates[0]}")

@@ -253,6 +253,7 @@ class ExportRows:
         rate = round(samples / values["question_duration"])  # as `sampling_rate`, which may be another by now
         sound = read_sound(inside(self.folder, path), rate, samples, digest, self._wanted)
         if sound.sha256 != digest:
+            self.encoded = True
             values |= {
                 "question_num_samples": sound.num_samples,
                 "question_duration": sound.num_samples / sound.sampling_rate,

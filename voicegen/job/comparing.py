@@ -26,6 +26,9 @@ _COMPARED: Final = {
     "voice": "voice",
     "split": "split",
     "audio_sha256": "audio",
+    "question_spoken": "spoken form of the question",
+    "question_voice": "voice of the question",
+    "question_audio_sha256": "audio of the question",
 }
 _LONGEST: Final = 60  # characters of a setting
 

@@ -31,7 +31,10 @@ from voicegen.pipeline.run_folder import RunFolder, config_hash, read_record
 from voicegen.store import Store
 from voicegen.text.shown import shown
 
-_SHOWN = ("index", "question", "answer_spoken", "answer", "status", "error", "duration", "audio_path")
+_SHOWN = (
+    *("index", "question", "answer_spoken", "answer", "status", "error", "duration", "audio_path"),
+    *("question_duration", "question_audio_path"),
+)
 _LONGEST = 600  # characters of an answer that are shown
 _WIDTH = 80
 
@@ -54,6 +57,8 @@ class Trial:
         for row in self.rows:
             took = f", {row['duration']:.1f} s, {self.folder / row['audio_path']}" if row["audio_path"] else ""
             yield f"row {row['index'] + 1}: {row['status']}{took}"
+            if (question := row["question_audio_path"]) not in (None, row["audio_path"]):
+                yield f"  its question, {row['question_duration']:.1f} s, {self.folder / question}"
             if row["error"]:
                 yield f"  {row['error']}"
             yield from _wrapped(row["question"])

@@ -122,14 +122,18 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
     models: Mapping[str, Mapping[str, Any]] = record.get("models", {})
     identity: Mapping[str, Any] = record.get("identity", {})
     ready = identity.get("questions.answer_column") is not None
-    answered = "ready answers" if ready else "a language model answered questions"
-    spoken = "a text-to-speech model spoke them" if ready else "a text-to-speech model spoke the answers"
+    speak = identity.get("speak", "answer")
     made = f" {record['voicegen']}, begun on {record['created'][:10]}" if "created" in record else ""
     yield f"# {name}\n"
     yield (
-        f"{facts.hours:.2f} hours of **synthetic speech**: {answered}, and {spoken}. No person said any of this. "
+        f"{facts.hours:.2f} hours of **synthetic speech**: {_what(speak, ready)}. No person said any of this. "
         f"Made by voicegen{made}.\n"
     )
+    if speak == "both":
+        yield (
+            f"Its questions are spoken, too, in files of their own (`question_audio_path`): "
+            f"{facts.question_seconds / 3600:.2f} hours more.\n"
+        )
     yield "## What is in it\n"
     yield from _rows(facts)
     yield from _contents(facts)
@@ -145,6 +149,14 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
         yield from _quality(facts.spreads, identity)
     yield "## Known limits\n"
     yield from _limits(facts, identity, record, form.limits)
+
+
+def _what(speak: str, ready: bool) -> str:
+    if speak == "question":
+        return "a text-to-speech model spoke questions"
+    answers = "ready answers, and a text-to-speech model spoke them"
+    made = "a language model answered questions, and a text-to-speech model spoke the answers"
+    return answers if ready else made
 
 
 def _rows(facts: CardFacts) -> Iterator[str]:
@@ -226,10 +238,10 @@ def _quality(spreads: Sequence[Spread], identity: Mapping[str, Any]) -> Iterator
 def _limits(
     facts: CardFacts, identity: Mapping[str, Any], record: Mapping[str, Any], others: Sequence[str]
 ) -> Iterator[str]:
-    if identity.get("questions.answer_column") is None:
+    if identity.get("questions.answer_column") is None and identity.get("speak") != "question":
         yield "- The answers are a model's: fluent, and not checked for truth."
     yield "- The voices and their manner are a model's: no measure of how people speak."
-    if prompts := identity.get("voice.prompts"):
+    if prompts := {**(identity.get("voice.prompts") or {}), **(identity.get("voice.question.prompts") or {})}:
         yield f"- The voices {', '.join(map(bare, prompts))} copy recordings that the maker of the dataset gave."
     yield "- What the checks above do not measure may be wrong with any row; `report.html` of the run plays each."
     if record.get("split"):

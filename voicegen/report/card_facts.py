@@ -54,6 +54,7 @@ class CardFacts:
     Attributes:
         rows: their number by split and status.
         seconds: of audio in good rows, by split.
+        question_seconds: of the questions' audio in good rows.
         made_by: how many clips were made by what.
         values: how many rows have which voice, language, rate and model, by the column's name.
         same: rows whose question or answer is the same as an earlier one's, by the column's name.
@@ -63,6 +64,7 @@ class CardFacts:
 
     rows: Mapping[tuple[str, str], int]
     seconds: Mapping[str, float]
+    question_seconds: float
     made_by: Mapping[MadeBy, int]
     values: Mapping[str, Mapping[Any, int]]
     same: Mapping[str, int]
@@ -84,6 +86,7 @@ class CardFacts:
 class _Count:
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    question_seconds: float = 0.0
     made_by: Counter[MadeBy] = field(default_factory=Counter)
     values: dict[str, Counter[Any]] = field(default_factory=lambda: {name: Counter() for name in _COUNTED[2:]})
     same: Counter[str] = field(default_factory=Counter)
@@ -109,6 +112,8 @@ class _Count:
         good = batch[batch["status"] == "ok"]
         for part, seconds in good["duration"].groupby(split[good.index]).sum().items():
             self.seconds[str(part)] = self.seconds.get(str(part), 0.0) + float(seconds)
+        if "question_duration" in good:
+            self.question_seconds += float(good["question_duration"].sum())
         self.measures.append(measured(good).astype("float32"))
 
 
@@ -125,7 +130,8 @@ def card_facts(batches: Iterable[pa.RecordBatch]) -> CardFacts:
         count.add(batch.to_pandas())
     measures = pd.concat(count.measures, ignore_index=True) if count.measures else pd.DataFrame()
     return CardFacts(
-        count.rows, count.seconds, count.made_by, count.values, count.same, count.near, list(_spreads(measures))
+        *(count.rows, count.seconds, count.question_seconds, count.made_by, count.values, count.same, count.near),
+        list(_spreads(measures)),
     )
 
 

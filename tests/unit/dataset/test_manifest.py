@@ -20,8 +20,8 @@ PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc", "apa
 
 QUESTION_COLUMNS = [
     "question_spoken", "question_left_out", "question_audio_path", "question_duration", "question_num_samples",
-    "question_audio_sha256", "question_voice", "question_status", "question_takes", "question_words",
-    "question_measures",
+    "question_audio_sha256", "question_voice", "question_voice_licence", "question_voice_consent",
+    "question_status", "question_takes", "question_words", "question_measures",
 ]  # fmt: skip
 
 DESIGN_COLUMNS = [

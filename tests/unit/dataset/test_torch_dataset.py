@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 import torch
 import torchaudio
 from torch.utils.data import DataLoader
 
 from tests.finished_rows import FinishedRows, failed_row, spoken_row
 from tests.question_files import text_file
+from tests.unit.export.runs import finished_run
 from voicegen.audio.audio_file import read_audio, write_audio
 from voicegen.audio.mel import LogMel
 from voicegen.audio.resample import resample
@@ -237,6 +239,28 @@ def test_a_small_model_learns_from_a_run(run):
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-4:]) < 0.5 * sum(losses[:4])
+
+
+def test_questions_are_loaded_alone_or_with_their_answers(tmp_path):
+    folder = finished_run(tmp_path / "run", ("ok", "failed", "ok"), asked=True)
+    questions, answers, pairs = (load_manifest(folder, speak=speak) for speak in ("question", None, "both"))
+    assert len(questions) == len(answers) == len(pairs) == 2
+    for question, answer, pair in zip(questions, answers, pairs, strict=True):
+        asked, _ = soundfile.read(folder / question.row["question_audio_path"], dtype="float32")
+        assert (question.text, answer.text) == (question.row["question_spoken"], question.row["answer_spoken"])
+        assert torch.equal(question.waveform, torch.from_numpy(asked))
+        assert torch.equal(pair.question.waveform, question.waveform)
+        assert torch.equal(pair.answer.waveform, answer.waveform)
+    batch = next(iter(DataLoader(pairs, batch_size=2, collate_fn=collate, num_workers=1)))
+    assert batch.question.lengths.tolist() == [len(row.waveform) for row in questions]
+    assert batch.answer.texts == [row.text for row in answers]
+    mels = load_manifest(folder, speak="both", features="mel", sample_rate=16_000)[0]
+    assert (mels.question.mel.shape[1], mels.answer.sampling_rate) == (80, 16_000)
+
+
+def test_questions_that_are_not_spoken_are_not_loaded(run):
+    with pytest.raises(InputError, match="make the run with speak=both"):
+        load_manifest(run, speak="both")
 
 
 def test_the_rest_of_the_dataset_side_loads_without_torch():

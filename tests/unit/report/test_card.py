@@ -215,3 +215,21 @@ def test_a_run_ends_with_its_card(tmp_path, monkeypatch):
     assert "| train | 10 |" in card_of(tmp_path / "outputs/r")
     voicegen.run(*words, "split.test=0.5")
     assert "| test | " in card_of(tmp_path / "outputs/r")
+
+
+@pytest.mark.parametrize(
+    ("speak", "said"),
+    [
+        ("both", ["a text-to-speech model spoke the answers", "Its questions are spoken, too", "0.00 hours more"]),
+        ("question", ["a text-to-speech model spoke questions. No person"]),
+    ],
+)
+def test_a_card_says_whether_questions_are_spoken(tmp_path, speak, said):
+    run = finished_run(tmp_path / "talks", asked=True)
+    identity = {**RECORD["identity"], "speak": speak, "voice.question.prompts": {"eve": {"audio": "abc"}}}
+    (run / "run.json").write_text(json.dumps({**RECORD, "identity": identity}))
+    write_run_card(Store(run))
+    text = card_of(run)
+    assert all(line in text for line in said)
+    assert ("The answers are a model's" in text) == (speak == "both")
+    assert "The voices me, eve copy recordings" in text
