@@ -3,9 +3,10 @@
     python -m tests.bench.export_scale                      # 100,000 rows of 0.5 s, to every format
     python -m tests.bench.export_scale 3000 hf --seconds 10
 
-The copy is of the audio files alone, one by one, made as durable as an export is. Each export is made in a process of
-its own: "base" is its resident memory before a row is read, "peak" its highest. Compare two sizes to see what grows
-with the rows. Times of the CPU are beside those of the clock, since other work on the machine does not count in them.
+The copy is of the audio files alone, one by one, made as durable as an export is, and just before each export, which is
+made in a process of its own: "base" is its resident memory before a row is read, with the libraries that it needs,
+"peak" its highest. Compare two sizes to see what grows with the rows. Times of the CPU are beside those of the clock,
+since other work on the machine does not count in them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import argparse
 import multiprocessing
 import os
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,6 +38,7 @@ from voicegen.pipeline.plan import audio_path
 from voicegen.records import ManifestRow, Speech, Utterance
 from voicegen.store import Store
 
+FORMATS = [name for name, format in EXPORTERS.items() if not format.pairs]
 RATE = 22_050
 SOUNDS = 64
 """Different ones, of which each file is a copy."""
@@ -109,9 +113,8 @@ def measure(run: Path, target: Path, format: str | None) -> dict[str, float]:
     """Exports the run, or copies its audio."""
     if format is None:
         return timed(lambda: copy(run / "audio", target))
-    import duckdb  # noqa: F401 - part of the base
-    import pyarrow.parquet  # noqa: F401
-
+    for module in ("duckdb", "pyarrow.parquet", "voicegen.report.card_facts", *EXPORTERS[format].needs):
+        import_module(module)  # part of the base
     return timed(lambda: export_run(run, format, target, Selection(where='"index" >= 0')))
 
 
@@ -119,28 +122,32 @@ def main() -> None:
     """Prints a line a format."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=int, nargs="?", default=100_000)
-    parser.add_argument("formats", nargs="*", metavar="format", help=f"{', '.join(EXPORTERS)}; all by default")
+    parser.add_argument("formats", nargs="*", metavar="format", help=f"{', '.join(FORMATS)}; all by default")
     parser.add_argument("--seconds", type=float, default=0.5, help="of audio in a row")
     arguments = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
+        run, target = Path(folder) / "run", Path(folder) / "out"
         run.mkdir()
         maker = context.Process(target=make_run, args=(run, arguments.rows, arguments.seconds))
         maker.start()
         maker.join()
         size = sum(path.stat().st_size for path in (run / "audio").rglob("*.wav")) / 1e6
-        print(f"{arguments.rows:,} rows, {size:,.0f} MB    clock       CPU      speed   of a copy     base     peak")
-        copied = None
-        for number, format in enumerate([None, *(arguments.formats or EXPORTERS)]):
-            target = Path(folder) / f"out{number}"
+
+        def fresh(format: str | None) -> dict[str, float]:
             with context.Pool(1, maxtasksperchild=1) as pool:
                 found = pool.apply(measure, (run, target, format))
-            copied = copied or found["clock"]
-            clock = found["clock"]
+            shutil.rmtree(target)
+            return found
+
+        print(f"{arguments.rows:,} rows, {size:,.0f} MB          a copy               the export")
+        print("                  clock    CPU     clock    CPU       speed   of a copy    base     peak")
+        for format in arguments.formats or FORMATS:
+            copied, found = fresh(None), fresh(format)
+            clock, cpu, base, peak = (found[name] for name in ("clock", "cpu", "base", "peak"))
             print(
-                f"{format or 'copy':>20} {clock:9.1f} s {found['cpu']:7.1f} s {size / clock:6.0f} MB/s "
-                f"{copied / clock:9.0%} {found['base']:6.0f} MB {found['peak']:5.0f} MB"
+                f"{format:>14} {copied['clock']:6.1f} s {copied['cpu']:4.1f} s  {clock:6.1f} s {cpu:4.1f} s"
+                f" {size / clock:6.0f} MB/s {copied['clock'] / clock:9.0%} {base:6.0f} MB {peak:5.0f} MB"
             )
 
 
