@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -56,7 +57,14 @@ def browser():
 
 @pytest.fixture
 def page(run, browser):
-    """The page, open and whole; it must have said nothing and asked for nothing but its own clips by the end."""
+    """The page, open and whole."""
+    with opened(run, browser) as page:
+        yield page
+
+
+@contextmanager
+def opened(run, browser):
+    """A run's page; it must have said nothing and asked for nothing but its own clips by the end."""
     said, asked = [], []
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     page = context.new_page()
@@ -184,3 +192,24 @@ def test_the_page_is_never_wider_than_its_window(browser, run, width, scheme):
     page.wait_for_selector("html[data-ready]")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     page.close()
+
+
+@pytest.mark.parametrize(("speak", "players"), [("both", 2), ("question", 1)])
+def test_a_question_that_is_spoken_has_a_player_of_its_own_beside_its_answers(tmp_path, browser, speak, players):
+    (tmp_path / "q.csv").write_text("question,answer\nHow much is 1 plus 1?,Two.\nAnd 2 plus 2?,Four.\n")
+    voicegen.run(
+        *("preset=fake", f"speak={speak}", "questions.answer_column=answer", "tts.duration=3"),
+        settings={"output_dir": str(tmp_path / "run"), "questions.path": str(tmp_path / "q.csv")},
+    )
+    with opened(tmp_path / "run", browser) as page:
+        page.keyboard.press("j")
+        page.wait_for_selector("#detail .text")
+        assert "one" in page.inner_text("#detail")  # as the figure is said
+        assert page.locator(".player").count() == players
+        page.click(".player >> nth=-1 >> .play")
+        sync_api.expect(page.locator(".time").last).not_to_contain_text("0.0 /")
+        if players == 2:
+            assert page.locator("audio").count() == 0  # they are in no document, and heard all the same
+            page.click(".player >> nth=0 >> .play")
+            sync_api.expect(page.locator(".play").first).to_have_attribute("aria-label", "Pause")
+            sync_api.expect(page.locator(".play").last).to_have_attribute("aria-label", "Play")

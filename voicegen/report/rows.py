@@ -34,6 +34,8 @@ _COST = ("chat_seconds", "tts_seconds")
 _TEXTS = (
     "id", "question", "answer", "answer_spoken", "left_out", "audio_path", "audio_sha256", "error", "asr_text", "words",
     "takes", "conversation_id", "turn", "trimmed_before", "rewritten", "answer_cut", "reasoning",
+    "question_spoken", "question_left_out", "question_audio_path", "question_duration", "question_voice",
+    "question_status", "question_takes", "question_words",
 )  # fmt: skip
 
 
@@ -186,8 +188,8 @@ def _category(values: pd.Series) -> dict[str, Any]:
 
 def _texts(rows: pa.Table, inputs: Sequence[str]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {name: rows[name].to_pylist() for name in _TEXTS if name in rows.column_names}
-    if "words" in columns:
-        columns["words"] = [_words(words) for words in columns["words"]]
+    for name in {"words", "question_words"}.intersection(columns):
+        columns[name] = [_words(words) for words in columns[name]]
     if inputs:
         columns["input"] = [
             {name: str(value) for name, value in row.items() if value is not None}

@@ -3,14 +3,19 @@
 class Detail {
   constructor(rows, marks, element, closed) {
     Object.assign(this, { rows, marks, element, closed });
-    this.player = new Player((seconds, playing) => this.follow(seconds, playing));
-    this.timed = [];
+    this.timed = { own: [], question: [] };
+    this.player = new Player((seconds) => follow(this.timed.own, seconds));
+    this.asking = new Player((seconds) => follow(this.timed.question, seconds));
+    for (const [one, other] of [[this.player, this.asking], [this.asking, this.player]]) {
+      one.audio.addEventListener("play", () => other.audio.pause());
+    }
     this.empty();
   }
 
   empty() {
     this.place = null;
     this.player.audio.pause();
+    this.asking.audio.pause();
     this.element.classList.remove("open");
     this.element.replaceChildren(make("p", "quiet hint", "Choose a row to hear it."));
   }
@@ -21,6 +26,8 @@ class Detail {
     if (this.place !== place) return;
     const texts = (this.texts = this.rows.texts(place));
     const index = this.rows.number("index", place);
+    this.timed = { own: [], question: [] };
+    const asked = texts.question_audio_path !== texts.audio_path ? texts.question_audio_path ?? null : null;
     this.markButtons = ["accept", "reject"].map((mark) => button(mark === "accept" ? "✓ Accept" : "✕ Reject", () => this.mark(mark), `mark ${mark}`));
     const close = button("✕", () => this.closed(), "ghost close");
     close.setAttribute("aria-label", "Close");
@@ -33,6 +40,7 @@ class Detail {
     this.element.classList.add("open");
     this.element.scrollTop = 0;
     this.showMark();
+    this.asking.show(asked, texts.question_duration, this.rows.head.pictures, null);
     this.player.show(texts.audio_path, this.rows.number("duration", place), this.rows.head.pictures, this.rows.picture(place));
   }
 
@@ -42,11 +50,15 @@ class Detail {
     const found = [];
     if (texts.error) found.push(make("p", "problem", texts.error));
     found.push(section("Question", text(texts.question ?? "")));
-    const spoken = texts.answer_spoken;
-    if (texts.answer !== null && texts.answer !== spoken) found.push(section("Answer as written", text(texts.answer)));
+    const alone = texts.question_audio_path && texts.question_audio_path === texts.audio_path;
+    const spoken = alone ? texts.question_spoken : texts.answer_spoken;
+    if (alone) texts = { ...texts, answer: texts.question };
+    else if (texts.question_audio_path) found.push(this.spokenQuestion(section, texts));
+    if (!alone && texts.answer !== null && texts.answer !== spoken) found.push(section("Answer as written", text(texts.answer)));
     if (spoken !== null && spoken !== undefined) {
-      found.push(section(texts.answer === spoken ? "Answer, spoken as written" : "As spoken",
-        texts.words ? this.timedWords(texts.words) : texts.answer === spoken ? text(spoken) : marked(texts.answer ?? "", spoken)));
+      const label = alone ? "Question, spoken as written" : "Answer, spoken as written";
+      found.push(section(texts.answer === spoken ? label : "As spoken",
+        texts.words ? this.timedWords("own", this.player, texts.words) : texts.answer === spoken ? text(spoken) : marked(texts.answer ?? "", spoken)));
     }
     if (texts.left_out?.length) {
       found.push(section("Left out, not spoken", make("ul", "leftout", ...texts.left_out.map((part) => make("li", "", part)))));
@@ -60,6 +72,16 @@ class Detail {
     return found;
   }
 
+  // The question of a row whose answer is spoken, too: a player of its own, what it says, its takes.
+  spokenQuestion(section, texts) {
+    const said = texts.question_words ? this.timedWords("question", this.asking, texts.question_words)
+      : make("p", "text", texts.question_spoken ?? "");
+    const about = [texts.question_voice, texts.question_status].filter(Boolean).join(", ");
+    const left = texts.question_left_out?.length ? make("p", "quiet", `Not spoken: ${texts.question_left_out.join(" ")}`) : null;
+    const takes = texts.question_takes?.length ? takesTable(texts.question_takes) : null;
+    return section("Question, as spoken", this.asking.element, said, left, make("p", "quiet", about), takes);
+  }
+
   measures(place) {
     const named = ["voice", "language", "split", "finish_reason", "mark"]
       .map((name) => [name.replace("_", " "), this.rows.category(name, place)]);
@@ -67,13 +89,10 @@ class Detail {
     return pairs([...numbers, ...named].filter(([, value]) => value));
   }
 
-  timedWords(words) {
-    this.timed = words.map(([word, start, end]) => ({ start, end, element: button(word, () => this.player.play(start), "word") }));
-    return make("p", "text timed", ...this.timed.flatMap(({ element }) => [element, " "]));
-  }
-
-  follow(seconds) {
-    for (const { start, end, element } of this.timed) element.classList.toggle("said", start <= seconds && seconds < end);
+  timedWords(whose, player, words) {
+    const timed = words.map(([word, start, end]) => ({ start, end, element: button(word, () => player.play(start), "word") }));
+    this.timed[whose] = timed;
+    return make("p", "text timed", ...timed.flatMap(({ element }) => [element, " "]));
   }
 
   mark(mark) {
@@ -86,6 +105,10 @@ class Detail {
     const chosen = this.marks.get(this.rows.number("index", this.place));
     this.markButtons.forEach((element) => element.setAttribute("aria-pressed", String(element.classList.contains(chosen ?? "none"))));
   }
+}
+
+function follow(timed, seconds) {
+  for (const { start, end, element } of timed) element.classList.toggle("said", start <= seconds && seconds < end);
 }
 
 function pairs(entries) {

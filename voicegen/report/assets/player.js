@@ -30,7 +30,7 @@ class Player {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
-  // Shows a clip; `seconds` is its length by the manifest, `picture` a promise of its peaks and levels.
+  // Shows a clip; `seconds` is its length by the manifest, `picture` a promise of its peaks and levels, or null.
   async show(path, seconds, shape, picture) {
     this.audio.pause();
     this.seconds = seconds;
@@ -46,7 +46,7 @@ class Player {
     if (shown !== this.asked) return; // another clip is shown by now
     this.picture = arrived;
     if (arrived) this.spectrum = painted(arrived.levels, shape);
-    else if (path) this.message.textContent = "No picture of this row is in the page.";
+    else if (path && picture) this.message.textContent = "No picture of this row is in the page.";
     this.draw();
   }
 
