@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "write a run in the form that another tool reads: HF datasets, WebDataset, ...",
     "push": "upload a run to a dataset on Hugging Face's hub",
     "verify": "measure a run from its files alone, and queue what is broken to be made again",
+    "merge": "join runs, or shards of one, to a run of its own",
     "diff": "say what changed between two runs: settings, rows, audio, measures",
     "report": "make one page to look at a run and to listen to it, offline",
     "bench": "time this machine: answering, speaking, the whole run against the naive loop",

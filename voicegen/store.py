@@ -8,6 +8,7 @@ piece of a journal as an object of its own.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -69,6 +70,23 @@ class Store:
         After an error some of them may be there, each of them whole.
         """
         write_group_atomic([(self._at(name), data) for name, data in files])
+
+    def share(self, name: str, other: Store, other_name: str) -> None:
+        """Puts a file of another store under a name here: the same file where the disk has one (a link), else a copy.
+
+        No writer changes a file in its place, so neither store changes the other's. Not durable by itself.
+
+        Raises:
+            OutputError: the file cannot be read or written.
+        """
+        source, path = other.root / other_name, self.root / name
+        with telling(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.hardlink_to(source)
+            except OSError:  # another disk, one without links, or too many of them
+                with telling_of_reading(source), source.open("rb") as file, path.open("wb") as copy:
+                    shutil.copyfileobj(file, copy, 2**20)
 
     def remove(self, names: Iterable[str]) -> None:
         """Removes files; one that is not there is no error."""

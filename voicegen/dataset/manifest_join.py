@@ -134,12 +134,8 @@ def join(
     if len(rows) < inputs.num_rows or answers > 1:
         inputs = inputs.take(pa.array([question for question, _ in places], pa.int64()))
     columns: dict[str, Any] = {
-        **recorded(rows),
+        **of_rows(rows),
         **{name: inputs.column(name) for name in ("id", "conversation_id", "turn", "question")},
-        **{name: [row.scores.get(name) for row in rows] for name in SCORES},
-        "words": [_words(row) for row in rows],
-        "takes": _takes([row.takes for row in rows]),
-        **_of_questions(rows),
         **relations.columns([row.index for row in rows]),
         "answer": _answers(rows, inputs.column("answer")),
         **provenance.columns(rows),
@@ -149,6 +145,17 @@ def join(
         columns["id"] = [naming.row_id(id, number) for id, (_, number) in zip(ids, places, strict=True)]
     ours = [_array(columns.get(field.name), field.type, len(rows)) for field in MANIFEST_SCHEMA]
     return pa.RecordBatch.from_arrays([*ours, *inputs.columns[len(INPUT_FIELDS) :]], schema=schema)
+
+
+def of_rows(rows: Sequence[ManifestRow]) -> dict[str, Any]:
+    """All columns that are made of what the ledger has, by which rows are told from their input."""
+    return {
+        **recorded(rows),
+        **{name: [row.scores.get(name) for row in rows] for name in SCORES},
+        "words": [_words(row) for row in rows],
+        "takes": _takes([row.takes for row in rows]),
+        **_of_questions(rows),
+    }
 
 
 def recorded(rows: Sequence[ManifestRow]) -> dict[str, Sequence[Any]]:

@@ -129,6 +129,8 @@ _PROVENANCE = (
     _column("voice_consent", pa.string(), "Of your own voice: voice.prompts.NAME.consent, as it was given."),
     _column("seed", pa.int64(), "The row's seed, by which it can be made again.", nullable=False),
     _column("config_hash", pa.string(), "Hash of all settings that change the result; run.json holds them."),
+    _column("source_run", pa.string(), "Run that the row came from, where different ones were merged."),
+    _column("source_index", pa.int64(), "Its index there, which its audio file's own marks have as well."),
 )
 _COST = (
     _column("prompt_tokens", pa.int32(), "Tokens that the chat model read."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -13,7 +13,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from voicegen.dataset.likeness import Likeness, Pairs, plain, text_key
-from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.splits import Deciding, Shares, Splits
 from voicegen.records import ManifestRow
 
@@ -27,16 +26,21 @@ class _Finished(Protocol):
     def get(self, indexes: Iterable[int]) -> Mapping[int, ManifestRow]: ...
 
 
+class _Questions(Protocol):
+    def batches(self) -> Iterator[pa.RecordBatch]: ...
+
+
 @dataclass(frozen=True)
 class QuestionRelations:
-    """The likeness and the splits of a file's questions: found in one pass, when they are first asked for.
+    """The likeness and the splits of questions: found in one pass, when they are first asked for.
 
     Attributes:
+        questions: a `QuestionFile`, or others with the columns `question` and `conversation_id`, by their places.
         shares: of the splits.
         near: whether near duplicates stay together, and not the same questions alone.
     """
 
-    questions: QuestionFile
+    questions: _Questions
     shares: Shares = field(default_factory=Shares)
     near: bool = True
 
@@ -108,16 +112,9 @@ class Repeats:
 
 
 @dataclass
-class RowRelations:
-    """The columns of the manifest that hold what a row says of the rows beside it.
+class AnswerRelations:
+    """The columns of the manifest that hold which earlier answer a row repeats."""
 
-    Attributes:
-        questions: of the run's input.
-        answers_per_question: rows made of one question, one after another.
-    """
-
-    questions: QuestionRelations
-    answers_per_question: int = 1
     _answers: Likeness = field(default_factory=Likeness)
     _read: bytearray = field(default_factory=bytearray)  # by row, whether its answer is among `_answers`
     _repeats: Repeats | None = None
@@ -138,18 +135,43 @@ class RowRelations:
                 self._repeats.note(pairs)
 
     def columns(self, indexes: Sequence[int]) -> dict[str, Any]:
+        """The columns for rows with these indexes; none before rows were read."""
+        if self._repeats is None:
+            return {}
+        of, similarity = self._repeats.columns(np.array(indexes, np.int64))
+        return {"answer_duplicate_of": of, "answer_similarity": similarity}
+
+
+@dataclass
+class RowRelations:
+    """The columns of the manifest that hold what a row says of the rows beside it.
+
+    Attributes:
+        questions: of the run's input.
+        answers_per_question: rows made of one question, one after another.
+        asked: by row, the place of its question, where it is not told by that number.
+    """
+
+    questions: QuestionRelations
+    answers_per_question: int = 1
+    asked: NDArray[np.int64] | None = None
+    _answers: AnswerRelations = field(default_factory=AnswerRelations)
+
+    def read(self, rows: _Finished) -> None:
+        """Takes the answers of rows that are finished since the last time."""
+        self._answers.read(rows)
+
+    def columns(self, indexes: Sequence[int]) -> dict[str, Any]:
         """The columns for rows with these indexes."""
         places = np.array(indexes, np.int64)
-        asked = places // self.answers_per_question
+        asked = places // self.answers_per_question if self.asked is None else self.asked[places]
         question, similarity = self.questions.repeats.columns(asked, self.answers_per_question)
-        columns: dict[str, Any] = {
+        return {
             "split": self.questions.splits.names(asked.tolist()),
             "question_duplicate_of": question,
             "question_similarity": similarity,
+            **self._answers.columns(indexes),
         }
-        if self._repeats is not None:
-            columns["answer_duplicate_of"], columns["answer_similarity"] = self._repeats.columns(places)
-        return columns
 
 
 def _turns(talks: NDArray[np.int64]) -> Pairs:

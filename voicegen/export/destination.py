@@ -1,13 +1,14 @@
-"""The folder of an export: made beside its place and renamed, so that it is there whole or not at all."""
+"""A folder made beside its place and renamed, so that it is there whole or not at all: that of an export, say."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -43,17 +44,34 @@ def export_folder(place: Path, run: Path) -> Iterator[Path]:
     place = place.resolve()
     if place == run.resolve() or run.resolve() in place.parents:
         raise OutputError(f"{place} is in the run itself: choose a folder outside of it")
-    check_replaceable(place)
+    with whole_folder(place, check_replaceable) as folder:
+        yield folder
+        written = measure(folder)
+        (folder / MARK).write_text(json.dumps({"files": written.files, "bytes": written.size}), "utf-8")
+
+
+@contextmanager
+def whole_folder(place: Path, check: Callable[[Path], None]) -> Iterator[Path]:
+    """Gives an empty folder to write to, which comes to `place` after the block, durably, unless the block raises.
+
+    Args:
+        place: a whole path.
+        check: refuses a place that holds what is not to be replaced; before the block and after it.
+
+    Raises:
+        OutputError: another process writes to the same place, or it cannot be written.
+    """
+    check(place)
     temporary = place.with_name(f".{place.name}{TEMPORARY_SUFFIX}")
     with telling(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         with _alone(place, temporary):
-            shutil.rmtree(temporary, ignore_errors=True)  # what a killed export left
+            shutil.rmtree(temporary, ignore_errors=True)  # what a killed process left
             temporary.mkdir()
             try:
                 yield temporary
-                _seal(temporary)
-                check_replaceable(place)
+                _make_durable(temporary)
+                check(place)
                 _exchange(temporary, place)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -92,14 +110,12 @@ def _files(folder: Path) -> Iterator[Path]:
     return (Path(top, name) for top, _, names in os.walk(folder) for name in names)
 
 
-def _seal(folder: Path) -> None:
-    """Marks a finished export, and makes it durable."""
-    written = measure(folder)
-    (folder / MARK).write_text(json.dumps({"files": written.files, "bytes": written.size}), "utf-8")
-    if written.files > FILES_SYNCED:
+def _make_durable(folder: Path) -> None:
+    files = list(islice(_files(folder), FILES_SYNCED + 1))
+    if len(files) > FILES_SYNCED:
         os.sync()
         return
-    for path in _files(folder):
+    for path in files:
         with path.open("rb") as file:
             os.fsync(file.fileno())
     for top, _, _ in os.walk(folder):
@@ -127,7 +143,7 @@ def _alone(place: Path, temporary: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise OutputError(f"{place}: another voicegen process exports to it: wait for it, or stop it") from None
+        raise OutputError(f"{place}: another voicegen process writes to it: wait for it, or stop it") from None
     try:
         yield
     finally:

@@ -39,7 +39,7 @@ def quality_for(identity: Mapping[str, Any], name: str | None) -> QualityConfig:
         VoicegenError: a check cannot be made.
     """
     try:
-        checks = _checks_of_run(identity) if name is None else _checks_called(name)
+        checks = checks_of_run(identity) if name is None else _checks_called(name)
         of_takes = [check.name for check in CHECKS if check.of_takes]
         holding = {check: its for check, its in checks.items() if its is not None and check not in of_takes}
         settings = QualityConfig.model_validate({**quality_settings("off").model_dump(), "checks": holding})
@@ -63,7 +63,7 @@ def _checks_called(name: str) -> dict[str, Any]:
         raise ConfigError(f"--listen {name}: {str(error).removesuffix(', or a QualityConfig')}") from None
 
 
-def _checks_of_run(identity: Mapping[str, Any]) -> dict[str, Any]:
+def checks_of_run(identity: Mapping[str, Any]) -> dict[str, Any]:
     """As the run had them; what of them is no part of its identity, as it comes."""
     usual = _checks_called("strict")
     checks: dict[str, dict[str, Any]] = {}

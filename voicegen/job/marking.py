@@ -19,7 +19,7 @@ from voicegen.dataset.manifest_edit import put_outcomes
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.ledger import Ledger, LedgerWriter
 from voicegen.pipeline.rejecting import put_rows, rejected
-from voicegen.pipeline.run_folder import RUN_JSON, read_record
+from voicegen.pipeline.run_folder import RUN_JSON, read_record, why_it_stays
 from voicegen.records import ManifestRow, Mark
 from voicegen.store import Store
 
@@ -37,16 +37,18 @@ class MarksReport:
         accepted: rows that are marked so now.
         rejected: likewise.
         outdated: indexes of rows left as they are, since their audio is not the one that was heard.
+        can_be_made_again: whether a command can make rows of the run again.
     """
 
     accepted: int
     rejected: int
     outdated: tuple[int, ...]
+    can_be_made_again: bool = True
 
     def lines(self) -> Iterator[str]:
         """The page that says so."""
         yield f"{_rows(self.accepted)} accepted, {_rows(self.rejected)} rejected"
-        if self.rejected:
+        if self.rejected and self.can_be_made_again:
             yield "retry_failed=true with the run's settings makes what is rejected again, by another seed"
         if self.outdated:
             few = ", ".join(map(str, self.outdated[:3])) + (", ..." if len(self.outdated) > 3 else "")
@@ -68,7 +70,8 @@ def apply_marks(root: Path, marks: Path) -> MarksReport:
     if not root.is_dir() or store.read(RUN_JSON) is None or not store.changed(MANIFEST):
         raise InputError(f"{root}: there is no run with a manifest: give the folder of one, such as outputs/NAME")
     with store.hold():
-        if (read_record(store) or {}).get("identity", {}).get("job") == "chat":
+        record = read_record(store) or {}
+        if record.get("identity", {}).get("job") == "chat":
             raise OutputError(f"{store} is a recorded chat, and nothing can say its turns again: it takes no marks")
         ledger = Ledger(store)
         given = _read(marks, ledger.end)
@@ -79,7 +82,7 @@ def apply_marks(root: Path, marks: Path) -> MarksReport:
         }
         _put(store, ledger, rows, marked)
     counts = Counter(row.mark for row in marked.values())
-    return MarksReport(counts["accept"], counts["reject"], outdated)
+    return MarksReport(counts["accept"], counts["reject"], outdated, why_it_stays(record) is None)
 
 
 @dataclass(frozen=True, slots=True)

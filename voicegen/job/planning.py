@@ -75,11 +75,11 @@ def _not_within_a_conversation(questions: QuestionFile, border: int, total: int)
     return next((row.index for row in rows if before is None or row.conversation_id != before), total)
 
 
-def plan_of(config: JobConfig, relations: QuestionRelations) -> Plan:
+def plan_of(config: JobConfig, questions: QuestionFile, relations: QuestionRelations) -> Plan:
     """What the rows of a job are."""
     return Plan(
         seed=config.seed,
-        total_rows=relations.questions.inspect().rows,
+        total_rows=questions.inspect().rows,
         cast=_cast(config, config.voice),
         askers=_cast(config, config.voice.question),
         answers_per_question=config.answers_per_question,

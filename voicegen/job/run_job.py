@@ -100,7 +100,7 @@ class _Run:
         self._show = show
         self._ledger = Ledger(self._store)
         relations = relations_of(config, questions)
-        self._plan = plan_of(config, relations)
+        self._plan = plan_of(config, questions, relations)
         if len(folder.inputs) > 1:  # new audio lies where that of the first input does
             self._plan = replace(self._plan, total_rows=laid_out_for(self._ledger))
         self._relations = RowRelations(relations, self._plan.answers_per_question)

@@ -89,7 +89,7 @@ def print_summary(summary: RunSummary) -> None:
         print(f"takes     {takes} made again; {summary.reject_rate:.1%} of rows rejected in the end")
     for reason, count in summary.made_again[:5]:
         print(f"  {count} made again: {shown(reason)}")
-    for line in _relations(summary.relations):
+    for line in relation_lines(summary.relations):
         print(line)
     if summary.session_rows:
         print(
@@ -125,7 +125,7 @@ def print_summary(summary: RunSummary) -> None:
         print("A rejected take is then drawn anew, with another seed.")
 
 
-def _relations(relations: RelationCounts) -> Iterator[str]:
+def relation_lines(relations: RelationCounts) -> Iterator[str]:
     """What there is to say of splits and duplicates."""
     if relations.is_split:
         parts = [f"{name} {relations.splits.get(name, 0)}" for name in SPLITS]

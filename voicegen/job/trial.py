@@ -81,7 +81,7 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
     identity = identity_of(config, questions.inspect().sha256)
     run = config_hash(identity)  # files are marked as the run's, and so are the same to the byte
     relations = relations_of(config, questions)
-    plan = plan_of(config, relations)
+    plan = plan_of(config, questions, relations)
     chosen = preview.found.spread(count)
     _clear(store)
     with RunFolder(store, {**identity, "job": "try"}) as folder, logging_to(store, show=show):

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from voicegen.audio.audio_format import AudioFormat
 from voicegen.dataset.manifest import MANIFEST
 from voicegen.dataset.manifest_faults import manifest_faults
 from voicegen.errors import InputError, OutputError
@@ -25,7 +24,7 @@ from voicegen.job.listening import quality_for, take_faults
 from voicegen.pipeline.audio_faults import audio_faults, stray_audio
 from voicegen.pipeline.ledger import LEDGER, Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED
-from voicegen.pipeline.run_folder import RUN_JSON, read_record, run_hash
+from voicegen.pipeline.run_folder import RUN_JSON, audio_of, read_record, run_hash, why_it_stays
 from voicegen.quality.listener import QualityConfig
 from voicegen.store import Aside, Store
 
@@ -111,9 +110,9 @@ class _Verification:
         self._fix = fix
         self._record = read_record(store) or {}
         self.identity: Mapping[str, Any] = self._record.get("identity", {})
-        self._audio = _audio_of(self.identity, store)
-        if fix and self.identity.get("job") == "chat":
-            raise OutputError(f"{store} is a recorded chat, and nothing can say its turns again: leave out --fix")
+        self._audio = audio_of(self.identity, store)
+        if fix and (why := why_it_stays(self._record)) is not None:
+            raise OutputError(f"{store} {why}; leave out --fix")
         names = store.names()
         if not store.names(LEDGER) and {MANIFEST, AUDIO, REJECTED}.intersection(names):
             raise OutputError(f"{store} holds a run whose {LEDGER} is gone: restore it")
@@ -156,14 +155,6 @@ class _Verification:
             with closing(_bar("listening", clips)) as bar:
                 speed = float(self.identity.get("tts.speed") or 1)
                 yield from take_faults(store, ledger, quality, bar.update, speed=speed)
-
-
-def _audio_of(identity: Mapping[str, Any], store: Store) -> AudioFormat:
-    """What the run's audio files are; runs from before there was a choice have WAVs."""
-    try:
-        return AudioFormat(identity.get("tts.format", "wav"), identity.get("tts.subtype", "PCM_16"))
-    except ValueError as error:
-        raise OutputError(f"{store}/{RUN_JSON}: {error}: restore the file") from None
 
 
 def _bar(what: str, rows: int) -> tqdm[Any]:

@@ -13,21 +13,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from itertools import groupby
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.errors import OutputError
 from voicegen.quality.checks.duplicates import hash_in
-from voicegen.records import Clip, ManifestRow, Side, SpokenQuestion, Status, TakeRecord
+from voicegen.records import STATUSES, Clip, ManifestRow, Side, SpokenQuestion, Status, TakeRecord
 from voicegen.store import Place, Store
 
 LEDGER = "ledger"
 """The ledger's folder in a run's store."""
 
-_STATUSES: tuple[Status, ...] = get_args(Status)
-_ABSENT = 255
+ABSENT = 255
+"""In the place of how a row ended, where it is not finished."""
+
 _OFFSET_BITS = 40  # of a place, the file's number being above
 _ROW_FIELDS = tuple(field.name for field in dataclass_fields(ManifestRow))
 _CLIP_FIELDS = tuple(field.name for field in dataclass_fields(Clip))
@@ -115,7 +116,7 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._files: dict[str, int] = {}  # their numbers, by name
-        self._status = bytearray()  # by row: an index into _STATUSES, or _ABSENT
+        self._status = bytearray()  # by row: an index into STATUSES, or ABSENT
         self._place = array("Q")  # by row: the number of a file, and where in it the line starts
         self._seconds = array("f")  # by row: of audio
         self._clips = _Clips(), _Clips()  # by row: its own, and of its question beside it
@@ -126,34 +127,39 @@ class Ledger:
 
     def __len__(self) -> int:
         """Rows that are finished, however they ended."""
-        return len(self._status) - self._status.count(_ABSENT)
+        return len(self._status) - self._status.count(ABSENT)
 
     def count(self, status: Status, rows: range | None = None) -> int:
         """Rows that ended so, among `rows`."""
-        return self._status.count(_STATUSES.index(status), *_slice(rows))
+        return self._status.count(STATUSES.index(status), *_slice(rows))
 
     def unfinished(self, rows: range) -> int:
         """Rows among `rows` that are not finished."""
-        return len(rows) - sum(self.count(status, rows) for status in _STATUSES)
+        return len(rows) - sum(self.count(status, rows) for status in STATUSES)
 
     def first_unfinished(self, start: int = 0) -> int:
         """The first row from `start` on that is not finished."""
-        place = self._status.find(_ABSENT, start)
+        place = self._status.find(ABSENT, start)
         return place if place >= 0 else max(self.end, start)
+
+    @property
+    def codes(self) -> bytes:
+        """How each row ended: a place in `STATUSES`, or `ABSENT`."""
+        return bytes(self._status)
 
     def finished(self) -> Iterator[int]:
         """The rows that are finished, in order."""
-        return (index for index, code in enumerate(self._status) if code != _ABSENT)
+        return (index for index, code in enumerate(self._status) if code != ABSENT)
 
     def audio_seconds(self, rows: range | None = None) -> float:
         """Seconds of audio in the clips of `rows`."""
-        ok, within = _STATUSES.index("ok"), slice(*_slice(rows))
+        ok, within = STATUSES.index("ok"), slice(*_slice(rows))
         pairs = zip(self._seconds[within], self._status[within], strict=True)
         return sum(seconds for seconds, status in pairs if status == ok)
 
     def hashes(self) -> NDArray[np.uint64]:
         """Of the samples of each row's take, and of its question's beside it (rows, 2); 0: not ok, or not known."""
-        ok = np.frombuffer(bytes(self._status), np.uint8) == _STATUSES.index("ok")
+        ok = np.frombuffer(bytes(self._status), np.uint8) == STATUSES.index("ok")
         taken = np.stack([np.array(clips.hash, np.uint64) for clips in self._clips], axis=1)
         return np.where(ok[:, None], taken, np.uint64(0))
 
@@ -173,8 +179,8 @@ class Ledger:
 
     def status(self, index: int) -> Status | None:
         """How the row ended; None if it is not finished."""
-        code = self._status[index] if index < len(self._status) else _ABSENT
-        return None if code == _ABSENT else _STATUSES[code]
+        code = self._status[index] if index < len(self._status) else ABSENT
+        return None if code == ABSENT else STATUSES[code]
 
     def audio_bytes(self, index: int, beside: Side = "answer") -> int:
         """Size of a finished row's audio file, or of its question's beside it; 0: there is none, or it is unknown."""
@@ -193,7 +199,7 @@ class Ledger:
         With `redraw` by other attempts, but for one of its two texts that has a good take; without, by the same ones as
         then.
         """
-        self._status[index] = _ABSENT
+        self._status[index] = ABSENT
         good = self._has_good_take(index) if redraw else (True, True)
         for clips, stays in zip(self._clips, good, strict=True):
             clips.attempts[index] = clips.began[index] if stays else clips.attempts[index] + 1
@@ -266,7 +272,7 @@ class Ledger:
 
     def _note(self, row: Mapping[str, Any], place: Place) -> None:
         """Takes down a row, as its line has it."""
-        index, status, (name, offset) = row["index"], _STATUSES.index(row["status"]), place
+        index, status, (name, offset) = row["index"], STATUSES.index(row["status"]), place
         number = self._files.setdefault(name, len(self._files))
         missing = index + 1 - len(self._status)
         if missing > 0:
@@ -274,7 +280,7 @@ class Ledger:
             self._seconds.extend([0.0] * missing)
             for clips in self._clips:
                 clips.extend(missing)
-            self._status.extend(bytes([_ABSENT]) * missing)
+            self._status.extend(bytes([ABSENT]) * missing)
         self._place[index] = number << _OFFSET_BITS | offset
         own, asked = self._clips
         self._seconds[index] = own.note(index, row) + asked.note(index, row.get("asked"))

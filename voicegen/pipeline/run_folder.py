@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from voicegen import __version__
+from voicegen.audio.audio_format import AudioFormat
 from voicegen.audio.origin import DIGITAL_SOURCE_TYPE
 from voicegen.errors import OutputError
 from voicegen.pipeline.ledger import LEDGER
@@ -21,6 +22,8 @@ FORMAT = 1
 RUN_JSON = "run.json"
 INPUT = "input.sha256"
 """The key of an identity that says what the input is."""
+MERGED = "merged_from"
+"""The key of a record that says what runs the run was merged from."""
 
 Identity = Mapping[str, Any]
 
@@ -35,6 +38,34 @@ def run_hash(record: Mapping[str, Any]) -> str:
     """The `config_hash` that a run has from its record: it stays what it was where the input has grown since."""
     identity, inputs = record.get("identity", {}), record.get("inputs", ())
     return config_hash({**identity, INPUT: inputs[0]["sha256"]} if len(inputs) > 1 else identity)
+
+
+def made_by(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The models that made a run, each with its stage: of one that was merged all that its runs were made by."""
+    records = (record, *record.get(MERGED, ()))
+    models = [item for each in records for item in each.get("models", {}).items()]
+    return [item for place, item in enumerate(models) if item not in models[:place]]
+
+
+def why_it_stays(record: Mapping[str, Any]) -> str | None:
+    """Why no command can make rows of a run again; None where one can."""
+    if record.get("identity", {}).get("job") == "chat":
+        return "is a recorded chat, and nothing can say its turns again"
+    if MERGED in record:
+        return "was merged from other runs, and nothing makes its rows again: go on with those, and merge them anew"
+    return None
+
+
+def audio_of(identity: Identity, store: Store) -> AudioFormat:
+    """What a run's audio files are; runs from before there was a choice have WAVs.
+
+    Raises:
+        OutputError: its record says what cannot be.
+    """
+    try:
+        return AudioFormat(identity.get("tts.format", "wav"), identity.get("tts.subtype", "PCM_16"))
+    except ValueError as error:
+        raise OutputError(f"{store}/{RUN_JSON}: {error}: restore the file") from None
 
 
 class _Unreadable(OutputError):
@@ -260,6 +291,8 @@ class RunFolder:
             # Or an earlier start failed before its first row: there is nothing to go on with, or to lose.
             self._refuse_foreign_files()
             return None
+        if MERGED in record:
+            raise OutputError(f"{self.store} {why_it_stays(record)}; or choose another name=... or overwrite=true")
         self._refuse_another_identity(record)
         return record
 

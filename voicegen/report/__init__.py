@@ -15,10 +15,14 @@ REPORT: Final = "report.html"
 """The page's name in a run's store."""
 
 
-def write_report(store: Store) -> Path:
+def write_report(store: Store, name: str | None = None) -> Path:
     """Writes `report.html` of a run that has a manifest, and puts it in the place of the old one at once.
 
     Its WAVs stay where they are: the page plays them from there.
+
+    Args:
+        store: the run's.
+        name: of the run; its folder's by default.
 
     Raises:
         InputError: there is no run, or none with a manifest yet.
@@ -27,7 +31,7 @@ def write_report(store: Store) -> Path:
     from voicegen.report.page import page  # with it come pandas and torchaudio
     from voicegen.report.rows import RunRows
 
-    rows = RunRows(store)
+    rows = RunRows(store, name)
     with store.making(REPORT) as path, path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(page(rows))
     return store.root / REPORT

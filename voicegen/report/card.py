@@ -19,7 +19,7 @@ from voicegen.dataset.likeness import NEAR
 from voicegen.dataset.manifest import CARD, MANIFEST, MINIMAL_CARD
 from voicegen.dataset.splits import SPLITS
 from voicegen.errors import InputError
-from voicegen.pipeline.run_folder import read_record
+from voicegen.pipeline.run_folder import MERGED, made_by, read_record
 from voicegen.records import STATUSES
 from voicegen.report.card_facts import CARD_COLUMNS, CardFacts, Spread, card_facts
 from voicegen.report.card_form import Form, run_form
@@ -47,8 +47,12 @@ _HOW: Final[Mapping[str, str]] = {
 }
 
 
-def write_run_card(store: Store) -> bool:
+def write_run_card(store: Store, name: str | None = None) -> bool:
     """Writes the card of a run, unless its owner has written on the one that is there.
+
+    Args:
+        store: the run's.
+        name: of the dataset; its folder's by default.
 
     Returns:
         Whether it was written.
@@ -67,7 +71,7 @@ def write_run_card(store: Store) -> bool:
             facts = card_facts(manifest.iter_batches(columns=columns))
     except pa.ArrowException as error:
         raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
-    name = store.root.resolve().name
+    name = name or store.root.resolve().name
     store.put([(CARD, card(name, facts, read_record(store) or {}, run_form(name)).encode())])
     return True
 
@@ -119,7 +123,6 @@ def _metadata(name: str, facts: CardFacts, form: Form) -> dict[str, Any]:
 
 
 def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form) -> Iterator[str]:
-    models: Mapping[str, Mapping[str, Any]] = record.get("models", {})
     identity: Mapping[str, Any] = record.get("identity", {})
     ready = identity.get("questions.answer_column") is not None
     speak = identity.get("speak", "answer")
@@ -140,7 +143,8 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
     yield "## How to load it\n\nFrom where this folder lies:\n"
     yield form.code
     yield "## How it was made\n"
-    yield from _models(models, facts, ready)
+    yield from _merged(record)
+    yield from _models(made_by(record), facts, ready)
     yield from _settings(identity, record)
     yield "## Provenance and consent\n"
     yield from provenance(list(facts.made_by), record)
@@ -194,18 +198,23 @@ def _contents(facts: CardFacts) -> Iterator[str]:
     yield ""
 
 
-def _models(models: Mapping[str, Mapping[str, Any]], facts: CardFacts, ready: bool) -> Iterator[str]:
+def _merged(record: Mapping[str, Any]) -> Iterator[str]:
+    runs = [f"{bare(', '.join(run['runs']))} ({run['rows']} rows)" for run in record.get(MERGED, ())]
+    if len(runs) > 1:
+        yield f"Merged from {len(runs)} runs, which the column `source_run` tells apart: {'; '.join(runs)}.\n"
+
+
+def _models(models: Sequence[tuple[str, Mapping[str, Any]]], facts: CardFacts, ready: bool) -> Iterator[str]:
     if not models:
-        models = {
-            stage: {"id": value}
+        models = [
+            (stage, {"id": value})
             for stage in ("chat", "tts")
             for value in list(facts.values[f"{stage}_model"])[:1]
-        }  # fmt: skip
+        ]  # fmt: skip
     does = {"chat": "gave the answers" if ready else "answered", "tts": "spoke"}
     fields = ("id", "revision", "backend")
     rows = [
-        [does.get(stage, stage), *(bare(model.get(name)) or "not known" for name in fields)]
-        for stage, model in models.items()
+        [does.get(stage, stage), *(bare(model.get(name)) or "not known" for name in fields)] for stage, model in models
     ]
     yield from table(["what it did", "model", "revision", "backend"], rows)
 

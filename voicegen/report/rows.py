@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import soundfile
 
 from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
 from voicegen.errors import InputError, OutputError
-from voicegen.pipeline.run_folder import read_record
+from voicegen.pipeline.run_folder import made_by, read_record
 from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, on_one_thread, picture
 from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, totals, worst
 from voicegen.store import Store
@@ -44,14 +44,16 @@ class RunRows:
 
     Args:
         store: the run's.
+        name: of the run; its folder's by default.
 
     Raises:
         InputError: there is no run, or none with a manifest yet.
         OutputError: its files cannot be read.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, name: str | None = None) -> None:
         self._store = store
+        self._name = name or store.root.resolve().name
         self._record = read_record(store) or {}
         if not store.changed(MANIFEST):
             raise InputError(f"{store}: there is no {MANIFEST}: give the folder of a run, such as outputs/NAME")
@@ -71,11 +73,11 @@ class RunRows:
         drawn = [measure for measure in MEASURES if measure.name in self._measures]
         return {
             "run": {
-                "name": self._store.root.resolve().name,
+                "name": self._name,
                 "created": self._record.get("created"),
                 "version": self._record.get("voicegen"),
                 "config_hash": self._record.get("config_hash"),
-                "models": {stage: model.get("id") for stage, model in self._record.get("models", {}).items()},
+                "models": _models(self._record),
             },
             "totals": totals(self._all),
             "measures": [
@@ -163,6 +165,14 @@ class _Places:
         while self._next < len(self._places) and self._places[self._next] < end:
             self._next += 1
         return [int(place) for place in self._places[start : self._next]]
+
+
+def _models(record: Mapping[str, Any]) -> dict[str, str]:
+    """The ids of the models of each stage."""
+    ids: dict[str, list[str]] = {}
+    for stage, model in made_by(record):
+        ids.setdefault(stage, []).append(str(model.get("id")))
+    return {stage: ", ".join(dict.fromkeys(found)) for stage, found in ids.items()}
 
 
 def _kept(measures: pd.DataFrame, status: pd.Series) -> Any:
