@@ -37,7 +37,8 @@ def _measured(take: Speech) -> Scores:
         return {"head_level": None, "head_offset": None, "tail_level": None}
     silence = sound.threshold
     onset = max(1, round(_ONSET * take.sampling_rate))
-    offset = abs(float(np.mean(take.samples[:onset]) - np.mean(take.samples)))
+    first, whole = float(np.mean(take.samples[:onset])), float(np.mean(take.samples))
+    offset = min(abs(first), abs(first - whole))  # digital silence is none, however far off centre the rest is
     head, tail = take.samples[:size], take.samples[-size:]
     return {
         "head_level": round(float(decibels(head, size)[0]) - silence, 1),
