@@ -26,6 +26,7 @@ COMMANDS = {
     "merge": "join runs, or shards of one, to a run of its own",
     "diff": "say what changed between two runs: settings, rows, audio, measures",
     "report": "make one page to look at a run and to listen to it, offline",
+    "selftest": "speak twenty sentences, listen, and say whether the speech model speaks rightly",
     "bench": "time this machine: answering, speaking, the whole run against the naive loop",
     "doctor": "say what this machine has: devices, models, optional packages",
 }
