@@ -53,6 +53,12 @@ def test_each_turn_is_answered_and_what_was_made_is_gone_on_with_and_grows(run, 
     changed = [{"id": "a", "messages": said("Hi.", "Hello.", "Changed?")}, TALKS[1]]
     refused = run("questions.grow=true", talks=changed)
     assert "q.jsonl: row 1: was 'And you?' when it was answered, and is 'Changed?' now" in refused.stderr
+    changed = [
+        {"id": "a", "messages": [{"role": "system", "content": "Be rude."}, *TALKS[0]["messages"][1:]]},
+        TALKS[1],
+    ]
+    refused = run("questions.grow=true", talks=changed)
+    assert "its system message was 'Be kind.' when it was answered, and is 'Be rude.' now" in refused.stderr
 
 
 def test_the_assistants_messages_are_spoken_without_a_chat_model(run, tmp_path):

@@ -15,7 +15,7 @@ from voicegen.reading.written import read_written
 from voicegen.store import Store
 
 _COMPARED = ("question", "answer", "conversation_id", "turn", "id")
-_SAID = {"conversation_id": "conversation", "turn": "turn"}
+_SAID = {"conversation_id": "conversation", "system_prompt": "system message"}
 
 
 def check_growth(store: Store, questions: QuestionFile, naming: RowNaming, finished: int) -> None:
@@ -39,23 +39,25 @@ def check_growth(store: Store, questions: QuestionFile, naming: RowNaming, finis
             "run it as it was first, with questions.limit=1 where that is enough, and then let it grow"
         )
     ready = questions.answer_column is not None
-    source = questions.inspect().source or ""
+    source, system = questions.inspect().source or "", questions.inspect().names.system or ""
+    others = [name for name in (source, system) if name]
     with store.reading(MANIFEST) as file:
         manifest = pq.ParquetFile(file, pre_buffer=False)
-        made = _rows(manifest, [source] if source in manifest.schema_arrow.names else [])
+        made = _rows(manifest, [name for name in others if name in manifest.schema_arrow.names])
         row = next(made, None)
         first = 0
         for batch in questions.batches():
             if row is None:
                 return
-            inputs = batch.select([*_COMPARED, *([source] if source else [])]).to_pylist()
+            inputs = batch.select([*_COMPARED, *others]).to_pylist()
             while row is not None and (place := row["index"] // naming.answers_per_question) < first + len(inputs):
                 now = inputs[place - first]
                 now["id"] = naming.row_id(now["id"], row["index"] % naming.answers_per_question)
-                for name in _COMPARED:
-                    if now[name] != row[name] and (name != "answer" or (ready and _said(now[name]) != row[name])):
+                for name in (*_COMPARED, system):
+                    then, given = row.get(name), now.get(name)
+                    if given != then and (name != "answer" or (ready and _said(given) != then)):
                         moved = _moved(questions, place, row.get(source), now.get(source))
-                        raise moved or _refusal(questions, place, name, row[name], now[name])
+                        raise moved or _refusal(questions, place, name, then, given)
                 row = next(made, None)
             first += len(inputs)
     if row is not None:

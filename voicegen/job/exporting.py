@@ -117,7 +117,8 @@ def export_run(
         rows.tell = bar.update
         format.write(rows, folder)
         record = read_record(Store(rows.folder)) or {}
-        unsigned = rows.encoded and "c2pa.signed" in record.get("identity", {})
+        made_anew = rows.encoded or format.pairs  # of two files one dialogue
+        unsigned = made_anew and "c2pa.signed" in record.get("identity", {})
         limits = [_LOSSY.format(encoding=wanted.container)] if is_lossy(wanted.container) else []
         limits += [_UNSIGNED] if unsigned else []
         _write_card(format, rows, folder, called or place.resolve().name, record, limits)
