@@ -79,7 +79,7 @@ class Store:
         Raises:
             OutputError: the file cannot be read or written.
         """
-        source, path = other.root / other_name, self.root / name
+        source, path = other._at(other_name), self._at(name)
         with telling(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -307,6 +307,22 @@ def test_what_cannot_be_merged_is_refused_in_one_line_and_nothing_is_left(made, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["q.csv", "shard0", "shard1"]
 
 
+def test_a_ledger_that_names_a_file_outside_of_its_run_has_none_of_it_merged(made, tmp_path):
+    parts = shards(made)
+    (tmp_path / "secret").write_text("mine", "utf-8")
+    [ledger] = (parts[1] / "ledger").iterdir()
+    ledger.write_text(ledger.read_text("utf-8").replace("audio/000005.wav", "../secret"), "utf-8")
+    manifest = pq.read_table(parts[1] / "manifest.parquet")
+    paths = [path.replace("audio/000005.wav", "../secret") for path in manifest["audio_path"].to_pylist()]
+    place = manifest.column_names.index("audio_path")
+    pq.write_table(manifest.set_column(place, "audio_path", [paths]), parts[1] / "manifest.parquet")
+    with pytest.raises(InputError, match=r"names a file outside of it, '\.\./secret': it is not used"):
+        merge_runs(parts, tmp_path / "merged")
+    with pytest.raises(InputError, match="outside of it"):
+        Store(tmp_path / "merged").share("audio/x.wav", Store(parts[1]), "../secret")
+    assert not (tmp_path / "merged").exists()
+
+
 def test_shards_that_other_models_made_are_refused(made, tmp_path):
     parts = shards(made)
     known = record(parts[1])
