@@ -19,7 +19,7 @@ _REPEATS: Final = ("question_similarity", "answer_similarity")
 class MadeBy(NamedTuple):
     """What made audio of an answer or a question: the manifest's columns of these names, None where there is none.
 
-    Of a question `voice` is its `question_voice`, and what is said of that voice stands in run.json alone.
+    Of a question `voice` and `voice_consent` are the columns `question_voice` and `question_voice_consent`.
     """
 
     chat_model: str | None
@@ -30,7 +30,7 @@ class MadeBy(NamedTuple):
     voice_consent: str | None
 
 
-_ASKED: Final = ("question_voice", "question_duration")
+_ASKED: Final = ("question_voice", "question_voice_consent", "question_duration")
 
 CARD_COLUMNS: Final = tuple(dict.fromkeys((*_COUNTED, *MadeBy._fields, *_ASKED, *_REPEATS, *COLUMNS)))
 """The manifest's columns that facts are taken from, where it has them."""
@@ -99,7 +99,9 @@ class _Count:
         self.made_by.update(_makers(batch[batch["duration"].notna()]))
         if "question_duration" in batch:
             asked = batch[batch["question_duration"].notna()]
-            self.made_by.update(_makers(asked.assign(voice=asked["question_voice"], voice_consent=None)))
+            self.made_by.update(
+                _makers(asked.assign(voice=asked["question_voice"], voice_consent=asked.get("question_voice_consent")))
+            )
         for name, counter in self.values.items():
             if name in batch:
                 values = batch[name].dropna()

@@ -133,11 +133,14 @@ def test_a_card_of_a_run_that_knows_no_licence_says_so(tmp_path):
 
 def test_a_card_names_the_voices_that_speak_questions_too():
     row = {"split": "train", "status": "ok", "duration": None, "voice": None, "tts_model": "tts", "tts_licence": "mit"}
-    asked = [{**row, "question_duration": 1.0, "question_voice": voice} for voice in ("carl", "dora", None)]
+    asked = [
+        {**row, "question_duration": 1.0, "question_voice": voice, "question_voice_consent": consent}
+        for voice, consent in (("carl", None), ("dora", "by letter"), (None, None))
+    ]
     facts = card_facts(
         [pa.RecordBatch.from_pylist([*asked, {**row, "question_duration": None, "question_voice": "eve"}])]
     )
-    text = "\n".join(provenance(list(facts.made_by), {"provenance": {"voices": {"dora": {"consent": "by letter"}}}}))
+    text = "\n".join(provenance(list(facts.made_by), {}))
     assert "| voices of the TTS model | carl, its only one | mit |  |" in text
     assert "| a recording's voice | dora |  | by letter |" in text
     assert "eve" not in text
