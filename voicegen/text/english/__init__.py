@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import string
 
-from voicegen.text.english import abbreviations, addresses, calendar, codes, money, notation, quantities
+from voicegen.text.english import abbreviations, addresses, calendar, codes, keys, money, notation, quantities
 from voicegen.text.english.rules import About, Kind
 
 _KINDS: tuple[Kind, ...] = (
-    notation.KEYS,
+    keys.KEYS,
     calendar.DATES_IN_DIGITS,
     addresses.ADDRESSES,
     codes.CODES,
