@@ -28,6 +28,7 @@ The same command again goes on where it stopped.
                                   without it, 24 questions that come with voicegen
   questions.text_column=NAME      default: question (in any case)
   questions.answer_column=NAME    speak ready answers; no chat model is used
+  speak=both|question             speak the questions, too, or alone (no chat model); by voice.question.*
   questions.limit=N               only the first N rows; raise it later and the run goes on
   shard.index=I  shard.count=N    only part I, from 0, of N parts of the input, as on one machine of several
   name=NAME  output_dir=FOLDER    where the run goes: outputs/NAME, or another folder

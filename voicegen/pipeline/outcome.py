@@ -24,7 +24,7 @@ from voicegen.records import (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SaidQuestion:
     """A row's question, spoken beside its answer: the take that is kept and its verdict; neither where it could not be.
 
     `takes` are all that were made of it in this session, `scores` what was measured of the one that is kept.
@@ -80,7 +80,7 @@ class Outcome:
     failure: Failure | None = None
     takes: tuple[TakeRecord, ...] = ()
     scores: Scores = field(default_factory=dict)
-    asked: Asked | None = None
+    asked: SaidQuestion | None = None
 
     @classmethod
     def of_take(

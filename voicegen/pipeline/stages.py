@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from voicegen.pipeline.conversations import QuestionFeed
-from voicegen.pipeline.outcome import Asked, Outcome, of_the_question
+from voicegen.pipeline.outcome import Outcome, SaidQuestion, of_the_question
 from voicegen.protocols import AnswerModel, SpeechModel
 from voicegen.quality.heard import Heard, at_next_attempt
 from voicegen.quality.listener import Hearing
@@ -49,7 +49,7 @@ class Script:
     utterance: Utterance
     heard: Heard = field(default_factory=Heard)
     then: Utterance | None = None
-    asked: Asked | None = None
+    asked: SaidQuestion | None = None
 
     def again(self) -> Script:
         """The same text, for a take at the next attempt."""
@@ -63,7 +63,7 @@ class Script:
         if self.then is None:
             outcome = Outcome.of_take(self.question, self.answer, self.utterance, speech, verdict)
             return replace(outcome, takes=takes, scores=hearing.scores, asked=self.asked)
-        asked = Asked(self.utterance, speech, verdict, takes, hearing.scores)
+        asked = SaidQuestion(self.utterance, speech, verdict, takes, hearing.scores)
         if verdict.status == "failed":
             return replace(self, asked=asked).failed(Failure(self.question.index, "write", verdict.reason or ""))
         return replace(self, utterance=self.then, then=None, heard=Heard(), asked=asked)
@@ -74,7 +74,7 @@ class Script:
             whole = (self.question, self.answer, self.utterance)
             return Outcome(failure.index, *whole, failure=failure, asked=self.asked)
         failure = replace(failure, error=of_the_question(failure.error) or "")
-        asked = replace(self.asked or Asked(self.utterance), speech=None)
+        asked = replace(self.asked or SaidQuestion(self.utterance), speech=None)
         return Outcome(failure.index, self.question, self.answer, self.then, failure=failure, asked=asked)
 
 

@@ -428,3 +428,36 @@ def test_ready_answers_to_a_whole_input_are_not_held_in_memory_while_the_first_r
     watched.run(queue_size=5)
     assert watched.ledger.count("ok") == 300
     assert max(ahead) <= 16 + 5 + 5
+
+
+@pytest.mark.parametrize("queue_size", [1, 100])
+@pytest.mark.parametrize("speak", ["both", "question"])
+def test_questions_are_spoken_with_the_same_verdicts_in_whatever_order_takes_are_made(
+    work, tmp_path, queue_size, speak
+):
+    def made(name, seed):
+        (tmp_path / name).mkdir()
+        done = work(
+            [f"{question} {'and so on ' * 5}" for question in questions(ROWS)],
+            folder=tmp_path / name,
+            answer_model=Shuffled(seed) if speak == "both" else None,
+            speech_model=Babbler(seed),
+            settings=["+quality.checks.pace={rules: {pace: {min: 0.7, max: 1.4}}}", f"speak={speak}"],
+        )
+        casts = {"cast": Cast(VOICES, "round_robin"), "askers": Cast(VOICES[::-1], "random")}
+        plan = Plan(0, 10_000, speak=speak, **casts)
+        done.job = replace(done.job, plan=plan)
+        if speak == "question":
+            done.answer_model = None
+            done.counts["chat"] = 1
+        done.run(queue_size)
+        rows = done.ledger.get(range(ROWS))
+        assert len(rows) == ROWS
+        costs = {"tts_seconds": None}
+        return {
+            index: replace(row, **costs, asked=row.asked and replace(row.asked, **costs)) for index, row in rows.items()
+        }
+
+    rows = made("first", 1)
+    assert made("second", 2) == rows
+    assert {row.of_question.voice for row in rows.values()} == set(VOICES)
