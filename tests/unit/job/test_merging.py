@@ -5,13 +5,19 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 import voicegen
+from tests.finished_rows import FinishedRows, failed_row
 from tests.product import environment, manifest_rows, questions_csv, wav_hashes
+from voicegen.cli import main
+from voicegen.dataset.manifest import Provenance, write_manifest
+from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import InputError, OutputError
 from voicegen.export.rows import Selection
 from voicegen.job import merging
@@ -21,6 +27,8 @@ from voicegen.job.marking import apply_marks
 from voicegen.job.merging import merge_runs
 from voicegen.job.verifying import verify_run
 from voicegen.pipeline import plan
+from voicegen.pipeline.ledger import LedgerWriter
+from voicegen.pipeline.run_folder import config_hash
 from voicegen.store import Store
 
 FAKE = ("preset=fake", "tts.duration=0.05")
@@ -392,3 +400,48 @@ def files(run):
         for name in ("audio", "rejected")
         for path in (run / name).rglob("*.wav")
     }
+
+
+class TwoAnswers:
+    """Each question is two rows."""
+
+    answers_per_question = 2
+
+    def row_id(self, question_id, number):
+        return f"{question_id}-{number}"
+
+
+def with_two_answers(folder, seed, *asked):
+    """A run whose chat model gave two answers to each question, none of which is spoken."""
+    of(folder.with_suffix(".csv"), *asked)
+    questions, store = QuestionFile(folder.with_suffix(".csv")), Store(folder)
+    rows = [replace(failed_row(number), answer=f"{seed} {number}") for number in range(2 * len(asked))]
+    with closing(LedgerWriter(store, 0, "made")) as writer:
+        writer.append(rows)
+    identity = {"input.sha256": questions.inspect().sha256, "seed": seed, "chat.num_answers": 2}
+    inputs = [{"sha256": identity["input.sha256"], "rows": len(asked)}]
+    known = {"format": 1, "created": "", "config_hash": config_hash(identity), "identity": identity, "inputs": inputs}
+    store.put([("run.json", json.dumps(known).encode())])
+    write_manifest(store, questions, FinishedRows(rows), Provenance(), TwoAnswers())
+    return folder
+
+
+def test_two_answers_to_a_question_do_not_repeat_it(tmp_path):
+    runs = [with_two_answers(tmp_path / "a", 1, "Who?", "Why?"), with_two_answers(tmp_path / "b", 2, "When?", "who")]
+    lines(runs, tmp_path / "merged")
+    rows = manifest_rows(tmp_path / "merged")
+    assert [row["question_duplicate_of"] for row in rows] == [None] * 6 + [0, 0]
+    assert [row["id"] for row in rows] == ["0-0", "0-1", "1-0", "1-1", "b/0-0", "b/0-1", "b/1-0", "b/1-1"]
+    assert not verify_run(tmp_path / "merged").counts
+
+
+def test_the_command_says_what_it_merged_and_what_it_takes(made, tmp_path, capsys):
+    parts = shards(made)
+    assert main(["merge", *map(str, parts), "--to", "merged"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"merged    2 shards of one run into {tmp_path}/merged: 8 ok, 0 rejected, 0 failed",
+        f"manifest  {tmp_path}/merged/manifest.parquet",
+    ]
+    for words in ([parts[0], "--to", "x"], parts, [*parts, "--to", "x", "seed=1"][2:]):
+        assert main(["merge", *map(str, words)]) == 2
+        assert "where to: voicegen merge RUN RUN --to DEST" in capsys.readouterr().err
