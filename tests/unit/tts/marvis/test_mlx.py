@@ -40,7 +40,8 @@ def engines(checkpoints: Checkpoints, codec: Path) -> Callable[..., tuple[Marvis
     def both(fmt: Format = "native", seed: int = 0, slots: int = 4, **options: Any) -> tuple[Marvis, Marvis]:
         folder = checkpoints(fmt, seed)
         mlx, plain = (
-            Marvis.load(folder, device, codec=str(codec), slots=slots, **options) for device in ("mlx", "cpu")
+            Marvis.load(folder, device, "float32", codec=str(codec), slots=slots, **options)
+            for device in ("mlx", "cpu")
         )
         return mlx, plain
 
