@@ -105,6 +105,8 @@ def _chat(config: JobConfig, single: str | None) -> int:
     settings = config.voicechat
     if settings is None:
         raise ConfigError("a chat needs its settings: voicechat=default")
+    if config.speak != "answer":
+        raise ConfigError(f"speak={config.speak} is for `voicegen run`: a chat speaks answers alone; leave it out")
     if config.text.rewrite is not None:
         raise ConfigError("text.rewrite=chat is for `voicegen run`: a chat speaks while it writes; leave it out")
     if config.c2pa.certificate is not None:

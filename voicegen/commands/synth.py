@@ -99,12 +99,16 @@ def _is_table(source: str) -> bool:
 
 
 def _check(config: JobConfig, sources: Sequence[str], line: CommandLine) -> None:
-    """Refuses a table that cannot be used, and a rewrite that nobody is there to make."""
-    _refuse_rewrite(config)
+    """Refuses a table that cannot be used, and what there is in a run alone."""
+    _refuse_what_is_of_runs(config)
     _table(config, sources, line)
 
 
-def _refuse_rewrite(config: JobConfig) -> None:
+def _refuse_what_is_of_runs(config: JobConfig) -> None:
+    if config.speak != "answer":
+        raise ConfigError(
+            f"speak={config.speak} is for `voicegen run`: here each text is spoken by itself; leave it out"
+        )
     if config.text.rewrite is not None:
         raise ConfigError("text.rewrite=chat is for `voicegen run`: no chat model is at work here; leave it out")
 
@@ -118,7 +122,7 @@ def _speak(config: JobConfig, sources: Sequence[str], line: CommandLine) -> int:
     from voicegen.quality.listener import Listener
     from voicegen.tts.synth import file_prefix, speak_to_folder
 
-    _refuse_rewrite(config)
+    _refuse_what_is_of_runs(config)
     prefix = file_prefix(line.values.get("--prefix", ""))
     texts = _at_least_one(_texts(config, sources, line), _place(config, sources, line))
     plan = Plan(config.seed, total_rows=0, cast=Cast(config.voice.speaking, config.voice.assign))

@@ -217,6 +217,11 @@ def test_a_chat_rewrites_nothing_and_says_so(chat):
         chat("text.rewrite=chat", "--single", "Hi.")
 
 
+def test_a_chat_speaks_no_questions_and_says_so(chat):
+    with pytest.raises(ConfigError, match="speak=question is for `voicegen run`"):
+        chat("speak=question", "--single", "Hi.")
+
+
 def test_flags_and_settings_stand_in_any_order(chat, tmp_path):
     code, out, _ = chat("seed=1", "--single", "Hi.", "name=größe", "--stream", "tts.speed=1.5")
     assert (code, out) == (0, "Hi.\n")

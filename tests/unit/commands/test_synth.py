@@ -132,6 +132,11 @@ def test_no_chat_model_is_there_to_rewrite_a_text():
         speak("--text", "Two.", "text.rewrite=chat")
 
 
+def test_there_are_no_questions_to_speak_besides():
+    with pytest.raises(ConfigError, match="speak=both is for `voicegen run`"):
+        speak("--text", "Two.", "speak=both")
+
+
 def test_input_that_cannot_be_used_is_one_clear_error(capsys):
     with pytest.raises(InputError, match=r"missing\.txt: there is no such file"):
         speak("missing.txt")
