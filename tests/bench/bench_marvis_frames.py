@@ -330,7 +330,7 @@ def decoder() -> None:
         print(f"codec 64 x 6 s: {took * 1e3:.1f} ms = {64 * 6 / took:.0f}x", flush=True)
     from voicegen.tts.marvis.codec_capture import CapturedDecoder
 
-    captured = CapturedDecoder(codec)
+    captured = CapturedDecoder(codec, codec.mimi)
     mixed = [rng.integers(0, 2048, (32, int(n))) for n in rng.integers(25, 250, 256)]
     plain = codec.decode(mixed)
     for _ in range(3):
