@@ -76,7 +76,8 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
         **dict.fromkeys([*QUALITY_COLUMNS, *QUESTION_COLUMNS]), "peak": -3.0, "clipped": 0.1,
         "chat_model": "chat/model", "chat_revision": "r1", "tts_model": "tts/model", "tts_revision": None,
         "chat_licence": "apache-2.0", "tts_licence": "cc0-1.0", "voice_licence": "cc0-1.0", "voice_consent": None,
-        "rewritten": False, "answer_cut": False, "seed": 100, "config_hash": "abc", "source_run": None, "source_index": None,
+        "rewritten": False, "answer_cut": False, "seed": 100, "config_hash": "abc",
+        "source_run": None, "source_index": None,
         "prompt_tokens": 20, "completion_tokens": 30, "chat_seconds": 0.5, "tts_seconds": 0.25,
         "category": "people",
     }  # fmt: skip
