@@ -7,8 +7,6 @@ weights are those of Resemblyzer 0.1.4 (resemble-ai/Resemblyzer, Apache-2.0). Im
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from itertools import groupby
 from typing import Final, Self
 
 import numpy as np
@@ -16,11 +14,10 @@ import torch
 import torchaudio
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from voicegen.records import Speech
+RATE: Final = 16_000
+"""Hz."""
 
-_RATE: Final = 16_000  # Hz
 _HOP: Final = 160  # samples a frame
 _WINDOW: Final = 160  # frames: 1.6 s
 _STEP: Final = 77  # frames from one window to the next
@@ -37,7 +34,7 @@ class VoiceEncoder(torch.nn.Module):  # type: ignore[misc]  # torch has no types
         self.lstm = torch.nn.LSTM(40, 256, 3, batch_first=True)
         self.linear = torch.nn.Linear(256, 256)
         self._mel = torchaudio.transforms.MelSpectrogram(
-            *(_RATE, 400), hop_length=_HOP, n_mels=40, mel_scale="slaney", norm="slaney", pad_mode="constant"
+            *(RATE, 400), hop_length=_HOP, n_mels=40, mel_scale="slaney", norm="slaney", pad_mode="constant"
         )
 
     @classmethod
@@ -56,12 +53,13 @@ class VoiceEncoder(torch.nn.Module):  # type: ignore[misc]  # torch has no types
         return torch.nn.functional.normalize(self.linear(hidden[-1]).relu())
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def embed(self, speech: Sequence[Speech]) -> NDArray[np.float32]:
-        """Vectors (N, 256) of length 1, of what holds speech from one end to the other and is loud enough."""
-        windows = [self._windows(samples) for samples in _resampled(speech)]
-        vectors = torch.cat([self(some) for some in torch.cat(windows).split(_AT_ONCE)])
-        means = torch.stack([some.mean(0) for some in vectors.split([len(some) for some in windows])])
-        return np.asarray(torch.nn.functional.normalize(means).numpy())
+    def embed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A vector (256,) of length 1, of samples (N,) at `RATE` that are speech from one end to the other.
+
+        One at a time: in company its last bits, and so a verdict, could be others.
+        """
+        vectors = torch.cat([self(some) for some in self._windows(torch.from_numpy(samples)).split(_AT_ONCE)])
+        return np.asarray(torch.nn.functional.normalize(vectors.mean(0), dim=0).numpy())
 
     def _windows(self, samples: Tensor) -> Tensor:
         """The windows (W, 160, 40) of samples (N,), which overlap by half."""
@@ -71,16 +69,3 @@ class VoiceEncoder(torch.nn.Module):  # type: ignore[misc]  # torch has no types
             starts = starts[:-1]
         padded = torch.nn.functional.pad(samples, (0, max(0, (starts[-1] + _WINDOW) * _HOP - len(samples))))
         return self._mel(padded)[:, : starts[-1] + _WINDOW].unfold(1, _WINDOW, _STEP).permute(1, 2, 0)
-
-
-def _resampled(speech: Sequence[Speech]) -> list[Tensor]:
-    """The samples (N,) of each at the encoder's rate; those of one rate are resampled together."""
-    samples: dict[int, Tensor] = {}
-    by_rate = sorted(range(len(speech)), key=lambda place: speech[place].sampling_rate)
-    for rate, group in groupby(by_rate, key=lambda place: speech[place].sampling_rate):
-        places = list(group)
-        batch = pad_sequence([torch.from_numpy(speech[place].samples) for place in places], batch_first=True)
-        converted = torchaudio.functional.resample(batch, rate, _RATE)
-        for row, place in zip(converted, places, strict=True):
-            samples[place] = row[: -(-len(speech[place].samples) * _RATE // rate)]
-    return [samples[place] for place in range(len(speech))]

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.takes import piper
 from voicegen.errors import ConfigError
 from voicegen.job.composing import compose
 from voicegen.quality.checks import CHECKS
@@ -73,3 +76,15 @@ def test_a_rule_is_a_setting_and_may_say_that_another_attempt_helps_nothing():
 def test_a_rule_over_what_no_check_measures_is_refused_by_name():
     with pytest.raises(ConfigError, match=r"quality.checks: level.rules.loud: level measures clipped, dc"):
         compose(["+quality.checks.level.rules.loud={max: 1}"])
+
+
+def test_what_is_heard_of_a_take_and_how_it_is_finished_are_the_same_to_the_last_bit_in_any_company():
+    takes = [replace(one, samples=one.samples * np.float32(gain)) for one in piper() for gain in (0.4, 1.0)]
+    takes += [replace(one, samples=one.samples[: len(one.samples) * 2 // 3]) for one in piper()]
+    with Listener(compose([]).quality) as ear:
+        alone = [ear.hear([one])[0] for one in takes]
+        together = ear.hear(takes[::-1])[::-1]
+    assert [(one.verdict, one.scores) for one in together] == [(one.verdict, one.scores) for one in alone]
+    finished = [(one.finished, other.finished) for one, other in zip(together, alone, strict=True) if other.finished]
+    assert len(finished) >= 8
+    assert all(np.array_equal(one.samples, other.samples) for one, other in finished)

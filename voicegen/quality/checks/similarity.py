@@ -15,6 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
+from voicegen.audio.resample import resample
 from voicegen.errors import ConfigError
 from voicegen.model_files import ModelWheel
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
@@ -63,23 +64,26 @@ class _Similarity:
 
         torch.set_num_threads(1)  # there are quality.workers of them
         self._encoder = VoiceEncoder.of(read_weights(_WHEEL, _SHA256, "torchaudio"))
-        spoken = {name: _spoken(_recorded(name, path)) for name, path in settings.recordings.items()}
-        self._voices: dict[str | None, NDArray[np.float32]] = dict(
-            zip(spoken, self._encoder.embed([*spoken.values()]), strict=True)
-        )
+        self._voices: dict[str | None, NDArray[np.float32]] = {
+            name: self._embedded(_speech_in(_recorded(name, path))) for name, path in settings.recordings.items()
+        }
 
     def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
-        found: list[Scores] = [{"voice_similarity": None} for _ in takes]
-        spoken = {place: _spoken(take) for place, take in enumerate(takes) if take.utterance.voice in self._voices}
-        enough = {place: take for place, take in spoken.items() if take.duration >= _LEAST}
-        if enough:
-            for (place, take), vector in zip(enough.items(), self._encoder.embed([*enough.values()]), strict=True):
-                alike = float(vector @ self._voices[take.utterance.voice])
-                found[place] = {"voice_similarity": round(alike, 3)}
-        return found
+        return [{"voice_similarity": self._similarity(take)} for take in takes]
+
+    def _similarity(self, take: Speech) -> float | None:
+        voice = self._voices.get(take.utterance.voice)
+        if voice is None or (speech := _speech_in(take)).duration < _LEAST:
+            return None
+        return round(float(self._embedded(speech) @ voice), 3)
+
+    def _embedded(self, speech: Speech) -> NDArray[np.float32]:
+        from voicegen.quality.voice_encoder import RATE
+
+        return np.asarray(self._encoder.embed(resample(speech.samples, speech.sampling_rate, RATE)))
 
 
-def _spoken(take: Speech) -> Speech:
+def _speech_in(take: Speech) -> Speech:
     """What of it is speech, all of one level: the encoder looks at power."""
     frames = sound_of(take).frames
     beside = np.convolve(frames, np.ones(2 * _KEPT + 1))[_KEPT : _KEPT + len(frames)] > 0
@@ -105,7 +109,7 @@ def _look(settings: SimilaritySettings) -> None:
         )
     find_weights(_WHEEL, "torchaudio")
     for name, path in settings.recordings.items():
-        if _spoken(_recorded(name, path)).duration < _LEAST:
+        if _speech_in(_recorded(name, path)).duration < _LEAST:
             raise ConfigError(
                 f"quality.checks.similarity.recordings.{name}={path}: it holds less than {_LEAST:g} s of speech"
             )
