@@ -15,6 +15,8 @@ from tests.spoken_cases import cases
 
 ROOT = Path(__file__).resolve().parent.parent
 Kind = Literal["plain", "numbers", "names", "lists"]
+Part = Literal["choose", "report", "third", "fourth"]
+PARTS: tuple[Part, ...] = ("choose", "report", "third", "fourth")
 KINDS: tuple[Kind, ...] = ("plain", "numbers", "names", "lists")
 
 _HEADING = "What people say:"
@@ -49,22 +51,22 @@ def two_halves(truthfulqa: Path | None, each: int, seed: int = 0) -> tuple[list[
     return halves
 
 
-def to_choose_and_report(
-    truthfulqa: Path | None, each: int, fits: Callable[[str], bool]
-) -> tuple[list[Text], list[Text]]:
-    """Texts for choosing and texts for reporting: half are plain, a sixth each of another kind.
+def dealt(truthfulqa: Path | None, each: int, fits: Callable[[str], bool]) -> dict[Part, list[Text]]:
+    """Texts by what they are for; half of each part are plain, a sixth each of another kind.
 
-    The former, about two times `each`, are of the pools that `two_halves` deals and of TruthfulQA's wrong answers,
-    which are nowhere else; the latter, about `each`, are others of those, and share no sentence with the former.
+    Those to choose on, about two times `each`, are of the pools that `two_halves` deals and of TruthfulQA's wrong
+    answers; those to report on, about `each`, are others of the latter. The third and the fourth deal, two times
+    `each`, are of what is left of all pools and of answers that are in none. No two parts share a sentence, and the
+    last two share none with `two_halves` of 480 texts, on which earlier rules were chosen.
     """
     draw = random.Random(0)
     choose: list[Text] = []
     report: list[Text] = []
-    for pools in (_pools(truthfulqa), _wrong(truthfulqa)):
+    for dealt_of in (_pools(truthfulqa), _wrong(truthfulqa)):
         part: list[Text] = []
         left: list[Text] = []
         for kind in KINDS:
-            pool = [Text(kind, written) for written in pools[kind] if fits(written)]
+            pool = [Text(kind, written) for written in dealt_of[kind] if fits(written)]
             draw.shuffle(pool)
             share = _share(kind, each)
             part.extend(pool[:share])
@@ -76,7 +78,31 @@ def to_choose_and_report(
     for kind in KINDS:
         report.extend([text for text in others if text.kind == kind][: _share(kind, each)])
     draw.shuffle(report)
-    return choose, report
+    parts: dict[Part, list[Text]] = {"choose": choose, "report": report}
+    seen = [*choose, *report, *(text for half in two_halves(truthfulqa, 240) for text in half)]
+    known = {sentence for text in seen for sentence in _said(text)}
+    pools = [_pools(truthfulqa), _wrong(truthfulqa), _pairs(truthfulqa, known)]
+    further = {kind: list(dict.fromkeys(text for pool in pools for text in pool[kind])) for kind in KINDS}
+    for name in PARTS[2:]:
+        parts[name] = _new(further, 2 * each, fits, known, draw)
+    return parts
+
+
+def _new(
+    pools: dict[Kind, list[str]], each: int, fits: Callable[[str], bool], known: set[str], draw: random.Random
+) -> list[Text]:
+    """As many texts of each kind as are due; none holds a sentence that is known, and theirs are known from then on."""
+    part: list[Text] = []
+    for kind in KINDS:
+        pool = [Text(kind, written) for written in pools[kind] if fits(written)]
+        draw.shuffle(pool)
+        due = len(part) + _share(kind, each)
+        for text in pool:
+            if len(part) < due and known.isdisjoint(_said(text)):
+                part.append(text)
+                known.update(_said(text))
+    draw.shuffle(part)
+    return part
 
 
 def _share(kind: Kind, each: int) -> int:
@@ -99,6 +125,23 @@ def _wrong(truthfulqa: Path | None) -> dict[Kind, list[str]]:
         if 3 <= len(answers) <= 6:
             pools["lists"]["\n".join([_HEADING, "", *(f"- {answer}" for answer in answers)])] = None
     return {kind: list(pool) for kind, pool in pools.items()}
+
+
+def _pairs(truthfulqa: Path | None, known: set[str]) -> dict[Kind, list[str]]:
+    """Answers that are not known, right and wrong: two of neighbouring rows together, and lists of three to six."""
+    pools: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
+    rows = [
+        [answer.rstrip(".") for answer in _answers(f"{row['Incorrect Answers']};{row['Correct Answers']}")]
+        for row in _rows(truthfulqa)
+    ]
+    new = [[answer for answer in answers if known.isdisjoint(_said(Text("plain", answer)))] for answers in rows]
+    for answers, others in pairwise(new):
+        for one, other in zip(answers, others, strict=False):
+            written = f"{one}. {other}."
+            pools[_kind(written)].append(written)
+        if len(answers) >= 3:
+            pools["lists"].append("\n".join([_HEADING, "", *(f"- {answer}" for answer in answers[:6])]))
+    return pools
 
 
 def _pools(truthfulqa: Path | None) -> dict[Kind, list[str]]:

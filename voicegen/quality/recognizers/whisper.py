@@ -22,9 +22,9 @@ RATE: Final = 16_000  # Hz, of all that is listened to
 LONGEST: Final = 29.0  # seconds of speech that one window holds, a moment of silence after it included
 
 _HOP: Final = 160  # samples of a frame of features
-_WINDOWS: Final = (2000, 3000)
+_WINDOWS: Final = (1200, 1600, 2000, 3000)
 """Frames that speech is filled up to with silence: the encoder costs by the frame, and Whisper repeats itself where
-there is little silence after the speech. Words are as often right with 20 s as with 30 s."""
+there is little silence after the speech. Words are as often right with 12 s as with 30 s."""
 _SILENCE: Final = 400  # frames after the speech, at the least, in any window but the largest
 _MOST: Final = 224  # tokens in a window, that Whisper was made for
 _TOKENS: Final = 7.0  # a second: nobody says more

@@ -40,7 +40,7 @@ _ANYWHERE = {
     "assoc": "associate", "dist": "distance", "mgr": "manager", "asst": "assistant", "intl": "international",
     "Intl": "International", "N.B": "note well", "P.S": "P S", "esp": "especially", "orig": "originally",
     "Approx": "Approximately", "E.g": "For example", "I.e": "That is", "Etc": "Et cetera", "Cf": "Compare",
-    "Esp": "Especially", "Max": "Maximum", "Min": "Minimum",
+    "Esp": "Especially", "Max": "Maximum", "Min": "Minimum", "Ph.D": "P H D",
 }  # fmt: skip
 _WITHOUT_POINT = {
     "vs": "versus", "w/o": "without", "w/": "with ", "b/c": "because", "aka": "also known as",
