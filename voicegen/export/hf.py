@@ -23,7 +23,7 @@ from voicegen.export.exporter import Exporter
 from voicegen.export.rows import ExportRow, ExportRows
 
 SHARD_BYTES: Final = 480 * 10**6
-"""What a shard holds at most, its footer's few MB aside; a row group that is larger has a shard of its own."""
+"""What a shard holds at most, but for a few MB of footer and pages' headers; a larger row group has its own shard."""
 
 GROUP_ROWS: Final = 100
 GROUP_BYTES: Final = 90 * 10**6
