@@ -18,7 +18,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import nan
 from pathlib import Path
 from statistics import fmean
 
@@ -70,7 +69,7 @@ def main() -> None:
                 for kind in KINDS:
                     its = [hearing for text, hearing in zip(texts, heard, strict=True) if text.kind == kind]
                     print(f"good, {kind:16} {_line(its)}", flush=True)
-                print(_as_written(heard), flush=True)
+                print(_as_written(heard), end="", flush=True)
                 for fault, faulty in bad:
                     its = _heard(listener, faulty, usual, group)
                     print(f"{fault:22} {_line(its)}", flush=True)
@@ -140,10 +139,12 @@ def _write(file: Path | None, fault: str, texts: Sequence[Text], hearings: Seque
 
 
 def _as_written(hearings: Sequence[Hearing]) -> str:
-    """How well the recognizer writes good takes down, whatever the case, the marks and the form of numbers."""
+    """How well a recognizer, where there is one, writes good takes down, whatever the case and the form of numbers."""
     errors = [error for hearing in hearings if isinstance(error := hearing.scores.get("cer"), float)]
+    if not errors:
+        return ""
     right = sum(error == 0 for error in errors)
-    return f"good, letter by letter  {right:3} of {len(errors):3}, character error {fmean(errors or [nan]):.4f}"
+    return f"good, letter by letter {right:3} of {len(errors):3}, character error {fmean(errors):.4f}\n"
 
 
 def _line(hearings: Sequence[Hearing]) -> str:
