@@ -53,8 +53,8 @@ SENTENCES: Final = (
 )
 _PACKAGES: Final = ("torch", "mlx", "transformers", "numpy")
 _TO_THE_END: Final = 19
-_GOOD: Final = 10  # of takes as they are made: a voice may begin them in a way that a rule is against
-_MISHEARD: Final = 0.2  # of the words; of noise it is all of them
+_GOOD: Final = 16  # of takes as they are made: a rule may be against how a voice says one or two
+_MISHEARD: Final = 0.15  # of the words; of noise it is all of them
 _RATE: Final = (5.0, 13.0)  # of `speaking_rate`
 _SILENCE: Final = 0.45  # of a take
 
