@@ -94,7 +94,7 @@ class _Tokens:
         for token in _TOKEN.finditer(text):
             kind, sign = str(token.lastgroup), token[0]
             glued = token.start() == end_of_number and sign.lower().removesuffix("'s") in _AFTER_DIGITS
-            if glued or (sign == "s" and text[token.start() - 1 : token.start()] in ("'", "’")):
+            if glued or (sign == "s" and text[token.start() - 1 : token.start()] in ("'", "’", ")")):
                 continue
             end_of_number = token.end() if kind == "number" else -1
             keys.append(_key(sign) if kind == "word" else sign)

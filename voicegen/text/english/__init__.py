@@ -5,11 +5,23 @@ from __future__ import annotations
 import re
 import string
 
-from voicegen.text.english import abbreviations, addresses, calendar, codes, keys, money, notation, quantities
+from voicegen.text.english import (
+    abbreviations,
+    addresses,
+    calendar,
+    clock,
+    codes,
+    keys,
+    money,
+    notation,
+    places,
+    quantities,
+)
 from voicegen.text.english.rules import About, Kind
 
 _KINDS: tuple[Kind, ...] = (
     keys.KEYS,
+    places.PLACES,
     calendar.DATES_IN_DIGITS,
     addresses.ADDRESSES,
     codes.CODES,
@@ -18,9 +30,9 @@ _KINDS: tuple[Kind, ...] = (
     money.MONEY,
     calendar.DATES,
     calendar.WEEKDAYS,
-    calendar.DURATIONS,
+    clock.DURATIONS,
     calendar.YEARS,
-    calendar.CLOCK,
+    clock.CLOCK,
     calendar.SINGLE_YEARS,
     abbreviations.ABBREVIATIONS,
     notation.SALTS,

@@ -18,10 +18,6 @@ _AFTER_NAMES = {
     "Jr": "Junior", "Sr": "Senior", "Inc": "Incorporated", "Ltd": "Limited", "Corp": "Corporation", "Co": "Company",
     "Bros": "Brothers", "Esq": "Esquire",
 }  # fmt: skip
-_STREETS = {
-    "St": "Street", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Dr": "Drive", "Ct": "Court",
-    "Pl": "Place", "Sq": "Square", "Hwy": "Highway", "Pkwy": "Parkway", "Apt": "Apartment",
-}  # fmt: skip
 _BEFORE_NUMBERS = {
     "p": "page", "pp": "pages", "Fig": "Figure", "fig": "figure", "Figs": "Figures", "figs": "figures",
     "Eq": "Equation", "eq": "equation", "Eqs": "Equations", "eqs": "equations", "Ch": "Chapter", "ch": "chapter",
@@ -79,27 +75,6 @@ def _value(roman: str) -> int:
 
 def _ends_sentence(place: re.Match[str]) -> bool:
     return re.match(r"\s*$|\s+[\"“'(]?[A-Z]", place.string[place.end() :]) is not None
-
-
-@rule(
-    rf"\b(?P<street>(?:[A-Z]\w+|\d+(?:st|nd|rd|th)) )(?P<kind>{alternatives(_STREETS)})(?P<point>\.)?(?=[\s,;)]|$)"
-    r"(?!\.? [A-Z][a-z]+ [A-Z])"
-)
-def _street(street: re.Match[str]) -> str | None:
-    before = street.string[max(0, street.start() - 20) : street.start()]
-    in_address = re.search(r"\d+ (?:[A-Z]\w*\.? )*$", before) or street["street"][0].isdigit()
-    if not in_address and not (street["point"] and street["kind"] in ("Ave", "Blvd", "Rd", "St", "Hwy", "Ln")):
-        return None
-    stop = (
-        "."
-        if street["point"]
-        and re.match(
-            r"\s*$|\s+(?:[A-Z][a-z]+ (?:is|was|are|has|will|and|the)\b|The |It |He |She |They |We )",
-            street.string[street.end() :],
-        )
-        else ""
-    )
-    return f"{street['street']}{_STREETS[street['kind']]}{stop}"
 
 
 @rule(rf"\b(?P<title>{alternatives(_BEFORE_NAMES)})\.?(?= ?[A-Z][\w'’.-]?| and (?:Mrs|Ms|Dr|Mr)\b)")
@@ -194,7 +169,7 @@ def _initials(name: re.Match[str]) -> str:
 
 
 _MARKS_TO_SPACES = str.maketrans(dict.fromkeys(".,;:!?()[]\"'’“”/&-–—0123456789", " "))
-_SHORT = frozenset(re.findall(r"[A-Za-z]{2,}", " ".join([*_BEFORE_NAMES, *_AFTER_NAMES, *_STREETS, *_BEFORE_NUMBERS,
+_SHORT = frozenset(re.findall(r"[A-Za-z]{2,}", " ".join([*_BEFORE_NAMES, *_AFTER_NAMES, *_BEFORE_NUMBERS,
                                                          *_ANYWHERE, *_WITHOUT_POINT])))  # fmt: skip
 _WITH_A_SIGN = re.compile(r"[./](?:[A-Za-z]|(?<=\b[a-zA-Z][./]) ?[\dIVX§]|(?<=\bw/))")
 _NUMERALS = frozenset("VXLCDM")
@@ -212,6 +187,6 @@ def _is_short(text: str) -> bool:
 
 ABBREVIATIONS = kind(
     "words", _is_short,
-    _without_point, _street, _title, _after_name, _before_number, _anywhere, _regnal, _century, _counted, _list_number,
+    _without_point, _title, _after_name, _before_number, _anywhere, _regnal, _century, _counted, _list_number,
     _initials,
 )  # fmt: skip

@@ -45,13 +45,16 @@ _SPOKEN_EXTENSIONS = {
 }
 
 
-def spelled(written: str) -> str:
-    """Words, numbers and marks one after another: `/usr/lib64` as "slash usr slash lib sixty-four"."""
+def spelled(written: str, most_digits: int = 4) -> str:
+    """Words, numbers and marks one after another: `/usr/lib64` as "slash usr slash lib sixty-four".
+
+    Numbers of more digits than `most_digits` are said digit by digit.
+    """
     parts = re.findall(r"[^\W\d_]+|\d+|_|[^\w\s]", written)
     said = []
     for part in parts:
         if part.isdecimal():
-            said.append(cardinal(int(part)) if len(part) <= 4 and part[0] != "0" else digits(part))
+            said.append(cardinal(int(part)) if len(part) <= most_digits and part[0] != "0" else digits(part))
         else:
             said.append(_MARKS.get(part, part if part.isalpha() else ""))
     return " ".join(word for word in said if word)
@@ -78,7 +81,7 @@ def spelled_address(address: str) -> str:
 
 @rule(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?<![.-])")
 def _mail(address: re.Match[str]) -> str:
-    return spelled(address[0])
+    return spelled(address[0], most_digits=2)
 
 
 @rule(
@@ -133,7 +136,7 @@ def _version_of_a_product(version: re.Match[str]) -> str:
     return version["name"] + _dotted(version["version"])
 
 
-@number_rule(r"(?<![\w.,:$€£-])\d+(?:\.\d+){2,}(?![\w]|[.,]\d)")
+@number_rule(r"(?<![\w.,:$€£-])(?!(?:\d\.)?\d{3}\.\d{3}\.\d{4}(?!\d))\d+(?:\.\d+){2,}(?![\w]|[.,]\d)")
 def _dotted_numbers(version: re.Match[str]) -> str:
     return _dotted(version[0])
 

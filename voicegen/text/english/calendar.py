@@ -1,16 +1,19 @@
-"""Dates, years, decades, centuries, times of day and durations, in American order where the order is open."""
+"""Dates, years, decades and centuries, in American order where the order is open."""
 
 from __future__ import annotations
 
 import re
 
-from voicegen.text.english.numbers import cardinal, digits, ordinal, plural, year
+from voicegen.text.english.clock import clock, counted
+from voicegen.text.english.numbers import cardinal, ordinal, plural, year
 from voicegen.text.english.rules import alternatives, kind, number_rule, rule
+from voicegen.text.english.units import UNITS
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
+_ALSO_WORDS = ("may", "march", "mar")
 _SHORT = {month[:3]: month for month in MONTHS} | {"Sept": "September"}
 _MONTH = alternatives([*MONTHS, *(f"{short}." for short in _SHORT), *_SHORT])
 _DAYS = {
@@ -19,12 +22,17 @@ _DAYS = {
 }  # fmt: skip
 _DAY = r"(?P<day>0?[1-9]|[12]\d|3[01])"
 _YEAR = r"(?P<year>[1-9]\d{3})"
-_ZONES = "UTC|GMT|CET|CEST|BST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|IST|JST"
+_AMOUNTS = alternatives(unit for unit in UNITS if unit.isalpha() and len(unit) > 1)  # follow no year
 
 
 def _month(written: str) -> str:
-    name = written.rstrip(".")
+    name = written.rstrip(".").capitalize()
     return _SHORT.get(name, name)
+
+
+def _is_word(month: str) -> bool:
+    """Whether what may be a month is as likely a word: "you may 10 times"."""
+    return month.rstrip(".") in _ALSO_WORDS
 
 
 def _date(month: str, day: int, written_year: str | None) -> str:
@@ -41,10 +49,10 @@ def _numbered(month: str, day: str, written_year: str) -> str | None:
     return _date(MONTHS[first - 1], second, full)
 
 
-@number_rule(
-    r"(?<![\w/.-])" + _YEAR + r"([-/.])(?P<month>0[1-9]|1[0-2])\2(?P<day>0[1-9]|[12]\d|3[01])(?![\w/-])(?=T\d|\D|$)"
-)
-def _iso_date(date: re.Match[str]) -> str:
+@number_rule(r"(?<![\w/.-])" + _YEAR + r"([-/.])(?P<month>0?[1-9]|1[0-2])\2" + _DAY + r"(?![\w/-])(?=T\d|\D|$)")
+def _iso_date(date: re.Match[str]) -> str | None:
+    if date[2] == "." and min(len(date["month"]), len(date["day"])) < 2:
+        return None  # a version
     return _iso_date_said(date)
 
 
@@ -58,9 +66,9 @@ def _iso_date_said(date: re.Match[str]) -> str:
     r"(?P<zone>Z|(?P<sign>[+-−])(?P<of>\d\d):?(?P<more>\d\d))?(?![\w:-])"
 )
 def _timestamp(time: re.Match[str]) -> str:
-    said = f"{_iso_date_said(time)}, {_clock(time['hour'], time['minute'], exact=True)}"
+    said = f"{_iso_date_said(time)}, {clock(time['hour'], time['minute'], exact=True)}"
     if time["second"] and time["second"] != "00":
-        said += f" and {_counted(int(time['second']), 'second')}"
+        said += f" and {counted(int(time['second']), 'second')}"
     if not time["zone"]:
         return said
     if time["zone"] == "Z" or int(time["of"] + time["more"]) == 0:
@@ -78,9 +86,12 @@ def _numeric_date(date: re.Match[str]) -> str | None:
 
 @rule(
     rf"\b(?P<month>{_MONTH}) {_DAY}(?:st|nd|rd|th)?(?P<to> ?[-–] ?(?P<last>\d\d?)(?:st|nd|rd|th)?)?(?:,? {_YEAR})?"
-    r"(?![\w:%]|[,.]\d)"
+    r"(?![\w:%]|[,.]\d)",
+    re.IGNORECASE,
 )
-def _month_and_day(date: re.Match[str]) -> str:
+def _month_and_day(date: re.Match[str]) -> str | None:
+    if _is_word(date["month"]) and not date["year"]:
+        return None
     said = _date(_month(date["month"]), int(date["day"]), None)
     if date["to"]:
         said += f" to {ordinal(int(date['last']))}"
@@ -92,15 +103,26 @@ def _month_and_day(date: re.Match[str]) -> str:
     re.IGNORECASE,
 )
 def _day_and_month(date: re.Match[str]) -> str | None:
-    if date["month"].islower() and not date["of"]:
-        return None  # "2 may" is no date
-    month = _month(date["month"][:1].upper() + date["month"][1:])
+    if _is_word(date["month"]) and not (date["of"] or date["year"]):
+        return None
     after = f", {year(int(date['year']))}" if date["year"] else ""
-    return f"the {ordinal(int(date['day']))} of {month}{after}"
+    return f"the {ordinal(int(date['day']))} of {_month(date['month'])}{after}"
 
 
-@rule(rf"\b(?P<month>{_MONTH}),? {_YEAR}(?![\w%]|[,.]\d)")
-def _month_and_year(date: re.Match[str]) -> str:
+@rule(
+    rf"(?<![\w/.-])(?:{_DAY}-(?P<month>{_MONTH})|(?P<first>{_MONTH})-(?P<second>[12]\d|3[01]|0?[1-9]))-{_YEAR}(?![\w/-])",
+    re.IGNORECASE,
+)
+def _dashed_date(date: re.Match[str]) -> str:
+    if date["day"]:
+        return f"the {ordinal(int(date['day']))} of {_month(date['month'])}, {year(int(date['year']))}"
+    return _date(_month(date["first"]), int(date["second"]), date["year"])
+
+
+@rule(rf"\b(?P<month>{_MONTH}),? {_YEAR}(?![\w%]|[,.]\d)", re.IGNORECASE)
+def _month_and_year(date: re.Match[str]) -> str | None:
+    if _is_word(date["month"]):
+        return None
     return f"{_month(date['month'])} {year(int(date['year']))}"
 
 
@@ -146,7 +168,10 @@ def _decade_said(decade: re.Match[str]) -> str:
     return f"{century} {plural(cardinal(int(decade['decade']) * 10))}"
 
 
-@number_rule(r"(?<![\w.,-])(?P<first>\d{3,4})\s?[-–—]\s?(?P<last>\d{2,4})(?![\w.,-]\w|\w)(?P<era> (?:BC|AD|BCE|CE)\b)?")
+@number_rule(
+    rf"(?<![\w.,-])(?P<first>\d{{3,4}})\s?[-–—]\s?(?P<last>\d{{2,4}})(?![\w.,-]\w|\w| ?(?:{_AMOUNTS})\b)"
+    r"(?P<era> (?:BC|AD|BCE|CE)\b)?"
+)
 def _years(span: re.Match[str]) -> str | None:
     first, last = int(span["first"]), span["last"]
     if not span["era"] and not (
@@ -167,70 +192,6 @@ def _era_year(date: re.Match[str]) -> str:
 
 def _era(written: str | None) -> str:
     return f" {written.strip()}" if written else ""
-
-
-@number_rule(
-    r"(?<![\w.:,-])(?P<hour>[01]?\d|2[0-4])(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)? ?"
-    r"(?P<half>[ap])\.?m\b(?:\.(?=\s+[a-z]|,|\)))?\.?",
-    re.IGNORECASE,
-)
-def _clock_with_half(time: re.Match[str]) -> str | None:
-    if time["half"] + "m" == "am" and time[0].endswith(" am"):
-        return None  # "I 5 am"
-    said = _clock(time["hour"], time["minute"], exact=False) + f" {time['half'].upper()}M"
-    at_end = time[0].endswith(".") and not time[0].lower().endswith(("a.m.", "p.m."))
-    ends = time[0].endswith(".") and re.match(r"\s*(?:$|[A-Z])", time.string[time.end() :])
-    return said + ("." if at_end or ends else "")
-
-
-@number_rule(
-    r"(?<![\w.:,/-])(?P<hour>[01]?\d|2[0-3]|24(?=:00)):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?(?: "
-    rf"(?P<zone>{_ZONES})\b)?(?![\w:]|[-–/]\d)"
-)
-def _clock_alone(time: re.Match[str]) -> str:
-    said = _clock(time["hour"], time["minute"], exact=True)
-    if time["second"]:
-        said += f" and {_counted(int(time['second']), 'second')}"
-    return said + (f" {time['zone']}" if time["zone"] else "")
-
-
-@number_rule(
-    r"(?<![\w.:,/-])(?P<h1>[01]?\d|2[0-3])(?::(?P<m1>[0-5]\d))?(?: ?(?P<half1>[ap])\.?m\.?)?\s?(?:[-–]|to)\s?"
-    r"(?P<h2>[01]?\d|2[0-4])(?::(?P<m2>[0-5]\d))? ?(?P<half>[ap])\.?m\b(?:\.(?!\s*(?:$|[A-Z])))?",
-    re.IGNORECASE,
-)
-def _clock_span_with_half(span: re.Match[str]) -> str:
-    first = _clock(span["h1"], span["m1"], exact=False) + (f" {span['half1'].upper()}M" if span["half1"] else "")
-    return f"{first} to {_clock(span['h2'], span['m2'], exact=False)} {span['half'].upper()}M"
-
-
-@number_rule(
-    r"(?<![\w.:,/-])(?P<h1>[01]?\d|2[0-3]):(?P<m1>[0-5]\d)\s?[-–]\s?(?P<h2>[01]?\d|2[0-4]):(?P<m2>[0-5]\d)(?![\w:])"
-)
-def _clock_span(span: re.Match[str]) -> str:
-    return f"{_clock(span['h1'], span['m1'], exact=True)} to {_clock(span['h2'], span['m2'], exact=True)}"
-
-
-def _clock(hour: str, minute: str | None, *, exact: bool) -> str:
-    hours = digits(hour) if hour == "00" else cardinal(int(hour))
-    if minute is None or minute == "00":
-        if not exact:
-            return hours
-        return f"{hours} o'clock" if 1 <= int(hour) <= 12 else f"{hours} hundred"
-    return f"{hours} {'oh ' if minute[0] == '0' else ''}{cardinal(int(minute))}"
-
-
-@number_rule(
-    r"(?<![\w.,])(?:(?P<h>\d+) ?h(?:rs?)? ?)(?P<m>\d+) ?m(?:in(?:s|utes)?)?(?: ?(?P<s>\d+) ?s(?:ec)?)?\b|(?<![\w.,])"
-    r"(?P<m2>\d+) ?m(?:in)? ?(?P<s2>\d+) ?s(?:ec)?\b"
-)
-def _duration(time: re.Match[str]) -> str:
-    parts = [(time["h"], "hour"), (time["m"] or time["m2"], "minute"), (time["s"] or time["s2"], "second")]
-    return " ".join(_counted(int(value), unit) for value, unit in parts if value)
-
-
-def _counted(value: int, unit: str) -> str:
-    return f"{cardinal(value)} {unit}{'' if value == 1 else 's'}"
 
 
 _BEFORE_YEARS = {"c": "circa", "ca": "circa", "est": "established", "b": "born", "d": "died"}
@@ -286,17 +247,12 @@ DATES_IN_DIGITS = kind(
 DATES = kind(
     "signs",
     rf"[JFMASONDTWjfmasondtw](?i:{'|'.join(sorted({name[1:3] for name in (*MONTHS, *_DAYS)}))})",
-    _month_and_day, _day_and_month, _month_and_year, _weekday,
+    _dashed_date, _month_and_day, _day_and_month, _month_and_year, _weekday,
 )  # fmt: skip
 WEEKDAYS = kind("words", r"[-–/](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", _weekday)
-DURATIONS = kind("digits", r"\d ?[hm]", _duration)
 YEARS = kind(
     "digits",
     r"[\dA](?:(?<=\d)(?:0['’]?s\b|\d\d\s?[-–—]\s?\d|\d{3}/\d\d| ?(?:BC|CE|AD))|D )",
     _before_year, _decade, _years, _season, _era_year,
-)  # fmt: skip
-CLOCK = kind(
-    "digits", r"\d(?: ?[apAP]\.?[mM]\b|:\d)",
-    _clock_span_with_half, _clock_with_half, _clock_span, _clock_alone,
 )  # fmt: skip
 SINGLE_YEARS = kind("digits", r"[\dQHY]['’ ]?\d", _before_year, _fiscal_year, _quarter, _year_alone, _early_year)

@@ -11,7 +11,7 @@ _FEWEST_DIGITS = 7  # of a telephone number with its country
 
 
 @rule(
-    r"(?<![\w.,/$€£])(?P<plus>\+ ?)?(?:(?P<country>\d{1,3})[ .-])?(?:\((?P<area>\d{2,4})\) ?|(?P<area2>\d{3})[ .-])"
+    r"(?<![\w.,/$€£])(?P<plus>\+ ?)?(?:(?P<country>\d{1,3})[ .-])?(?:\((?P<area>\d{2,4})\)[ -]?|(?P<area2>\d{3})[ .-])"
     r"(?P<a>\d{3})[ .-](?P<b>\d{4})(?:,? ?(?:ext\.?|x) ?(?P<ext>\d+))?(?![\w]|[.,-]\d)"
 )
 def _telephone(number: re.Match[str]) -> str:
@@ -39,10 +39,14 @@ def _international(number: re.Match[str]) -> str | None:
     r"|(?<!\w)(?P<kind>(?:[Aa]ccount|[Aa]cct\.?|[Cc]ard|[Ii]nvoice|[Oo]rder|[Tt]icket|[Tt]racking|[Pp]olicy|[Bb]ooking"
     r"|[Cc]onfirmation|[Rr]eference|[Rr]outing|[Mm]ember|[Cc]ustomer)(?: number| no\.?| ID)?(?: is)?:? )"
     r"#?(?P<number>\d{5,})(?!\w|[.,]\d)"
+    r"|(?<!\w)(?P<ending>(?:[Cc]ard|[Aa]ccount|[Nn]umber|[Pp]hone)s? (?:that )?(?:ends|ending) (?:in|with) )"
+    r"(?P<last>\d{2,})(?!\w|[.,]\d)"
 )
 def _code(code: re.Match[str]) -> str:
     if code["kind"]:
         return code["kind"] + digits(code["number"])
+    if code["ending"]:
+        return code["ending"] + digits(code["last"])
     groups = re.findall(r"[\dX]+", code["code"])
     return code["what"] + code["gap"] + ", ".join(digits(group) + (" X" if "X" in group else "") for group in groups)
 
@@ -50,14 +54,6 @@ def _code(code: re.Match[str]) -> str:
 @number_rule(r"(?<!\w)(?P<a>\d{3})-(?P<b>\d{2})-(?P<c>\d{4})(?!\w)")
 def _social_security(code: re.Match[str]) -> str:
     return ", ".join(digits(group) for group in code.groups())
-
-
-@rule(
-    r"(?<!\w)(?P<state>A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]"
-    r"|T[NX]|UT|V[AT]|W[AIVY]) (?P<zip>\d{5})(?:-(?P<four>\d{4}))?(?!\w)"
-)
-def _zip(place: re.Match[str]) -> str:
-    return f"{place['state']} {digits(place['zip'])}" + (f" dash {digits(place['four'])}" if place["four"] else "")
 
 
 @number_rule(r"(?<!\w)0x(?P<hex>[0-9a-fA-F]+)(?!\w)|(?<!\w)0b(?P<binary>[01]+)(?!\w)")
@@ -156,8 +152,20 @@ def _standard(name: re.Match[str]) -> str:
     return " ".join([f"eight oh two dot {cardinal(int(name['part']))}", *name["letters"].upper()])
 
 
+@number_rule(
+    r"(?<![\w.,$€£(/-])(?P<number>\d{3})\((?P<letter>[a-hk])\)(?:\((?P<part>\d{1,2})\))?(?P<several>s)?(?!\w)"
+    r"|(?<![\w.,$€£/-])401(?P<plan>k)(?P<plans>s)?(?!\w)"
+)
+def _section(place: re.Match[str]) -> str:
+    """Of a law, and what is named by it: `401(k)` as "four oh one K"."""
+    letter = (place["letter"] or place["plan"]).upper()
+    own = "'s" if place["several"] or place["plans"] else ""
+    said = f"{by_pairs(int(place['number'] or 401))} {letter}{own}"
+    return f"{said} {cardinal(int(place['part']))}" if place["part"] else said
+
+
 CODES = kind(
     "digits", r"[\d:](?:(?<=\d)(?:\D{0,2}\d|[xb]|-[A-Z])|:)",
-    _standard, _social_security, _iban, _card, _machine, _local, _vanity, _short_number, _model, _status, _code, _zip,
-    _telephone, _international, _hexadecimal,
+    _section, _standard, _social_security, _iban, _card, _machine, _local, _vanity, _short_number, _model, _status,
+    _code, _telephone, _international, _hexadecimal,
 )  # fmt: skip

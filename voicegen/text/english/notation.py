@@ -30,7 +30,9 @@ OPERATORS = {
     "∇": "nabla", "∫": "the integral of", "∑": "the sum of", "∏": "the product of", "√": "the square root of",
     "∛": "the cube root of", "∴": "therefore", "∵": "because", "∘": "of", "⊕": "x or", "⊗": "tensor",
     "∥": "is parallel to", "⊥": "is perpendicular to", "∠": "angle", "↑": "up", "↓": "down", "⟶": "to", "−": "minus",
-    "<<": "is much less than", ">>": "is much greater than", "&&": "and", "||": "or",
+    "<<": "is much less than", ">>": "is much greater than", "&&": "and", "||": "or", "∕": "divided by",
+    "∗": "times", "∙": "times", "≦": "is less than or equal to", "≧": "is greater than or equal to",
+    "≪": "is much less than", "≫": "is much greater than",
 }  # fmt: skip
 _SIGNS = {
     "&": "and", "%": "percent", "§": "section", "§§": "sections", "¶": "paragraph", "©": "copyright",

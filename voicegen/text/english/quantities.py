@@ -118,7 +118,7 @@ def _of_unit(fraction: re.Match[str]) -> str:
 
 
 @number_rule(
-    r"(?<![\w.,/$€£-])(?:(?P<whole>\d+)[ -])?(?P<top>\d{1,3})[/⁄](?P<bottom>\d{1,4})(?P<th>ths?|rds?|nds?)?(?: "
+    r"(?<![\w.,/$€£-])(?:(?P<whole>\d+)[ -])?(?P<top>\d{1,3})[/⁄](?P<bottom>\d{1,4})(?P<th>(?i:ths?|rds?|nds?))?(?: "
     r"(?P<unit>tsp|tbsp|oz|lb|lbs|km|mi|mm|cm|kg|mmHg)\b(?:\.(?= [a-z]))?)?(?![\w/%]|[.,]\d)(?P<of> of (?:an? |the )?)?"
 )
 def _fraction(fraction: re.Match[str]) -> str:
