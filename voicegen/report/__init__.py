@@ -28,7 +28,7 @@ def write_report(store: Store, name: str | None = None) -> Path:
         InputError: there is no run, or none with a manifest yet.
         OutputError: its files cannot be read, or the page cannot be written.
     """
-    from voicegen.report.page import page  # with it come pandas and torchaudio
+    from voicegen.report.page import page  # with it comes pandas
     from voicegen.report.rows import RunRows
 
     rows = RunRows(store, name)

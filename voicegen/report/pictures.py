@@ -1,16 +1,16 @@
-"""How a clip looks: its waveform and its mel spectrogram, small enough that a page can carry those of many clips."""
+"""How a clip looks: its waveform and its mel spectrogram, small enough that a page can carry those of many clips.
+
+In NumPy: every run ends with a page, and one whose models need no torch would load it for these alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import soundfile
-import torch
-import torchaudio
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 WIDTH: Final = 400
@@ -23,6 +23,7 @@ PICTURE_BYTES: Final = WIDTH * (1 + BANDS)
 
 _RANGE = 75.0  # dB
 _WINDOW = 1024  # samples, of a clip that is not so long that its columns are further apart
+_AT_ONCE = 2**20  # samples of windows transformed together, at the most where one is not longer
 
 
 def picture(wav: BinaryIO) -> bytes:
@@ -36,21 +37,9 @@ def picture(wav: BinaryIO) -> bytes:
         soundfile.LibsndfileError: it is no audio.
     """
     samples, rate = soundfile.read(wav, dtype="float32", always_2d=True)
-    mono = torch.from_numpy(samples).mean(1)
-    if len(mono) < WIDTH:
-        mono = torch.nn.functional.pad(mono, (0, WIDTH - len(mono)))
-    return _peaks(mono.numpy()).tobytes() + _spectrogram(mono, rate).tobytes()
-
-
-@contextmanager
-def on_one_thread() -> Iterator[None]:
-    """Has torch compute in this thread alone: what is done for one picture is too little to be shared out."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    mono = samples.mean(1)
+    mono = np.pad(mono, (0, max(0, WIDTH - len(mono))))
+    return _peaks(mono).tobytes() + _spectrogram(mono, rate).tobytes()
 
 
 def _peaks(samples: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -59,18 +48,32 @@ def _peaks(samples: NDArray[np.float32]) -> NDArray[np.uint8]:
     return (peaks / max(float(peaks.max()), 1e-9) * 255).round().astype(np.uint8)
 
 
-def _spectrogram(samples: Any, rate: int) -> NDArray[np.uint8]:
+def _spectrogram(samples: NDArray[np.float32], rate: int) -> NDArray[np.uint8]:
     hop = len(samples) // WIDTH
     window = max(_WINDOW, 1 << (hop - 1).bit_length())
-    spectrum = torchaudio.functional.spectrogram(
-        samples, 0, torch.hann_window(window), window, hop, window, power=2.0, normalized=False, pad_mode="constant"
-    )[:, :WIDTH]  # (F, T)
-    mel = _bands(rate, window) @ spectrum
-    decibels = 10 * torch.log10(mel.clamp_min(1e-10))
-    levels = (decibels - decibels.max() + _RANGE).clamp_min(0) / _RANGE * (LEVELS - 1)
-    return np.asarray(levels.round(), np.uint8)
+    windows = sliding_window_view(np.pad(samples, window // 2), window)[::hop][:WIDTH]  # (T, N)
+    shape, bands = np.hanning(window + 1)[:-1].astype(np.float32), _bands(rate, window)
+    some = max(1, _AT_ONCE // window)
+    mel = np.concatenate(
+        [_power(windows[start : start + some] * shape) @ bands for start in range(0, WIDTH, some)]
+    ).T  # (B, T)
+    decibels = 10 * np.log10(np.maximum(mel, 1e-10))
+    levels = np.maximum(decibels - decibels.max() + _RANGE, 0) / _RANGE * (LEVELS - 1)
+    return np.ascontiguousarray(levels.round(), np.uint8)
+
+
+def _power(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power spectra (T, F) of windows (T, N)."""
+    spectra = np.fft.rfft(windows)
+    return (spectra.real**2 + spectra.imag**2).astype(np.float32, copy=False)
 
 
 @cache
-def _bands(rate: int, window: int) -> Any:
-    return torchaudio.functional.melscale_fbanks(window // 2 + 1, 0.0, rate / 2, BANDS, rate, norm="slaney").T
+def _bands(rate: int, window: int) -> NDArray[np.float32]:
+    """Triangles (F, B) of equal area, as wide as each other in mels (2595 log10(1 + f/700))."""
+    mels = np.linspace(0, 2595 * np.log10(1 + rate / 2 / 700), BANDS + 2)
+    edges = 700 * (10 ** (mels / 2595) - 1)
+    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
+    frequencies = np.linspace(0, rate / 2, window // 2 + 1)[:, None]
+    rising, falling = (frequencies - low) / (middle - low), (high - frequencies) / (high - middle)
+    return (np.maximum(np.minimum(rising, falling), 0) * 2 / (high - low)).astype(np.float32)

@@ -16,7 +16,7 @@ import soundfile
 from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.run_folder import made_by, read_record
-from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, on_one_thread, picture
+from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, picture
 from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, totals, worst
 from voicegen.store import Store
 
@@ -136,9 +136,7 @@ class RunRows:
         paths = self._read(["audio_path"]).column(0).take(pa.array(self._kept)).take(pa.array(places, pa.int64()))
         names = paths.to_pylist()
         for start in range(0, len(names), PICTURE_ROWS):
-            with on_one_thread():
-                pictures = [self._picture(name) for name in names[start : start + PICTURE_ROWS]]
-            yield b"".join(pictures)
+            yield b"".join(self._picture(name) for name in names[start : start + PICTURE_ROWS])
 
     def _picture(self, name: str) -> bytes:
         try:

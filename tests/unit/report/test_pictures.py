@@ -3,6 +3,8 @@ import io
 import numpy as np
 import pytest
 import soundfile
+import torch
+import torchaudio
 
 from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, picture
 
@@ -45,3 +47,20 @@ def test_silence_has_a_picture():
     peaks, levels = parts(wav(np.zeros(16000)))
     assert peaks.max() == 0
     assert levels.shape == (BANDS, WIDTH)
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(16000, 1.3), (24000, 4.0), (8000, 120.0)])
+def test_bands_are_those_of_torchaudio(rate, seconds):
+    samples = np.random.default_rng(0).normal(0, 0.1, int(rate * seconds)).astype(np.float32)
+    samples[len(samples) // 3 :] *= np.linspace(1, 0.001, len(samples) - len(samples) // 3, dtype=np.float32)
+    hop = len(samples) // WIDTH
+    window = max(1024, 1 << (hop - 1).bit_length())
+    mel = torchaudio.transforms.MelSpectrogram(
+        rate, window, window, hop, n_mels=BANDS, norm="slaney", pad_mode="constant"
+    )(torch.from_numpy(samples))[:, :WIDTH]
+    decibels = 10 * torch.log10(mel.clamp_min(1e-10))
+    levels = (decibels - decibels.max() + 75).clamp_min(0) / 75 * (LEVELS - 1)
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype="FLOAT")
+    file.seek(0)
+    assert np.abs(parts(file)[1] - levels.numpy()).max() <= 0.51
