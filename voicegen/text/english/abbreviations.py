@@ -64,6 +64,7 @@ _COUNTED = (
     "|act|"
     "scene|type|stage|phase|section|volume|level|class|factor"
 )
+_COUNTED_LOUDLY = "|".join(sorted({word.upper() for word in _COUNTED.split("|")}))
 _ROMAN = r"(?=[IVXLCDM]+(?:\b|[a-c]\b))M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
@@ -133,11 +134,13 @@ def _regnal(name: re.Match[str]) -> str | None:
     return f"{name['name']} the {ordinal(_value(name['roman']))}{name['own'] or ''}"
 
 
-@rule(rf"\b(?P<what>{_COUNTED}) (?P<roman>{_ROMAN})(?P<letter>[a-c])?\b(?!['’.]\w)")
+@rule(rf"\b(?P<what>{_COUNTED}|{_COUNTED_LOUDLY}) (?P<roman>{_ROMAN})(?P<letter>[a-c])?\b(?!['’.]\w)")
 def _counted(part: re.Match[str]) -> str | None:
+    if part["roman"] in ("C", "D", "L", "M"):
+        return None  # a letter: "Type C"
     if (
         part["roman"] == "I"
-        and part["what"][0].islower()
+        and (part["what"][0].islower() or part["what"].isupper())
         and part["what"] not in ("type", "class", "phase", "stage", "part")
     ):
         return None
