@@ -137,7 +137,8 @@ def _packages() -> Iterator[Finding]:
                 lacks = f"missing {', '.join(backend.missing)}: {backend.install}"
                 yield f"{group}={backend.kind}", lacks if backend.missing else "installed"
     listens = find_spec("faster_whisper") is not None
-    yield "recognition", "installed" if listens else f"missing faster_whisper: {_INSTALL_RECOGNITION}"
+    for check in ("recognition", "voice_activity"):
+        yield check, "installed" if listens else f"missing faster_whisper: {_INSTALL_RECOGNITION}"
     guesses = find_spec("speechmos") is not None
     yield "mos", "installed" if guesses else f"missing speechmos: {_INSTALL_MOS}"
     tells_voices = find_spec("resemblyzer") is not None

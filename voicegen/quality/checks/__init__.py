@@ -18,6 +18,7 @@ from voicegen.quality.checks import (
     repeats,
     silence,
     similarity,
+    voice_activity,
 )
 from voicegen.settings import Settings, identity_unless
 
@@ -32,6 +33,7 @@ CHECKS: Final[tuple[CheckSpec[Any], ...]] = (
     recognition.SPEC,
     mos.SPEC,
     similarity.SPEC,
+    voice_activity.SPEC,
 )
 
 MEASUREMENTS: Final[tuple[Measurement, ...]] = tuple(
