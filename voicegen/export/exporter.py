@@ -31,6 +31,7 @@ class Exporter:
         parquet: whether it is data/SPLIT-*.parquet with the audio in them, which the card tells `datasets`.
         sampling_rate: the only one that it holds, in Hz; None: any.
         pairs: whether it holds questions with their answers, both spoken.
+        answers_alone: whether it has no place for the questions' audio of a run that has both.
         words: whether it needs to know when each word is said.
         without_audio: whether it can hold rows that have no audio, as failed ones have none.
         needs: modules that must be importable.
@@ -47,6 +48,7 @@ class Exporter:
     parquet: bool = False
     sampling_rate: int | None = None
     pairs: bool = False
+    answers_alone: bool = False
     words: bool = False
     without_audio: bool = False
     needs: tuple[str, ...] = ()

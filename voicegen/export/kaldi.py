@@ -101,4 +101,5 @@ SPEC: Final = Exporter(
     write=write,
     load='kaldiio.load_scp("{folder}/{split}/wav.scp")',
     container="wav",
+    answers_alone=True,
 )

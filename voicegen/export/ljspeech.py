@@ -32,4 +32,5 @@ SPEC: Final = Exporter(
     write=write,
     load='torchaudio.datasets.LJSPEECH("{folder}", url="{split}")',
     container="wav",
+    answers_alone=True,
 )

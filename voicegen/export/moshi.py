@@ -59,7 +59,7 @@ def _stereo(dialogue: Dialogue) -> bytes:
 
 SPEC: Final = Exporter(
     name="moshi",
-    help="stereo WAVs of answer (left) and question (right) with the times of words: moshi-finetune; of speak=both",
+    help="stereo WAVs of answer (left), question (right), times of words: moshi-finetune; speak=both quality=strict",
     write=write,
     load='[json.loads(line) for line in open("{folder}/{split}.jsonl", encoding="utf-8")]',
     container="wav",

@@ -34,7 +34,10 @@ _LOSSY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ExportSummary:
-    """What was exported to where, in how many seconds; `unsigned` has lost the signatures that the run's audio has."""
+    """What was exported to where, in how many seconds.
+
+    `unsigned` has lost the signatures that the run's audio has; `unasked` leaves out the questions' audio that it has.
+    """
 
     format: Exporter
     place: Path
@@ -42,6 +45,7 @@ class ExportSummary:
     written: Written
     seconds: float
     unsigned: bool = False
+    unasked: bool = False
 
     @property
     def counted(self) -> str:
@@ -58,6 +62,8 @@ class ExportSummary:
         yield f"written   {self.place}: {self.written.files} files, {megabytes:.1f} MB in {self.seconds:.1f} s"
         if self.unsigned:
             yield f"signed    {_UNSIGNED}"
+        if self.unasked:
+            yield f"left out  the questions' audio: --to {self.format.name} has no place for it"
         yield f"load      {self.format.loading(self.place, next(iter(counts.by_split)))}"
 
 
@@ -95,6 +101,10 @@ def export_run(
         )
     if format.container is not None and wanted.container not in (None, format.container):
         raise ConfigError(f"--to {to} holds {format.container} files alone: leave --format out")
+    if format.pairs and is_lossy(wanted.container):
+        raise ConfigError(
+            f"--to {to} puts clips together, which {wanted.container} would cost a second time: take flac"
+        )
     if times is not None and not format.beside:
         raise ConfigError(f"--to {to} has no files beside its audio, and has the times of words in itself: no --times")
     if format.sampling_rate is not None and wanted.sampling_rate not in (None, format.sampling_rate):
@@ -122,7 +132,8 @@ def export_run(
         limits = [_LOSSY.format(encoding=wanted.container)] if is_lossy(wanted.container) else []
         limits += [_UNSIGNED] if unsigned else []
         _write_card(format, rows, folder, called or place.resolve().name, record, limits)
-    return ExportSummary(format, place, rows.counts, measure(place), time.monotonic() - began, unsigned)
+    unasked = format.answers_alone and rows.pairs
+    return ExportSummary(format, place, rows.counts, measure(place), time.monotonic() - began, unsigned, unasked)
 
 
 def _write_card(

@@ -22,7 +22,7 @@ def one_line(error: Exception, config_name: str, folders: Sequence[Path], keys: 
     """
     text = str(error)
     if key := re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text):
-        return unknown_key(key[1].lstrip("+~"), keys())
+        return unknown_key(key[1].lstrip("+~"), [*keys(), *groups(folders)])
     if option := re.search(r"Could not find '([^']+)'", text):
         return _unknown_option(option[1], folders)
     if group := re.search(r"Could not override '([^'=]+)(?:=[^']*)?'\. No match in the defaults list", text):

@@ -363,7 +363,7 @@ def _listening(then: Identity, now: Identity, keys: list[str]) -> list[str]:
     if listened == listens:
         return []
     keys[:] = [key for key in keys if not key.startswith("quality.")]
-    return ["quality: another then, off now" if listened else "quality: off then, as in all runs from before it"]
+    return ["quality: takes were judged by it then, off now" if listened else "quality: off then, on now"]
 
 
 def _way_back(stage: str, known: Mapping[str, Any], differing: Sequence[str]) -> str:

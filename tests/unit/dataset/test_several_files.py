@@ -172,6 +172,7 @@ def test_nothing_found_is_one_clear_error(here, tmp_path):
     assert f"in the folder {tmp_path}/d ({tmp_path}/d/notes.txt cannot be read as one)" in refusal(tmp_path / "d")
     assert "questions.path=[] names no file" in refusal([])
     assert "there is no such file" in refusal([tmp_path / "d/notes.csv"])
+    assert "there is no such file or folder" in refusal(tmp_path / "nowhere")
     text_file(tmp_path / "d/q.xlsx", "PK")
     assert "a workbook is not read" in refusal(tmp_path / "d")
 

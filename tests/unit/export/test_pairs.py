@@ -162,3 +162,14 @@ def test_moshi_is_refused_where_nobody_knows_when_words_are_said(tmp_path):
         export_run(run, "moshi", tmp_path / "out")
     with pytest.raises(ConfigError, match="24000 Hz alone"):
         export_run(run, "moshi", tmp_path / "out", wanted=Wanted(16_000))
+
+
+@pytest.mark.parametrize("encoding", ["opus", "mp3"])
+def test_clips_that_are_put_together_are_not_made_lossy_twice(run, tmp_path, encoding):
+    with pytest.raises(ConfigError, match=f"{encoding} would cost a second time: take flac"):
+        export_run(run, "nemo-duplex", tmp_path / "out", wanted=Wanted(24_000, encoding))
+
+
+@pytest.mark.parametrize("to", ["ljspeech", "kaldi"])
+def test_a_format_without_a_place_for_questions_says_that_they_are_left_out(run, tmp_path, to):
+    assert "questions' audio" in "".join(export_run(run, to, tmp_path / "out").lines())

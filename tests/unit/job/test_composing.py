@@ -53,6 +53,7 @@ def test_a_preset_chooses_the_models_and_the_command_line_overrides_the_preset()
         (["chat.concurrency=3"], "there is no setting chat.concurrency here: it belongs to chat.kind=openai"),
         (["questions.text_colum=q"], "did you mean questions.text_column?"),
         (["nam=x"], "did you mean name?"),
+        (["presett=fake"], "did you mean preset?"),
         (["voicechat=default", "voicechat.steam=true"], "did you mean voicechat.stream?"),
         (["voicechat=default", "voicechat.play=loud"], "voicechat.play='loud': it must be true or false"),
         (["voicechat.stream=true"], "there is no setting voicechat.stream"),

@@ -176,9 +176,7 @@ def test_the_summary_counts_faults_without_their_values_and_what_was_made_again(
 
 def test_a_run_from_before_takes_were_listened_to_goes_on_under_quality_off_and_says_so(run):
     run(Reluctant(), "questions.limit=5")
-    with pytest.raises(
-        OutputError, match=r"settings \(quality: off then, as in all runs from before it\): set them back"
-    ):
+    with pytest.raises(OutputError, match=r"settings \(quality: off then, on now\): set them back"):
         run(Reluctant(), "quality=basic")
     summary, _ = run(Reluctant())
     assert summary.ok == 10

@@ -55,6 +55,8 @@ def input_format(path: Path, given: str | None = None) -> InputFormat:
             f"{path}: a workbook is not read: save its sheet as CSV UTF-8 and give that, or let pandas do it: "
             f"pandas.read_excel({path.name!r}).to_csv({path.with_suffix('.csv').name!r}, index=False)."
         )
+    if found is None and not path.exists():
+        raise InputError(f"{path}: there is no such file or folder (looked in {path.absolute().parent}).")
     if found is None:
         raise InputError(
             f"{path}: the extension {_extension(path)!r} is not known: set questions.format to one of {names}."
