@@ -12,24 +12,13 @@ import pandas as pd
 
 from voicegen.dataset.manifest_file import open_manifest
 from voicegen.pipeline.run_folder import read_record
-from voicegen.report.statistics import COLUMNS, MEASURES, measured
+from voicegen.report.differences import COMPARED, differences, medians
+from voicegen.report.statistics import COLUMNS
 from voicegen.store import Store
 
 EXAMPLES: Final = 3
 """Rows of a kind of change that are told by their ids."""
 
-_COMPARED: Final = {
-    "question": "question",
-    "answer": "answer",
-    "answer_spoken": "spoken form",
-    "status": "status",
-    "voice": "voice",
-    "split": "split",
-    "audio_sha256": "audio",
-    "question_spoken": "spoken form of the question",
-    "question_voice": "voice of the question",
-    "question_audio_sha256": "audio of the question",
-}
 _LONGEST: Final = 60  # characters of a setting
 
 
@@ -83,11 +72,7 @@ def compare_runs(first: Path, second: Path) -> RunDifference:
     one, other = _rows(first), _rows(second)
     both = one.index.intersection(other.index, sort=False)
     before, after = one.loc[both], other.loc[both]
-    changed = {
-        what: both[_differ(before[column], after[column])].tolist()
-        for column, what in _COMPARED.items()
-        if column in before and column in after
-    }
+    changed = {what: both[differ].tolist() for what, differ in differences(before, after).items()}
     return RunDifference(
         settings=_settings(first, second),
         rows=(len(one), len(other)),
@@ -101,26 +86,18 @@ def compare_runs(first: Path, second: Path) -> RunDifference:
 def _rows(run: Path) -> pd.DataFrame:
     """The manifest's columns that are compared, by the rows' ids."""
     manifest, _ = open_manifest(run)
-    wanted = dict.fromkeys(("id", *_COMPARED, *COLUMNS))
+    wanted = dict.fromkeys(("id", *COMPARED, *COLUMNS))
     columns = [name for name in wanted if name in manifest.schema_arrow.names]
     rows: pd.DataFrame = manifest.read(columns=columns).to_pandas()
     return rows.set_index("id")
 
 
-def _differ(before: pd.Series, after: pd.Series) -> Any:
-    same = (before == after) | (before.isna() & after.isna())
-    return ~same.to_numpy(dtype=bool)
-
-
 def _measures(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
-    good = ((before["status"] == "ok") & (after["status"] == "ok")).to_numpy(dtype=bool)
-    one, other = measured(before[good]), measured(after[good])
-    for measure in MEASURES:
-        if measure.name in one and measure.name in other:
-            medians = [f"{values[measure.name].median():.{measure.digits}f}" for values in (one, other)]
-            if medians[0] != medians[1]:
-                unit = f" ({measure.unit})" if measure.unit else ""
-                yield f"{measure.label}{unit}", medians[0], medians[1]
+    for measure, *values in medians(before, after):
+        one, other = (f"{value:.{measure.digits}f}" for value in values)
+        if one != other:
+            unit = f" ({measure.unit})" if measure.unit else ""
+            yield f"{measure.label}{unit}", one, other
 
 
 def _settings(first: Path, second: Path) -> dict[str, tuple[Any, Any]]:

@@ -7,41 +7,67 @@ import html
 import json
 import zlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from voicegen.report.pair import RunPair
 from voicegen.report.rows import RunRows
 
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("packed.js", "words.js", "charts.js", "marks.js", "table.js", "player.js", "detail.js", "page.js")
+_SCRIPTS = (
+    "packed.js",
+    "words.js",
+    "charts.js",
+    "marks.js",
+    "table.js",
+    "player.js",
+    "detail.js",
+    "pair.js",
+    "page.js",
+)
 _STYLES = ("page.css",)
 
 
 def page(rows: RunRows) -> Iterator[str]:
-    """The page, piece by piece.
+    """The page of a run, piece by piece."""
+    return _put_together(rows.name, rows.head(), _blocks(rows))
+
+
+def page_of_two(pair: RunPair) -> Iterator[str]:
+    """The page of two runs side by side, piece by piece."""
+    blocks = chain(_blocks(pair.after), _blocks(pair.before, "before-"))
+    return _put_together(f"{pair.before.name} and {pair.after.name}", pair.head(), blocks)
+
+
+def _put_together(title: str, head: Mapping[str, Any], blocks: Iterator[str]) -> Iterator[str]:
+    """The pieces in their order.
 
     What is not ours is inside packed blocks, as base64, where no browser looks for markup; the script puts it in the
     page as text alone.
     """
-    head = rows.head()
     script, style = (_joined(names) for names in (_SCRIPTS, _STYLES))
     template = Template(_asset("page.html"))
     before, after = template.substitute(
         policy=_policy(script, style),
-        title=html.escape(f"{head['run']['name']} · voicegen"),
+        title=html.escape(f"{title} · voicegen"),
         style=style,
         script=script,
         head=_block("head", _json(head)),
         blocks="\0",
     ).split("\0")
     yield before
-    for number, texts in enumerate(rows.texts()):
-        yield _block(f"texts-{number}", _json(texts))
-    for number, pictures in enumerate(rows.pictures()):
-        yield _block(f"pictures-{number}", pictures)
+    yield from blocks
     yield after
+
+
+def _blocks(rows: RunRows, prefix: str = "") -> Iterator[str]:
+    for number, texts in enumerate(rows.texts()):
+        yield _block(f"{prefix}texts-{number}", _json(texts))
+    for number, pictures in enumerate(rows.pictures()):
+        yield _block(f"{prefix}pictures-{number}", pictures)
 
 
 def _policy(script: str, style: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ import soundfile
 from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.run_folder import made_by, read_record
+from voicegen.report.differences import COMPARED
 from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, picture
 from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, totals, worst
 from voicegen.store import Store
@@ -66,9 +69,42 @@ class RunRows:
         self._all = numbers
         self._measures = measured(numbers)
         self._kept = _kept(self._measures, numbers["status"])
+        self._pictured: list[int] | None = None
 
-    def head(self) -> dict[str, Any]:
-        """What the page needs to open: totals, histograms, and the numbers of each row of its table."""
+    @property
+    def name(self) -> str:
+        """The run's."""
+        return self._name
+
+    @property
+    def root(self) -> Path:
+        """The folder that its clips' paths begin at."""
+        return self._store.root
+
+    def compared(self) -> pd.DataFrame:
+        """All rows by their ids, in order, with those columns of two runs that are compared."""
+        columns = dict.fromkeys(("id", *COMPARED, *COLUMNS))
+        rows: pd.DataFrame = self._read(list(columns)).to_pandas()
+        return rows.set_index("id")
+
+    def only(self, places: Sequence[int], pictured: Sequence[int]) -> Self:
+        """The same run with these rows in its table instead, by their places in the manifest, in order.
+
+        Args:
+            places: of the rows.
+            pictured: places in the table of those that have a picture, where they have audio.
+        """
+        other = copy(self)
+        other._kept, other._pictured = np.asarray(places, np.int64), list(pictured)
+        return other
+
+    def head(self, beside: RunRows | None = None) -> dict[str, Any]:
+        """What the page needs to open: totals, histograms, and the numbers of each row of its table.
+
+        Args:
+            beside: another run, whose histograms are to have the same bars.
+        """
+        others = pd.DataFrame() if beside is None else beside._measures
         shown = self._measures.iloc[self._kept]
         drawn = [measure for measure in MEASURES if measure.name in self._measures]
         return {
@@ -84,7 +120,9 @@ class RunRows:
                 {
                     **{key: value for key, value in asdict(measure).items() if key not in ("columns", "drawn")},
                     "median": float(self._measures[measure.name].median()),
-                    "histogram": histogram(self._measures[measure.name], measure) if measure.drawn else None,
+                    "histogram": histogram(self._measures[measure.name], measure, others.get(measure.name))
+                    if measure.drawn
+                    else None,
                 }
                 for measure in drawn
             ],
@@ -123,6 +161,8 @@ class RunRows:
         """The places in the table of the rows that have a picture, in order."""
         shown = self._measures.iloc[self._kept].reset_index(drop=True)
         with_audio = shown.index[shown["duration"].notna()] if "duration" in shown else shown.index[:0]
+        if self._pictured is not None:
+            return [int(place) for place in with_audio.intersection(self._pictured)]
         shown = shown.loc[with_audio]
         if len(shown) <= MOST_PICTURES:
             return [int(place) for place in shown.index]

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from voicegen.records import STATUSES
 
@@ -90,22 +91,20 @@ def totals(manifest: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def histogram(values: pd.Series, measure: Measure) -> dict[str, Any]:
+def histogram(values: pd.Series, measure: Measure, beside: pd.Series | None = None) -> dict[str, Any]:
     """How often which values are there.
+
+    Args:
+        values: at least one of which is not NaN.
+        measure: what they are.
+        beside: those of another histogram, which is to have the same bars.
 
     Returns:
         `edges`, one more than `counts`; the outermost bars count what lies beyond them, too. `median`, and `from` and
         `to`, the least and the greatest value.
     """
     known = values.dropna().to_numpy()
-    low, high = np.quantile(known, [_OUTER, 1 - _OUTER])
-    if measure.digits == 0:
-        edges = np.arange(np.floor(low), np.floor(high) + 2)
-        edges = edges[:: max(1, -(-len(edges) // BARS))]
-        edges = edges if len(edges) > 1 else np.array([low, low + 1])
-    else:
-        least = 10.0**-measure.digits
-        edges = np.linspace(low, max(high, low + least), min(BARS, max(2, round((high - low) / least))) + 1)
+    edges = _edges(known if beside is None else np.concatenate([known, beside.dropna().to_numpy()]), measure)
     counts, _ = np.histogram(np.clip(known, edges[0], np.nextafter(edges[-1], -np.inf)), edges)
     return {
         "edges": [round(float(edge), 6) for edge in edges],
@@ -114,6 +113,16 @@ def histogram(values: pd.Series, measure: Measure) -> dict[str, Any]:
         "from": float(known.min()),
         "to": float(known.max()),
     }
+
+
+def _edges(known: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:
+    low, high = np.quantile(known, [_OUTER, 1 - _OUTER])
+    if measure.digits == 0:
+        edges = np.arange(np.floor(low), np.floor(high) + 2)
+        edges = edges[:: max(1, -(-len(edges) // BARS))]
+        return edges if len(edges) > 1 else np.array([low, low + 1])
+    least = 10.0**-measure.digits
+    return np.linspace(low, max(high, low + least), min(BARS, max(2, round((high - low) / least))) + 1)
 
 
 def badness(values: pd.Series, measure: Measure) -> pd.Series:

@@ -32,14 +32,17 @@ function drawCharts(element, measures, choose) {
   element.replaceChildren(...measures.filter((measure) => measure.histogram).map((measure) => chart(measure, choose)));
 }
 
+// Over the bars of a measure that two runs have, the outline of those of the first, as shares of its own rows.
 function chart(measure, choose) {
   const { counts, edges, median, from, to } = measure.histogram;
+  const before = measure.before?.histogram.counts;
+  const scale = before ? sum(counts) / sum(before) : 1;
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${counts.length * 10} 100`);
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", `${measure.label}: median ${written(measure, median, true)}`);
-  const most = Math.max(...counts, 1);
+  const most = Math.max(...counts, ...(before ?? []).map((count) => count * scale), 1);
   counts.forEach((count, place) => {
     const bar = document.createElementNS(SVG, "g");
     const height = count ? Math.max(2, (96 * count) / most) : 0;
@@ -49,17 +52,30 @@ function chart(measure, choose) {
     const least = place === 0 ? from : edges[place];
     const greatest = last ? to : edges[place + 1];
     const span = measure.digits === 0 ? written(measure, edges[place]) : `${written(measure, least)} to ${written(measure, greatest)}`;
-    title.textContent = `${span} ${measure.unit}: ${count} ${count === 1 ? "row" : "rows"}`;
+    const were = before ? `, before ${before[place]}` : "";
+    title.textContent = `${span} ${measure.unit}: ${count} ${count === 1 ? "row" : "rows"}${were}`;
     bar.append(title);
     bar.addEventListener("click", () =>
       choose(measure, place === 0 ? -Infinity : edges[place], last ? Infinity : edges[place + 1], span));
     svg.append(bar);
   });
+  if (before) svg.append(outline(before.map((count) => 100 - (96 * count * scale) / most)));
   return make("figure", "chart",
-    make("figcaption", "", make("span", "label", measure.label), make("strong", "", written(measure, median, true)), make("span", "quiet", "median")),
+    make("figcaption", "", make("span", "label", measure.label), make("strong", "", before ? `${written(measure, measure.before.median)} → ${written(measure, median, true)}` : written(measure, median, true)), make("span", "quiet", "median")),
     svg,
     make("div", "axis quiet", make("span", "", written(measure, edges[0])), make("span", "", written(measure, measure.digits === 0 ? edges[edges.length - 2] : edges[edges.length - 1]))));
 }
+
+// A line along the tops of bars that are 10 wide.
+function outline(tops) {
+  const element = document.createElementNS(SVG, "path");
+  element.setAttribute("d", `M0 100 ${tops.map((top, place) => `V${top} H${(place + 1) * 10}`).join(" ")} V100`);
+  element.setAttribute("class", "outline");
+  element.setAttribute("vector-effect", "non-scaling-stroke");
+  return element;
+}
+
+function sum(counts) { return counts.reduce((total, count) => total + count, 0); }
 
 function rectangle(x, y, width, height, className) {
   const element = document.createElementNS(SVG, "rect");

@@ -22,9 +22,9 @@ class Detail {
 
   async show(place) {
     this.place = place;
-    await this.rows.block(Math.floor(place / this.rows.head.block_rows));
+    const texts = await this.rows.whole(place);
     if (this.place !== place) return;
-    const texts = (this.texts = this.rows.texts(place));
+    this.texts = texts;
     const index = this.rows.number("index", place);
     this.timed = { own: [], question: [] };
     const asked = texts.question_audio_path !== texts.audio_path ? texts.question_audio_path ?? null : null;
@@ -100,6 +100,9 @@ class Detail {
     this.marks.toggle(this.rows.number("index", this.place), mark, this.texts);
     this.showMark();
   }
+
+  // Has the pictures drawn anew, in the colours of now.
+  draw() { this.player.draw(); this.asking.draw(); }
 
   showMark() {
     const chosen = this.marks.get(this.rows.number("index", this.place));

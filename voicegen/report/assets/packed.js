@@ -29,8 +29,9 @@ function bytesOf(base64) {
 
 // The rows of a run. Their numbers are there at once; their texts come a block at a time, when they are asked for.
 class Rows {
-  constructor(head) {
+  constructor(head, prefix = "") {
     this.head = head;
+    this.prefix = prefix; // of its blocks' names, where the page carries another run's, too
     this.length = head.numbers.index.length;
     this.measures = head.measures.filter((measure) => measure.name in head.numbers);
     this.blocks = new Map();
@@ -39,7 +40,7 @@ class Rows {
     this.pictureBlocks = new Map();
   }
 
-  number(name, place) { return this.head.numbers[name][place]; }
+  number(name, place) { return this.head.numbers[name]?.[place] ?? null; }
 
   category(name, place) {
     const category = this.head.categories[name];
@@ -60,14 +61,22 @@ class Rows {
   block(number) {
     const known = this.blocks.get(number);
     if (known !== undefined) return Promise.resolve(known);
-    const coming = unpackedJson(`texts-${number}`).then((block) => {
+    const coming = unpackedJson(`${this.prefix}texts-${number}`).then((block) => {
       this.blocks.set(number, block);
-      this.arrived?.(number);
+      this.arrived?.((place) => Math.floor(place / this.head.block_rows) === number);
       return block;
     });
     this.blocks.set(number, coming);
     return coming;
   }
+
+  // A row's texts, when its block has come.
+  async whole(place) {
+    await this.block(Math.floor(place / this.head.block_rows));
+    return this.texts(place);
+  }
+
+  get first() { return "index"; } // what they are sorted by first
 
   get blockCount() { return Math.ceil(this.length / this.head.block_rows); }
 
@@ -90,7 +99,7 @@ class Rows {
     const number = this.picturePlaces.get(place);
     if (number === undefined) return null;
     const block = Math.floor(number / together);
-    if (!this.pictureBlocks.has(block)) this.pictureBlocks.set(block, unpacked(`pictures-${block}`));
+    if (!this.pictureBlocks.has(block)) this.pictureBlocks.set(block, unpacked(`${this.prefix}pictures-${block}`));
     const size = width * (1 + bands);
     const start = (number % together) * size;
     const bytes = (await this.pictureBlocks.get(block)).subarray(start, start + size);

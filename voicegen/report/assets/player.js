@@ -20,7 +20,7 @@ class Player {
     this.audio.addEventListener("timeupdate", () => this.refresh());
     this.audio.addEventListener("loadedmetadata", () => this.refresh());
     this.audio.addEventListener("error", () => {
-      if (this.audio.getAttribute("src")) this.message.textContent = "The WAV is not beside this page: keep report.html in the run's folder.";
+      if (this.audio.getAttribute("src")) this.message.textContent = "The WAV is not where this page looks for it: keep the page in the run's folder.";
     });
     this.canvas.addEventListener("pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
@@ -31,13 +31,13 @@ class Player {
   }
 
   // Shows a clip; `seconds` is its length by the manifest, `picture` a promise of its peaks and levels, or null.
-  async show(path, seconds, shape, picture) {
+  async show(path, seconds, shape, picture, folder = "") {
     this.audio.pause();
     this.seconds = seconds;
     this.shape = shape;
     this.picture = null;
     this.message.textContent = path ? "" : "There is no audio.";
-    if (path) this.audio.src = path.split("/").map(encodeURIComponent).join("/");
+    if (path) this.audio.src = folder + path.split("/").map(encodeURIComponent).join("/");
     else this.audio.removeAttribute("src");
     this.audio.load();
     this.refresh();

@@ -7,11 +7,11 @@ class Table {
     Object.assign(this, { rows, marks, scroller, list, columns, opened });
     this.shown = Array.from({ length: rows.length }, (_, place) => place);
     this.current = -1; // its place among those shown
-    this.sort = { name: "index", down: false, worst: false };
+    this.sort = { name: rows.first, down: false, worst: false };
     this.drawn = new Map();
     scroller.addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.draw(true)).observe(scroller);
-    rows.arrived = (block) => this.drawWhere((place) => Math.floor(place / rows.head.block_rows) === block);
+    rows.arrived = (concerns) => this.drawWhere(concerns);
   }
 
   // The measures that have a column, and the one that rows are sorted by.
@@ -102,11 +102,17 @@ class Table {
       make("span", "number", String(this.rows.number("index", place))),
       dot(status, mark),
       make("span", "question", texts ? texts.question ?? "" : "…"),
-      make("span", "answer quiet", texts ? texts.answer_spoken ?? texts.answer ?? texts.error ?? "" : ""),
+      make("span", "answer quiet", this.differing(place), texts ? texts.answer_spoken ?? texts.answer ?? texts.error ?? "" : ""),
       ...this.visible.map((measure) => make("span", "value", written(measure, this.rows.number(measure.name, place)))));
     element.style.setProperty("--values", this.visible.length);
     element.addEventListener("click", () => this.open(number, { scroll: false }));
     return element;
+  }
+
+  // What differs between the two runs that a row is of.
+  differing(place) {
+    const what = this.rows.category("difference", place);
+    return what && what !== "none" ? make("span", "differing", what) : null;
   }
 
   drawColumns() {
