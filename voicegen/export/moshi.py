@@ -59,7 +59,7 @@ def _stereo(dialogue: Dialogue) -> bytes:
 
 SPEC: Final = Exporter(
     name="moshi",
-    help="stereo WAVs of answer (left), question (right), times of words: moshi-finetune; speak=both quality=strict",
+    help="stereo WAVs: answer left, question right; times of words: moshi-finetune; speak=both quality=strict",
     write=write,
     load='[json.loads(line) for line in open("{folder}/{split}.jsonl", encoding="utf-8")]',
     container="wav",
