@@ -47,7 +47,8 @@ def test_a_run_of_many_lengths_stays_flat(engine: Marvis) -> None:
 
     rounds = [spoken(seed) for seed in range(5)]
     assert max(cached for cached, _ in rounds) <= limit
-    assert {active for _, active in rounds[1:]} == {rounds[1][1]}
+    active = [active for _, active in rounds[1:]]
+    assert max(active) - min(active) < 1 << 16  # other tests' arrays of this process may go meanwhile
 
 
 def test_freed_arrays_are_bounded_by_the_machines_memory(
