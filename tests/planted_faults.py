@@ -82,6 +82,27 @@ def _never_stops(samples: Samples, rate: int, other: Samples, _draw: np.random.G
     return np.concatenate([samples, np.resize(other, 2 * len(samples))])
 
 
+def _as_loud(noise: Callable[[int, int, np.random.Generator], NDArray[np.float64]]) -> Fault:
+    """Something else in the place of every sample, as loud as the take."""
+
+    def plant(samples: Samples, rate: int, _other: Samples, draw: np.random.Generator) -> Samples:
+        made = noise(len(samples), rate, draw)
+        return (made * np.sqrt(np.mean(np.square(samples)) / np.mean(np.square(made)))).astype(np.float32)
+
+    return plant
+
+
+def _buzz(length: int, rate: int, draw: np.random.Generator) -> NDArray[np.float64]:
+    """A saw of 80 to 300 Hz."""
+    return np.arange(length) * draw.uniform(80, 300) / rate % 1 - 0.5
+
+
+def _noise_in_outline(samples: Samples, rate: int, _other: Samples, draw: np.random.Generator) -> Samples:
+    """White noise that is loud where the take is."""
+    outline = np.convolve(np.abs(samples), np.ones(rate // 50) / (rate // 50), "same")
+    return (outline * draw.normal(size=len(samples))).astype(np.float32)
+
+
 FAULTS: Mapping[str, Fault] = {
     "head cut 0.1 s": head_cut(0.1),
     "head cut 0.2 s": head_cut(0.2),
@@ -101,6 +122,11 @@ FAULTS: Mapping[str, Fault] = {
     "another text": lambda _samples, _rate, other, _draw: other,
     "twice as fast": lambda samples, rate, *_: stretch(samples, rate, 2.0),
     "never stops": _never_stops,
+    "all noise": _as_loud(lambda length, _rate, draw: draw.normal(size=length)),
+    "noise in outline": _noise_in_outline,
+    "all a buzz": _as_loud(_buzz),
+    "backwards": lambda samples, *_: samples[::-1],
+    "faint": lambda samples, *_: samples * np.float32(0.01),
     "all silent": lambda samples, *_: samples * np.float32(1e-4),
 }
 

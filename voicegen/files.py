@@ -9,7 +9,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.util import find_spec
 from itertools import chain, count
@@ -146,7 +146,7 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
     finally:
         for temporary, _, descriptor in written:
             os.close(descriptor)
-            temporary.unlink(missing_ok=True)
+            _drop(temporary)
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def replacing(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            _drop(temporary)
         sync_folder(path.parent)
 
 
@@ -232,3 +232,9 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+
+
+def _drop(temporary: Path) -> None:
+    """Removes what was not put in place, where the disk lets it; the next to hold the folder removes it otherwise."""
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)

@@ -1,11 +1,12 @@
 """What quality=basic finds of faults planted in real speech, and how much good speech it takes for bad.
 
     python -m tests.bench.checks_on_speech --truthfulqa TruthfulQA.csv [--voice kokoro] [--each 100] [--cache FOLDER]
+    python -m tests.bench.checks_on_speech --column speech_share +quality/checks=voice_activity
 
 Texts are in two halves that share none: bounds were chosen on the first, the second is to report. The takes of one are
 heard first, so that the voices' paces are known, then those of the other, good and with each fault. Prints for each
 kind of text the share of good takes that is flagged, and for each fault that of bad ones, with the rules that caught
-them.
+them; of a measurement also the least, the median and the most. Overrides are those of a run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -38,20 +40,23 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=100, help="texts in each half")
     parser.add_argument("--half", type=int, choices=[0, 1], default=1, help="0: the one for choosing, 1: to report")
     parser.add_argument("--cache", type=Path, help="folder that keeps the spoken takes")
+    parser.add_argument("--column", help="a measurement to print the values of")
+    parser.add_argument("overrides", nargs="*")
     options = parser.parse_args()
     halves = two_halves(options.truthfulqa, options.each)
     model = _model(options.voice)
     first, told = (_spoken(model, halves[half], options.cache) for half in (1 - options.half, options.half))
-    listener = Listener(compose(["quality=basic"]).quality)
+    listener = Listener(compose(["quality=basic", *options.overrides]).quality)
     usual = _usual(listener, first)
     good = _heard(listener, told, usual)
     for kind in KINDS:
         flagged = [hearing for text, hearing in zip(halves[options.half], good, strict=True) if text.kind == kind]
-        print(f"good, {kind:8} {_line(flagged)}")
+        print(f"good, {kind:10} {_line(flagged)}{_values(flagged, options.column)}")
     for fault in FAULTS:
         others = told[1:] + told[:1]
         bad = [planted(fault, take, other, place) for place, (take, other) in enumerate(zip(told, others, strict=True))]
-        print(f"{fault:15} {_line(_heard(listener, bad, usual))}")
+        found = _heard(listener, bad, usual)
+        print(f"{fault:16} {_line(found)}{_values(found, options.column)}", flush=True)
 
 
 def _model(voice: str) -> SpeechModel:
@@ -110,6 +115,14 @@ def _line(hearings: Sequence[Hearing]) -> str:
     rules = Counter(part.split("(")[-1].split(" ")[0] for reason in flagged for part in reason.split("; "))
     told = ", ".join(f"{rule} {count}" for rule, count in rules.most_common())
     return f"{len(flagged):3} of {len(hearings)} ({len(flagged) / max(len(hearings), 1):4.0%}) {told}"
+
+
+def _values(hearings: Sequence[Hearing], column: str | None) -> str:
+    values = [hearing.scores.get(column) for hearing in hearings] if column else []
+    found = [value for value in values if isinstance(value, float)]
+    if not found:
+        return ""
+    return f"; {column} {min(found):.2f}, {median(found):.2f}, {max(found):.2f}"
 
 
 if __name__ == "__main__":

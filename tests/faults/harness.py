@@ -17,6 +17,7 @@ ROWS = 60
 WORDS = ("run", "preset=fake", "tts.duration=0.05", "questions.path=q.csv")
 _AFTER_A_KILL = ("torn ledger", "torn audio")
 _ENDS = {0: "well", 2: "one line", 3: "rows failed", 130: "interrupted", 143: "terminated", -9: "killed"}
+NOT_REACHED = "over before"
 _UNFORESEEN = ("chat fails", "speech fails")  # shown with its traceback, as whoever mends it needs it
 
 
@@ -30,19 +31,20 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         questions_csv(folder / "q.csv", ROWS)
-        self.counts: Mapping[str, int] = {}
+        self._counts = folder / "counts.json"
         self._run(None, "unbroken")
-        self.counts = json.loads((folder / "counts.json").read_text("utf-8"))
+        self.counts = self._counted()
         self._unbroken = folder / "unbroken"
 
     def plant(self, fault: Fault, name: str, draw: Random) -> str:
-        """Has a run of this name with the fault, and finishes it; returns how the first ended.
+        """Has a run of this name with the fault, and finishes it; returns how the first ended, or NOT_REACHED.
 
         Raises:
             Broken: what is there then is not what an unbroken run makes, or the product said more than a line.
         """
         run = self._folder / name
         done = self._run(fault if fault.call else None, name)
+        struck = self._counted().get("struck", True)  # a process that died counted nothing
         unforeseen = fault.kind in _UNFORESEEN and done.returncode == 1
         if not unforeseen and (done.returncode not in _ENDS or "Traceback" in done.stderr):
             raise Broken(f"{fault}: exit code {done.returncode}, {done.stderr}")
@@ -52,12 +54,18 @@ class Bench:
             self._voicegen("verify", name, "--fix", ends=(3,))
         self._voicegen(*WORDS, f"output_dir={name}", "retry_failed=true", ends=(0,))
         self._compare(fault, run)
+        if fault.call and not struck:
+            return NOT_REACHED
         return "unforeseen" if unforeseen else _ENDS[done.returncode]
 
     def _run(self, fault: Fault | None, name: str) -> CompletedProcess[str]:
         planted = json.dumps(asdict(fault)) if fault else ""
-        words = (planted, self._folder / "counts.json", self._folder / name, *WORDS, f"output_dir={name}")
+        words = (planted, self._counts, self._folder / name, *WORDS, f"output_dir={name}")
+        self._counts.unlink(missing_ok=True)
         return run_module("tests.faults.process", *words, cwd=self._folder)
+
+    def _counted(self) -> Mapping[str, int]:
+        return json.loads(self._counts.read_text("utf-8")) if self._counts.exists() else {}
 
     def _voicegen(self, *words: str, ends: tuple[int, ...]) -> None:
         done = voicegen(*words, cwd=self._folder)

@@ -1,7 +1,7 @@
 """A run with a fault in it: `python -m tests.faults.process FAULT COUNTS FOLDER WORDS...`.
 
-Calls to the disk count where they are of files below FOLDER, the run's own. At the end the number of calls of each kind
-is written to COUNTS, from which places for faults are drawn.
+Calls to the disk count where they are of files below FOLDER, the run's own. At its end the run writes to COUNTS whether
+the fault was had, and the number of calls of each kind, from which places for faults are drawn.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _TEN_DAYS = 864_000.0  # seconds
 
 
 class Planted:
-    """The fault in this process, and how often each call was made."""
+    """The fault in this process, whether it was had yet, and how often each call was made."""
 
     def __init__(self, fault: Fault | None, folder: Path) -> None:
         self.counts: Counter[str] = Counter()
         self._fault = fault
         self._kind = fault.kind if fault else ""
-        self._folder = str(folder)
-        self._begun = False
+        self._folder = folder
+        self.struck = False
 
     def into_the_disk(self) -> None:
         """Puts itself between the run and the system's calls, and its clock."""
         for name in DISK:
             setattr(os, name, self._instead_of(name, getattr(os, name)))
         now = time.time
-        time.time = lambda: now() - (_TEN_DAYS if self._begun and self._kind == "clock" else 0.0)
+        time.time = lambda: now() - (_TEN_DAYS if self.struck and self._kind == "clock" else 0.0)
 
     def into_the_stages(self) -> None:
         """Puts itself into the models, and where clips are encoded."""
@@ -72,10 +72,10 @@ class Planted:
         if self._fault is None:
             return False
         if (call, self.counts[call]) == (self._fault.call, self._fault.at):
-            self._begun = True
+            self.struck = True
             return True
         kind = KINDS[self._kind]
-        return self._begun and kind.lasts and call in kind.calls
+        return self.struck and kind.lasts and call in kind.calls
 
     def _each(self, stage: str, records: Iterable[Any]) -> Iterator[Any]:
         for record in records:
@@ -96,18 +96,19 @@ class Planted:
         return called
 
     def _is_ours(self, file: Any) -> bool:
-        path = Path(f"/proc/self/fd/{file}").readlink() if isinstance(file, int) else os.fspath(file)
-        return str(path).startswith(self._folder)
+        path = Path(f"/proc/self/fd/{file}").readlink() if isinstance(file, int) else Path(file).absolute()
+        return path.is_relative_to(self._folder)
 
     def _struck(self, call: Callable[[], Any]) -> Any:
         if error := _ERRORS.get(self._kind):
             raise OSError(error, os.strerror(error))
         if sent := _SIGNALS.get(self._kind):
             os.kill(os.getpid(), sent)
-        made = call()
-        if self._kind == "kill after":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return made
+        try:
+            return call()
+        finally:
+            if self._kind == "kill after":
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def _write(self, write: Callable[..., int], descriptor: int, data: Any) -> Any:
         if self._kind == "short writes":
@@ -121,12 +122,13 @@ class Planted:
 
 def run(words: list[str]) -> int:
     """Runs a command with a fault in it; returns its exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background has ignored
     fault, counts, folder, *command = words
     planted = Planted(Fault(**json.loads(fault)) if fault else None, Path(folder))
     planted.into_the_stages()
     planted.into_the_disk()
     exit_code = main(command)
-    Path(counts).write_text(json.dumps(planted.counts), "utf-8")
+    Path(counts).write_text(json.dumps({"struck": planted.struck, **planted.counts}), "utf-8")
     return exit_code
 
 

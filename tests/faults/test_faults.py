@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from tests.faults.harness import Bench
-from tests.faults.plan import drawn
+from tests.faults.plan import Fault
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="descriptors are told by /proc")
 
@@ -16,10 +16,18 @@ def bench(tmp_path_factory):
     return Bench(tmp_path_factory.mktemp("faults"))
 
 
-SOME = ("kill after", "kill within", "disk full", "disk error", "read-only", "short writes", "memory", "torn ledger")
+SOME = {
+    Fault("kill after", "replace", 20): "killed",
+    Fault("kill within", "write", 20): "killed",
+    Fault("disk full", "write", 20): "one line",
+    Fault("disk error", "fsync", 20): "one line",
+    Fault("read-only", "replace", 20): "one line",
+    Fault("short writes", "write", 20): "well",
+    Fault("memory", "encode", 20): "one line",
+    Fault("torn ledger", "fsync", 20): "killed",
+}
 
 
-@pytest.mark.parametrize("kind", SOME)
-def test_after_a_fault_the_same_command_makes_what_an_unbroken_run_makes(bench, kind):
-    draw = Random(kind)
-    bench.plant(drawn(kind, bench.counts, draw), kind.replace(" ", "-"), draw)
+@pytest.mark.parametrize(("fault", "end"), SOME.items(), ids=str)
+def test_after_a_fault_the_same_command_makes_what_an_unbroken_run_makes(bench, fault, end):
+    assert bench.plant(fault, fault.kind.replace(" ", "-"), Random(0)) == end

@@ -1,20 +1,17 @@
 """The report as a person has it: opened from the disk in a real Chromium."""
 
 import csv
-import shutil
-from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import voicegen
+from tests.chromium import chromium, expect, needs_chromium, opened
 from voicegen.report import write_report
 from voicegen.store import Store
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"><b>bold</b> & 'quoted'"
 QUESTIONS = [HOSTILE, *(f"What is {number} plus {number}?" for number in range(1, 40))]
@@ -47,36 +44,15 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(run, browser):
     """The page, open and whole."""
-    with opened(run, browser) as page:
+    with opened(run / "report.html", run, browser) as page:
         yield page
-
-
-@contextmanager
-def opened(run, browser):
-    """A run's page; it must have said nothing and asked for nothing but its own clips by the end."""
-    said, asked = [], []
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((run / "report.html").as_uri())
-    page.wait_for_selector("html[data-ready]")
-    yield page
-    context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith((run.as_uri(), "blob:"))] == []
 
 
 def numbers(page):
@@ -95,9 +71,9 @@ def test_totals_and_histograms_are_there(page):
 
 def test_a_clip_loads_and_plays_with_its_waveform_and_spectrogram(page):
     page.keyboard.press("j")
-    sync_api.expect(page.locator(".picture")).to_have_css("height", "198px")
+    expect(page.locator(".picture")).to_have_css("height", "198px")
     page.keyboard.press("Space")
-    sync_api.expect(page.locator(".time")).not_to_contain_text("0.0 /")
+    expect(page.locator(".time")).not_to_contain_text("0.0 /")
     assert page.get_attribute(".play", "aria-label") in ("Pause", "Play")
     assert page.inner_text(".player .quiet") == ""
     colours = page.evaluate(
@@ -137,11 +113,11 @@ def test_worst_first_and_columns_sort_the_table(page):
 
 def test_the_search_and_the_filters_choose_rows(page):
     page.fill("#search", "12 PLUS 12")
-    sync_api.expect(page.locator("#count")).to_have_text("1 of 40 rows")
+    expect(page.locator("#count")).to_have_text("1 of 40 rows")
     assert numbers(page) == [12]
     page.fill("#search", "")
     page.select_option("#filters select[aria-label=status]", "rejected")
-    sync_api.expect(page.locator("#count")).to_have_text("2 of 40 rows")
+    expect(page.locator("#count")).to_have_text("2 of 40 rows")
     assert numbers(page) == [38, 39]
 
 
@@ -174,14 +150,14 @@ def test_marks_are_kept_and_downloaded_with_what_they_are_of(page, run):
 
 def test_words_are_followed_while_they_are_played(page):
     page.keyboard.press("j")
-    sync_api.expect(page.locator(".word.said")).to_have_text("First")
+    expect(page.locator(".word.said")).to_have_text("First")
     page.click(".word >> nth=1")
-    sync_api.expect(page.locator(".word.said")).to_have_text("second")
+    expect(page.locator(".word.said")).to_have_text("second")
 
 
 def test_what_was_heard_otherwise_is_marked(page):
     page.click("#rows .row:has-text('What is 7 plus 7?')")
-    sync_api.expect(page.locator("#detail ins")).to_contain_text(["heard otherwise,"])
+    expect(page.locator("#detail ins")).to_contain_text(["heard otherwise,"])
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
@@ -201,15 +177,15 @@ def test_a_question_that_is_spoken_has_a_player_of_its_own_beside_its_answers(tm
         *("preset=fake", f"speak={speak}", "questions.answer_column=answer", "tts.duration=3"),
         settings={"output_dir": str(tmp_path / "run"), "questions.path": str(tmp_path / "q.csv")},
     )
-    with opened(tmp_path / "run", browser) as page:
+    with opened(tmp_path / "run" / "report.html", tmp_path / "run", browser) as page:
         page.keyboard.press("j")
         page.wait_for_selector("#detail .text")
         assert "one" in page.inner_text("#detail")  # as the figure is said
         assert page.locator(".player").count() == players
         page.click(".player >> nth=-1 >> .play")
-        sync_api.expect(page.locator(".time").last).not_to_contain_text("0.0 /")
+        expect(page.locator(".time").last).not_to_contain_text("0.0 /")
         if players == 2:
             assert page.locator("audio").count() == 0  # they are in no document, and heard all the same
             page.click(".player >> nth=0 >> .play")
-            sync_api.expect(page.locator(".play").first).to_have_attribute("aria-label", "Pause")
-            sync_api.expect(page.locator(".play").last).to_have_attribute("aria-label", "Play")
+            expect(page.locator(".play").first).to_have_attribute("aria-label", "Pause")
+            expect(page.locator(".play").last).to_have_attribute("aria-label", "Play")

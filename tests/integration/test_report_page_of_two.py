@@ -1,18 +1,15 @@
 """The report of two runs as a person has it: opened from the disk in a real Chromium."""
 
-import shutil
-from contextlib import contextmanager
-
 import pytest
 
 import voicegen
+from tests.chromium import chromium, expect, needs_chromium, opened
 from voicegen.report import write_report_of_two
 from voicegen.store import Store
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium")
+pytestmark = needs_chromium
 
+PAGE = "the #2/report-with-the #1.html"
 HOSTILE = "<img src=x onerror=document.title='taken'> </script><b>bold</b>"
 
 
@@ -35,34 +32,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
-
-
-@contextmanager
-def opened(folder, browser, **window):
-    """The page; it must have said nothing and asked for nothing but clips of the two runs by the end."""
-    said, asked = [], []
-    context = browser.new_context(**{"viewport": {"width": 1440, "height": 1000}, **window})
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto((folder / "the #2" / "report-with-the #1.html").as_uri())
-    page.wait_for_selector("html[data-ready]")
-    yield page
-    context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith((folder.as_uri(), "blob:"))] == []
 
 
 @pytest.fixture
 def page(folder, browser):
-    with opened(folder, browser) as page:
+    with opened(folder / PAGE, folder, browser) as page:
         yield page
 
 
@@ -88,17 +64,17 @@ def test_rows_that_differ_come_first_and_say_in_what(page):
     assert "only in the #2" in top[1]
     assert "only in the #1" in top[2]
     assert "What is 0 plus 0?" in top[3]
-    page.select_option("#filters select[aria-label=difference]", "audio")
-    sync_api.expect(page.locator("#count")).to_have_text("28 of 31 rows")
+    page.select_option("#filters select[aria-label=difference]", "audio file")
+    expect(page.locator("#count")).to_have_text("28 of 31 rows")
 
 
 @pytest.mark.parametrize("side", [0, 1])
 def test_the_clip_of_either_run_loads_and_plays(page, side):
     page.keyboard.press("j")
-    sync_api.expect(page.locator(".picture")).to_have_count(2)
-    sync_api.expect(page.locator(".picture").nth(side)).to_have_css("height", "198px")
+    expect(page.locator(".picture")).to_have_count(2)
+    expect(page.locator(".picture").nth(side)).to_have_css("height", "198px")
     page.click(f".play >> nth={side}")
-    sync_api.expect(page.locator(".time").nth(side)).not_to_contain_text("0.0 /")
+    expect(page.locator(".time").nth(side)).not_to_contain_text("0.0 /")
     assert page.locator(".controls .quiet").all_inner_texts() == ["", ""]
 
 
@@ -107,18 +83,16 @@ def test_a_key_plays_the_other_run_s_clip_and_only_one_is_heard(page):
     page.wait_for_selector("#detail .side")
     for key, playing in (("Space", 1), ("b", 0), ("b", 1)):
         page.keyboard.press(key)
-        sync_api.expect(page.locator(".play").nth(playing)).to_have_attribute("aria-label", "Pause")
-        sync_api.expect(page.locator(".play").nth(1 - playing)).to_have_attribute("aria-label", "Play")
+        expect(page.locator(".play").nth(playing)).to_have_attribute("aria-label", "Pause")
+        expect(page.locator(".play").nth(1 - playing)).to_have_attribute("aria-label", "Play")
 
 
 def test_texts_of_both_are_there_with_what_became_of_them_and_only_as_text(page):
     page.click("#rows .row >> nth=0")
     page.wait_for_selector("#detail .side")
     assert HOSTILE in page.inner_text("#detail")
-    sync_api.expect(page.locator("#detail section:has(h3:text-is('Answer as written')) ins")).to_have_text(
-        "certainly forty."
-    )
-    sync_api.expect(page.locator("#detail section:has(h3:text-is('Answer as written')) del")).to_have_text("40.")
+    expect(page.locator("#detail section:has(h3:text-is('Answer as written')) ins")).to_have_text("certainly forty.")
+    expect(page.locator("#detail section:has(h3:text-is('Answer as written')) del")).to_have_text("40.")
     assert "Duration (s)" in page.inner_text("#detail .comparison")
     assert page.locator("img, b").count() == 0
     assert "taken" not in page.title()
@@ -129,18 +103,18 @@ def test_a_row_of_one_run_alone_is_shown_as_such(page):
     page.wait_for_selector("#detail .side")
     assert "has no such row" in page.inner_text("#detail .side >> nth=1")
     page.keyboard.press("Space")
-    sync_api.expect(page.locator(".time")).not_to_contain_text("0.0 /")
+    expect(page.locator(".time")).not_to_contain_text("0.0 /")
 
 
 def test_the_search_finds_what_either_run_says(page):
     page.fill("#search", "that is 40")
-    sync_api.expect(page.locator("#count")).to_have_text("1 of 31 rows")
+    expect(page.locator("#count")).to_have_text("1 of 31 rows")
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_never_wider_than_its_window(folder, browser, width, scheme):
-    with opened(folder, browser, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
+    with opened(folder / PAGE, folder, browser, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == width
         page.click("#rows .row >> nth=0")
         page.wait_for_selector("#detail .side")

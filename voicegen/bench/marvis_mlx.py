@@ -19,7 +19,7 @@ from typing import Any
 import mlx.core as mx
 
 from voicegen.bench.marvis_table import Chip, Measured, frame_cost, print_table
-from voicegen.bench.marvis_workload import WordTokenizer, true_sizes, workload
+from voicegen.bench.marvis_workload import WordTokenizer, random_parts, true_sizes, workload
 from voicegen.mlx_blas.blas import use_fast_blas
 from voicegen.records import ModelInfo
 from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, read_object
@@ -197,40 +197,13 @@ def _random_weights(config: MarvisConfig, dtype: mx.Dtype) -> MLXWeights:
     """`MLXWeights` of these sizes, drawn on MLX's device in one of its dtypes."""
     mx.random.seed(0)
 
-    def normal(rows: int, columns: int, gain: float = 1.0) -> Whole:
+    def normal(rows: int, columns: int, *, gain: float = 1.0) -> Whole:
         weight = (mx.random.normal((rows, columns)) * (gain / math.sqrt(columns))).astype(dtype)
         mx.eval(weight)
         return Whole(weight)
 
-    def layers(sizes: TransformerConfig) -> tuple[LayerWeights, ...]:
-        query, key = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
-        ones = mx.ones(sizes.width, dtype)
-        return tuple(
-            LayerWeights(
-                input_norm=ones,
-                qkv=normal(query + 2 * key, sizes.width),
-                out=normal(sizes.width, query),
-                ffn_norm=ones,
-                gate_up=normal(2 * sizes.ffn, sizes.width),
-                down=normal(sizes.width, sizes.ffn),
-            )
-            for _ in range(sizes.layers)
-        )
-
-    backbone, depth = config.backbone, config.depth
-    audio = normal(config.codebooks * config.audio_vocab, backbone.width, gain=10.0)
-    return MLXWeights(
-        text_embeddings=normal(config.text_vocab, backbone.width, gain=32.0),
-        audio_embeddings=audio,
-        depth_embeddings=audio,
-        projection=normal(depth.width, backbone.width),
-        first_head=normal(config.audio_vocab, backbone.width, gain=4.0),
-        heads=tuple(normal(config.audio_vocab, depth.width, gain=4.0) for _ in range(config.codebooks - 1)),
-        backbone=layers(backbone),
-        backbone_norm=mx.ones(backbone.width, dtype),
-        depth=layers(depth),
-        depth_norm=mx.ones(depth.width, dtype),
-    )
+    parts = random_parts(config, normal, lambda width: mx.ones(width, dtype), LayerWeights)
+    return MLXWeights(**{**parts, "heads": tuple(parts["heads"])})
 
 
 def _device() -> str:

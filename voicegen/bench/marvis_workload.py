@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from voicegen.tts.marvis.orders import FRAME_RATE, SpeechRequest
 
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
     import torch
 
     from voicegen.tts.marvis.codec import Codec
-    from voicegen.tts.marvis.config import MarvisConfig
+    from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig
     from voicegen.tts.marvis.engine import Marvis
 
 WORDS = (  # noqa: SIM905 - easier to read
     "the of and to a in is that it was for on are with as his they be at one have this from or had by but some what "
     "there we can out other were all your when up use word how said an each she which do their time if will way about"
 ).split()
+
+
+class Normal(Protocol):
+    """Draws a matrix (rows, columns), in whose products variances grow by the square of `gain`."""
+
+    def __call__(self, rows: int, columns: int, *, gain: float = 1.0) -> Any: ...  # noqa: D102
 
 
 def true_sizes() -> MarvisConfig:
@@ -38,6 +45,46 @@ def true_sizes() -> MarvisConfig:
     return MarvisConfig(part(8, 2048), part(4, 33), 49_152, 2051, 32, 0)
 
 
+def random_parts(config: MarvisConfig, normal: Normal, ones: Callable[[int], Any], layer: Any) -> dict[str, Any]:
+    """Random weights of these sizes, by the names that both arithmetics have for them; `heads` is a list.
+
+    Args:
+        config: the sizes.
+        normal: draws a matrix (rows, columns) whose products have a gain, 1 where it is not said.
+        ones: makes a vector.
+        layer: what holds a layer's weights.
+    """
+
+    def layers(sizes: TransformerConfig) -> tuple[Any, ...]:
+        query, key = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
+        return tuple(
+            layer(
+                input_norm=ones(sizes.width),
+                qkv=normal(query + 2 * key, sizes.width),
+                out=normal(sizes.width, query),
+                ffn_norm=ones(sizes.width),
+                gate_up=normal(2 * sizes.ffn, sizes.width),
+                down=normal(sizes.width, sizes.ffn),
+            )
+            for _ in range(sizes.layers)
+        )
+
+    backbone, depth = config.backbone, config.depth
+    audio = normal(config.codebooks * config.audio_vocab, backbone.width, gain=10.0)
+    return {
+        "text_embeddings": normal(config.text_vocab, backbone.width, gain=32.0),
+        "audio_embeddings": audio,
+        "depth_embeddings": audio,
+        "projection": normal(depth.width, backbone.width),
+        "first_head": normal(config.audio_vocab, backbone.width, gain=4.0),
+        "heads": [normal(config.audio_vocab, depth.width, gain=4.0) for _ in range(config.codebooks - 1)],
+        "backbone": layers(backbone),
+        "backbone_norm": ones(backbone.width),
+        "depth": layers(depth),
+        "depth_norm": ones(depth.width),
+    }
+
+
 def random_model(config: MarvisConfig, device: torch.device, dtype: torch.dtype) -> Any:
     """A `MarvisModel` of these sizes, its weights drawn on the device."""
     import torch
@@ -47,39 +94,15 @@ def random_model(config: MarvisConfig, device: torch.device, dtype: torch.dtype)
 
     generator = torch.Generator(device).manual_seed(0)
 
-    def normal(*shape: int, gain: float = 1.0) -> torch.Tensor:
-        values = torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
-        return (values * (gain / math.sqrt(shape[-1]))).to(dtype)
+    def normal(rows: int, columns: int, *, gain: float = 1.0) -> torch.Tensor:
+        values = torch.randn((rows, columns), generator=generator, device=device, dtype=torch.float32)
+        return (values * (gain / math.sqrt(columns))).to(dtype)
 
-    def layers(sizes: Any) -> tuple[LayerWeights, ...]:
-        query, key = sizes.heads * sizes.head_dim, sizes.kv_heads * sizes.head_dim
-        ones = torch.ones(sizes.width, device=device, dtype=dtype)
-        return tuple(
-            LayerWeights(
-                input_norm=ones,
-                qkv=normal(query + 2 * key, sizes.width),
-                out=normal(sizes.width, query),
-                ffn_norm=ones,
-                gate_up=normal(2 * sizes.ffn, sizes.width),
-                down=normal(sizes.width, sizes.ffn),
-            )
-            for _ in range(sizes.layers)
-        )
+    def ones(width: int) -> torch.Tensor:
+        return torch.ones(width, device=device, dtype=dtype)
 
-    backbone, depth = config.backbone, config.depth
-    audio = normal(config.codebooks * config.audio_vocab, backbone.width, gain=10.0)
-    weights = MarvisWeights(
-        text_embeddings=normal(config.text_vocab, backbone.width, gain=32.0),
-        audio_embeddings=audio,
-        depth_embeddings=audio,
-        projection=normal(depth.width, backbone.width),
-        first_head=normal(config.audio_vocab, backbone.width, gain=4.0),
-        heads=normal(config.codebooks - 1, config.audio_vocab, depth.width, gain=4.0),
-        backbone=layers(backbone),
-        backbone_norm=torch.ones(backbone.width, device=device, dtype=dtype),
-        depth=layers(depth),
-        depth_norm=torch.ones(depth.width, device=device, dtype=dtype),
-    )
+    parts = random_parts(config, normal, ones, LayerWeights)
+    weights = MarvisWeights(**{**parts, "heads": torch.stack(parts["heads"])})
     return MarvisModel(config, weights, device, dtype)
 
 

@@ -16,10 +16,10 @@ COMPARED: Final = {
     "status": "status",
     "voice": "voice",
     "split": "split",
-    "audio_sha256": "audio",
+    "audio_sha256": "audio file",
     "question_spoken": "spoken form of the question",
     "question_voice": "voice of the question",
-    "question_audio_sha256": "audio of the question",
+    "question_audio_sha256": "audio file of the question",
 }
 """Columns of the manifest that are compared, and what a difference in them is called."""
 

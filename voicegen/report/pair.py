@@ -16,7 +16,10 @@ from voicegen.report.differences import differences, medians
 from voicegen.report.rows import MOST_PICTURES, MOST_ROWS, RunRows
 
 _NONE: Final = -1  # the place of a row that a run does not have
-_SOUND: Final = {"audio", "audio of the question"}  # differs in every row where a setting does: a clip names its run
+_SOUND: Final = {
+    "audio file",
+    "audio file of the question",
+}  # differs in every row where a setting does: a clip names its run
 
 
 class RunPair:

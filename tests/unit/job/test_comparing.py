@@ -34,7 +34,7 @@ def test_a_setting_and_the_audio_that_it_changed_are_told_and_answers_that_staye
     done = diff(tmp_path, "outputs/a", "outputs/b/manifest.parquet")
     assert done.returncode == 3
     assert "setting   tts.speed: 1.0 -> 0.5" in done.stdout
-    assert "changed   audio of 6 rows: q0, q1, q2 and 3 more" in done.stdout
+    assert "changed   audio file of 6 rows: q0, q1, q2 and 3 more" in done.stdout
     assert "answer" not in done.stdout
     assert "measure   Duration (s), median of rows that are ok in both: " in done.stdout
 

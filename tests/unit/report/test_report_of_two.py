@@ -64,11 +64,11 @@ def test_rows_are_matched_by_their_ids_and_say_what_differs_as_diff_does(two, ca
     main(["report", "old", "new"])
     found = shown(two / "new/report-with-old.html")
     assert found == {
-        ("a", "a"): "audio",  # a clip names the run that it is of
-        ("b", "b"): "audio",
-        ("c", "c"): "audio",
-        ("d", "d"): "answer, spoken form, audio",
-        ("e", "e"): "answer, spoken form, audio",
+        ("a", "a"): "audio file",  # a clip names the run that it is of
+        ("b", "b"): "audio file",
+        ("c", "c"): "audio file",
+        ("d", "d"): "answer, spoken form, audio file",
+        ("e", "e"): "answer, spoken form, audio file",
         (None, "g"): "only in new",
         ("f", None): "only in old",
     }
