@@ -106,6 +106,8 @@ class Question:
 
     With `instructions` it is a task of ours about a row: they stand in the place of the model's system prompt, and it
     is answered greedily and without tools.
+
+    With `may_forget`, the oldest turns of `history` are left out that the model's context has no room for.
     """
 
     index: int
@@ -120,6 +122,7 @@ class Question:
     asker: str | None = None  # the voice that says the question itself
     system_prompt: str | None = None
     instructions: str | None = None
+    may_forget: bool = False
 
 
 @dataclass(frozen=True, slots=True)

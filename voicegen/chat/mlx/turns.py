@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from voicegen.chat.conversation.turn import Next, OpenTurn
+from voicegen.chat.conversation.turn import Next, OpenTurn, without_oldest_turn
 from voicegen.chat.mlx.forcing import Forcing, forcing
 from voicegen.chat.mlx.rows import Row, RunningRow
 from voicegen.chat.prompting.templates import ChatTemplate
@@ -43,7 +43,11 @@ class Turns:
     def begin(self, question: Question) -> Row | Failure:
         """A question ready to be answered, or why it cannot be."""
         turn = OpenTurn.begun(question, self.system, len(self.tools) > 0)
-        return self._asked(Row(question, turn, (), self.options.max_tokens))
+        row = self._asked(Row(question, turn, (), self.options.max_tokens))
+        has_room = isinstance(row, Row) and row.budget == self.options.max_tokens
+        if has_room or not (question.may_forget and question.history):
+            return row
+        return self.begin(replace(question, history=without_oldest_turn(question.history)))
 
     def running(self, row: Row) -> RunningRow:
         """A row about to be run. The parser of a reply that goes on reads again what it has said."""
