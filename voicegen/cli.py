@@ -18,6 +18,7 @@ from voicegen.text.shown import shown
 COMMANDS = {
     "run": "answer a file of questions, speak the answers, write a speech dataset",
     "chat": "talk with the model in the terminal; it answers aloud",
+    "serve": "chat and speech for programs, as OpenAI's API has them",
     "synth": "speak a text file, a CSV column or standard input, without a chat model",
     "voices": "list the voices that there are, and make a clip of each",
     "export": "write a run in the form that another tool reads: HF datasets, WebDataset, ...",

@@ -63,6 +63,17 @@ class VoiceChatConfig(Settings):
         return self.save_audio or self.play or self.record is not None
 
 
+class ServeConfig(Settings):
+    """Who may use a server, and how much."""
+
+    host: str
+    port: Annotated[int, Field(ge=0, le=65_535)]
+    token_env: str
+    origins: tuple[str, ...]
+    max_clients: Positive
+    max_text: Positive
+
+
 class TextConfig(Settings):
     """What the spoken form is to do with what is no plain words."""
 
@@ -175,6 +186,7 @@ class JobConfig(Settings):
     c2pa: C2paConfig = Field(default=C2paConfig(), json_schema_extra=NOT_IDENTITY)  # that files are signed is in it
     executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
+    serve: ServeConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a server alone
 
     @property
     def asks(self) -> bool:

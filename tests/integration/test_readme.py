@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from tests.product import ROOT, cold_voicegen, manifest_rows, voicegen, warm_voicegen
+from tests.web_server import web_server
 
 README = (ROOT / "README.md").read_text("utf-8")
 FEWER = ("chat.cut=keep", "questions.limit=3", "chat.max_tokens=8")
@@ -119,13 +120,24 @@ def test_a_command_whose_models_are_not_here_says_so_in_one_line(command, folder
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.parametrize("block", [block for block in blocks("python") if "load_" not in block])
+@pytest.mark.parametrize(
+    "block", [block for block in blocks("python") if "load_" not in block and "base_url" not in block]
+)
 def test_every_python_block_of_the_readme_runs(block, folder, monkeypatch):
     monkeypatch.chdir(folder)
     fewer = block.replace('"questions.limit=4"', '"questions.limit=1", "chat.max_tokens=8"')
     exec(compile(fewer, "README.md", "exec"), {"__name__": "readme"})
     made = "api/manifest.parquet" if "voicegen.run" in block else "pairs/qa_001.wav"
     assert (folder / "outputs" / made).is_file()
+
+
+def test_what_the_readme_asks_of_the_server_is_answered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [command for command in OURS if words_of(command)[0] == "serve"] == ["voicegen serve"]
+    [block] = [block for block in blocks("python") if "base_url" in block]
+    with web_server() as url:
+        exec(compile(block.replace("http://127.0.0.1:8765/", url), "README.md", "exec"), {"__name__": "readme"})
+    assert soundfile.info(tmp_path / "mlx.wav").duration > 0.5
 
 
 def test_the_api_left_the_same_files_as_the_command_line(folder, monkeypatch):

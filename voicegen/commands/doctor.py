@@ -35,6 +35,8 @@ command that installs each, audio devices, ffmpeg, free disk and memory. Changes
 Finding = tuple[str, str]
 
 _INSTALL_PLAYBACK: Final = "`uv sync --extra playback`, or `pip install 'voicegen[playback]'`"
+_SERVES: Final = ("starlette", "uvicorn", "websockets")
+_INSTALL_SERVE: Final = "`uv sync --extra serve`, or `pip install 'voicegen[serve]'`"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -145,6 +147,8 @@ def _packages() -> Iterator[Finding]:
     yield "similarity", "installed" if tells_voices else f"missing resemblyzer: {_INSTALL_SIMILARITY}"
     has_sound = find_spec("sounddevice") is not None
     yield "playback", "installed" if has_sound else f"missing sounddevice: {_INSTALL_PLAYBACK}"
+    missing = [name for name in _SERVES if find_spec(name) is None]
+    yield "serve", f"missing {', '.join(missing)}: {_INSTALL_SERVE}" if missing else "installed"
 
 
 def _audio() -> Iterator[Finding]:

@@ -1,0 +1,301 @@
+"""`voicegen serve` as programs use it: by OpenAI's own client, and by ours."""
+
+import io
+import json
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import openai
+import pytest
+import soundfile
+
+from tests.product import start, voicegen
+from tests.web_server import web_server
+from voicegen.chat.echo import EchoChatModel
+from voicegen.protocols import Traits
+from voicegen.records import ChatUsage, Delta, ModelInfo, ToolCall
+from voicegen.tts.tone import ToneSpeech
+
+HELLO = [{"role": "user", "content": "hello out there"}]
+
+
+class Talker:
+    """A `ChatModel` that reasons, calls a tool or goes on without end, as the last message says."""
+
+    info = ModelInfo("talker", "test")
+    context_length = 1000
+
+    def __init__(self):
+        self.seen = []
+        self.closed = threading.Event()
+
+    def count_tokens(self, messages, tools=()):
+        return len(messages)
+
+    def stream(self, messages, options, tools=()):
+        self.seen.append((messages, options, tools))
+        try:
+            match messages[-1].content:
+                case "think":
+                    yield Delta("Hm. ", "reasoning")
+                    yield Delta("Yes.")
+                case "call":
+                    yield Delta(tool_call=ToolCall("add", {"a": 1}, "c1"))
+                case "endless":
+                    while True:
+                        yield Delta("more ")
+                case _:
+                    yield Delta("Yes.")
+            yield ChatUsage("stop", 5, 2, 3)
+        finally:
+            self.closed.set()
+
+
+class Voices(ToneSpeech):
+    """Hums, in two voices that it knows."""
+
+    @property
+    def traits(self):
+        return Traits(stream=self.stream, check_voices=self.check)
+
+    def check(self, names):
+        from voicegen.tts.voices import check_voice_name
+
+        for name in names:
+            check_voice_name(name, ("ann", "bob"))
+
+
+@pytest.fixture(scope="module")
+def talker():
+    return Talker()
+
+
+@pytest.fixture(scope="module")
+def url(talker):
+    with web_server(talker, Voices(24_000, None), "serve.max_text=200") as url:
+        yield url
+
+
+@pytest.fixture
+def client(url):
+    with openai.OpenAI(base_url=f"{url}v1", api_key="none", max_retries=0) as client:
+        yield client
+
+
+def samples(data):
+    return soundfile.read(io.BytesIO(data), dtype="float32")
+
+
+def test_a_reply_comes_whole_with_its_reasoning_apart_and_its_cost(client, talker):
+    talker.seen.clear()
+    asked = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "think"}]},
+    ]
+    reply = client.chat.completions.create(
+        model="any", messages=asked, max_completion_tokens=7, temperature=0.5, seed=3, stop="###"
+    )
+    assert reply.choices[0].message.content == "Yes."
+    assert reply.choices[0].message.reasoning_content == "Hm. "
+    assert (reply.choices[0].finish_reason, reply.model, reply.usage.total_tokens) == ("stop", "talker", 7)
+    [(messages, options, _)] = talker.seen
+    assert [(message.role, message.content) for message in messages] == [("system", "Be brief."), ("user", "think")]
+    assert (options.max_tokens, options.temperature, options.seed, options.stop) == (7, 0.5, 3, ("###",))
+
+
+def test_a_reply_streams(client):
+    chunks = list(
+        client.chat.completions.create(
+            model="any",
+            messages=[{"role": "user", "content": "think"}],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks[:-1]) == "Yes."
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage.prompt_tokens_details.cached_tokens == 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_of_a_tool_and_its_result_go_both_ways(client, talker, stream):
+    tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+    asked = [{"role": "user", "content": "call"}]
+    reply = client.chat.completions.create(model="any", messages=asked, tools=[tool], stream=stream)
+    chunks = list(reply) if stream else [reply]
+    [call] = next(
+        calls for one in chunks if (calls := getattr(one.choices[0], "delta" if stream else "message").tool_calls)
+    )
+    assert (call.id, call.function.name, json.loads(call.function.arguments)) == ("c1", "add", {"a": 1})
+    assert chunks[-1].choices[0].finish_reason == "tool_calls"
+    called = {"id": call.id, "type": "function", "function": {"name": "add", "arguments": call.function.arguments}}
+    told = [
+        *asked,
+        {"role": "assistant", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "c1", "content": "2"},
+    ]
+    client.chat.completions.create(model="any", messages=told)
+    assert talker.seen[-1][0][-2].tool_calls == (ToolCall("add", {"a": 1}, "c1"),)
+
+
+def test_a_client_that_leaves_in_the_middle_ends_its_reply(client, talker):
+    talker.closed.clear()
+    reply = client.chat.completions.create(model="any", messages=[{"role": "user", "content": "endless"}], stream=True)
+    assert next(iter(reply)).choices[0].delta.content == "more "
+    reply.close()
+    assert talker.closed.wait(20)
+    assert client.chat.completions.create(model="any", messages=HELLO).choices[0].message.content == "Yes."
+
+
+def test_a_text_is_spoken_in_every_format(client):
+    lengths = set()
+    for name in ("wav", "flac", "mp3", "opus"):
+        audio, rate = samples(
+            client.audio.speech.create(model="any", voice="ann", input="Hello.", response_format=name).content
+        )
+        lengths.add((len(audio), rate))
+        assert np.abs(audio).max() > 0.1
+    pcm = client.audio.speech.create(model="any", voice="ann", input="Hello.", response_format="pcm").content
+    assert lengths == {(len(pcm) // 2, 24_000)}
+    slow = client.audio.speech.create(
+        model="any", voice="ann", input="Hello.", response_format="pcm", speed=0.5
+    ).content
+    assert len(slow) == pytest.approx(2 * len(pcm), rel=0.05)
+
+
+def test_samples_come_while_the_rest_is_made(client):
+    with client.audio.speech.with_streaming_response.create(
+        model="any", voice="bob", input="A long sentence that takes its time.", response_format="pcm"
+    ) as response:
+        pieces = list(response.iter_bytes())
+    assert len(pieces) > 1
+    assert sum(map(len, pieces)) > 2 * 24_000
+
+
+def test_what_cannot_be_had_is_told_in_one_line(client, url):
+    for body, status, message in (
+        ({"messages": HELLO, "n": 2}, 400, "n: it must be 1"),
+        ({"messages": HELLO, "logit_bias": {}}, 400, "logit_bias is not known here"),
+        ({}, 400, "messages is missing"),
+        ({"messages": [{"role": "cat", "content": "x"}]}, 400, "messages.0.role: it must be 'system'"),
+    ):
+        reply = httpx.post(f"{url}v1/chat/completions", json=body)
+        assert (reply.status_code, reply.json()["error"]["message"].startswith(message)) == (status, True), reply.text
+    assert "no JSON" in httpx.post(f"{url}v1/chat/completions", content=b"{").json()["error"]["message"]
+    assert httpx.post(f"{url}v1/chat/completions", content=b"x" * 2**21).status_code == 413
+    for words, message in (
+        ({"voice": "anne"}, "the nearest names are ann, bob"),
+        ({"voice": "ann", "input": "x" * 201}, "201 characters, and 200 is the most"),
+        ({"voice": "ann", "input": "***"}, "nothing to say aloud"),
+        ({"voice": "ann", "speed": 9}, "speed: "),
+    ):
+        with pytest.raises(openai.BadRequestError, match=message):
+            client.audio.speech.create(**{"model": "any", "input": "Hello.", **words})
+
+
+def test_voices_and_models_are_listed(url, client):
+    assert [model.id for model in client.models.list()] == ["talker", "tone"]
+    assert httpx.get(f"{url}v1/audio/voices").json()["default"] is None
+
+
+def test_pages_of_other_sites_and_other_names_for_this_machine_stay_out(url):
+    port = httpx.URL(url).port
+    for headers, status in (
+        ({}, 200),
+        ({"Origin": f"http://127.0.0.1:{port}"}, 200),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 403),
+        ({"Host": "["}, 403),
+    ):
+        assert httpx.get(f"{url}v1/models", headers=headers).status_code == status, headers
+
+
+def test_whoever_has_the_token_may_come_in_from_elsewhere():
+    with web_server(
+        None, None, "serve.host=0.0.0.0", "serve.origins=['https://talk.example.org']", token="s3cret"
+    ) as url:
+        for headers, status in (
+            ({}, 401),
+            ({"Authorization": "Bearer other"}, 401),
+            ({"Authorization": "Bearer s3cret", "Host": "my.machine"}, 200),
+            ({"Authorization": "Bearer s3cret", "Origin": "https://talk.example.org"}, 200),
+            ({"Authorization": "Bearer s3cret", "Origin": "https://evil.example"}, 403),
+        ):
+            assert httpx.get(f"{url}v1/models", headers=headers).status_code == status, headers
+
+
+def test_more_clients_than_there_are_seats_are_told_to_come_again():
+    talker = Talker()
+    with (
+        web_server(talker, None, "serve.max_clients=1") as url,
+        openai.OpenAI(base_url=f"{url}v1", api_key="none", max_retries=0) as client,
+    ):
+        reply = client.chat.completions.create(
+            model="any", messages=[{"role": "user", "content": "endless"}], stream=True
+        )
+        next(iter(reply))
+        for ask in (
+            lambda: client.chat.completions.create(model="any", messages=HELLO),
+            lambda: client.chat.completions.create(model="any", messages=HELLO, stream=True),
+            lambda: client.audio.speech.create(model="any", voice="", input="Hi.", response_format="pcm"),
+        ):
+            with pytest.raises(openai.RateLimitError, match="try again soon"):
+                ask()
+        reply.close()
+
+
+def test_several_clients_have_answers_of_their_own():
+    with web_server(EchoChatModel()) as url, openai.OpenAI(base_url=f"{url}v1", api_key="none") as client:
+
+        def ask(number):
+            text = f"say {number} and no other number than {number}"
+            reply = client.chat.completions.create(model="any", messages=[{"role": "user", "content": text}])
+            audio = client.audio.speech.create(model="any", voice="", input=text, response_format="wav").content
+            return reply.choices[0].message.content == text, len(samples(audio)[0])
+
+        with ThreadPoolExecutor(6) as clients:
+            found = list(clients.map(ask, range(6)))
+    assert {right for right, _ in found} == {True}
+
+
+def test_a_run_of_ours_may_have_its_answers_and_its_voice_from_the_server(tmp_path):
+    with web_server() as url:
+        server = [f"{group}.{key}" for group in ("chat", "tts") for key in (f"base_url={url}v1", "model=any")]
+        done = voicegen("run", "chat=openai", "tts=openai", *server, "quality=off", "questions.limit=3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "3 ok, 0 rejected, 0 failed" in done.stdout
+
+
+def test_the_command_serves_until_ctrl_c(tmp_path):
+    process = start("serve", "preset=fake", "--port", "0", cwd=tmp_path)
+    try:
+        url = next(line for line in iter(process.stderr.readline, "") if "voicegen is at" in line).split()[3]
+        with openai.OpenAI(base_url=f"{url}v1", api_key="none", max_retries=0) as client:
+            reply = client.chat.completions.create(model="any", messages=HELLO)
+            assert reply.choices[0].message.content == "hello out there"
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (0, "", "")
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--host", "0.0.0.0"), "serve.host=0.0.0.0 lets other machines in: put a token in VOICEGEN_TOKEN"),
+        (("--host", "203.0.113.7", "serve.token_env=PATH"), "can't be listened on"),
+        (("--port", "99999"), "serve.port=99999: it must be less than or equal to 65535"),
+    ],
+)
+def test_what_keeps_a_server_from_beginning_is_told_in_one_line(tmp_path, words, message):
+    done = voicegen("serve", "preset=fake", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

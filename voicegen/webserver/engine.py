@@ -1,0 +1,155 @@
+"""The models of a server, which all its clients share: one that answers and one that speaks, each on its own thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicegen import build
+from voicegen.audio.origin import Origin
+from voicegen.backend import Voice
+from voicegen.config import JobConfig
+from voicegen.protocols import ChatModel, GenerationOptions, SpeechModel
+from voicegen.records import ChatUsage, Delta, Message, Utterance
+from voicegen.text.wording import Wording
+from voicegen.tts.adjusted import AdjustedSpeech
+from voicegen.tts.backends import SPEECH
+from voicegen.tts.speaking import stream_one
+from voicegen.webserver.model_thread import ModelThread
+
+T = TypeVar("T")
+
+RATE: Final = 24_000
+"""Hz of all audio that comes in or goes out, as OpenAI's PCM has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    speed: float
+    sample_rate: int | None = None
+
+
+class Engine:
+    """What answers and speaks.
+
+    Attributes:
+        chat_model: touch it on its thread alone, by `answered`.
+        speech_model: speaks at `RATE`.
+        options: how a reply is generated, where a client does not say.
+        system_prompt: at the top of a conversation, where a client does not say.
+        wording: how a text is put in words.
+        voices: that may be asked for; none where the model does not list them.
+        voice: that speaks where a client does not say; None for the model's own default.
+    """
+
+    def __init__(
+        self,
+        chat_model: ChatModel,
+        speech_model: SpeechModel,
+        *,
+        chat_thread: ModelThread | None = None,
+        voice_thread: ModelThread | None = None,
+        options: GenerationOptions | None = None,
+        system_prompt: str | None = None,
+        wording: Wording | None = None,
+        voices: Sequence[Voice] = (),
+        voice: str | None = None,
+    ) -> None:
+        self.chat_model = chat_model
+        self.speech_model = speech_model
+        self.options = options or GenerationOptions()
+        self.system_prompt = system_prompt
+        self.wording = wording or Wording()
+        self.voices = tuple(voices)
+        self.voice = voice
+        self._chat = chat_thread or ModelThread("chat")
+        self._voice = voice_thread or ModelThread("voice")
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    def load(cls, config: JobConfig) -> Self:
+        """Loads the models that the settings name, side by side.
+
+        Raises:
+            MissingDependency: a package is not installed; says the command that installs it.
+            ModelError: a model cannot be found or loaded, or there is no such voice.
+        """
+        config = config.model_copy(update={"tts": config.tts.model_copy(update={"sample_rate": RATE})})
+        build.look(config)
+        chat_thread, voice_thread = ModelThread("chat"), ModelThread("voice")
+        try:
+            chat = chat_thread.begin(lambda: build.chat_model(config))
+            speech = voice_thread.begin(lambda: build.speech_model(config))
+            return cls(
+                chat.result(),
+                speech.result(),
+                chat_thread=chat_thread,
+                voice_thread=voice_thread,
+                options=config.chat.options,
+                system_prompt=getattr(config.chat, "system_prompt", None),
+                wording=config.wording,
+                voices=SPEECH[config.tts.kind].voices(config.tts, config.voice) or (),
+                voice=next(iter(config.voice.speaking), None),
+            )
+        except BaseException:
+            chat_thread.close()
+            voice_thread.close()
+            raise
+
+    @property
+    def origin(self) -> Origin:
+        """What made the audio of an answer."""
+        return Origin(self.speech_model.info, self.chat_model.info)
+
+    def check_voice(self, name: str | None) -> None:
+        """Refuses a voice that the speech model does not know; None is its default.
+
+        Raises:
+            ModelError: says the nearest names.
+        """
+        check = self.speech_model.traits.check_voices
+        if name is not None and check is not None:
+            check([name])
+
+    def reply(
+        self,
+        messages: Sequence[Message],
+        options: GenerationOptions,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> AsyncGenerator[Delta | ChatUsage, None]:
+        """What the chat model adds to a conversation, as it is generated.
+
+        Raises:
+            ModelError: the conversation does not fit the model's context, or cannot be continued.
+        """
+
+        def stream() -> Generator[Delta | ChatUsage, None, None]:
+            yield from self.chat_model.stream(messages, options, tools)
+
+        return self.answered(stream)
+
+    async def answered(self, steps: Callable[[], Generator[T, None, Any]]) -> AsyncGenerator[T, None]:
+        """What steps of the chat model yield. It has one reply in hand; the others wait, in their order."""
+        async with self._turn, aclosing(self._chat.steps(steps)) as stream:
+            async for step in stream:
+                yield step
+
+    def spoken(self, utterance: Utterance, speed: float = 1.0) -> AsyncGenerator[NDArray[np.float32], None]:
+        """An utterance's waveform at `RATE`, in pieces as they are made; several are spoken side by side.
+
+        Raises:
+            ModelError: it cannot be spoken.
+        """
+        model = AdjustedSpeech.around(self.speech_model, _Pace(speed))
+        return self._voice.steps(lambda: stream_one(model, utterance))
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._chat.close()
+        self._voice.close()

@@ -1,0 +1,147 @@
+"""`POST /v1/audio/speech` and the list of voices, in OpenAI's shapes.
+
+Texts of several clients are spoken side by side, in one batch where the model has batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from voicegen.bounds import Speed
+from voicegen.errors import ModelError
+from voicegen.export.encoding import encoded
+from voicegen.quality.verdict import judge
+from voicegen.records import Speech, Utterance
+from voicegen.tts.speaking import words_of
+from voicegen.webserver.engine import RATE, Engine
+from voicegen.webserver.refusals import Refusal, read_body
+from voicegen.webserver.seats import Seats
+
+Format = Literal["mp3", "opus", "flac", "wav", "pcm"]
+
+_TYPES: Final[Mapping[Format, str]] = MappingProxyType(
+    {
+        "mp3": "audio/mpeg",
+        "opus": "audio/ogg",
+        "flac": "audio/flac",
+        "wav": "audio/wav",
+        "pcm": f"audio/pcm;rate={RATE};channels=1",
+    }
+)
+
+
+class SpeechRequest(BaseModel):
+    """What is asked for; `seed` is ours, and `max_new_tokens`, which a text's own bound makes needless, vLLM's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    input: str
+    model: str = ""
+    voice: str | dict[Literal["id"], str] | None = None
+    response_format: Format = "mp3"
+    speed: Speed = 1.0
+    stream_format: Literal["audio"] | None = None
+    instructions: Literal[""] | None = None
+    seed: int = 0
+    max_new_tokens: Any = None
+
+
+async def speech(request: Request) -> Response:
+    """Speaks a text: `pcm` is sent while it is made, the other formats whole.
+
+    Raises:
+        Refusal: what is asked for cannot be had.
+    """
+    engine: Engine = request.app.state.engine
+    seats: Seats = request.app.state.seats
+    asked = await read_body(request, SpeechRequest)
+    if len(asked.input) > (most := request.app.state.max_text):
+        raise Refusal(
+            f"the text has {len(asked.input)} characters, and {most} is the most: send it in parts", param="input"
+        )
+    utterance = Utterance(0, words_of(asked.input, engine.wording), _voice(engine, asked), asked.seed)
+    pieces = engine.spoken(utterance, asked.speed)
+    if asked.response_format == "pcm":
+        return StreamingResponse(await _begun(seats, pieces), media_type=_TYPES["pcm"])
+    with seats.one():
+        samples = await _whole(request, pieces)
+    if (problem := judge(Speech(utterance, samples, RATE))).status == "failed":
+        raise ModelError(f"the voice gave no audio ({problem.reason}): try another seed")
+    tags = engine.origin.tags(voice=utterance.voice)
+    data, _ = encoded(samples, RATE, asked.response_format, "PCM_16", tags)
+    return Response(data, media_type=_TYPES[asked.response_format])
+
+
+async def voices(request: Request) -> Response:
+    """The voices that may be asked for, and the one that speaks where none is."""
+    engine: Engine = request.app.state.engine
+    listed = [{"id": voice.name, "name": voice.name, "language": voice.language} for voice in engine.voices]
+    return JSONResponse({"object": "list", "voices": listed, "default": engine.voice})
+
+
+async def models(request: Request) -> Response:
+    """The two models, by the names that their answers have."""
+    engine: Engine = request.app.state.engine
+    infos = (engine.chat_model.info, engine.speech_model.info)
+    listed = [{"id": info.id, "object": "model", "created": 0, "owned_by": info.backend} for info in infos]
+    return JSONResponse({"object": "list", "data": listed})
+
+
+def _voice(engine: Engine, asked: SpeechRequest) -> str | None:
+    name = asked.voice["id"] if isinstance(asked.voice, dict) else asked.voice
+    name = engine.voice if name in (None, "", "default") else name
+    try:
+        engine.check_voice(name)
+    except ModelError as error:
+        raise Refusal(str(error), param="voice") from None
+    return name
+
+
+async def _whole(request: Request, pieces: AsyncGenerator[NDArray[np.float32], None]) -> NDArray[np.float32]:
+    kept = [np.zeros(0, np.float32)]
+    async with aclosing(pieces):
+        async for piece in pieces:
+            kept.append(piece)
+            if await request.is_disconnected():
+                break
+    return np.concatenate(kept)
+
+
+async def _begun(seats: Seats, pieces: AsyncGenerator[NDArray[np.float32], None]) -> AsyncGenerator[bytes, None]:
+    """The samples, once there are some: what cannot be spoken is told by the status."""
+    stream = _pcm(seats, pieces)
+    first = await anext(stream, b"")
+
+    async def all_of_them() -> AsyncGenerator[bytes, None]:
+        async with aclosing(stream):
+            yield first
+            async for piece in stream:
+                yield piece
+
+    return all_of_them()
+
+
+async def _pcm(seats: Seats, pieces: AsyncGenerator[NDArray[np.float32], None]) -> AsyncGenerator[bytes, None]:
+    with seats.one():
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield pcm_bytes(piece)
+
+
+def pcm_bytes(samples: NDArray[np.float32]) -> bytes:
+    """Samples (N,) in [-1, 1] as 16-bit little-endian ones."""
+    return (np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+
+
+def pcm_samples(data: bytes) -> NDArray[Any]:
+    """Samples (N,) in [-1, 1] of 16-bit little-endian ones."""
+    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
