@@ -182,7 +182,11 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """An audio file on disk; `path` is relative to the run's folder, with forward slashes."""
+    """An audio file on disk; `path` is relative to the run's folder, with forward slashes.
+
+    `sha256` is of the file's bytes; `samples_sha256` of its samples, as `audio.audio_file.samples_sha256` gives it; a
+    row from before there was one has none.
+    """
 
     index: int
     path: str
@@ -191,6 +195,7 @@ class Clip:
     sha256: str
     peak: float  # dBFS
     num_bytes: int = 0  # of the file; 0: not known
+    samples_sha256: str | None = None
 
     @property
     def duration(self) -> float:

@@ -15,15 +15,18 @@ HOSTILE = "<img src=x onerror=document.title='taken'> </script><b>bold</b>"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two runs of some thirty rows, with the page of both in the second; their folders' names have a space and a #."""
+    """Two runs of some thirty rows, with the page of both in the second, which speaks faster.
+
+    Their folders' names have a space and a #.
+    """
     folder = tmp_path_factory.mktemp("reports")
     rows = [(f"q{number}", f"What is {number} plus {number}?", f"That is {2 * number}.") for number in range(30)]
     changed = [*rows[:20], ("q20", HOSTILE, "That is certainly forty."), *rows[21:29], ("late", "And now?", "Nothing.")]
-    for name, given in (("the #1", rows), ("the #2", changed)):
+    for name, given, speed in (("the #1", rows, 1), ("the #2", changed, 1.25)):
         lines = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in given]
         (folder / "q.csv").write_text("\n".join(["id,question,answer", *lines]) + "\n")
         voicegen.run(
-            *("preset=fake", "quality=basic", "questions.answer_column=answer"),
+            *("preset=fake", "quality=basic", "questions.answer_column=answer", f"tts.speed={speed}"),
             settings={"output_dir": str(folder / name), "questions.path": str(folder / "q.csv")},
         )
     write_report_of_two(Store(folder / "the #1"), Store(folder / "the #2"))
@@ -64,7 +67,7 @@ def test_rows_that_differ_come_first_and_say_in_what(page):
     assert "only in the #2" in top[1]
     assert "only in the #1" in top[2]
     assert "What is 0 plus 0?" in top[3]
-    page.select_option("#filters select[aria-label=difference]", "audio file")
+    page.select_option("#filters select[aria-label=difference]", "audio")
     expect(page.locator("#count")).to_have_text("28 of 31 rows")
 
 

@@ -61,10 +61,20 @@ def encode_clip(
     """
     tags = NO_TAGS if origin is None else origin.tags(index, speech.utterance.voice)
     data = encode_audio(speech.samples, speech.sampling_rate, audio, tags)
+    sound = samples_sha256(data)
     if origin is not None and origin.signer is not None:
         data = origin.signer.signed(data, audio, origin.claim(index, speech.utterance.voice))
     digest, peak = sha256(data).hexdigest(), round(peak_dbfs(speech.samples), 2)
-    return Clip(index, path, speech.sampling_rate, len(speech.samples), digest, peak, len(data)), data
+    return Clip(index, path, speech.sampling_rate, len(speech.samples), digest, peak, len(data), sound), data
+
+
+def samples_sha256(data: bytes) -> str:
+    """The SHA-256 in hex of the samples in a file, as 32-bit floats in little-endian order: of the sound alone.
+
+    Files with other tags, another signature or of another kind (WAV, FLAC) have the same, where they sound the same.
+    """
+    samples, _ = soundfile.read(io.BytesIO(data), dtype="float32")
+    return sha256(samples.astype("<f4", copy=False).tobytes()).hexdigest()
 
 
 def write_audio(

@@ -14,10 +14,11 @@ USAGE = """\
 usage: voicegen diff RUN RUN
 
 Says what changed from the first run to the second, finished or not: settings and models; rows added and removed, by
-their ids; rows whose question, answer, spoken form, status, voice, split or audio file (its SHA-256) differs; and
-medians of measures, of rows that are ok in both. Prints nothing where nothing differs. Reads run.json and the
-manifests alone. A file's tags name its run: where a setting or the input differs, every file does, also where it
-sounds the same.
+their ids; rows whose question, answer, spoken form, status, voice, split or audio differs; and medians of measures,
+of rows that are ok in both. Prints nothing where nothing differs. Reads run.json and the manifests alone. Audio
+differs where the hash of its samples does. A file's tags name its run, so where a setting or the input differs every
+file does, and a line says whose sound is the same; in a row of a run from before there was such a hash, the file is
+all that is compared.
 
 exit codes: 0 nothing differs; 1 an unexpected error; 2 bad usage, or no run that can be read; 3 they differ
 """

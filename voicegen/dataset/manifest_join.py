@@ -25,12 +25,12 @@ FROM_ROW = (
 )  # fmt: skip
 FROM_CLIP = {
     "audio_path": "path", "duration": "duration", "sampling_rate": "sampling_rate", "num_samples": "num_samples",
-    "audio_sha256": "sha256", "peak": "peak",
+    "audio_sha256": "sha256", "audio_samples_sha256": "samples_sha256", "peak": "peak",
 }  # fmt: skip
 FROM_QUESTION = {"question_left_out": "left_out", "question_voice": "voice", "question_status": "status"}
 FROM_QUESTION_CLIP = {
     "question_audio_path": "path", "question_duration": "duration", "question_num_samples": "num_samples",
-    "question_audio_sha256": "sha256",
+    "question_audio_sha256": "sha256", "question_audio_samples_sha256": "samples_sha256",
 }  # fmt: skip
 
 

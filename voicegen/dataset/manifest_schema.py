@@ -75,6 +75,11 @@ _AUDIO = (
     _column("sampling_rate", pa.int32(), "Samples a second, in Hz."),
     _column("num_samples", pa.int64(), "Length of the audio in samples."),
     _column("audio_sha256", pa.string(), "SHA-256 of the audio file's bytes, in hex."),
+    _column(
+        "audio_samples_sha256",
+        pa.string(),
+        "SHA-256 of its samples (float32), the same where the file's tags are others.",
+    ),
     _column("voice", pa.string(), "Name of the voice; null: the model's only or nameless one."),
     _column("language", pa.string(), "Language spoken, as a BCP 47 tag."),
 )
@@ -108,6 +113,7 @@ _QUESTION = (
     _column("question_duration", pa.float64(), "Length of that audio in seconds."),
     _column("question_num_samples", pa.int64(), "Its length in samples, at `sampling_rate`."),
     _column("question_audio_sha256", pa.string(), "SHA-256 of its file's bytes, in hex."),
+    _column("question_audio_samples_sha256", pa.string(), "SHA-256 of its samples, as `audio_samples_sha256`."),
     _column("question_voice", pa.string(), "Name of its voice; null: the model's only or nameless one."),
     _column("question_voice_licence", pa.string(), "Licence of its voice, as `voice_licence`."),
     _column("question_voice_consent", pa.string(), "Of its voice, as `voice_consent`."),

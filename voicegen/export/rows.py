@@ -242,6 +242,7 @@ class ExportRows:
                 "duration": sound.num_samples / sound.sampling_rate,
                 "audio_sha256": sound.sha256,
                 "peak": sound.peak,
+                **_of_samples("audio_samples_sha256", sound, values),
             }
         words = values.get("words") if self._times else None
         times = times_file(words, values["duration"], self._times) if self._times and words else None
@@ -258,9 +259,15 @@ class ExportRows:
                 "question_num_samples": sound.num_samples,
                 "question_duration": sound.num_samples / sound.sampling_rate,
                 "question_audio_sha256": sound.sha256,
+                **_of_samples("question_audio_samples_sha256", sound, values),
                 "question_measures": {**(values.get("question_measures") or {}), "peak": sound.peak},
             }
         return sound
+
+
+def _of_samples(column: str, sound: Sound, values: Mapping[str, Any]) -> dict[str, str | None]:
+    """The hash of samples, where the run has them: one from before there was such a column has none."""
+    return {column: sound.samples_sha256} if column in values else {}
 
 
 @dataclass(slots=True)

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import soundfile
 
-from voicegen.audio.audio_file import peak_dbfs
+from voicegen.audio.audio_file import peak_dbfs, samples_sha256
 from voicegen.audio.audio_format import AudioFormat
 from voicegen.audio.resample import resample
 from voicegen.errors import InputError
-from voicegen.export.encoding import Encoding, check_rate, encoded
+from voicegen.export.encoding import Encoding, check_rate, encoded, is_lossy
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
     """An audio file in memory; `sampling_rate` in Hz, `num_samples` a channel, `sha256` of `data` in hex.
 
-    `sha256` of Opus and MP3 is of the samples that were encoded: see `encoded`. `peak` is in dBFS, and None for bytes
-    that are the run's own.
+    `sha256` of Opus and MP3 is of the samples that were encoded: see `encoded`. `peak` is in dBFS, and `samples_sha256`
+    of the samples; both are None for bytes that are the run's own.
     """
 
     data: bytes
@@ -30,6 +30,7 @@ class Sound:
     num_samples: int
     sha256: str
     peak: float | None = None
+    samples_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +87,5 @@ def _anew(path: Path, source: bytes, wanted: Wanted) -> Sound:
         raise InputError(f"{path} cannot be read as audio: {error.error_string.rstrip('.')}; {_REMEDY}") from None
     samples = resample(samples, from_rate, rate)
     data, digest = encoded(samples, rate, container, subtype, tags)
-    return Sound(data, container, rate, len(samples), digest, round(peak_dbfs(samples), 2))
+    sound = digest if is_lossy(container) else samples_sha256(data)
+    return Sound(data, container, rate, len(samples), digest, round(peak_dbfs(samples), 2), sound)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from voicegen.dataset.manifest_file import open_manifest
 from voicegen.pipeline.run_folder import read_record
-from voicegen.report.differences import COMPARED, differences, medians
+from voicegen.report.differences import COMPARED, differences, files_alone, medians
 from voicegen.report.statistics import COLUMNS
 from voicegen.store import Store
 
@@ -32,6 +32,7 @@ class RunDifference:
         added: ids of rows that only the second has, in its order.
         removed: ids of rows that only the first has, in its order.
         changed: ids of rows that both have and that differ, by what differs.
+        files: ids of rows that both have, whose audio files differ and sound the same.
         measures: label, and median in the first and the second, of good rows that both have; where they differ.
     """
 
@@ -40,11 +41,12 @@ class RunDifference:
     added: Sequence[str]
     removed: Sequence[str]
     changed: Mapping[str, Sequence[str]]
+    files: Sequence[str]
     measures: Sequence[tuple[str, str, str]]
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
-        return bool(self.settings or self.added or self.removed or self.changed)
+        return bool(self.settings or self.added or self.removed or self.changed or self.files)
 
     def lines(self) -> Iterator[str]:
         """The page that says so; nothing where nothing differs."""
@@ -57,6 +59,8 @@ class RunDifference:
                 yield f"  {_counted(ids)} {what}: {_examples(ids)}"
         for what, ids in self.changed.items():
             yield f"changed   {what} of {_counted(ids)}: {_examples(ids)}"
+        if self.files:
+            yield f"files     of {_counted(self.files)} differ in tags or signature alone: {_examples(self.files)}"
         for label, first_median, second_median in self.measures:
             yield f"measure   {label}, median of rows that are ok in both: {first_median} -> {second_median}"
 
@@ -79,6 +83,7 @@ def compare_runs(first: Path, second: Path) -> RunDifference:
         added=other.index.difference(one.index, sort=False).tolist(),
         removed=one.index.difference(other.index, sort=False).tolist(),
         changed={what: ids for what, ids in changed.items() if ids},
+        files=both[files_alone(before, after)].tolist(),
         measures=list(_measures(before, after)),
     )
 

@@ -12,14 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from voicegen.errors import InputError
-from voicegen.report.differences import differences, medians
+from voicegen.report.differences import SOUND, differences, medians
 from voicegen.report.rows import MOST_PICTURES, MOST_ROWS, RunRows
 
 _NONE: Final = -1  # the place of a row that a run does not have
-_SOUND: Final = {
-    "audio file",
-    "audio file of the question",
-}  # differs in every row where a setting does: a clip names its run
 
 
 class RunPair:
@@ -104,7 +100,7 @@ def _what(one: pd.DataFrame, other: pd.DataFrame, places: NDArray[np.int64], onl
 
 def _ranks(what: NDArray[Any], places: NDArray[np.int64]) -> NDArray[np.int64]:
     """What comes first: 0 rows whose texts or verdicts differ, 1 of one run alone, 2 other sound, 3 the same."""
-    of = {text: 3 if not text else 2 if _SOUND.issuperset(text.split(", ")) else 0 for text in set(what)}
+    of = {text: 3 if not text else 2 if SOUND.issuperset(text.split(", ")) else 0 for text in set(what)}
     return np.where((places == _NONE).any(1), 1, [of[text] for text in what])
 
 

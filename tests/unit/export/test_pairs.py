@@ -2,6 +2,7 @@
 
 import io
 import json
+from hashlib import sha256
 
 import datasets
 import lhotse
@@ -106,6 +107,9 @@ def test_both_clips_are_resampled_alike_and_columns_say_so(run, tmp_path):
         with soundfile.SoundFile(tmp_path / "out/train" / entry["question_audio_filepath"]) as file:
             assert (file.samplerate, file.frames) == (16_000, entry["question_num_samples"])
             assert entry["question_duration"] == file.frames / 16_000
+        for of in ("question_", ""):
+            samples, _ = soundfile.read(tmp_path / "out/train" / entry[f"{of}audio_filepath"], dtype="float32")
+            assert sha256(samples.tobytes()).hexdigest() == entry[f"{of}audio_samples_sha256"]
 
 
 def test_moshi_has_the_answer_on_the_left_the_question_on_the_right_and_words_where_they_are_said(run, tmp_path):

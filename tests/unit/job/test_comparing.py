@@ -1,3 +1,5 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import voicegen
@@ -34,9 +36,34 @@ def test_a_setting_and_the_audio_that_it_changed_are_told_and_answers_that_staye
     done = diff(tmp_path, "outputs/a", "outputs/b/manifest.parquet")
     assert done.returncode == 3
     assert "setting   tts.speed: 1.0 -> 0.5" in done.stdout
-    assert "changed   audio file of 6 rows: q0, q1, q2 and 3 more" in done.stdout
+    assert "changed   audio of 6 rows: q0, q1, q2 and 3 more" in done.stdout
     assert "answer" not in done.stdout
     assert "measure   Duration (s), median of rows that are ok in both: " in done.stdout
+
+
+def test_audio_is_compared_by_its_samples_and_files_that_sound_the_same_are_told_apart(run, tmp_path):
+    run("a", "speak=both")
+    run("b", "speak=both", "text.url=skip")
+    run("c", "speak=both", "tts.format=flac")
+    for other in ("b", "c"):
+        done = diff(tmp_path, "outputs/a", f"outputs/{other}")
+        assert "files     of 6 rows differ in tags or signature alone: q0, q1, q2 and 3 more" in done.stdout
+        assert "changed" not in done.stdout
+
+
+def test_audio_of_a_run_from_before_its_samples_had_a_hash_is_compared_by_its_files(run, tmp_path):
+    run("a")
+    run("b", "text.url=skip")
+    path = tmp_path / "outputs/a/manifest.parquet"
+    rows = pq.read_table(path)
+    for older in (
+        rows.drop_columns("audio_samples_sha256"),
+        rows.set_column(
+            rows.column_names.index("audio_samples_sha256"), "audio_samples_sha256", pa.nulls(6, pa.string())
+        ),
+    ):
+        pq.write_table(older, path)
+        assert "changed   audio of 6 rows: q0, q1, q2 and 3 more" in diff(tmp_path, "outputs/a", "outputs/b").stdout
 
 
 def test_rows_that_came_went_and_changed_are_told_by_their_ids(run, tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import voicegen
 from tests.product import manifest_rows, questions_csv
@@ -114,6 +115,8 @@ def test_the_best_take_of_a_rejected_row_lies_apart_and_is_loaded_only_when_aske
     assert [row["status"] for row in rows].count("ok") == 8
     assert rows[3]["audio_path"] == "rejected/000003.wav"
     assert sha256((folder / rows[3]["audio_path"]).read_bytes()).hexdigest() == rows[3]["audio_sha256"]
+    samples, _ = soundfile.read(folder / rows[3]["audio_path"], dtype="float32")
+    assert sha256(samples.tobytes()).hexdigest() == rows[3]["audio_samples_sha256"]
     assert rows[5]["audio_path"] is None
     assert summary.audio_seconds == pytest.approx(8 * 0.05)
     assert summary.session_audio_seconds == pytest.approx(8 * 0.05)

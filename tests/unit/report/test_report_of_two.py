@@ -64,11 +64,11 @@ def test_rows_are_matched_by_their_ids_and_say_what_differs_as_diff_does(two, ca
     main(["report", "old", "new"])
     found = shown(two / "new/report-with-old.html")
     assert found == {
-        ("a", "a"): "audio file",  # a clip names the run that it is of
-        ("b", "b"): "audio file",
-        ("c", "c"): "audio file",
-        ("d", "d"): "answer, spoken form, audio file",
-        ("e", "e"): "answer, spoken form, audio file",
+        ("a", "a"): "none",  # but for the tags of its file, which name the run that it is of
+        ("b", "b"): "none",
+        ("c", "c"): "none",
+        ("d", "d"): "answer, spoken form, audio",
+        ("e", "e"): "answer, spoken form, audio",
         (None, "g"): "only in new",
         ("f", None): "only in old",
     }
@@ -77,9 +77,11 @@ def test_rows_are_matched_by_their_ids_and_say_what_differs_as_diff_does(two, ca
 
 
 def test_rows_in_which_more_than_the_sound_differs_come_first(two):
-    main(["report", "old", "new"])
-    ranks = json.loads(packed(two / "new/report-with-old.html")["head"])["pair"]["difference"]["ranks"]
-    assert ranks == [2, 2, 2, 0, 0, 1, 1]
+    run(two, "fast", [*ANSWERS[:3], "It is all new.", "Another one.", "One more."], "tts.speed=2", ids="abcdeg")
+    for name, ranks in (("new", [3, 3, 3, 0, 0, 1, 1]), ("fast", [2, 2, 2, 0, 0, 1, 1])):
+        main(["report", "old", name])
+        page = packed(two / name / "report-with-old.html")
+        assert json.loads(page["head"])["pair"]["difference"]["ranks"] == ranks
 
 
 def test_of_two_runs_of_the_same_nothing_differs(two):
