@@ -20,8 +20,8 @@ from voicegen.settings import (
     NOT_IDENTITY,
     AnsweringSettings,
     CastConfig,
+    GivenPaths,
     LocalPath,
-    LocalPaths,
     Settings,
     SpeakingSettings,
     VoiceConfig,
@@ -35,7 +35,7 @@ from voicegen.tts.backends import SPEECH
 class QuestionsConfig(Settings):
     """Where the questions are and which column is what."""
 
-    path: LocalPaths | None = Field(json_schema_extra=NOT_IDENTITY)  # the hash of what is there is, instead
+    path: GivenPaths | None = Field(json_schema_extra=NOT_IDENTITY)  # the hash of what is there is, instead
     format: Literal["csv", "tsv", "parquet", "jsonl", "json"] | None
     text_column: str
     id_column: str | None

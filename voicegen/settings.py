@@ -30,6 +30,7 @@ from voicegen.bounds import (
 )
 from voicegen.files import from_home, local_path
 from voicegen.protocols import GenerationOptions
+from voicegen.remote import AnyPath, RemotePath, any_path
 from voicegen.text.wording import Cut
 
 NOT_IDENTITY: dict[str, Any] = {"identity": False}
@@ -48,8 +49,12 @@ def _local(value: Any) -> Any:
     return local_path(value) if isinstance(value, str | Path) else value
 
 
-def _locals(value: Any) -> Any:
-    return tuple(map(_local, value)) if isinstance(value, list | tuple) else _local(value)
+def _given(value: Any) -> Any:
+    return any_path(value) if isinstance(value, str | Path | RemotePath) else value
+
+
+def _givens(value: Any) -> Any:
+    return tuple(map(_given, value)) if isinstance(value, list | tuple) else _given(value)
 
 
 def _web_address(url: str) -> str:
@@ -59,7 +64,8 @@ def _web_address(url: str) -> str:
 
 
 LocalPath = Annotated[Path, BeforeValidator(_local)]
-LocalPaths = Annotated[Path | tuple[Path, ...], BeforeValidator(_locals)]  # one, or a list of them
+GivenPath = Annotated[AnyPath, BeforeValidator(_given)]
+GivenPaths = Annotated[AnyPath | tuple[AnyPath, ...], BeforeValidator(_givens)]  # one, or a list of them
 ModelName = Annotated[str, BeforeValidator(_model_name)]  # a folder, or a model's name
 
 

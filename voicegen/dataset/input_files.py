@@ -18,22 +18,30 @@ from voicegen.dataset.readers.block import Block, Table, arrow_array
 from voicegen.dataset.readers.merged_columns import MergedColumns
 from voicegen.dataset.source_files import SourceFile
 from voicegen.errors import InputError
+from voicegen.remote import AnyPath, RemotePath
 
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """A file's size in bytes and time of change in ns, to notice an edit during a run."""
+    """A file's size in bytes, and time of change in ns, or what its store has for that: to notice an edit in a run."""
 
     size: int
-    changed: int
+    changed: int | str
 
     @classmethod
-    def of(cls, path: Path) -> FileStamp:
+    def of(cls, path: AnyPath) -> FileStamp:
         """The stamp of the file at `path`.
 
         Raises:
             InputError: There is no such file, it is empty, or it may not be read.
         """
+        stamp = cls(*path.stamp()) if isinstance(path, RemotePath) else cls._of_file(path)
+        if not stamp.size:
+            raise InputError(f"{path}: the file is empty: it needs at least one question.")
+        return stamp
+
+    @classmethod
+    def _of_file(cls, path: Path) -> FileStamp:
         try:
             status = path.stat()
             with path.open("rb"):
@@ -42,8 +50,6 @@ class FileStamp:
             raise InputError(f"{path}: there is no such file (looked in {path.absolute().parent}).") from error
         except OSError as error:
             raise InputError(f"{path}: cannot be opened: {error.strerror}.") from error
-        if not status.st_size:
-            raise InputError(f"{path}: the file is empty: it needs at least one question.")
         return cls(status.st_size, status.st_mtime_ns)
 
 
@@ -117,7 +123,7 @@ class InputFiles:
             InputError: A file cannot be read, has changed meanwhile, or has no column that others have.
         """
         columns = MergedColumns()
-        first_with: dict[str, Path] = {}
+        first_with: dict[str, AnyPath] = {}
         surveyed: list[_Surveyed] = []
         seen: dict[frozenset[str], frozenset[str]] = {}
         rows = 0
@@ -164,7 +170,7 @@ class InputFiles:
             return f"row{'s' if len(rows) > 1 else ''} {' and '.join(map(str, rows))}"
         return " and ".join(f"row {number} of {path}" for path, number in map(self._in_file, rows))
 
-    def _in_file(self, row: int) -> tuple[Path, int]:
+    def _in_file(self, row: int) -> tuple[AnyPath, int]:
         """The file that has a row, and the row's number in it, both from 1."""
         each = self._surveyed[bisect_right(self._surveyed, row - 1, key=lambda each: each.first) - 1]
         return each.file.path, row - each.first
@@ -188,7 +194,7 @@ class _FileBlock:
         return arrow_array(self.cells(field.name), field.type) if field.name in self.said else self.block.arrow(field)
 
 
-def _refuse_missing(surveyed: Sequence[_Surveyed], first_with: Mapping[str, Path]) -> None:
+def _refuse_missing(surveyed: Sequence[_Surveyed], first_with: Mapping[str, AnyPath]) -> None:
     for each in surveyed:
         if each.file.format in ("json", "jsonl"):  # a key that is not there is an empty cell
             continue
@@ -206,7 +212,7 @@ def _refuse_twice(file: SourceFile, table: Table) -> None:
             raise InputError(f"{file.path}: column {name!r} is in the file and in a folder's name: rename one of them.")
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: AnyPath) -> str:
     """SHA-256 of the file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

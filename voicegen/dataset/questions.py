@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +25,7 @@ from voicegen.dataset.readers.block import Block, Table
 from voicegen.dataset.source_files import GivenPaths, named, source_files
 from voicegen.errors import InputError
 from voicegen.records import Failure, Message, Question
+from voicegen.remote import AnyPath
 
 INPUT_FIELDS = (
     pa.field("id", pa.string(), nullable=False),
@@ -56,7 +56,7 @@ class InputSummary:
     columns: pa.Schema
     files: int
     source: str | None
-    passed_over: Sequence[Path]
+    passed_over: Sequence[AnyPath]
 
 
 @dataclass(frozen=True)

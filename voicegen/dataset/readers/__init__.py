@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, get_args
 
 from voicegen.dataset.readers.block import Reader
 from voicegen.dataset.readers.text import uncompressed
 from voicegen.errors import InputError
+from voicegen.remote import AnyPath
 
 __all__ = ["InputFormat", "Reader", "format_by_name", "input_format", "may_be_read", "open_reader"]
 
@@ -26,17 +26,17 @@ EXTENSIONS: dict[str, InputFormat] = {
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 
 
-def format_by_name(path: Path) -> InputFormat | None:
+def format_by_name(path: AnyPath) -> InputFormat | None:
     """The format that the file's extension means (after it, what text is compressed with), if any."""
     return EXTENSIONS.get(_extension(path).lower())
 
 
-def may_be_read(path: Path) -> bool:
+def may_be_read(path: AnyPath) -> bool:
     """Whether the file's extension is that of a table: of one that is read, or of a workbook, which is refused."""
     return format_by_name(path) is not None or _extension(path).lower() in WORKBOOKS
 
 
-def input_format(path: Path, given: str | None = None) -> InputFormat:
+def input_format(path: AnyPath, given: str | None = None) -> InputFormat:
     """The format `given`, or the one that the file's extension means.
 
     Raises:
@@ -64,7 +64,7 @@ def input_format(path: Path, given: str | None = None) -> InputFormat:
     return found
 
 
-def open_reader(path: Path, format: InputFormat) -> Reader:
+def open_reader(path: AnyPath, format: InputFormat) -> Reader:
     """The reader of `format` for the file at `path`; nothing is read yet."""
     if format == "parquet":
         from voicegen.dataset.readers.parquet import ParquetReader
@@ -79,5 +79,5 @@ def open_reader(path: Path, format: InputFormat) -> Reader:
     return DelimitedReader(path, "\t" if format == "tsv" else None)
 
 
-def _extension(path: Path) -> str:
+def _extension(path: AnyPath) -> str:
     return uncompressed(path).suffix

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, TextIO
 
 from voicegen.dataset.readers.block import BLOCK_ROWS, PythonBlock, Table
 from voicegen.dataset.readers.text import open_text, refuse_encoding, refuse_nul
 from voicegen.errors import InputError
+from voicegen.remote import AnyPath
 
 OTHER_DELIMITERS = {
     "\t": "set questions.format=tsv",
@@ -36,7 +36,7 @@ class DelimitedReader:
     Errors count rows from 1, the first one after the header, and lines of the file from 1.
     """
 
-    path: Path
+    path: AnyPath
     delimiter: str | None = None  # None: as the file has it
 
     def survey(self) -> Table:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, TextIO
 
 from voicegen.dataset.readers.block import BLOCK_ROWS
 from voicegen.dataset.readers.json_kinds import value_kind
 from voicegen.dataset.readers.text import open_text, refuse_encoding
 from voicegen.errors import InputError
+from voicegen.remote import AnyPath
 
 PIECE = 1 << 16  # characters read at once
 ITEM_LIMIT = 64 * 2**20  # characters: a longer item is a quote that was never closed
@@ -19,7 +19,7 @@ _TAIL = 16  # characters: an error this near to the end may be of what is not re
 _BLANK = " \t\r\n"
 
 
-def array_rows(path: Path, start: int) -> Iterator[list[dict[str, Any]]]:
+def array_rows(path: AnyPath, start: int) -> Iterator[list[dict[str, Any]]]:
     """Yields the array's objects from row `start` on, in blocks.
 
     Raises:
@@ -35,7 +35,7 @@ def array_rows(path: Path, start: int) -> Iterator[list[dict[str, Any]]]:
 
 
 class _Array:
-    def __init__(self, path: Path, stream: TextIO) -> None:
+    def __init__(self, path: AnyPath, stream: TextIO) -> None:
         self._path = path
         self._stream = stream
         self._decode = json.JSONDecoder().raw_decode

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from voicegen.dataset.readers.block import BLOCK_ROWS
 from voicegen.dataset.readers.json_kinds import value_kind
 from voicegen.dataset.readers.text import open_text, refuse_encoding, refuse_nul
 from voicegen.errors import InputError
+from voicegen.remote import AnyPath
 
 
-def line_rows(path: Path, start: int) -> Iterator[list[dict[str, Any]]]:
+def line_rows(path: AnyPath, start: int) -> Iterator[list[dict[str, Any]]]:
     """Yields the objects from row `start` on, in blocks.
 
     Raises:
@@ -48,7 +48,7 @@ def line_parser() -> Callable[[str], Any]:
     return parse
 
 
-def _walk(path: Path) -> Iterator[tuple[int, int, str]]:
+def _walk(path: AnyPath) -> Iterator[tuple[int, int, str]]:
     """Each row slowly, for error messages: row from 1, line from 1, text."""
     with open_text(path, errors="surrogateescape") as stream:
         row = 0
@@ -58,12 +58,12 @@ def _walk(path: Path) -> Iterator[tuple[int, int, str]]:
                 yield row, number, line
 
 
-def _refuse_encoding(path: Path) -> InputError:
+def _refuse_encoding(path: AnyPath) -> InputError:
     found = (row for row, _, line in _walk(path) if any("\udc80" <= letter <= "\udcff" for letter in line))
     return refuse_encoding(path, next(found))
 
 
-def _refuse_line(path: Path) -> InputError:
+def _refuse_line(path: AnyPath) -> InputError:
     for row, number, line in _walk(path):
         where = f"{path}: row {row} (line {number})"
         try:
@@ -77,7 +77,7 @@ def _refuse_line(path: Path) -> InputError:
     raise AssertionError("a line was refused and then read")
 
 
-def _refuse_syntax(path: Path, row: int, where: str, line: str, error: ValueError) -> InputError:
+def _refuse_syntax(path: AnyPath, row: int, where: str, line: str, error: ValueError) -> InputError:
     if row == 1 and "\0" in line:
         return refuse_nul(path)
     if row == 1 and line.strip() == "{":

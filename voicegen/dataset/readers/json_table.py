@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from voicegen.dataset.readers.json_kinds import column_field, value_kinds
 from voicegen.dataset.readers.json_lines import line_rows
 from voicegen.dataset.readers.text import first_sign
 from voicegen.errors import InputError
+from voicegen.remote import AnyPath
 from voicegen.text.well_formed import well_formed
 
 
@@ -26,7 +26,7 @@ class JsonReader:
     JSON text otherwise (nested and mixed values), so that nothing is lost. Errors count rows and lines from 1.
     """
 
-    path: Path
+    path: AnyPath
 
     def survey(self) -> Table:
         """Reads every value once, to find the columns and the type of each."""

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voicegen.dataset.readers.block import BLOCK_ROWS, ArrowBlock, Table
 from voicegen.errors import InputError
+from voicegen.remote import AnyPath, RemotePath
 
 BUFFER = 1 << 20  # bytes: a column chunk is streamed through this much, never read whole
 
@@ -21,7 +21,7 @@ BUFFER = 1 << 20  # bytes: a column chunk is streamed through this much, never r
 class ParquetReader:
     """One Parquet file. Errors count rows from 1."""
 
-    path: Path
+    path: AnyPath
 
     def survey(self) -> Table:
         """Decodes every page once (with its checksum, where one was written), as a bad page shows only then."""
@@ -54,7 +54,8 @@ class ParquetReader:
 
     def _open(self) -> pq.ParquetFile:
         with self._refusing("is not a whole Parquet file: it is cut short or of another format (questions.format)"):
-            return pq.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True)
+            source = self.path.open() if isinstance(self.path, RemotePath) else self.path
+            return pq.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True)
 
     @contextmanager
     def _refusing(self, what: str) -> Iterator[None]:

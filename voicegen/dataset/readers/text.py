@@ -9,13 +9,13 @@ import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 
 from voicegen.errors import InputError
+from voicegen.remote import AnyPath
 
 PIECE = 1 << 20  # bytes
 
@@ -30,36 +30,45 @@ SIGNATURES = (
 )
 
 
-COMPRESSIONS: Mapping[str, tuple[str, Callable[[Path], Any]]] = MappingProxyType(
+COMPRESSIONS: Mapping[str, tuple[str, Callable[[BinaryIO], Any]]] = MappingProxyType(
     {
-        ".gz": ("gzip", gzip.GzipFile),
+        ".gz": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
         ".bz2": ("bzip2", bz2.BZ2File),
-        ".zst": ("zstd", lambda path: pa.input_stream(str(path), compression="zstd")),
+        ".zst": ("zstd", lambda file: pa.input_stream(file, compression="zstd")),
     }
 )
-"""What a file is compressed with, by the end of its name, and what opens it."""
+"""What a file is compressed with, by the end of its name, and what unpacks it."""
 
 
-def uncompressed(path: Path) -> Path:
+def uncompressed(path: AnyPath) -> AnyPath:
     """The path without the ending that says how it is compressed."""
     return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
 
 
-def open_binary(path: Path) -> BinaryIO:
+@contextmanager
+def open_binary(path: AnyPath) -> Iterator[BinaryIO]:
     """Opens `path` for reading, through what its name says that it is compressed with."""
     compression = COMPRESSIONS.get(path.suffix.lower())
-    return path.open("rb") if compression is None else cast(BinaryIO, compression[1](path))
+    with path.open("rb") as file:
+        if compression is None:
+            yield file
+        else:
+            with compression[1](file) as unpacked:
+                yield unpacked
 
 
 @contextmanager
-def open_text(path: Path, errors: str = "strict") -> Iterator[TextIO]:
+def open_text(path: AnyPath, errors: str = "strict") -> Iterator[TextIO]:
     """Opens UTF-8 text with or without a byte-order mark; line ends are left as they are.
 
     Raises:
         InputError: While reading, when a compressed file turns out to be cut short or damaged.
     """
     try:
-        with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", errors=errors, newline="") as stream:
+        with (
+            open_binary(path) as file,
+            io.TextIOWrapper(file, encoding="utf-8-sig", errors=errors, newline="") as stream,
+        ):
             yield stream
     except (EOFError, zlib.error, OSError) as error:
         if path.suffix.lower() not in COMPRESSIONS:
@@ -68,7 +77,7 @@ def open_text(path: Path, errors: str = "strict") -> Iterator[TextIO]:
         raise InputError(f"{path}: the {kind} file is cut short or damaged ({error}): get the whole file.") from error
 
 
-def first_sign(path: Path) -> str:
+def first_sign(path: AnyPath) -> str:
     """The first character that is no white space; empty where there is none, or no UTF-8."""
     with open_text(path, errors="surrogateescape") as stream:
         while piece := stream.read(1024):
@@ -77,7 +86,7 @@ def first_sign(path: Path) -> str:
     return ""
 
 
-def refuse_encoding(path: Path, row: int | None = None) -> InputError:
+def refuse_encoding(path: AnyPath, row: int | None = None) -> InputError:
     """The error for a file that is not UTF-8, where `row` (from 1; 0 is the header) holds the first bad byte."""
     byte, line, value = first_bad_byte(path)
     where = f"line {line}, byte {byte}"
@@ -86,12 +95,12 @@ def refuse_encoding(path: Path, row: int | None = None) -> InputError:
     return InputError(f"{path}: {where}: {value} is not UTF-8. {advice(path)}")
 
 
-def refuse_nul(path: Path) -> InputError:
+def refuse_nul(path: AnyPath) -> InputError:
     """The error for a file whose first line holds NUL bytes, which no text file does."""
     return InputError(f"{path}: the first line holds NUL bytes, so this is not UTF-8 text. {advice(path)}")
 
 
-def first_bad_byte(path: Path) -> tuple[int, int, str]:
+def first_bad_byte(path: AnyPath) -> tuple[int, int, str]:
     """Offset from 0 and line from 1 of the first byte that is not UTF-8, and the byte as it is written."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset, line = 0, 1
@@ -110,7 +119,7 @@ def first_bad_byte(path: Path) -> tuple[int, int, str]:
             offset += len(piece)
 
 
-def advice(path: Path) -> str:
+def advice(path: AnyPath) -> str:
     """What the file looks like, and how to make UTF-8 of it."""
     with open_binary(path) as file:
         head = file.read(4096)

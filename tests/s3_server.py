@@ -1,0 +1,79 @@
+"""An S3 API server on loopback (moto's), which a test may have answer some requests with an error."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+BUCKET = "bucket"
+SECRET = "not-to-be-shown"
+
+_ERROR = '<?xml version="1.0"?><Error><Code>{code}</Code><Message>as a test has it</Message></Error>'
+
+
+class S3Server:
+    """A server with one bucket.
+
+    Attributes:
+        refuse: which requests, by method and path, are answered with an error now: an HTTP status and S3's code.
+        requests: how many there were, by method and what they were for.
+    """
+
+    def __init__(self) -> None:
+        self.refuse: Callable[[str, str], tuple[int, str] | None] = lambda _method, _path: None
+        self.requests: Counter[str] = Counter()
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+
+    def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        self.requests["LIST" if method == "GET" and "list-type" in environ["QUERY_STRING"] else method] += 1
+        refused = self.refuse(method, path)
+        if refused is None:
+            return self._app(environ, start)
+        status, code = refused
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        start(f"{status} {code}", [("Content-Type", "application/xml")])
+        return [_ERROR.format(code=code).encode()]
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """A running server, which this process and those that it starts find by their environment alone."""
+    server = S3Server()
+    ours = {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        import s3fs
+
+        s3fs.S3FileSystem.clear_instance_cache()
+        s3fs.S3FileSystem(use_listings_cache=False).mkdir(BUCKET)
+        yield server
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        server.close()
