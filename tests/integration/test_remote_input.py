@@ -105,7 +105,9 @@ def test_a_file_that_changes_at_its_url_during_a_run_is_noticed(memory):
 
 def test_what_is_not_there_is_one_clear_line(memory, s3):
     for url in ("memory://questions/none.csv", "s3://bucket/none.csv", "s3://no-such-bucket/none.csv"):
-        with pytest.raises(InputError, match=rf"^{url}: there is no such file \(looked in {url.rpartition('/')[0]}\)\.$"):
+        with pytest.raises(
+            InputError, match=rf"^{url}: there is no such file \(looked in {url.rpartition('/')[0]}\)\.$"
+        ):
             look(url).inspect()
     with pytest.raises(InputError, match=r"there is no file of questions that fits s3://bucket/none/\*\.csv"):
         look("s3://bucket/none/*.csv").inspect()
