@@ -97,6 +97,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder where it is not there, and those above it; after a return they survive a loss of power."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
+
+
 def remove_temporaries(folder: Path) -> int:
     """Removes what killed writers left in `folder` and below; call it only while nobody writes there.
 
@@ -130,7 +138,7 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
     path = Path()
     try:
         for path in folders:
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
         for path, data in files:
             temporary = _temporary(path)
             written.append((temporary, path, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)))
@@ -160,7 +168,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = _temporary(path)
     with telling(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             yield temporary
             with temporary.open("rb+") as file:

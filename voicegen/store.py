@@ -22,6 +22,7 @@ from voicegen.errors import OutputError
 from voicegen.files import (
     TEMPORARY_SUFFIX,
     inside,
+    make_folder,
     move_aside,
     remove_temporaries,
     replacing,
@@ -205,9 +206,9 @@ class Aside:
             folder = unused(self._root / "aside") if self.folder is None else self._root / self.folder
             self.folder = folder.name
             target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
             source.rename(target)
-            for changed in (target.parent, folder, self._root, source.parent):
+            for changed in (target.parent, source.parent):
                 sync_folder(changed)
 
 
@@ -245,7 +246,7 @@ class Journal:
             self._descriptor = None
 
     def _start(self) -> int:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         descriptor = os.open(self._path, self._flags, 0o644)
         self._end = os.fstat(descriptor).st_size
         if self._durable:
@@ -259,7 +260,7 @@ class Hold:
     def __init__(self, store: Store) -> None:
         self._root = store.root
         with telling(self._root):
-            self._root.mkdir(parents=True, exist_ok=True)
+            make_folder(self._root)
             self._new = not (self._root / _LOCK).exists()
             self._lock = self._locked()
             remove_temporaries(self._root)

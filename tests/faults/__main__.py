@@ -1,52 +1,77 @@
 """Plants many faults, a thousand by default, and prints how each kind ended.
 
-    python -m tests.faults [--faults 1000] [--seed 0]
+    python -m tests.faults [--faults 1000] [--seed 0] [--kinds "power" "kill after"] [--add RESULTS.json]
 
-Every one is drawn from the seed. After each the same command is run again, and what is there then must be, but for
-timings, what an unbroken run leaves: the same bytes of audio, the same manifest, nothing else.
+Every one is drawn from the seed. After each, what is on record must be there; then the same command is run again, and
+what is there then must be, but for timings, what an unbroken run leaves: the same bytes of audio, the same manifest,
+nothing else. A fault that the run was over before does not count as planted. With --add the results are added to those
+in a file, so that many can be planted in slices, each with a seed of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
 from tqdm import tqdm
 
-from tests.faults.harness import Bench, Broken
+from tests.faults.harness import NOT_REACHED, Bench, Broken
 from tests.faults.plan import KINDS, drawn
+from tests.faults.small_disk import may_mount
+
+BROKEN = "BROKEN"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS])
+    parser.add_argument("--add", type=Path, help="a file of results")
     options = parser.parse_args()
+    kinds = [kind for kind in options.kinds if kind != "small disk" or may_mount()]
     draw = Random(options.seed)
-    ends: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    ends = _results(options.add)
     broken: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, Bench(Path(folder)) as bench:
         for number in tqdm(range(options.faults)):
-            fault = drawn([*KINDS][number % len(KINDS)], bench.counts, draw)
+            kind = kinds[number % len(kinds)]
+            fault = drawn(kind, bench.course(kind).counts, draw)
             try:
-                ends[fault.kind][bench.plant(fault, "broken", draw)] += 1
+                ends[kind][bench.plant(fault, "broken", draw)] += 1
             except Broken as error:
-                ends[fault.kind]["BROKEN"] += 1
+                ends[kind][BROKEN] += 1
                 broken.append(str(error))
+                print(error, file=sys.stderr)
             shutil.rmtree(Path(folder, "broken"), ignore_errors=True)
+            if options.add is not None:
+                options.add.write_text(json.dumps(ends), "utf-8")
+    print_table(ends)
+    return 1 if broken else 0
+
+
+def _results(file: Path | None) -> dict[str, Counter[str]]:
+    found = json.loads(file.read_text("utf-8")) if file is not None and file.exists() else {}
+    return {kind: Counter(found.get(kind, {})) for kind in KINDS}
+
+
+def print_table(ends: Mapping[str, Counter[str]]) -> None:
+    """Prints a line a kind, in Markdown, and one for all."""
     print("| fault | what happens | planted | how that run ended | then not as unbroken |")
     print("| --- | --- | --: | --- | --: |")
     for kind, of_kind in ends.items():
-        ended = ", ".join(f"{count} {end}" for end, count in of_kind.most_common() if end != "BROKEN")
-        print(f"| {kind} | {KINDS[kind].meaning} | {of_kind.total()} | {ended} | {of_kind['BROKEN']} |")
-    print(*broken, sep="\n", file=sys.stderr)
-    return 1 if broken else 0
+        ended = ", ".join(f"{count} {end}" for end, count in of_kind.most_common() if end not in (BROKEN, NOT_REACHED))
+        planted = of_kind.total() - of_kind[NOT_REACHED]
+        print(f"| {kind} | {KINDS[kind].meaning} | {planted} | {ended} | {of_kind[BROKEN]} |")
+    total = sum(ends.values(), Counter())
+    print(f"| all | | {total.total() - total[NOT_REACHED]} | | {total[BROKEN]} |")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A run with a fault in it: `python -m tests.faults.process FAULT COUNTS FOLDER WORDS...`.
+"""A run with a fault in it: `python -m tests.faults.process PLANTED FOLDER WORDS...`.
 
-Calls to the disk count where they are of files below FOLDER, the run's own. At its end the run writes to COUNTS whether
-the fault was had, and the number of calls of each kind, from which places for faults are drawn.
+Calls to the disk count where they are of files below FOLDER, the run's own. At its end the run writes whether the fault
+was had, and the number of calls of each kind, from which places for faults are drawn.
 """
 
 from __future__ import annotations
@@ -9,20 +9,29 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, Self
 
 import numpy as np
+import psutil
 
-from tests.faults.plan import DISK, KINDS, Fault
+from tests.faults.defects import DEFECTS
+from tests.faults.plan import DISK, KINDS, ROOM, Fault
+from tests.faults.power import Unsynced
+from tests.faults.small_disk import small_disk
 from voicegen.chat.echo import EchoAnswerModel
 from voicegen.cli import main
 from voicegen.pipeline import writer
+from voicegen.pipeline.ledger import LedgerWriter
 from voicegen.tts.tone import ToneSpeech
 
 _ERRORS = {"disk full": errno.ENOSPC, "disk error": errno.EIO, "read-only": errno.EROFS}
@@ -34,16 +43,46 @@ _SIGNALS = {
     "interrupt": signal.SIGINT,
 }
 _TEN_DAYS = 864_000.0  # seconds
+_PATIENCE = 1.0  # seconds from a SIGTERM to a SIGKILL
+_LITTLE = 2**20  # bytes
 
 
+@dataclass(frozen=True, slots=True)
 class Planted:
+    """What is planted in a process.
+
+    Attributes:
+        counts: the file to write the counts to.
+        kept: the folder for what `power` needs.
+        defect: of `DEFECTS`.
+    """
+
+    fault: Fault | None
+    counts: str
+    kept: str
+    defect: str | None = None
+
+    def to_word(self) -> str:
+        """As a word of a command line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_word(cls, word: str) -> Self:
+        """As `to_word` has written it."""
+        fields = json.loads(word)
+        return cls(**{**fields, "fault": fields["fault"] and Fault(**fields["fault"])})
+
+
+class Striking:
     """The fault in this process, whether it was had yet, and how often each call was made."""
 
-    def __init__(self, fault: Fault | None, folder: Path) -> None:
+    def __init__(self, fault: Fault | None, folder: Path, kept: Path) -> None:
         self.counts: Counter[str] = Counter()
         self._fault = fault
         self._kind = fault.kind if fault else ""
         self._folder = folder
+        self._unsynced = Unsynced(kept) if self._kind == "power" else None
+        self._recorded: set[int] = set()
         self.struck = False
 
     def into_the_disk(self) -> None:
@@ -56,12 +95,19 @@ class Planted:
     def into_the_stages(self) -> None:
         """Puts itself into the models, and where clips are encoded."""
         encode, answer, speak = writer.encode_clip, EchoAnswerModel.answer, ToneSpeech.speak  # type: ignore[attr-defined]
+        append = LedgerWriter.append
+
+        def appended(lines: LedgerWriter, rows: Any) -> Any:
+            entries = append(lines, rows)
+            self._recorded.update(row.index for row in rows)
+            return entries
 
         def encoded(*of_clip: Any, **more: Any) -> Any:
             if self._strikes("encode"):
-                raise MemoryError
+                self._break("encode")
             return encode(*of_clip, **more)
 
+        LedgerWriter.append = appended  # type: ignore[method-assign]
         writer.encode_clip = encoded  # type: ignore[attr-defined]
         EchoAnswerModel.answer = lambda model, asked: self._each("answer", answer(model, asked))  # type: ignore
         ToneSpeech.speak = lambda model, texts: self._each("speak", speak(model, texts))  # type: ignore
@@ -80,18 +126,44 @@ class Planted:
     def _each(self, stage: str, records: Iterable[Any]) -> Iterator[Any]:
         for record in records:
             if self._strikes(stage):
-                if self._kind != "not a number":
-                    raise RuntimeError(f"the model broke at its {stage} {self.counts[stage]}")
-                record.samples[len(record.samples) // 2] = np.nan
+                if self._kind == "not a number":
+                    record.samples[len(record.samples) // 2] = np.nan
+                else:
+                    self._break(stage)
             yield record
 
+    def _break(self, stage: str) -> None:
+        """Does what is wrong with a stage."""
+        if self._kind == "no memory":
+            raise MemoryError
+        if self._kind == "little memory":
+            have = psutil.Process().memory_info().vms + _LITTLE
+            resource.setrlimit(resource.RLIMIT_AS, (have, resource.RLIM_INFINITY))
+            np.ones(64 * _LITTLE, np.uint8)
+        elif self._kind.endswith("hangs"):
+            _hang()
+        else:
+            raise RuntimeError(f"the model broke at its {stage} {self.counts[stage]}")
+
     def _instead_of(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        if self._unsynced is None:
+            follow, alone = call, nullcontext()
+        else:
+            unsynced = self._unsynced
+            alone = unsynced.calling
+
+            def follow(*of_call: Any, **more: Any) -> Any:
+                return unsynced.call(name, call, *of_call, **more)
+
         def called(*of_call: Any, **more: Any) -> Any:
-            if not self._is_ours(of_call[0]) or not self._strikes(name):
+            if not self._is_ours(of_call[0]):
                 return call(*of_call, **more)
-            if name == "write":
-                return self._write(call, *of_call)
-            return self._struck(lambda: call(*of_call, **more))
+            with alone:
+                if not self._strikes(name):
+                    return follow(*of_call, **more)
+                if name == "write":
+                    return self._write(call, *of_call)
+                return self._struck(lambda: call(*of_call, **more))
 
         return called
 
@@ -102,6 +174,9 @@ class Planted:
     def _struck(self, call: Callable[[], Any]) -> Any:
         if error := _ERRORS.get(self._kind):
             raise OSError(error, os.strerror(error))
+        if self._unsynced is not None:
+            self._unsynced.write_down(self._recorded)
+            os.kill(os.getpid(), signal.SIGKILL)
         if sent := _SIGNALS.get(self._kind):
             os.kill(os.getpid(), sent)
         try:
@@ -113,22 +188,40 @@ class Planted:
     def _write(self, write: Callable[..., int], descriptor: int, data: Any) -> Any:
         if self._kind == "short writes":
             return write(descriptor, bytes(data)[:-1] or data)
-        if self._kind in ("kill within", "disk full"):
+        if self._kind == "file limit":
+            most = os.fstat(descriptor).st_size + len(data) // 2
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+        if self._kind in ("kill within", "disk full", "power"):
             write(descriptor, bytes(data)[: len(data) // 2])
         if self._kind == "kill within":
             os.kill(os.getpid(), signal.SIGKILL)
         return self._struck(lambda: write(descriptor, data))
 
 
+def _hang() -> NoReturn:
+    """Never comes back; somebody ends the process, by force where asking for it is not enough."""
+    killer = threading.Timer(_PATIENCE, os.kill, (os.getpid(), signal.SIGKILL))
+    killer.daemon = True
+    killer.start()
+    os.kill(os.getpid(), signal.SIGTERM)
+    while True:
+        threading.Event().wait()
+
+
 def run(words: list[str]) -> int:
     """Runs a command with a fault in it; returns its exit code."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background has ignored
-    fault, counts, folder, *command = words
-    planted = Planted(Fault(**json.loads(fault)) if fault else None, Path(folder))
-    planted.into_the_stages()
-    planted.into_the_disk()
-    exit_code = main(command)
-    Path(counts).write_text(json.dumps({"struck": planted.struck, **planted.counts}), "utf-8")
+    planted, folder, *command = Planted.from_word(words[0]), Path(words[1]), *words[2:]
+    if planted.defect is not None:
+        DEFECTS[planted.defect]()
+    fault = planted.fault
+    striking = Striking(fault, folder, Path(planted.kept))
+    striking.into_the_stages()
+    with small_disk(folder, fault.at) if fault is not None and fault.call == ROOM else nullcontext():
+        striking.into_the_disk()
+        exit_code = main(command)
+    struck = striking.struck or (fault is not None and fault.call == ROOM and exit_code != 0)
+    Path(planted.counts).write_text(json.dumps({"struck": struck, **striking.counts}), "utf-8")
     return exit_code
 
 

@@ -103,7 +103,7 @@ class _Clips:
 class Ledger:
     """Which rows are finished, how they ended and where their lines lie, in a few bytes a row.
 
-    It reads what is there, but for torn last lines, and is told of what is added later. It is plain data: another
+    It reads what is there, but for what a crash has torn, and is told of what is added later. It is plain data: another
     process can be handed it. One thread may read it while another adds.
 
     Attributes:
@@ -261,14 +261,16 @@ class Ledger:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     break  # torn by a kill: the row is done again
+                place, offset = (name, offset), offset + len(line)
+                if b"\0" in line:
+                    continue  # of a piece that a loss of power cut short: a disk that has not written a page has zeros
                 try:
-                    self._note(json.loads(line), (name, offset))
+                    self._note(json.loads(line), place)
                 except (ValueError, KeyError, TypeError):
                     raise OutputError(
                         f"{self._store}/{name}, line {number}: not a ledger line, so the run cannot go on from it; "
-                        f"{_REMEDY}"
+                        f"remove that line, and its row is made again, or {_REMEDY}"
                     ) from None
-                offset += len(line)
 
     def _note(self, row: Mapping[str, Any], place: Place) -> None:
         """Takes down a row, as its line has it."""

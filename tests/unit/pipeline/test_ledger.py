@@ -74,6 +74,18 @@ def test_a_torn_last_line_is_dropped_and_its_row_is_done_again(tmp_path):
     assert reopened(tmp_path).get([1])[1].answer == "anew"
 
 
+def test_pages_that_a_loss_of_power_left_zero_are_dropped_and_their_rows_are_done_again(tmp_path):
+    appended(tmp_path, ok(0), ok(1), ok(2))
+    [path] = (tmp_path / "ledger").iterdir()
+    first, second, third = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + second[:9] + bytes(len(second) - 9) + third)
+    assert [reopened(tmp_path).status(index) for index in (0, 1, 2)] == ["ok", None, None]
+    path.write_bytes(first + bytes(len(second) - 1) + b"\n" + third)
+    again = reopened(tmp_path)
+    assert [again.status(index) for index in (0, 1, 2)] == ["ok", None, "ok"]
+    assert again.get([2])[2].seed == 2
+
+
 def test_every_session_appends_to_a_file_of_its_own(tmp_path):
     for session in range(3):
         appended(tmp_path, ok(session))
@@ -131,7 +143,7 @@ def test_a_damaged_line_in_the_middle_is_refused_with_its_place(tmp_path):
     appended(tmp_path, ok(0), ok(1))
     path = tmp_path / "ledger" / "00000-w.jsonl"
     path.write_bytes(b"garbage\n" + path.read_bytes())
-    with pytest.raises(OutputError, match=r"00000-w\.jsonl, line 1: not a ledger line.*overwrite=true"):
+    with pytest.raises(OutputError, match=r"00000-w\.jsonl, line 1: not a ledger line.*remove that line, .*"):
         reopened(tmp_path)
 
 
