@@ -20,6 +20,7 @@ COMMANDS = {
     "chat": "talk with the model in the terminal; it answers aloud",
     "serve": "chat and speech for programs, as OpenAI's API has them",
     "synth": "speak a text file, a CSV column or standard input, without a chat model",
+    "index": "make an index of documents, for questions to be answered by what is in them",
     "voices": "list the voices that there are, and make a clip of each",
     "export": "write a run in the form that another tool reads: HF datasets, WebDataset, ...",
     "push": "upload a run to a dataset on Hugging Face's hub",

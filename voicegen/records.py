@@ -48,6 +48,20 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of a document that was found for a question.
+
+    `id` names it in its index; `source` is for people: the file, and the section or page. `score` is the cosine of its
+    vector and the question's.
+    """
+
+    id: str
+    text: str
+    source: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation. `reasoning` is what a reasoning model thought before `content`."""
 

@@ -39,6 +39,7 @@ NOT_HERE = [command for command in OURS if "marvis" in command or "tts=openai" i
 LOOKS = [command for command in OURS if "--dry-run" in command or "--try" in command]
 RUNS = [command for command in OURS if words_of(command)[0] == "run" and command not in (*NOT_HERE, *LOOKS)]
 EXPORTED = [command for command in OURS if words_of(command)[0] == "export"]
+INDEXED = [command for command in OURS if words_of(command)[0] == "index"]
 VERIFIED = [command for command in OURS if words_of(command)[0] == "verify"]
 
 
@@ -73,6 +74,16 @@ def test_every_look_before_a_run_of_the_readme_says_what_there_is_to_do(command,
     done = voicegen(*words_of(command), "preset=fake", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "new, 24 rows" in done.stdout
+
+
+@pytest.mark.parametrize("command", INDEXED)
+def test_the_readmes_index_answers_as_the_readme_asks_it(command, folder, monkeypatch, capsys):
+    done = warm_voicegen(*words_of(command), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(folder)
+    [block] = [block for block in blocks("python") if "VectorDB" in block]
+    exec(compile(block, "README.md", "exec"), {})
+    assert "The tower is open from May to September" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", VERIFIED)
@@ -121,7 +132,8 @@ def test_a_command_whose_models_are_not_here_says_so_in_one_line(command, folder
 
 
 @pytest.mark.parametrize(
-    "block", [block for block in blocks("python") if "load_" not in block and "base_url" not in block]
+    "block",
+    [block for block in blocks("python") if not any(word in block for word in ("load_", "base_url", "VectorDB"))],
 )
 def test_every_python_block_of_the_readme_runs(block, folder, monkeypatch):
     monkeypatch.chdir(folder)

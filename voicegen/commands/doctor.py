@@ -20,6 +20,9 @@ from voicegen.quality.checks.mos import INSTALL as _INSTALL_MOS
 from voicegen.quality.checks.similarity import INSTALL as _INSTALL_SIMILARITY
 from voicegen.quality.recognizers.files import INSTALL as _INSTALL_RECOGNITION
 from voicegen.quality.recognizers.files import RECOGNIZERS
+from voicegen.retrieval.documents import INSTALL as _INSTALL_RETRIEVAL
+from voicegen.retrieval.documents import NEEDS as RETRIEVAL_NEEDS
+from voicegen.retrieval.documents import SENTENCE_MODEL
 from voicegen.tts.backends import SPEECH
 
 USAGE = """\
@@ -123,6 +126,7 @@ def _models() -> Iterator[Finding]:
                 yield f"{group}={backend.kind}", f"{name}: {_attempt(partial(_where, name))}"
     for name in RECOGNIZERS:
         yield "recognizer", f"{name}: {_attempt(partial(_where, name))}"
+    yield "retrieval", f"{SENTENCE_MODEL}: {_attempt(partial(_where, SENTENCE_MODEL))}"
 
 
 def _where(name: str) -> str:
@@ -145,10 +149,14 @@ def _packages() -> Iterator[Finding]:
     yield "mos", "installed" if guesses else f"missing speechmos: {_INSTALL_MOS}"
     tells_voices = find_spec("resemblyzer") is not None
     yield "similarity", "installed" if tells_voices else f"missing resemblyzer: {_INSTALL_SIMILARITY}"
+    for what, needs, install in (
+        ("retrieval", RETRIEVAL_NEEDS, _INSTALL_RETRIEVAL),
+        ("serve", _SERVES, _INSTALL_SERVE),
+    ):
+        missing = [name for name in needs if find_spec(name) is None]
+        yield what, f"missing {', '.join(missing)}: {install}" if missing else "installed"
     has_sound = find_spec("sounddevice") is not None
     yield "playback", "installed" if has_sound else f"missing sounddevice: {_INSTALL_PLAYBACK}"
-    missing = [name for name in _SERVES if find_spec(name) is None]
-    yield "serve", f"missing {', '.join(missing)}: {_INSTALL_SERVE}" if missing else "installed"
 
 
 def _audio() -> Iterator[Finding]:

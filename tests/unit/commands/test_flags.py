@@ -50,7 +50,7 @@ def test_the_help_of_every_command_names_all_its_flags(name, capsys):
     command = import_module(f"voicegen.commands.{name}")
     assert main([name, "a=b", "--help"]) == 0
     text = capsys.readouterr().out
-    common = () if name in ("diff", "doctor", "export", "merge", "push", "report", "verify") else COMMON
+    common = () if name in ("diff", "doctor", "export", "index", "merge", "push", "report", "verify") else COMMON
     flags = (
         *getattr(command, "VALUES", ()),
         *getattr(command, "OPTIONAL", ()),
