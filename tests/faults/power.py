@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import stat
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
@@ -37,10 +37,10 @@ class Unsynced:
 
     def call(self, name: str, call: Callable[..., Any], *of_call: Any, **more: Any) -> Any:
         """Makes a call by its name in `os`, and takes down what it changed."""
-        target = of_call[1] if name == "replace" else of_call[0]
-        new_file = name == "open" and of_call[1] & os.O_CREAT and not os.path.lexists(target)
-        if new_file or name in ("replace", "unlink", "mkdir"):
-            self._before_change(Path(target).absolute())
+        if name in ("replace", "unlink", "mkdir") or (name == "open" and of_call[1] & os.O_CREAT):
+            target = of_call[1] if name == "replace" else of_call[0]
+            if name == "replace" or os.path.lexists(target) == (name == "unlink"):  # else nothing is changed
+                self._before_change(Path(target).absolute())
         done = call(*of_call, **more)
         if name == "fsync":
             self._sync(of_call[0])
@@ -75,12 +75,11 @@ def lose_power(run: Path, kept: Path, draw: Random) -> list[int]:
         The rows that the run held to be on record, and that must be so.
     """
     state = json.loads((kept / _STATE).read_text("utf-8"))
-    changes: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for change in state["changed"]:
-        changes[change["folder"]].append(change)
-    stay = [change for those in changes.values() for change in those[: draw.randint(0, len(those))]]
+    in_folder = Counter(change["folder"] for change in state["changed"])
+    stay = {folder: draw.randint(0, count) for folder, count in in_folder.items()}
     for change in reversed(state["changed"]):
-        if change not in stay:
+        in_folder[change["folder"]] -= 1  # its place among those of its folder
+        if in_folder[change["folder"]] >= stay[change["folder"]]:
             _undo(Path(change["folder"], change["name"]), change["before"] and kept / change["before"])
     for path in sorted(path for path in run.rglob("*") if path.is_file()):
         status = path.stat()

@@ -169,7 +169,7 @@ class Striking:
 
     def _is_ours(self, file: Any) -> bool:
         path = Path(f"/proc/self/fd/{file}").readlink() if isinstance(file, int) else Path(file).absolute()
-        return path.is_relative_to(self._folder)
+        return path.is_relative_to(self._folder) or path == self._folder.parent  # which has the run's own name
 
     def _struck(self, call: Callable[[], Any]) -> Any:
         if error := _ERRORS.get(self._kind):
@@ -212,13 +212,13 @@ def run(words: list[str]) -> int:
     """Runs a command with a fault in it; returns its exit code."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background has ignored
     planted, folder, *command = Planted.from_word(words[0]), Path(words[1]), *words[2:]
-    if planted.defect is not None:
-        DEFECTS[planted.defect]()
     fault = planted.fault
     striking = Striking(fault, folder, Path(planted.kept))
     striking.into_the_stages()
     with small_disk(folder, fault.at) if fault is not None and fault.call == ROOM else nullcontext():
         striking.into_the_disk()
+        if planted.defect is not None:
+            DEFECTS[planted.defect]()
         exit_code = main(command)
     struck = striking.struck or (fault is not None and fault.call == ROOM and exit_code != 0)
     Path(planted.counts).write_text(json.dumps({"struck": struck, **striking.counts}), "utf-8")
