@@ -390,7 +390,7 @@ def identity_of(config: JobConfig, input_sha256: str) -> dict[str, Any]:
     if similarity is not None:
         identity["quality.recordings"] = {
             name: _hash(path, f"quality.checks.similarity.recordings.{name}")
-            for name, path in similarity.recordings.items()
+            for name, path in similarity.voices.items()
         }
     for key, voices in (("voice.prompts", config.voice), ("voice.question.prompts", config.voice.question)):
         for name, prompt in voices.prompts.items():

@@ -41,9 +41,10 @@ _LEAST: Final = 1.0  # seconds of speech: of less, nobody knows whose it is
 _LEVEL: Final = 10 ** (-25 / 20)  # root mean square of what the encoder hears
 
 
-def _recordings(given: Any) -> Any:
-    """By voice, a path; of a voice prompt, that of its recording."""
-    named = {} if given is None else given
+def _recordings(prompts: Any) -> Any:
+    """Of voice prompts, in one mapping by name or in several, the recordings."""
+    several = [prompts] if isinstance(prompts, Mapping) else prompts
+    named = {name: one for mapping in several for name, one in (mapping or {}).items()}
     return {name: one["audio"] if isinstance(one, Mapping) else one for name, one in named.items()}
 
 
@@ -51,9 +52,23 @@ class SimilaritySettings(CheckSettings):
     """Bounds of `voice_similarity`, and by the voice's name the recording that its takes are held against.
 
     What the recordings hold is part of a run's identity, not where they are.
+
+    Attributes:
+        prompts: of voices that are copied.
+        recordings: of others; and of those, where another than the prompt is to be held against.
     """
 
-    recordings: Annotated[Mapping[str, LocalPath], BeforeValidator(_recordings)] = Field(json_schema_extra=NOT_IDENTITY)
+    prompts: Annotated[Mapping[str, LocalPath], BeforeValidator(_recordings)] = Field(
+        {}, json_schema_extra=NOT_IDENTITY
+    )
+    recordings: Annotated[Mapping[str, LocalPath], BeforeValidator(lambda given: given or {})] = Field(
+        json_schema_extra=NOT_IDENTITY
+    )
+
+    @property
+    def voices(self) -> Mapping[str, Path]:
+        """All of them."""
+        return {**self.prompts, **self.recordings}
 
 
 class _Similarity:
@@ -65,7 +80,7 @@ class _Similarity:
         torch.set_num_threads(1)  # there are quality.workers of them
         self._encoder = VoiceEncoder.of(read_weights(_WHEEL, _SHA256, "torchaudio"))
         self._voices: dict[str | None, NDArray[np.float32]] = {
-            name: self._embedded(_speech_in(_recorded(name, path))) for name, path in settings.recordings.items()
+            name: self._embedded(_speech_in(_recorded(name, path))) for name, path in settings.voices.items()
         }
 
     def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
@@ -102,13 +117,13 @@ def _recorded(name: str, path: Path) -> Speech:
 
 
 def _look(settings: SimilaritySettings) -> None:
-    if not settings.recordings:
+    if not settings.voices:
         raise ConfigError(
             "quality.checks.similarity knows no voice: give voice.prompts, or a recording of each in "
             "quality.checks.similarity.recordings={NAME: FILE.wav}"
         )
     find_weights(_WHEEL, "torchaudio")
-    for name, path in settings.recordings.items():
+    for name, path in settings.voices.items():
         if _speech_in(_recorded(name, path)).duration < _LEAST:
             raise ConfigError(
                 f"quality.checks.similarity.recordings.{name}={path}: it holds less than {_LEAST:g} s of speech"

@@ -20,6 +20,16 @@ _IN_A_COMMAND = re.compile(
     rf"(?<![\w-])(?:(?:{_COMMANDS}) [^;!?\n]{{0,80}}|(?:find|sort|cat|head|tail|kill|node|java|echo|ping|make) )$"
 )
 
+_ON_THE_OTHER_SIDE = re.compile(r"[^.!?]*?\w--(?![\w-])")  # of words that are set off --like these--
+_SAYS_SO_BEFORE_IT = re.compile(r"(?i)\b(?:flags?|options?|switch(?:es)?|arguments?) $")
+_NO_NAMES_OF_OPTIONS = frozenset({
+    "a", "an", "the", "this", "that", "these", "those", "he", "she", "it", "we", "you", "they", "his", "her", "its",
+    "our", "your", "their", "who", "whom", "whose", "which", "what", "where", "why", "how", "when", "is", "are",
+    "was", "were", "be", "has", "had", "and", "or", "but", "nor", "so", "then", "yet", "than", "because", "although",
+    "though", "perhaps", "maybe", "even", "just", "very", "too", "still", "never", "always", "almost", "nearly",
+    "not", "at", "of", "as", "like", "such", "one", "some", "any",
+})  # fmt: skip
+
 
 @rule(rf"(?<!\w)(?P<keys>(?:(?:{alternatives(_KEYS)})[+-])+)(?P<last>\w+)|(?<!\w)(?P<macs>[⌘⌥⇧⌃]+)(?P<letter>\w)?")
 def _keys(keys: re.Match[str]) -> str:
@@ -35,12 +45,13 @@ def _keys(keys: re.Match[str]) -> str:
     r"(?P<kind> (?:flag|option|switch|argument)\b)?"
 )
 def _option(option: re.Match[str]) -> str | None:
-    """Of a command: one dash may be a poor man's hyphen, but where a command stands before it."""
-    if option["dashes"] == "--":
-        return f"dash dash {option['name']}{option['kind'] or ''}"
-    if not (option["kind"] or _IN_A_COMMAND.search(option.string[: option.start()])):
-        return None
-    return f"dash {option['name']}{option['kind'] or ''}"
+    """Of a command, and no dash of a sentence: one is that but where a command or so stands beside it."""
+    before, after = option.string[: option.start()], option.string[option.end() :]
+    if not (option["kind"] or _SAYS_SO_BEFORE_IT.search(before) or _IN_A_COMMAND.search(before)):
+        is_prose = option["name"] in _NO_NAMES_OF_OPTIONS and not after.startswith("=")
+        if option["dashes"] == "-" or is_prose or _ON_THE_OTHER_SIDE.match(after):
+            return None
+    return f"{'dash ' * len(option['dashes'])}{option['name']}{option['kind'] or ''}"
 
 
 @rule(r"(?<![\w.+])(?P<letter>C|F|J|A|D|G|B|E)(?P<sign>♯|♭|#)(?!\w)")
