@@ -74,6 +74,24 @@ class ServeConfig(Settings):
     max_text: Positive
 
 
+class McpConfig(Settings):
+    """How an MCP server serves, and what it keeps."""
+
+    transport: Literal["stdio", "http"]
+    host: str
+    port: Annotated[int, Field(ge=0, le=65_535)]
+    token_env: str
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    audio: Literal["files", "resource", "inline"]
+    inline_seconds: Annotated[float, Field(ge=0)]
+    long_text: Positive
+    requests: Positive
+    sessions: Positive
+    session_minutes: Annotated[float, Field(gt=0)]
+    jobs: Positive
+
+
 class TextConfig(Settings):
     """What the spoken form is to do with what is no plain words."""
 
@@ -187,6 +205,7 @@ class JobConfig(Settings):
     executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
     serve: ServeConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a server alone
+    mcp: McpConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of an MCP server alone
 
     @property
     def asks(self) -> bool:

@@ -18,6 +18,7 @@ from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.plan import Asked, Plan
 from voicegen.pipeline.stages import Script
 from voicegen.pipeline.writer import Writer
+from voicegen.protocols import AnswerModel, SpeechModel
 from voicegen.quality.listener import Listener
 from voicegen.records import Failure, ModelInfo, Question
 from voicegen.store import Store
@@ -44,6 +45,16 @@ class Watch(Protocol):
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
+
+
+class ModelMaker(Protocol):
+    """Where an executor has its models from: `voicegen.build`, or one that shares them with others."""
+
+    def answer_model(self, config: JobConfig) -> AnswerModel | None:
+        """What answers; None where nobody is asked."""
+
+    def speech_model(self, config: JobConfig) -> SpeechModel:
+        """What speaks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from typing import Any
 
 from voicegen import build
 from voicegen.executors.channel import Abandoned, Channel, Ended, Round
-from voicegen.executors.job import Job, Watch
+from voicegen.executors.job import Job, ModelMaker, Watch
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.stages import Script, SpeechFeed, Take, ask, listen, recite, unasked
 from voicegen.pipeline.writer import Writer
@@ -42,11 +42,13 @@ class LocalExecutor:
     Args:
         queue_size: finished answers, and finished takes, that may wait for the next stage.
         name: of this process, among those that work at the run.
+        models: makes them.
     """
 
-    def __init__(self, queue_size: int, name: str = "local") -> None:
+    def __init__(self, queue_size: int, name: str = "local", models: ModelMaker = build) -> None:
         self._queue_size = queue_size
         self._name = name
+        self._models = models
 
     def run(self, job: Job, watch: Watch) -> None:
         """Makes the job's models and runs it to its end.
@@ -55,10 +57,10 @@ class LocalExecutor:
         of a stage, or of the disk.
         """
         build.look(job.config)
-        answer_model = build.answer_model(job.config)
+        answer_model = self._models.answer_model(job.config)
         if answer_model is not None:
             watch.loaded("chat", answer_model.info)
-        speech_model = build.speech_model(job.config)
+        speech_model = self._models.speech_model(job.config)
         watch.loaded("tts", speech_model.info)
         writer = job.writer(self._name, answer_model.info if answer_model else None, speech_model.info)
         with Listener(job.config.quality) as listener, closing(writer):

@@ -195,8 +195,15 @@ def _with(composed: Any, settings: Mapping[str, Any]) -> Any:
 
     OmegaConf.set_struct(composed, False)
     for key, value in settings.items():
-        OmegaConf.update(composed, key, _uninterpolated(value) if isinstance(value, str) else value)
+        OmegaConf.update(composed, key, _plain(value))
     return composed
+
+
+def _plain(value: Any) -> Any:
+    """A value, or a list of them, as OmegaConf writes it where all text in it stands for itself."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return _uninterpolated(value) if isinstance(value, str) else value
 
 
 def _inside(folder: str | None, composed: Any) -> Any:

@@ -21,7 +21,7 @@ from voicegen.dataset.relation_counts import relation_counts
 from voicegen.dataset.relations import RowRelations
 from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
-from voicegen.executors.job import Job
+from voicegen.executors.job import Executor, Job
 from voicegen.files import shipped
 from voicegen.job.planning import asked_of, check_voices_of_test, naming_of, plan_of, relations_of, rows_of
 from voicegen.job.progress import ProgressDisplay, Tally, sign_of_life
@@ -54,12 +54,13 @@ class Interrupted(KeyboardInterrupt):
         self.summary = summary
 
 
-def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
+def run_job(config: JobConfig, *, show: bool = False, executor: Executor | None = None) -> RunSummary:
     """Runs what is left of a job.
 
     Args:
         config: the settings.
         show: whether to tell on standard error how far it is.
+        executor: runs the stages; the one that the settings name if None.
 
     Raises:
         VoicegenError: the settings, the input, a model or the output folder cannot be used.
@@ -77,7 +78,7 @@ def run_job(config: JobConfig, *, show: bool = False) -> RunSummary:
         if folder.has_grown:
             check_growth(folder.store, questions, naming_of(config), len(Ledger(folder.store)))
         folder.remember_input(questions.inspect().rows)
-        return _Run(config, folder, questions, show).go_on()
+        return _Run(config, folder, questions, show, executor or make_executor(config.executor)).go_on()
 
 
 def check_job(config: JobConfig) -> None:
@@ -92,8 +93,11 @@ def check_job(config: JobConfig) -> None:
 class _Run:
     """A run whose folder is held."""
 
-    def __init__(self, config: JobConfig, folder: RunFolder, questions: QuestionFile, show: bool) -> None:
+    def __init__(
+        self, config: JobConfig, folder: RunFolder, questions: QuestionFile, show: bool, executor: Executor
+    ) -> None:
         self._config = config
+        self._executor = executor
         self._folder = folder
         self._store = folder.store
         self._questions = questions
@@ -157,7 +161,7 @@ class _Run:
         self._say(f"loading {' and '.join(models_of(self._config))}")
         try:
             with watch:
-                make_executor(self._config.executor).run(job, watch)
+                self._executor.run(job, watch)
         except KeyboardInterrupt:
             _log.info("interrupted")
             if self._left():

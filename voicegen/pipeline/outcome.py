@@ -126,7 +126,7 @@ class Outcome:
             reasoning=answer.reasoning if answer and keep_reasoning else None,
             voice=self.voice,
             clip=clip,
-            error=self._error(),
+            error=self.reason,
             finish_reason=self._finish_reason(),
             attempts=attempts,
             began=attempt if attempt != attempts else None,
@@ -166,7 +166,9 @@ class Outcome:
         spoken = self.speech.utterance if self.speech else self.utterance
         return spoken.voice if spoken else None
 
-    def _error(self) -> str | None:
+    @property
+    def reason(self) -> str | None:
+        """Why the row is not ok."""
         if self.failure is not None:
             return f"{self.failure.stage}: {self.failure.error}"
         of_question = of_the_question(self.asked.verdict.reason) if self.asked and self.asked.verdict else None

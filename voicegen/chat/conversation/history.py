@@ -96,7 +96,10 @@ class History:
         Raises:
             OutputError: the file cannot be written.
         """
-        path = given_path("path", path)
+        write_atomic(given_path("path", path), self.as_lines(keep_reasoning).encode())
+
+    def as_lines(self, keep_reasoning: bool = False) -> str:
+        """The whole conversation, a message a line, as `save` writes it."""
         entries = [message_to_dict(message) for message in self.system_messages()]
         for turn in self._turns:
             lines = [message_to_dict(message) for message in turn.messages]
@@ -106,8 +109,7 @@ class History:
             if turn.interrupted:
                 lines[-1]["interrupted"] = True
             entries += lines
-        text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
-        write_atomic(path, well_formed(text).encode())
+        return well_formed("".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries))
 
     @classmethod
     def load(cls, path: Path | str) -> History:
