@@ -31,8 +31,8 @@ from tests.finished_rows import spoken_row
 from voicegen.audio.audio_file import encode_clip
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
+from voicegen.export.choice import Selection
 from voicegen.export.formats import EXPORTERS
-from voicegen.export.rows import Selection
 from voicegen.job.exporting import export_run
 from voicegen.pipeline.plan import audio_path
 from voicegen.records import ManifestRow, Speech, Utterance

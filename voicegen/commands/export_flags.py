@@ -8,8 +8,8 @@ from typing import Final, cast
 from voicegen.commands.flags import CommandLine
 from voicegen.dataset.splits import SPLITS
 from voicegen.errors import ConfigError
+from voicegen.export.choice import Selection, statuses
 from voicegen.export.encoding import ENCODINGS, Encoding
-from voicegen.export.rows import Selection, statuses
 from voicegen.export.sound import Wanted
 
 HELP: Final = """\

@@ -44,14 +44,14 @@ def export_folder(place: Path, run: Path) -> Iterator[Path]:
     place = place.resolve()
     if place == run.resolve() or run.resolve() in place.parents:
         raise OutputError(f"{place} is in the run itself: choose a folder outside of it")
-    with whole_folder(place, check_replaceable) as folder:
+    with whole_folder(place, replaceable) as folder:
         yield folder
         written = measure(folder)
         (folder / MARK).write_text(json.dumps({"files": written.files, "bytes": written.size}), "utf-8")
 
 
 @contextmanager
-def whole_folder(place: Path, check: Callable[[Path], None]) -> Iterator[Path]:
+def whole_folder(place: Path, check: Callable[[Path], object]) -> Iterator[Path]:
     """Gives an empty folder to write to, which comes to `place` after the block, durably, unless the block raises.
 
     Args:
@@ -82,14 +82,14 @@ def place_of(folder: Path) -> Path:
     return folder.with_name(folder.name.removeprefix(".").removesuffix(TEMPORARY_SUFFIX))
 
 
-def check_replaceable(place: Path) -> None:
-    """Refuses a place that holds anything but an export of ours as it was written.
+def replaceable(place: Path) -> Written | None:
+    """The export that is at `place`, as it was written, and that another one may replace; None: nothing is there.
 
     Raises:
-        OutputError: says what is there and what to do.
+        OutputError: there is something else; says what, and what to do.
     """
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
-        return
+        return None
     remedy = "choose another folder, or move that one away"
     try:
         mark = json.loads((place / MARK).read_bytes())
@@ -98,6 +98,7 @@ def check_replaceable(place: Path) -> None:
         raise OutputError(f"{place} is there and is no export of voicegen: {remedy}") from None
     if measure(place) != written:
         raise OutputError(f"{place} is an export that was changed since it was made: {remedy}")
+    return written
 
 
 def measure(folder: Path) -> Written:

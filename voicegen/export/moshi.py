@@ -2,7 +2,8 @@
 
 The format: https://github.com/kyutai-labs/moshi-finetune, README, "Prepare dataset": what Moshi says is on the left,
 what the user says on the right; beside each WAV lies a JSON with `alignments`, and a JSONL has paths relative to it.
-Words are those of `SPEAKER_MAIN`, who is Moshi. 24 kHz is the rate of its codec.
+Words are those of `SPEAKER_MAIN`, who is Moshi. 24 kHz is the rate of its codec. A WAV is a row, or a conversation with
+all of its turns.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import numpy as np
 import soundfile
 
 from voicegen.errors import InputError
-from voicegen.export.dialogue import Dialogue
+from voicegen.export.dialogue import Dialogue, Turn, dialogues
 from voicegen.export.exporter import Exporter
-from voicegen.export.rows import ExportRow, ExportRows
+from voicegen.export.rows import ExportRows
 
 _RATE: Final = 24_000
 _MOSHI: Final = "SPEAKER_MAIN"
@@ -29,17 +30,18 @@ def write(rows: ExportRows, folder: Path) -> None:
     for split in rows.splits:
         (folder / split).mkdir()
         with (folder / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-            for row in rows.rows(split):
-                dialogue = Dialogue.of(row)
-                path = f"{split}/{row.place_in(folder / split)}/{row.name}"
+            for dialogue in dialogues(rows.rows(split)):
+                path = f"{split}/{dialogue.turns[0].row.place_in(folder / split)}/{dialogue.name}"
                 (folder / f"{path}.wav").write_bytes(_stereo(dialogue))
-                said = json.dumps({"alignments": _alignments(row, dialogue.answer.start)}, ensure_ascii=False)
+                words = [word for turn in dialogue.turns for word in _alignments(turn)]
+                said = json.dumps({"alignments": words}, ensure_ascii=False)
                 (folder / f"{path}.json").write_text(said, "utf-8")
                 file.write(json.dumps({"path": f"{path}.wav", "duration": dialogue.duration}) + "\n")
 
 
-def _alignments(row: ExportRow, start: float) -> list[Any]:
+def _alignments(turn: Turn) -> list[Any]:
     """Each word of the answer, its seconds in the dialogue, and who says it."""
+    row, start = turn.row, turn.answer.start
     words = row.values.get("words")
     if not words:
         raise InputError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,14 +16,12 @@ import pyarrow.parquet as pq
 from voicegen.cores import usable_cores
 from voicegen.dataset.manifest_file import open_manifest
 from voicegen.dataset.manifest_schema import WORDS, free_names
-from voicegen.dataset.splits import SPLITS
-from voicegen.errors import ConfigError, InputError
+from voicegen.errors import InputError
+from voicegen.export.choice import Selection, choose
 from voicegen.export.sound import Sound, Wanted, read_sound
 from voicegen.export.times import TimesFile, times_file
-from voicegen.export.where import Where
 from voicegen.files import inside
 from voicegen.pipeline.plan import QUESTION
-from voicegen.records import STATUSES
 
 FOLDER_ROWS: Final = 10_000
 """Audio files in a folder, as in a run."""
@@ -34,24 +32,6 @@ _READ_AHEAD = 4  # files for each thread
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows of a run: those of a split (None: of all), that ended so, and of which a SQL condition holds."""
-
-    split: str | None = None
-    statuses: Sequence[str] = ("ok",)
-    where: str | None = None
-
-    def why_none(self, rows: int) -> str:
-        """Why none of that many rows is chosen, for an error message."""
-        if not rows:
-            return "the run has none yet"
-        asked = [f"--status {','.join(self.statuses)}"]
-        asked += [f"--split {self.split}"] if self.split else []
-        asked += [f"--where {self.where!r}"] if self.where else []
-        return f"of its {rows} rows none passes {' '.join(asked)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +98,6 @@ class ExportRow:
         return place
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How much was chosen of how many rows; `hours` of audio."""
-
-    rows: int
-    by_split: Mapping[str, int]
-    by_status: Mapping[str, int]
-    hours: float
-
-    @property
-    def chosen(self) -> int:
-        """Rows of the export."""
-        return sum(self.by_split.values())
-
-
 class ExportRows:
     """The chosen rows of a run, which may go on meanwhile: they are of the manifest as it was when this was made.
 
@@ -142,6 +107,7 @@ class ExportRows:
         wanted: what their audio is to be.
         times: the format of what is to lie beside the audio, a key of `TIMES`; None: nothing.
         adds: columns that the format adds; the manifest's of these names, which the input brought, get a suffix.
+        unbroken: whether a conversation ends before its first turn that is not chosen, since what follows refers to it.
         tell: is called with the number of rows that were given, for progress.
 
     Attributes:
@@ -149,6 +115,7 @@ class ExportRows:
         counts: of rows.
         pairs: whether rows have the audio of their questions beside their own.
         encoded: whether audio that was read so far is not the run's own bytes.
+        broken_off: rows that are left out since a turn before them is.
 
     Raises:
         ConfigError: the path is a URL, or the condition cannot be used.
@@ -158,10 +125,11 @@ class ExportRows:
     def __init__(
         self,
         run: str | Path,
-        selection: Selection = Selection(),
+        selection: Selection = Selection(),  # noqa: B008 - frozen
         wanted: Wanted = Wanted(),  # noqa: B008 - frozen
         times: str | None = None,
         adds: Sequence[str] = (),
+        unbroken: bool = False,
         tell: Callable[[int], object] = lambda _rows: None,
     ) -> None:
         self._manifest, self.folder = open_manifest(run)
@@ -171,8 +139,8 @@ class ExportRows:
         self.tell = tell
         self.pairs = _has_pairs(self._manifest)
         self.encoded = False
-        choice = _choose(self._manifest, selection)
-        self._splits, self.counts = choice.splits, choice.counts()
+        choice = choose(self._manifest, selection, unbroken=unbroken)
+        self._splits, self.counts, self.broken_off = choice.splits, choice.counts, choice.broken_off
         self._digits = max(6, len(str(choice.last)))
         if not self.counts.chosen:
             raise InputError(f"{self.folder}: no row is chosen: {selection.why_none(self.counts.rows)}")
@@ -270,30 +238,6 @@ def _of_samples(column: str, sound: Sound, values: Mapping[str, Any]) -> dict[st
     return {column: sound.samples_sha256} if column in values else {}
 
 
-@dataclass(slots=True)
-class _Choice:
-    """What is found on the way through a manifest: of each row its split, null where it is not chosen."""
-
-    pieces: list[pa.Array] = field(default_factory=list)
-    statuses: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-    last: int = 0
-
-    @property
-    def splits(self) -> pa.ChunkedArray:
-        return pa.chunked_array(self.pieces, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
-
-    def counts(self) -> Counts:
-        found = {item["values"]: item["counts"] for item in self.splits.value_counts().to_pylist()}
-        ordered = [*SPLITS, *(name for name in found if name not in SPLITS and name is not None)]
-        return Counts(
-            rows=len(self.splits),
-            by_split={name: found[name] for name in ordered if name in found},
-            by_status={status: self.statuses[status] for status in STATUSES if status in self.statuses},
-            hours=self.seconds / 3600,
-        )
-
-
 def _has_words(manifest: pq.ParquetFile) -> bool:
     """Whether any row has its words with their times."""
     schema = manifest.schema_arrow
@@ -311,36 +255,6 @@ def _has_pairs(manifest: pq.ParquetFile) -> bool:
         pc.any(pc.not_equal(batch[own], batch[question])).as_py()
         for batch in manifest.iter_batches(columns=list(_PATHS))
     )
-
-
-def _choose(manifest: pq.ParquetFile, selection: Selection) -> _Choice:
-    where = None if selection.where is None else Where(selection.where)
-    columns = None if where else ["split", "status", "index", "duration"]
-    choice = _Choice()
-    for batch in manifest.iter_batches(_ROWS if where else 65_536, columns=columns):
-        keep = pc.and_(pc.is_in(batch["status"], pa.array(selection.statuses)), pc.is_valid(batch["split"]))
-        if selection.split is not None:
-            keep = pc.and_(keep, pc.equal(batch["split"], selection.split))
-        if where is not None:
-            keep = pc.and_(keep, where(batch))
-        choice.pieces.append(pc.if_else(keep, batch["split"], pa.scalar(None, pa.string())).dictionary_encode())
-        choice.statuses.update(batch["status"].filter(keep).to_pylist())
-        choice.seconds += pc.sum(batch["duration"].filter(keep)).as_py() or 0.0
-        choice.last = max(choice.last, pc.max(batch["index"]).as_py() or 0)
-    return choice
-
-
-def statuses(text: str) -> tuple[str, ...]:
-    """What `--status` says: statuses with commas between them, or `all`.
-
-    Raises:
-        ConfigError: there is no such status.
-    """
-    found = STATUSES if text == "all" else tuple(part.strip() for part in text.split(","))
-    for status in found:
-        if status not in STATUSES:
-            raise ConfigError(f"--status {text}: give some of {', '.join(STATUSES)} with commas between them, or all")
-    return found
 
 
 def _ahead(items: Iterable[T], work: Callable[[T], R], threads: int) -> Iterator[R]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from voicegen.dataset.manifest_file import open_manifest
-from voicegen.pipeline.run_folder import read_record
+from voicegen.pipeline.run_folder import read_record, what_is_lacking
 from voicegen.report.differences import COMPARED, differences, files_alone, medians
 from voicegen.report.statistics import COLUMNS
 from voicegen.store import Store
@@ -33,6 +33,7 @@ class RunDifference:
         removed: ids of rows that only the first has, in its order.
         changed: ids of rows that both have and that differ, by what differs.
         files: ids of rows that both have, whose audio files differ and sound the same.
+        lacking: what says of a run that it has not all rows of its input, by its folder.
         measures: label, and median in the first and the second, of good rows that both have; where they differ.
     """
 
@@ -42,6 +43,7 @@ class RunDifference:
     removed: Sequence[str]
     changed: Mapping[str, Sequence[str]]
     files: Sequence[str]
+    lacking: Mapping[str, str]
     measures: Sequence[tuple[str, str, str]]
 
     def __bool__(self) -> bool:
@@ -52,6 +54,8 @@ class RunDifference:
         """The page that says so; nothing where nothing differs."""
         for key, (first, second) in self.settings.items():
             yield f"setting   {key}: {_short(first)} -> {_short(second)}"
+        if self:
+            yield from (f"input     {run}: {what}" for run, what in self.lacking.items())
         if self.added or self.removed:
             yield f"rows      {self.rows[0]} -> {self.rows[1]}"
         for what, ids in (("added", self.added), ("removed", self.removed)):
@@ -84,6 +88,7 @@ def compare_runs(first: Path, second: Path) -> RunDifference:
         removed=one.index.difference(other.index, sort=False).tolist(),
         changed={what: ids for what, ids in changed.items() if ids},
         files=both[files_alone(before, after)].tolist(),
+        lacking=dict(_lacking((first, len(one)), (second, len(other)))),
         measures=list(_measures(before, after)),
     )
 
@@ -113,11 +118,21 @@ def _settings(first: Path, second: Path) -> dict[str, tuple[Any, Any]]:
 
 def _facts(run: Path) -> dict[str, Any]:
     """What decided a run's result, and which models made it."""
-    record = read_record(Store(run if run.is_dir() else run.parent)) or {}
+    record = _record(run)
     models: Mapping[str, Mapping[str, Any]] = record.get("models", {})
     of_models = {f"{stage} model's {key}": value for stage, model in models.items() for key, value in model.items()}
     split = {f"split.{key}": value for key, value in (record.get("split") or {}).items()}
     return {**split, **record.get("identity", {}), **of_models}
+
+
+def _record(run: Path) -> dict[str, Any]:
+    return read_record(Store(run if run.is_dir() else run.parent)) or {}
+
+
+def _lacking(*runs: tuple[Path, int]) -> Iterator[tuple[str, str]]:
+    for run, rows in runs:
+        if what := what_is_lacking(_record(run), rows):
+            yield str(run), what
 
 
 def _counted(ids: Sequence[str]) -> str:

@@ -13,14 +13,15 @@ from tqdm import tqdm
 
 from voicegen.dataset.manifest import CARD
 from voicegen.errors import ConfigError, InputError
-from voicegen.export.destination import Written, export_folder, measure
+from voicegen.export.choice import Counts, Selection
+from voicegen.export.destination import Written, export_folder, measure, replaceable
 from voicegen.export.encoding import is_lossy
 from voicegen.export.exporter import Exporter
 from voicegen.export.formats import exporter
-from voicegen.export.rows import Counts, ExportRows, Selection
+from voicegen.export.rows import ExportRows
 from voicegen.export.sound import Wanted
-from voicegen.pipeline.run_folder import read_record
-from voicegen.report.card import card
+from voicegen.pipeline.run_folder import read_record, what_is_lacking
+from voicegen.report.card import NOT_ALL, card
 from voicegen.report.card_facts import CARD_COLUMNS, card_facts
 from voicegen.report.card_form import export_form
 from voicegen.store import Store
@@ -36,7 +37,12 @@ _LOSSY: Final = (
 class ExportSummary:
     """What was exported to where, in how many seconds.
 
-    `unsigned` has lost the signatures that the run's audio has; `unasked` leaves out the questions' audio that it has.
+    Attributes:
+        unsigned: whether it has lost the signatures that the run's audio has.
+        unasked: whether it leaves out the questions' audio that the run has.
+        broken_off: rows that it leaves out since they come after a turn that is not in it.
+        lacking: says that the run has not all rows of its input; None where it has, or where that is not known.
+        replaced: the export that was there.
     """
 
     format: Exporter
@@ -46,20 +52,29 @@ class ExportSummary:
     seconds: float
     unsigned: bool = False
     unasked: bool = False
+    broken_off: int = 0
+    lacking: str | None = None
+    replaced: Written | None = None
 
     @property
-    def counted(self) -> str:
-        """The line that says how much there is."""
+    def counted(self) -> Iterator[str]:
+        """The lines that say how much there is."""
         counts = self.counts
         statuses = ", ".join(f"{count} {status}" for status, count in counts.by_status.items())
         splits = ", ".join(f"{name} {count}" for name, count in counts.by_split.items())
-        return f"exported  {statuses} of {counts.rows} rows, {counts.hours:.2f} hours: {splits}"
+        yield f"exported  {statuses} of {counts.rows} rows, {counts.hours:.2f} hours: {splits}"
+        if self.lacking:
+            yield f"input     {self.lacking}"
+        if self.broken_off:
+            yield f"left out  {self.broken_off} turns that come after one that is not in the export"
 
     def lines(self) -> Iterator[str]:
         """The page that says so."""
         counts, megabytes = self.counts, self.written.size / 1e6
-        yield self.counted
+        yield from self.counted
         yield f"written   {self.place}: {self.written.files} files, {megabytes:.1f} MB in {self.seconds:.1f} s"
+        if self.replaced:
+            yield f"replaced  the export that was there: {self.replaced.files} files, {self.replaced.size / 1e6:.1f} MB"
         if self.unsigned:
             yield f"signed    {_UNSIGNED}"
         if self.unasked:
@@ -110,7 +125,7 @@ def export_run(
     if format.sampling_rate is not None and wanted.sampling_rate not in (None, format.sampling_rate):
         raise ConfigError(f"--to {to} holds audio of {format.sampling_rate} Hz alone: leave --sample-rate out")
     wanted = Wanted(format.sampling_rate or wanted.sampling_rate, format.container or wanted.container)
-    rows = ExportRows(run, selection, wanted, times, format.adds)
+    rows = ExportRows(run, selection, wanted, times, format.adds, unbroken=format.pairs)
     if format.pairs and not rows.pairs:
         raise InputError(f"{rows.folder}: --to {to} holds questions with their answers: make the run with speak=both")
     if format.words and not rows.has_words:
@@ -118,6 +133,8 @@ def export_run(
             f"{rows.folder}: --to {to} needs the times of words, which are found where a recognizer listens: "
             "make the run with quality=strict"
         )
+    replaced, record = replaceable(place), read_record(Store(rows.folder)) or {}
+    lacking = what_is_lacking(record, rows.counts.rows)
     with (
         export_folder(place, rows.folder) as folder,
         tqdm(
@@ -126,14 +143,20 @@ def export_run(
     ):
         rows.tell = bar.update
         format.write(rows, folder)
-        record = read_record(Store(rows.folder)) or {}
         made_anew = rows.encoded or format.pairs  # of two files one dialogue
         unsigned = made_anew and "c2pa.signed" in record.get("identity", {})
         limits = [_LOSSY.format(encoding=wanted.container)] if is_lossy(wanted.container) else []
         limits += [_UNSIGNED] if unsigned else []
+        limits += [NOT_ALL.format(lacking)] if lacking else []
         _write_card(format, rows, folder, called or place.resolve().name, record, limits)
-    unasked = format.answers_alone and rows.pairs
-    return ExportSummary(format, place, rows.counts, measure(place), time.monotonic() - began, unsigned, unasked)
+    return ExportSummary(
+        *(format, place, rows.counts, measure(place), time.monotonic() - began),
+        unsigned=unsigned,
+        unasked=format.answers_alone and rows.pairs,
+        broken_off=rows.broken_off,
+        lacking=lacking,
+        replaced=replaced,
+    )
 
 
 def _write_card(

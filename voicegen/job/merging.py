@@ -55,6 +55,8 @@ class MergeSummary:
         statuses = ", ".join(f"{self.rows[status]} {status}" for status in STATUSES)
         yield f"merged    {what} into {self.place}: {statuses}"
         for part, prefix in zip(parts, self.prefixes, strict=True):
+            if len(part.present) < part.rows:
+                yield f"input     of {part.called}: {len(part.present)} of the {part.rows} rows are there"
             if part.several:
                 yield f"twice     {_counted(part.several)} in more than one of {part.called}: the best of each is taken"
             if prefix:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from voicegen.dataset.manifest_file import open_manifest
 from voicegen.export import hub
-from voicegen.export.rows import Selection
+from voicegen.export.choice import Selection
 from voicegen.export.sound import Wanted
 from voicegen.job.exporting import ExportSummary, export_run
 
@@ -29,7 +29,7 @@ class PushSummary:
 
     def lines(self) -> Iterator[str]:
         """The page that says so."""
-        yield self.export.counted
+        yield from self.export.counted
         yield f"pushed    {self.url}"
         if self.card_kept:
             yield "card      the dataset's own README.md was left as it is"

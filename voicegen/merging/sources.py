@@ -16,7 +16,7 @@ from voicegen.dataset.manifest_faults import manifest_faults
 from voicegen.dataset.manifest_file import open_manifest
 from voicegen.errors import InputError
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.run_folder import INPUT, audio_of, read_record, run_hash
+from voicegen.pipeline.run_folder import INPUT, audio_of, read_record, rows_of_input, run_hash
 from voicegen.store import Store
 
 
@@ -88,8 +88,8 @@ class Source:
     @property
     def rows(self) -> int:
         """Rows that its whole input comes to; as far as is known, where it is a run from before 0.2."""
-        known = self.inputs[-1].get("rows") if self.inputs else None
-        return self.ledger.end if known is None else int(known) * self.answers_per_question
+        known = rows_of_input(self.record)
+        return self.ledger.end if known is None else known
 
     def manifest(self) -> pq.ParquetFile:
         """Its manifest, opened anew."""

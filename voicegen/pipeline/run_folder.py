@@ -47,6 +47,19 @@ def made_by(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [item for place, item in enumerate(models) if item not in models[:place]]
 
 
+def rows_of_input(record: Mapping[str, Any]) -> int | None:
+    """Rows that a run's whole input comes to; None where that is not known, as of a chat."""
+    inputs = record.get("inputs", ())
+    rows = inputs[-1].get("rows") if inputs else None
+    return None if rows is None else int(rows) * int(record.get("identity", {}).get("chat.num_answers", 1))
+
+
+def what_is_lacking(record: Mapping[str, Any], rows: int) -> str | None:
+    """Says that a run, which has so many rows, has not all of its input; None where it has, or that is not known."""
+    whole = rows_of_input(record)
+    return None if whole is None or rows >= whole else f"{rows} of the {whole} rows of the input are there"
+
+
 def why_it_stays(record: Mapping[str, Any]) -> str | None:
     """Why no command can make rows of a run again; None where one can."""
     if record.get("identity", {}).get("job") == "chat":

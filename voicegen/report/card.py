@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -19,13 +20,16 @@ from voicegen.dataset.likeness import NEAR
 from voicegen.dataset.manifest import CARD, MANIFEST, MINIMAL_CARD
 from voicegen.dataset.splits import SPLITS
 from voicegen.errors import InputError
-from voicegen.pipeline.run_folder import MERGED, made_by, read_record
+from voicegen.pipeline.run_folder import MERGED, made_by, read_record, what_is_lacking
 from voicegen.records import STATUSES
 from voicegen.report.card_facts import CARD_COLUMNS, CardFacts, Spread, card_facts
 from voicegen.report.card_form import Form, run_form
 from voicegen.report.card_provenance import provenance
 from voicegen.report.markdown import bare, some, table, without_folders
 from voicegen.store import Store
+
+NOT_ALL: Final = "It is a part of what was asked: {}."
+"""The limit of a run that goes on, or was made of a part of its input; takes what `what_is_lacking` says."""
 
 _MARK: Final = "<!-- voicegen wrote this card: "
 _SIZES: Final = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
@@ -72,7 +76,10 @@ def write_run_card(store: Store, name: str | None = None) -> bool:
     except pa.ArrowException as error:
         raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
     name = name or store.root.resolve().name
-    store.put([(CARD, card(name, facts, read_record(store) or {}, run_form(name)).encode())])
+    record, form = read_record(store) or {}, run_form(name)
+    if lacking := what_is_lacking(record, facts.total):
+        form = replace(form, limits=[NOT_ALL.format(lacking)])
+    store.put([(CARD, card(name, facts, record, form).encode())])
     return True
 
 

@@ -17,7 +17,7 @@ import soundfile
 
 from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
 from voicegen.errors import InputError, OutputError
-from voicegen.pipeline.run_folder import made_by, read_record
+from voicegen.pipeline.run_folder import made_by, read_record, rows_of_input
 from voicegen.report.differences import COMPARED
 from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, picture
 from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, totals, worst
@@ -115,7 +115,7 @@ class RunRows:
                 "config_hash": self._record.get("config_hash"),
                 "models": _models(self._record),
             },
-            "totals": totals(self._all),
+            "totals": {**totals(self._all), "input": rows_of_input(self._record)},
             "measures": [
                 {
                     **{key: value for key, value in asdict(measure).items() if key not in ("columns", "drawn")},

@@ -32,22 +32,25 @@ def finished_run(
     shares: Shares = Shares(),  # noqa: B008 - frozen
     provenance: Provenance = MADE_BY,
     asked: bool = False,
+    talks: Sequence[str] = (),
 ) -> Path:
     """A run of a row a status: tones of different lengths, a voice and an extra column of the input by turns.
 
     With `words`, the two words of an answer share its first 90 ms. With `asked`, questions are spoken, too.
+    With `talks`, rows are turns of conversations: each says of which.
     """
     questions = folder.parent / f"{folder.name}.csv"
     with questions.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
-        lines.writerow(["id", "question", extra])
+        lines.writerow(["id", "question", extra, "talk"] if talks else ["id", "question", extra])
         lines.writerows(
-            [f"q{n}", f"Was ist {n}, größer als “{n - 1}”?", ["even", "odd"][n % 2]] for n in range(len(statuses))
+            [f"q{n}", f"Was ist {n}, größer als “{n - 1}”?", ["even", "odd"][n % 2], *talks[n : n + 1]]
+            for n in range(len(statuses))
         )
     rows = [_row(folder, index, status, words, voices[index % 2]) for index, status in enumerate(statuses)]
     if asked:
         rows = [_with_question(folder, row) if row.status == "ok" else row for row in rows]
-    file_of_questions = QuestionFile(questions)
+    file_of_questions = QuestionFile(questions, conversation_column="talk" if talks else None)
     relations = RowRelations(QuestionRelations(file_of_questions, shares), answers_per_question=1)
     write_manifest(Store(folder), file_of_questions, FinishedRows(rows), provenance, relations=relations)
     return folder

@@ -11,8 +11,9 @@ import soundfile
 from tests.unit.export.runs import RATE, finished_run
 from voicegen.cli import main
 from voicegen.errors import ConfigError, InputError, OutputError
+from voicegen.export.choice import Selection
 from voicegen.export.formats import EXPORTERS
-from voicegen.export.rows import ExportRows, Selection
+from voicegen.export.rows import ExportRows
 from voicegen.export.sound import Wanted, read_sound
 from voicegen.job.exporting import export_run
 
@@ -130,6 +131,9 @@ def test_an_export_is_replaced_by_the_next_one_and_nothing_else_ever_is(tmp_path
     assert len(indexes(run, place)) == 5
     assert len(indexes(run, place, where="voice = 'ann'")) == 3
     assert len(list(place.rglob("*.wav"))) == 3
+    files, size = 5, sum(path.stat().st_size for path in place.rglob("*.[pwm]*") if path.is_file())
+    said = list(export_run(run, "audiofolder", place).lines())
+    assert f"replaced  the export that was there: {files} files, {size / 1e6:.1f} MB" in said
     (place / "notes.txt").write_text("mine", "utf-8")
     with pytest.raises(OutputError, match="was changed since it was made"):
         indexes(run, place)

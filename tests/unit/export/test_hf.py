@@ -16,7 +16,7 @@ import soundfile
 from tests.product import manifest_rows
 from tests.unit.export.runs import finished_run
 from voicegen.export import hf
-from voicegen.export.rows import Selection
+from voicegen.export.choice import Selection
 from voicegen.job.exporting import export_run
 
 

@@ -7,6 +7,8 @@ from hashlib import sha256
 import datasets
 import lhotse
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import webdataset
@@ -150,7 +152,82 @@ def test_nemos_duplex_cuts_have_two_tracks_of_one_length_and_say_when_who_speaks
         assert np.array_equal(targets[place, :length], np.pad(answered, (length - len(answered), 0)))
         assert [item.symbol for item in agent.alignment["word"]] == [word["word"] for word in row["words"]]
         assert agent.alignment["word"][0].start == pytest.approx(agent.start + row["words"][0]["start"])
-        assert (cut.question_voice, cut.custom["id"]) == (row["question_voice"], row["id"])
+        assert [(turn["question_voice"], turn["id"]) for turn in cut.turns] == [(row["question_voice"], row["id"])]
+
+
+def speaking(samples, rate):
+    """Seconds that a track is heard in: where each stretch of sound begins and ends."""
+    heard = np.flatnonzero(np.abs(samples) > 0.01)
+    ends = np.flatnonzero(np.diff(heard) > 0.1 * rate)
+    return [(heard[a] / rate, heard[b] / rate) for a, b in zip([0, *(ends + 1)], [*ends, -1], strict=True)]
+
+
+def said_in_turns(run):
+    """When questions and answers of a conversation of all rows begin and end."""
+    at, spans = 0.0, ([], [])
+    for _, *both in clips(run):
+        for side, samples in zip(spans, both, strict=True):
+            side.append((at, at + len(samples) / 22_050))
+            at += len(samples) / 22_050 + PAUSE
+    return spans
+
+
+@pytest.fixture
+def talk(tmp_path):
+    return finished_run(tmp_path / "talk", ("ok",) * 3, words=True, asked=True, talks="aaa")
+
+
+def test_the_turns_of_a_conversation_are_one_dialogue_of_moshi(talk, tmp_path):
+    export_run(talk, "moshi", tmp_path / "out")
+    [entry] = [json.loads(line) for line in (tmp_path / "out/train.jsonl").open()]
+    samples, rate = soundfile.read(tmp_path / "out" / entry["path"])
+    asked, answered = said_in_turns(talk)
+    assert entry["duration"] == pytest.approx(answered[-1][1], abs=1e-3)
+    for track, spans in ((samples[:, 0], answered), (samples[:, 1], asked)):
+        assert np.allclose(speaking(track, rate), spans, atol=0.01)
+    said = json.loads((tmp_path / "out" / entry["path"]).with_suffix(".json").read_text())["alignments"]
+    assert [word for word, _, _ in said] == ["Answer", "0.", "Answer", "1.", "Answer", "2."]
+    starts = [start for _, (start, _), _ in said]
+    assert starts == pytest.approx([begin + after for begin, _ in answered for after in (0.01, 0.05)], abs=1e-3)
+
+
+def test_the_turns_of_a_conversation_are_one_cut_of_nemos_duplex_form(talk, tmp_path):
+    export_run(talk, "nemo-duplex", tmp_path / "out")
+    [cut] = lhotse.CutSet.from_shar(in_dir=tmp_path / "out/train")
+    lhotse.validate(cut, read_data=True)
+    asked, answered = said_in_turns(talk)
+    spans = [span for turn in zip(asked, answered, strict=True) for span in turn]
+    assert np.allclose([(said.start, said.end) for said in cut.supervisions], spans, atol=1e-3)
+    assert [said.speaker for said in cut.supervisions] == ["user", "agent"] * 3
+    for track, heard in ((cut.load_audio()[0], asked), (cut.load_target_audio()[0], answered)):
+        assert np.allclose(speaking(track, 22_050), heard, atol=0.01)
+    assert [turn["id"] for turn in cut.turns] == ["q0", "q1", "q2"]
+
+
+@pytest.mark.parametrize("to", ["moshi", "nemo-duplex"])
+def test_a_dialogue_ends_before_a_turn_that_is_not_exported_and_the_summary_says_so(tmp_path, to):
+    statuses = ("ok", "rejected", "ok", "ok", "ok", "rejected", "ok")
+    run = finished_run(tmp_path / "run", statuses, words=True, asked=True, talks="aaabbcc")
+    summary = export_run(run, to, tmp_path / "out")
+    assert "left out  2 turns that come after one that is not in the export" in list(summary.lines())
+    assert next(summary.lines()).startswith("exported  3 ok of 7 rows")
+    if to == "moshi":
+        names = sorted(path.name for path in (tmp_path / "out").rglob("*.wav"))
+    else:
+        names = [f"{cut.id}.wav" for cut in lhotse.CutSet.from_shar(in_dir=tmp_path / "out/train")]
+    assert names == ["000000.wav", "000003.wav"]
+
+
+def test_clips_of_different_rates_are_not_put_together_unless_they_are_resampled(run, tmp_path):
+    path = run / "audio/000001.question.wav"
+    samples, _ = soundfile.read(path)
+    soundfile.write(path, samples[::2], 11_025)
+    rows = pq.read_table(run / "manifest.parquet").to_pylist()
+    rows[1] |= {"question_audio_sha256": None, "question_num_samples": len(samples[::2])}
+    pq.write_table(pa.Table.from_pylist(rows, pq.read_schema(run / "manifest.parquet")), run / "manifest.parquet")
+    with pytest.raises(InputError, match=r"'q1'.*have \[11025, 22050\] Hz: give --sample-rate"):
+        export_run(run, "nemo-duplex", tmp_path / "out")
+    export_run(run, "nemo-duplex", tmp_path / "out", wanted=Wanted(16_000))
 
 
 @pytest.mark.parametrize("to", ["moshi", "nemo-duplex"])

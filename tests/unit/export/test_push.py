@@ -9,8 +9,8 @@ from tests.hub_server import Repository, hub_server
 from tests.unit.export.runs import finished_run
 from voicegen.cli import main
 from voicegen.errors import ConfigError, OutputError
+from voicegen.export.choice import Selection
 from voicegen.export.hub import Place, hub_place
-from voicegen.export.rows import Selection
 from voicegen.job.exporting import export_run
 from voicegen.job.pushing import push_run
 

@@ -11,7 +11,7 @@ import webdataset
 from tests.product import manifest_rows
 from tests.unit.export.runs import finished_run
 from voicegen.export import webdataset as exporter
-from voicegen.export.rows import Selection
+from voicegen.export.choice import Selection
 from voicegen.job.exporting import export_run
 
 

@@ -11,20 +11,23 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import HfApi, constants
 
 import voicegen
 from tests.finished_rows import FinishedRows, failed_row
+from tests.hub_server import hub_server
 from tests.product import environment, manifest_rows, questions_csv, wav_hashes
 from voicegen.cli import main
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import InputError, OutputError
-from voicegen.export.rows import Selection
+from voicegen.export.choice import Selection
 from voicegen.job import merging
 from voicegen.job.comparing import compare_runs
 from voicegen.job.exporting import export_run
 from voicegen.job.marking import apply_marks
 from voicegen.job.merging import merge_runs
+from voicegen.job.pushing import push_run
 from voicegen.job.verifying import verify_run
 from voicegen.pipeline import plan
 from voicegen.pipeline.ledger import LedgerWriter
@@ -103,7 +106,7 @@ def test_rows_of_different_runs_are_numbered_through_and_say_where_they_came_fro
     assert known["models"] == record(one)["models"]
 
 
-def test_every_command_that_reads_a_run_reads_a_merged_one(made, tmp_path):
+def test_every_command_that_reads_a_run_reads_a_merged_one(made, tmp_path, monkeypatch):
     one, other = made("one"), made("other", of(tmp_path / "o.csv", "Who?", "Why?"))
     merged = tmp_path / "merged"
     lines([one, other], merged)
@@ -115,6 +118,11 @@ def test_every_command_that_reads_a_run_reads_a_merged_one(made, tmp_path):
     assert "# merged\n" in card
     assert "Merged from 2 runs, which the column `source_run` tells apart: one (8 rows); other (2 rows)." in card
     assert compare_runs(one, merged).rows == (8, 10)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with hub_server() as hub:
+        pushed = push_run(merged, "hf://datasets/ann/talks", api=HfApi(hub.endpoint, token=hub.token))
+        [shard] = hub.repositories["ann/talks"].large
+    assert (pushed.export.counts.by_status, shard) == ({"ok": 10}, "data/train-00000-of-00001.parquet")
 
 
 def test_ids_and_conversations_that_a_run_before_has_begin_with_the_run_s_name(made, tmp_path):
@@ -185,7 +193,8 @@ def test_a_run_that_lacks_rows_is_refused_unless_that_is_meant(made, tmp_path):
     with pytest.raises(InputError, match=r"one: 3 of the 8 rows of the input are there: .* --allow-incomplete"):
         merge_runs(runs, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
-    lines(runs, tmp_path / "merged", allow_incomplete=True)
+    said = lines(runs, tmp_path / "merged", allow_incomplete=True)
+    assert f"input     of {runs[0]}: 3 of the 8 rows are there" in said
     assert [row["index"] for row in manifest_rows(tmp_path / "merged")] == [0, 1, 2, 3]
     lines([shard := made("late", "shard.index=1", "shard.count=2"), runs[0]], tmp_path / "holes", allow_incomplete=True)
     assert shard.exists()

@@ -14,8 +14,8 @@ from huggingface_hub import DatasetCard, DatasetCardData
 import voicegen
 from tests.product import questions_csv
 from tests.unit.export.runs import MADE_BY, finished_run
+from voicegen.export.choice import Selection
 from voicegen.export.formats import EXPORTERS
-from voicegen.export.rows import Selection
 from voicegen.job.exporting import export_run
 from voicegen.report.card import write_run_card
 from voicegen.report.card_facts import card_facts

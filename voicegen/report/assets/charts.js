@@ -6,7 +6,7 @@ function drawTotals(element, head) {
   const { totals } = head;
   const share = (count) => (totals.rows ? `${((100 * count) / totals.rows).toFixed(count && count < totals.rows ? 1 : 0)} %` : "");
   const cards = [
-    ["Rows", totals.rows.toLocaleString("en"), `${totals.takes.toLocaleString("en")} takes made`],
+    ["Rows", totals.rows.toLocaleString("en"), totals.rows < totals.input ? `of the input's ${totals.input.toLocaleString("en")}` : `${totals.takes.toLocaleString("en")} takes made`],
     ["Good", totals.ok.toLocaleString("en"), share(totals.ok), "ok"],
     ["Rejected", totals.rejected.toLocaleString("en"), share(totals.rejected), totals.rejected ? "rejected" : ""],
     ["Audio", ...lengthOf(totals.seconds), ""],

@@ -85,7 +85,7 @@ function drawComparison(element, head) {
   const [second, unit] = longest >= 3600 ? [3600, "h"] : longest >= 60 ? [60, "min"] : [1, "s"];
   const counted = (label, name) => [label, runs.map(({ totals }) => totals[name]), 0, ""];
   const totals = [
-    counted("Rows", "rows"), counted("Good", "ok"), counted("Rejected", "rejected"), counted("Failed", "failed"), counted("Takes made", "takes"),
+    counted("Rows", "rows"), counted("Rows of the input", "input"), counted("Good", "ok"), counted("Rejected", "rejected"), counted("Failed", "failed"), counted("Takes made", "takes"),
     ["Audio of good rows", runs.map(({ totals: { seconds } }) => (seconds === null ? null : seconds / second)), 1, unit],
     ["Word errors of good rows", runs.map(({ totals: { wer } }) => (wer === null ? null : 100 * wer)), 1, "%"],
     ["Speed", runs.map(({ totals }) => speed(totals)), 1, "× real time"],
