@@ -29,6 +29,7 @@ def web_server(
     assert config is not None
     engine = engine or Engine(chat or EchoChatModel(), voice or ToneSpeech(RATE, None))
     opened = listening(config, token)
+    opened.listen()
     running = server(application(engine, config, token))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [opened]})
     thread.start()

@@ -22,6 +22,7 @@ from voicegen.settings import (
     CastConfig,
     GivenPaths,
     LocalPath,
+    ModelName,
     Settings,
     SpeakingSettings,
     VoiceConfig,
@@ -72,6 +73,9 @@ class ServeConfig(Settings):
     origins: tuple[str, ...]
     max_clients: Positive
     max_text: Positive
+    max_audio: Annotated[float, Field(gt=0, le=29)]
+    keep: Annotated[float, Field(ge=0)]
+    recognizer: ModelName | None
 
 
 class McpConfig(Settings):

@@ -19,7 +19,8 @@ USAGE = f"""\
 usage: voicegen serve [KEY=VALUE ...] [flags]
 
 Serves the models that the settings name to programs on this machine, until Ctrl-C. OpenAI's clients work with it:
-base_url is http://127.0.0.1:8765/v1, with /chat/completions, /audio/speech, /audio/voices and /models.
+base_url is http://127.0.0.1:8765/v1, with /chat/completions, /audio/speech, /audio/voices, /models
+and /realtime, where they are talked with (docs/serve.md).
 
   preset=starter|marvis  chat.model=NAME  tts.model=NAME  voice.names=[NAME]     what answers and what speaks
   --host HOST            serve.host=     default 127.0.0.1: this machine alone

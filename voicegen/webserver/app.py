@@ -10,7 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from voicegen.config import ServeConfig
@@ -18,6 +18,9 @@ from voicegen.errors import ConfigError, VoicegenError
 from voicegen.webserver.access import LOOPBACK, Door, Guarded
 from voicegen.webserver.completions import completions
 from voicegen.webserver.engine import Engine
+from voicegen.webserver.realtime.connection import usual_conversation
+from voicegen.webserver.realtime.conversations import Conversations
+from voicegen.webserver.realtime.endpoint import realtime
 from voicegen.webserver.refusals import Refusal
 from voicegen.webserver.seats import Seats
 from voicegen.webserver.speaking import models, speech, voices
@@ -35,11 +38,15 @@ def application(engine: Engine, settings: ServeConfig, token: str | None = None)
             Route("/v1/audio/speech", _refusing(speech), methods=["POST"]),
             Route("/v1/audio/voices", voices),
             Route("/v1/models", models),
+            WebSocketRoute("/v1/realtime", realtime),
         ]
     )
     app.state.engine = engine
     app.state.seats = Seats(settings.max_clients)
-    app.state.max_text = settings.max_text
+    app.state.settings = settings
+    app.state.conversations = Conversations(
+        lambda: usual_conversation(engine), settings.max_clients, 60 * settings.keep
+    )
     return Guarded(app, Door(settings.host, settings.origins, token))
 
 

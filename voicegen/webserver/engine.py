@@ -1,4 +1,4 @@
-"""The models of a server, which all its clients share: one that answers and one that speaks, each on its own thread."""
+"""The models of a server, which all its clients share, each on its own thread: they answer, speak and hear."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 from voicegen import build
 from voicegen.audio.origin import Origin
 from voicegen.backend import Voice
+from voicegen.chat.conversation.session import ChatSession
+from voicegen.chat.tools import ToolRegistry, load_tools
 from voicegen.config import JobConfig
 from voicegen.protocols import ChatModel, GenerationOptions, SpeechModel
 from voicegen.records import ChatUsage, Delta, Message, Utterance
+from voicegen.text.languages import family
 from voicegen.text.wording import Wording
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import SPEECH
 from voicegen.tts.speaking import stream_one
+from voicegen.webserver.ears import Ears
 from voicegen.webserver.model_thread import ModelThread
 
 T = TypeVar("T")
@@ -36,7 +40,7 @@ class _Pace:
 
 
 class Engine:
-    """What answers and speaks.
+    """What answers, speaks and hears.
 
     Attributes:
         chat_model: touch it on its thread alone, by `answered`.
@@ -46,6 +50,8 @@ class Engine:
         wording: how a text is put in words.
         voices: that may be asked for; none where the model does not list them.
         voice: that speaks where a client does not say; None for the model's own default.
+        tools: that are offered to the model in a conversation.
+        ears: what hears; None where nothing does.
     """
 
     def __init__(
@@ -60,6 +66,8 @@ class Engine:
         wording: Wording | None = None,
         voices: Sequence[Voice] = (),
         voice: str | None = None,
+        tools: ToolRegistry | None = None,
+        ears: Ears | None = None,
     ) -> None:
         self.chat_model = chat_model
         self.speech_model = speech_model
@@ -68,13 +76,15 @@ class Engine:
         self.wording = wording or Wording()
         self.voices = tuple(voices)
         self.voice = voice
+        self.tools = tools or ToolRegistry()
+        self.ears = ears
         self._chat = chat_thread or ModelThread("chat")
         self._voice = voice_thread or ModelThread("voice")
         self._turn = asyncio.Lock()
 
     @classmethod
     def load(cls, config: JobConfig) -> Self:
-        """Loads the models that the settings name, side by side.
+        """Loads the models that the settings name, side by side, and those that hear.
 
         Raises:
             MissingDependency: a package is not installed; says the command that installs it.
@@ -82,6 +92,8 @@ class Engine:
         """
         config = config.model_copy(update={"tts": config.tts.model_copy(update={"sample_rate": RATE})})
         build.look(config)
+        tools = load_tools(getattr(config.chat, "tools", ()))
+        recognizer = config.serve.recognizer if config.serve else None
         chat_thread, voice_thread = ModelThread("chat"), ModelThread("voice")
         try:
             chat = chat_thread.begin(lambda: build.chat_model(config))
@@ -96,6 +108,8 @@ class Engine:
                 wording=config.wording,
                 voices=SPEECH[config.tts.kind].voices(config.tts, config.voice) or (),
                 voice=next(iter(config.voice.speaking), None),
+                tools=tools,
+                ears=Ears.load(recognizer, family(config.tts.language)) if recognizer else None,
             )
         except BaseException:
             chat_thread.close()
@@ -116,6 +130,12 @@ class Engine:
         check = self.speech_model.traits.check_voices
         if name is not None and check is not None:
             check([name])
+
+    def conversation(self) -> ChatSession:
+        """A new one."""
+        chat = ChatSession(self.chat_model, self.system_prompt)
+        chat.options, chat.tools = self.options, self.tools
+        return chat
 
     def reply(
         self,
@@ -153,3 +173,5 @@ class Engine:
         """Ends the threads."""
         self._chat.close()
         self._voice.close()
+        if self.ears is not None:
+            self.ears.close()

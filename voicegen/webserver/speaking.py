@@ -23,6 +23,7 @@ from voicegen.quality.verdict import judge
 from voicegen.records import Speech, Utterance
 from voicegen.tts.speaking import words_of
 from voicegen.webserver.engine import RATE, Engine
+from voicegen.webserver.pcm import pcm_bytes
 from voicegen.webserver.refusals import Refusal, read_body
 from voicegen.webserver.seats import Seats
 
@@ -64,7 +65,7 @@ async def speech(request: Request) -> Response:
     engine: Engine = request.app.state.engine
     seats: Seats = request.app.state.seats
     asked = await read_body(request, SpeechRequest)
-    if len(asked.input) > (most := request.app.state.max_text):
+    if len(asked.input) > (most := request.app.state.settings.max_text):
         raise Refusal(
             f"the text has {len(asked.input)} characters, and {most} is the most: send it in parts", param="input"
         )
@@ -135,13 +136,3 @@ async def _pcm(seats: Seats, pieces: AsyncGenerator[NDArray[np.float32], None]) 
         async with aclosing(pieces):
             async for piece in pieces:
                 yield pcm_bytes(piece)
-
-
-def pcm_bytes(samples: NDArray[np.float32]) -> bytes:
-    """Samples (N,) in [-1, 1] as 16-bit little-endian ones."""
-    return (np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
-
-
-def pcm_samples(data: bytes) -> NDArray[Any]:
-    """Samples (N,) in [-1, 1] of 16-bit little-endian ones."""
-    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)

@@ -13,6 +13,7 @@ from voicegen.job.composing import compose
 from voicegen.quality import weights
 from voicegen.quality.checks import voice_activity
 from voicegen.quality.listener import Listener
+from voicegen.quality.recognizers import silero
 
 ON = ["quality=off", "+quality/checks=voice_activity"]
 SECONDS = 3.0
@@ -120,6 +121,6 @@ def test_a_wheel_that_is_not_there_is_told_before_anything_is_loaded(monkeypatch
 
 
 def test_weights_that_are_not_the_pinned_ones_are_refused(monkeypatch):
-    monkeypatch.setattr(voice_activity, "_SHA256", "0" * 64)
+    monkeypatch.setattr(silero, "_SHA256", "0" * 64)
     with pytest.raises(ModelError, match=r"silero_vad_v6.onnx is damaged, or not what .*`uv sync --group whisper`"):
         voice_activity.SPEC.make(compose(ON).quality.checks.voice_activity)

@@ -173,6 +173,19 @@ class ChatSession:
         turn = self._history.drop_last()
         return None if turn is None else turn.question
 
+    def remember(self, question: str, answer: str) -> None:
+        """Adds a turn that was had elsewhere."""
+        self._history.add(
+            Turn((Message(Role.USER, well_formed(question)), Message(Role.ASSISTANT, well_formed(answer))))
+        )
+
+    def shorten_last_answer(self, text: str) -> None:
+        """Has the last answer end with `text`, as one that was broken off there; with none, its turn is no turn."""
+        turn = self._history.drop_last()
+        if turn is not None and text:
+            shortened = replace(turn.messages[-1], content=text)
+            self._history.add(Turn((*turn.messages[:-1], shortened), interrupted=True))
+
     def save(self, path: Path | str, keep_reasoning: bool = False) -> None:
         """Writes the conversation, every turn of it, as JSON lines; the model's reasoning only where it is asked for.
 

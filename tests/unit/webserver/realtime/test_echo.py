@@ -1,0 +1,98 @@
+"""The voice does not take itself for the user: real speech, a real detector, and the microphone's own clock."""
+
+import numpy as np
+import pytest
+
+from tests.spoken_questions import ANSWER, CAPITAL, said, silence
+from voicegen.quality.recognizers.silero import Activity, load_detector
+from voicegen.webserver.realtime.echo import Played
+from voicegen.webserver.realtime.hearing import Began, Ended, Hearing
+from voicegen.webserver.realtime.session import ServerVad
+
+RATE = 24_000
+PIECE = 960  # samples that a client sends at once
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return load_detector()
+
+
+def heard(detector, microphone, played=None, stopped_at=None):
+    """What begins and ends in a microphone's samples, each with the second in which it was noticed."""
+    now = 0.0
+    is_echo = (lambda samples: played.is_heard_in(samples, now)) if played else (lambda _samples: False)
+    hearing = Hearing(Activity(detector), ServerVad(), is_echo)
+    found = []
+    for start in range(0, len(microphone), PIECE):
+        now = (start + PIECE) / RATE
+        if played and stopped_at is not None and now >= stopped_at:
+            played.stop(now)
+        found += [(now, edge) for edge in hearing.add(microphone[start : start + PIECE])]
+    return found
+
+
+def playing(samples):
+    """What was sent at once, as a server sends it, to be played from now on."""
+    played = Played()
+    played.begin()
+    for start in range(0, len(samples), 12_000):
+        played.add(samples[start : start + 12_000], 0.0)
+    return played
+
+
+def through_a_room(samples, delay=0.25, level=0.5):
+    """As a microphone hears a loudspeaker: later, softer, with a few reflections and some noise."""
+    room = np.zeros(round(0.03 * RATE))
+    room[[0, 90, 260, 610]] = [1.0, -0.35, 0.2, 0.1]
+    late = np.concatenate([np.zeros(round(delay * RATE)), level * np.convolve(samples, room)])
+    return (late + np.random.default_rng(2).normal(0, 1e-3, len(late))).astype(np.float32)
+
+
+def test_a_question_is_found_in_the_silence_around_it(detector):
+    question = said(CAPITAL)
+    (began_at, began), (_, ended) = heard(detector, np.concatenate([silence(0.5), question, silence(1)]))
+    assert isinstance(began, Began)
+    assert isinstance(ended, Ended)
+    assert began_at < 0.5 + 0.3  # in time for an interruption
+    assert len(ended.samples) / 16_000 == pytest.approx(len(question) / RATE + 0.9, abs=0.4)
+
+
+@pytest.mark.parametrize("delay", [0.05, 2.0])
+def test_what_is_played_interrupts_nothing(detector, delay):
+    answer = said(ANSWER)
+    assert heard(detector, through_a_room(answer, delay)) != []
+    assert heard(detector, through_a_room(answer, delay), playing(answer)) == []
+
+
+def test_a_user_who_speaks_while_it_plays_is_heard(detector):
+    answer, question = said(ANSWER), said(CAPITAL)
+    microphone = through_a_room(answer)
+    begin = round(1.5 * RATE)
+    microphone[begin : begin + len(question)] += question
+    (noticed, began), *_ = heard(detector, microphone, playing(answer))
+    assert isinstance(began, Began)
+    assert 1.5 < noticed < 1.5 + 0.5
+
+
+def test_the_same_voice_with_other_words_is_no_echo(detector):
+    """Piper asks and Piper answers: only what it says tells them apart."""
+    answer, question = said(ANSWER), said(CAPITAL)
+    microphone = np.concatenate([silence(0.5), question, silence(1)])
+    assert [type(edge) for _, edge in heard(detector, microphone, playing(answer))] == [Began, Ended]
+
+
+def test_words_of_the_answer_that_a_user_repeats_later_are_the_users(detector):
+    answer = said(ANSWER)
+    microphone = np.concatenate([silence(0.5), answer[: 2 * RATE], silence(1)])
+    played = playing(answer)
+    played.stop(-2.0)
+    assert [type(edge) for _, edge in heard(detector, microphone, played)] == [Began, Ended]
+
+
+def test_a_turn_without_end_is_ended(detector):
+    endless = np.tile(said(ANSWER), 3)
+    hearing = Hearing(Activity(detector), ServerVad(silence_duration_ms=2000), longest=4)
+    ended = [edge for edge in hearing.add(endless) if isinstance(edge, Ended)]
+    assert len(ended) >= 2
+    assert {len(edge.samples) for edge in ended} == {4 * 16_000}

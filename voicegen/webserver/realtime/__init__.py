@@ -1,0 +1,1 @@
+"""`/v1/realtime`: a conversation over a WebSocket, spoken or written, by the events of OpenAI's Realtime API."""
