@@ -165,10 +165,13 @@ class C2paConfig(Settings):
 
 
 class LocalExecutorConfig(Settings):
-    """The stages side by side in this process."""
+    """The stages side by side in this process, or in several of this machine."""
 
     kind: Literal["local"]
     queue_size: Positive = Field(json_schema_extra=NOT_IDENTITY)
+    workers: Positive | None = Field(json_schema_extra=NOT_IDENTITY)
+    row_timeout_seconds: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    max_row_crashes: Positive = Field(json_schema_extra=NOT_IDENTITY)
 
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ Status = Literal["ok", "rejected", "failed"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 Mark = Literal["accept", "reject"]
 """What a listener says of a row."""
-Stage = Literal["input", "chat", "text", "tts", "write"]
+Stage = Literal["input", "chat", "text", "tts", "write", "worker"]
 Side = Literal["answer", "question"]
 """Which of a row's two texts is spoken."""
 Speak = Literal["answer", "question", "both"]

@@ -148,6 +148,11 @@ class Store:
         with telling_of_reading(self._at(name)), self._at(name).open("rb") as file:
             yield file
 
+    def remove_torn(self) -> None:
+        """Removes what killed writers left half done; no other may be writing."""
+        with telling(self.root):
+            remove_temporaries(self.root)
+
     def hold(self) -> Hold:
         """Takes the store for this process alone, making it where it is not there; ends with the process at the latest.
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 import torch
 
 import voicegen
-from voicegen.executors import local
+from voicegen.executors import chain
 from voicegen.quality.listener import Hearing, Listener
 from voicegen.quality.usual import Usual
 from voicegen.records import Speech
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=8)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    local.Listener = TimedListener  # type: ignore[misc]
+    chain.Listener = TimedListener  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         words = ("preset=starter", f"quality={options.quality}", f"questions.limit={options.questions}", "name=r")
         summary = voicegen.run(*words)

@@ -2,9 +2,14 @@
 
 from voicegen.config import LocalExecutorConfig
 from voicegen.executors.job import Executor
-from voicegen.executors.local import LocalExecutor
+from voicegen.executors.local import LocalExecutor, ProcessExecutor
+from voicegen.executors.pool import Limits
 
 
 def make_executor(config: LocalExecutorConfig) -> Executor:
     """What runs the stages."""
-    return LocalExecutor(config.queue_size)
+    if config.workers is None:
+        return LocalExecutor(config.queue_size)
+    return ProcessExecutor(
+        config.workers, config.queue_size, Limits(config.row_timeout_seconds, config.max_row_crashes)
+    )

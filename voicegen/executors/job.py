@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -11,7 +11,6 @@ from voicegen import build
 from voicegen.audio.origin import Origin
 from voicegen.config import JobConfig
 from voicegen.dataset.questions import QuestionFile
-from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.pipeline.first_rows import FirstRows, Voices
 from voicegen.pipeline.ledger import Entry, Ledger
 from voicegen.pipeline.outcome import Outcome
@@ -19,9 +18,40 @@ from voicegen.pipeline.plan import Asked, Plan
 from voicegen.pipeline.stages import Script
 from voicegen.pipeline.writer import Writer
 from voicegen.protocols import AnswerModel, SpeechModel
-from voicegen.quality.listener import Listener
+from voicegen.quality.listener import Listener, first_rows
 from voicegen.records import Failure, ModelInfo, Question
 from voicegen.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was done at the stages, in counts.
+
+    Attributes:
+        asked: questions that were answered, or failed to be.
+        completion_tokens: of their answers.
+        spoken: rows that were spoken to their end, or could not be.
+        made_again: takes that were not good, after which others are made.
+        audio_seconds: of good rows.
+    """
+
+    asked: int = 0
+    completion_tokens: int = 0
+    spoken: int = 0
+    made_again: int = 0
+    audio_seconds: float = 0.0
+
+    @classmethod
+    def of_asking(cls, record: Script | Outcome) -> Work:
+        """A question was answered, or failed to be."""
+        return cls(asked=1, completion_tokens=record.answer.completion_tokens if record.answer else 0)
+
+    @classmethod
+    def of_listening(cls, record: Script | Outcome) -> Work:
+        """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
+        if isinstance(record, Script):
+            return cls(made_again=int(bool(record.heard.takes)))  # or it is the row's other text
+        return cls(spoken=1, audio_seconds=record.audio_seconds if record.status == "ok" else 0.0)
 
 
 class Watch(Protocol):
@@ -37,14 +67,14 @@ class Watch(Protocol):
     def started(self) -> None:
         """All models are ready, and rows are begun."""
 
-    def asked(self, record: Script | Outcome) -> None:
-        """A question was answered, or failed to be."""
-
-    def heard(self, record: Script | Outcome) -> None:
-        """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
+    def worked(self, work: Work) -> None:
+        """A stage is that much further."""
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
+
+    def told(self, text: str) -> None:
+        """Something happened that the user is to know, in one line."""
 
 
 class ModelMaker(Protocol):
@@ -77,24 +107,46 @@ class Job:
     run: str
     asked: Asked
 
-    def rows(self) -> Iterator[Question | Failure]:
-        """The rows that are still to be made, where nobody is asked: no turn of a conversation waits for another."""
-        return (row for row in self.plan.rows(self._unread()) if self.ledger.status(row.index) is None)
+    def unfinished(self) -> Iterator[int]:
+        """The rows that are still to be made, in order."""
+        answers = self.plan.answers_per_question
+        places = self.asked.since(self.ledger.first_unfinished(self.asked.start * answers) // answers)
+        rows = (index for place in places for index in range(place * answers, (place + 1) * answers))
+        return (index for index in rows if self.ledger.status(index) is None)
 
-    def feed(self, on_failure: Callable[[Question | None, Failure], None]) -> QuestionFeed:
-        """The questions that are still to be asked, conversations in order."""
-        return QuestionFeed(
-            self.plan.rows(self._unread()),
-            is_done=lambda index: self.ledger.status(index) is not None,
-            earlier_answer=self._earlier_answer,
-            on_failure=on_failure,
-        )
+    @property
+    def left(self) -> int:
+        """How many rows are still to be made."""
+        part, answers = self.asked.part, self.plan.answers_per_question
+        besides = (range(place * answers, (place + 1) * answers) for place in self.asked.besides.difference(part))
+        rows = (range(part.start * answers, part.stop * answers), *besides)
+        return sum(self.ledger.unfinished(some) for some in rows)
+
+    @property
+    def has_conversations(self) -> bool:
+        """Whether turns wait for the answers before them."""
+        return self.config.speak != "question" and self.questions.inspect().names.conversation is not None
+
+    def read(self, places: range) -> Iterator[Question | Failure]:
+        """What is in the input at these places, as far as the job is for it: each as the rows that become of it."""
+        read = islice(self.questions.questions(places.start), len(places))
+        return self.plan.rows(row for row in read if row.index in self.asked)
+
+    def answer(self, index: int) -> str | None:
+        """The answer to a row that is finished; None where there was none."""
+        row = self.ledger.get([index]).get(index)
+        return row.answer if row is not None else None
+
+    @property
+    def first(self) -> Mapping[int, Voices]:
+        """The rows by which the others of a voice are judged, with their voices."""
+        rows = self.questions.inspect().rows * self.plan.answers_per_question
+        return self.plan.first_rows(first_rows(self.config.quality), rows)
 
     def first_rows(self, listener: Listener, settled: Callable[[Voices], None]) -> FirstRows:
         """The rows from which the listener knows what is usual of each voice; `settled` is told of whom it is known."""
-        rows = self.questions.inspect().rows * self.plan.answers_per_question
-        first = self.plan.first_rows(listener.first_rows, rows)
-        awaited = [index for index in first if self._is_left(index)]
+        first = self.first
+        awaited = [index for index in first if self.is_left(index)]
         return FirstRows(first, self.ledger.get(first).values(), awaited, listener.usual, settled)
 
     def writer(self, name: str, chat: ModelInfo | None, tts: ModelInfo) -> Writer:
@@ -109,21 +161,9 @@ class Job:
             keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
         )
 
-    def _is_left(self, index: int) -> bool:
+    def is_left(self, index: int) -> bool:
         """Whether a row is made in this session."""
         return index // self.plan.answers_per_question in self.asked and self.ledger.status(index) is None
-
-    def _unread(self) -> Iterator[Question | Failure]:
-        """From the first row that is not finished; a conversation is read from its first turn, for its history."""
-        answers, start = self.plan.answers_per_question, self.asked.start
-        if self.config.speak == "question" or self.questions.inspect().names.conversation is None:
-            start = self.ledger.first_unfinished(start * answers) // answers
-        rows = islice(self.questions.questions(start), max(self.asked.stop - start, 0))
-        return (row for row in rows if row.index in self.asked)
-
-    def _earlier_answer(self, index: int) -> str | None:
-        row = self.ledger.get([index]).get(index)
-        return row.answer if row is not None else None
 
 
 class Executor(Protocol):

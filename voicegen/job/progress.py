@@ -12,10 +12,10 @@ from typing import Never, Self
 
 from tqdm import tqdm
 
+from voicegen.executors.job import Work
 from voicegen.pipeline.ledger import Entry
-from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.run_folder import Session
-from voicegen.pipeline.stages import Script
+from voicegen.text.shown import shown
 
 _BAR = "{desc:<9} {percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt} rows{postfix}"
 _LINE_EVERY = 15.0  # seconds, on a pipe
@@ -96,22 +96,19 @@ class ProgressDisplay:
         if self._visible:
             self._thread.join()
 
-    def asked(self, record: Script | Outcome) -> None:
-        """A question was answered, or failed to be."""
+    def worked(self, work: Work) -> None:
+        """A stage is that much further."""
         with self.tally.lock:
-            self.tally.asked += 1
-            if record.answer is not None:
-                self.tally.completion_tokens += record.answer.completion_tokens
+            self.tally.asked += work.asked
+            self.tally.completion_tokens += work.completion_tokens
+            self.tally.spoken += work.spoken
+            self.tally.made_again += work.made_again
+            self.tally.audio_seconds += work.audio_seconds
 
-    def heard(self, record: Script | Outcome) -> None:
-        """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
-        with self.tally.lock:
-            if isinstance(record, Script):
-                self.tally.made_again += bool(record.heard.takes)  # or it is the row's other text
-                return
-            self.tally.spoken += 1
-            if record.status == "ok":
-                self.tally.audio_seconds += record.audio_seconds
+    def say(self, text: str) -> None:
+        """Shows a line, above the bars where there are any."""
+        if self._visible:
+            tqdm.write(shown(text), file=self._stream)
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""

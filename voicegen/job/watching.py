@@ -9,11 +9,10 @@ from dataclasses import asdict
 from typing import Any, Self
 
 from voicegen.errors import OutputError
+from voicegen.executors.job import Work
 from voicegen.job.progress import ProgressDisplay
 from voicegen.pipeline.ledger import Entry, Ledger
-from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.run_folder import RunFolder
-from voicegen.pipeline.stages import Script
 from voicegen.records import ModelInfo
 
 _log = logging.getLogger("voicegen.run")
@@ -74,13 +73,9 @@ class RunWatch:
         self._work.enter_context(self._display)
         self._work.enter_context(self._refresher)
 
-    def asked(self, record: Script | Outcome) -> None:
-        """A question was answered, or failed to be."""
-        self._display.asked(record)
-
-    def heard(self, record: Script | Outcome) -> None:
-        """A take was listened to: it ends its row, or is to be made again. Or it could not be made."""
-        self._display.heard(record)
+    def worked(self, work: Work) -> None:
+        """A stage is that much further."""
+        self._display.worked(work)
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
@@ -90,3 +85,8 @@ class RunWatch:
             self.cut_answers += row.status == "ok" and row.finish_reason == "length"
             if row.error is not None:
                 _log.warning("row %d %s: %s", row.index, row.status, row.error)
+
+    def told(self, text: str) -> None:
+        """Something happened that the user is to know."""
+        _log.warning("%s", text)
+        self._display.say(text)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from voicegen.config import JobConfig
 from voicegen.dataset.manifest import MANIFEST
 from voicegen.executors.job import Job as WorkOfRun
-from voicegen.executors.job import Watch
+from voicegen.executors.job import Watch, Work
 from voicegen.executors.local import LocalExecutor
 from voicegen.files import inside, write_atomic
 from voicegen.job.composing import ConfigWords, compose, config_folder
@@ -26,8 +26,6 @@ from voicegen.mcp_server.jobs import Job
 from voicegen.mcp_server.models import Models, ModelsOfCaller
 from voicegen.mcp_server.refusals import Refusal
 from voicegen.pipeline.ledger import Entry
-from voicegen.pipeline.outcome import Outcome
-from voicegen.pipeline.stages import Script
 from voicegen.records import ModelInfo, Speak
 
 RUNS = "runs"
@@ -224,11 +222,11 @@ class _Counting:
     def started(self) -> None:
         self.watch.started()
 
-    def asked(self, record: Script | Outcome) -> None:
-        self.watch.asked(record)
+    def worked(self, work: Work) -> None:
+        self.watch.worked(work)
 
-    def heard(self, record: Script | Outcome) -> None:
-        self.watch.heard(record)
+    def told(self, text: str) -> None:
+        self.watch.told(text)
 
     def written(self, entries: Sequence[Entry]) -> None:
         self.watch.written(entries)

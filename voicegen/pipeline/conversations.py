@@ -23,12 +23,15 @@ class _Conversation:
 class QuestionFeed:
     """Feeds an `AnswerModel` from rows in input order, and unlocks each turn by the answer to the one before.
 
+    Rows come in parts; no conversation reaches from one into another.
+
     A row that brings its history along is asked after that one. The rows of a conversation must be neighbours in the
     input, in the order of their turns; when the next conversation
     has begun and the last turn is answered, a conversation is forgotten, so memory does not grow with the input.
 
     Args:
-        rows: the planned rows, failures included, in input order.
+        take: gives the next part of the planned rows, failures included, in input order; `wait=False` gives None when
+            there is none at the moment. Ends by `StopIteration`.
         is_done: whether a row was finished in an earlier session.
         earlier_answer: the answer that an earlier session gave to a row; None if the row failed.
         on_failure: told of each row that cannot be asked.
@@ -36,12 +39,13 @@ class QuestionFeed:
 
     def __init__(
         self,
-        rows: Iterable[Question | Failure],
+        take: Callable[[bool], Iterable[Question | Failure] | None],
         is_done: Callable[[int], bool],
         earlier_answer: Callable[[int], str | None],
         on_failure: Callable[[Question | None, Failure], None],
     ) -> None:
-        self._rows = iter(rows)
+        self._take = take
+        self._part: Iterator[Question | Failure] | None = iter(())  # None: there are no more
         self._is_done = is_done
         self._earlier_answer = earlier_answer
         self._on_failure = on_failure
@@ -58,12 +62,34 @@ class QuestionFeed:
                 question = self._ready.popleft()
                 self._in_flight[question.index] = question
                 yield question
-            elif self._waiting < MAX_WAITING and (row := next(self._rows, None)) is not None:
+            elif self._waiting < MAX_WAITING and (row := self._next()) is not None:
                 self._admit(row)
             elif self._in_flight:
                 yield None
             else:
                 return
+
+    def _next(self) -> Question | Failure | None:
+        """The next row; waits for it only where the model has nothing in hand."""
+        while self._part is not None:
+            if (row := next(self._part, None)) is not None:
+                return row
+            self._close()
+            try:
+                part = self._take(not self._in_flight)
+            except StopIteration:
+                self._part = None
+                break
+            if part is None:
+                break
+            self._part = iter(part)
+        return None
+
+    def _close(self) -> None:
+        """Says that there are no more turns of the latest conversation."""
+        latest, self._latest = self._latest, None
+        if latest is not None:
+            self._advance(latest)
 
     def finished(self, record: Answer | Failure) -> Question:
         """Takes the model's record of a question it pulled, unlocks the next turn, and returns the question."""
@@ -95,9 +121,8 @@ class QuestionFeed:
 
     def _admit_turn(self, row: Question | Failure, name: str) -> None:
         if name != self._latest:
-            previous, self._latest = self._latest, name
-            if previous is not None:
-                self._advance(previous)
+            self._close()
+            self._latest = name
         self._conversations.setdefault(name, _Conversation()).waiting.append(row)
         self._waiting += 1
         self._advance(name)

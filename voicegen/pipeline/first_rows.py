@@ -25,12 +25,13 @@ class FirstRows:
     Args:
         first: the voices that are planned for them, by their indexes.
         finished: those that earlier sessions finished.
-        awaited: those that this session will finish.
+        awaited: those that this session will finish, here or in another process.
         usual_of: what is usual of a voice, from what was measured of its first rows.
         settled: is told of those whose rows had to wait, when the first rows of all of them have ended.
 
     Attributes:
         usual: what is usual, by the voice that spoke.
+        awaited: the rows that it was made with.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class FirstRows:
         for index in awaited:
             for voice in first[index]:
                 self._left[voice].add(index)
-        self._unasked = set(awaited)
+        self.awaited = frozenset(awaited)
+        self._unasked: set[int] = set()
         self._waiting: set[Voices] = set()
         self._shown: defaultdict[Voice, list[tuple[Voice, Scores]]] = defaultdict(list)  # by the planned voice
         for row in finished:
@@ -66,10 +68,18 @@ class FirstRows:
                 self._waiting.add(voices)
             return waits
 
-    def all_asked(self, voices: Voices) -> bool:
-        """Whether all first rows of these voices have at least been asked."""
+    def take(self, indexes: Iterable[int]) -> None:
+        """Says that rows are to be asked in this process."""
         with self._changing:
-            return all(self._unasked.isdisjoint(self._left[voice]) for voice in voices)
+            self._unasked.update(self.awaited.intersection(indexes))
+
+    def all_asked(self) -> bool:
+        """Whether all first rows that this process was to ask have at least been asked.
+
+        Only then it may wait for those of others: so of several processes one goes on, whichever wait for another.
+        """
+        with self._changing:
+            return not self._unasked
 
     def asked(self, index: int) -> None:
         """Says that a row was asked."""
@@ -77,8 +87,8 @@ class FirstRows:
             self._unasked.discard(index)
 
     def ended(self, index: int, said: Said) -> None:
-        """Says that a row has ended, and how it was said."""
-        if index not in self._first:
+        """Says that a row has ended, here or elsewhere, and how it was said."""
+        if index not in self.awaited:
             return
         with self._changing:
             self._unasked.discard(index)

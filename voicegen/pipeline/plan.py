@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import merge
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -88,6 +89,11 @@ class Asked:
     def __contains__(self, place: int) -> bool:
         """Whether the question at a place is among them."""
         return place in self.part or place in self.besides
+
+    def since(self, start: int) -> Iterator[int]:
+        """Those from `start` on, in order."""
+        besides = sorted(place for place in self.besides if place >= start and place not in self.part)
+        return merge(besides, range(max(self.part.start, start), self.part.stop))
 
     @property
     def start(self) -> int:

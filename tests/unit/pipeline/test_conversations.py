@@ -1,6 +1,7 @@
 import tracemalloc
 from dataclasses import replace
 
+from tests.question_parts import in_parts
 from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.records import Answer, Failure, Message, Question, Role
 
@@ -16,7 +17,7 @@ class Asking:
         self.done = dict(done)
         self.failures = []
         self.feed = QuestionFeed(
-            rows,
+            in_parts(rows),
             is_done=lambda index: index in self.done,
             earlier_answer=lambda index: self.done[index],
             on_failure=lambda question, failure: self.failures.append(failure),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from tests.question_parts import in_parts
 from voicegen.pipeline.conversations import QuestionFeed
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.stages import Script, ask
@@ -55,7 +56,7 @@ def asked(
     model: Batched, rows: list[Question], wording: Wording = REWRITING
 ) -> tuple[dict[int, Script | Outcome], list[int]]:
     """What became of each row, and the order of the rows."""
-    feed = QuestionFeed(rows, lambda _: False, lambda _: None, lambda _question, _failure: None)
+    feed = QuestionFeed(in_parts(rows), lambda _: False, lambda _: None, lambda _question, _failure: None)
     made = [(record, _index(record)) for record in ask(feed, model, wording, lambda *_: 1)]
     return {index: record for record, index in made}, [index for _, index in made]
 
