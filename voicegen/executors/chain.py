@@ -38,9 +38,7 @@ WRITE_GROUP = 64
 """Audio files made durable together, at the most, before their ledger lines are."""
 
 
-def run_chain(
-    job: Job, share: Share, watch: Watch, *, name: str, queue_size: int, models: ModelMaker = build
-) -> None:
+def run_chain(job: Job, share: Share, watch: Watch, *, name: str, queue_size: int, models: ModelMaker = build) -> None:
     """Makes a job's models and runs its stages in threads of this process, on its share of the rows.
 
     Whatever ends it early, the writes in flight are finished first: an interruption (KeyboardInterrupt), an error of a
