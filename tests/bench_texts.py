@@ -15,8 +15,8 @@ from tests.spoken_cases import cases
 
 ROOT = Path(__file__).resolve().parent.parent
 Kind = Literal["plain", "numbers", "names", "lists"]
-Part = Literal["choose", "report", "third", "fourth"]
-PARTS: tuple[Part, ...] = ("choose", "report", "third", "fourth")
+Part = Literal["choose", "report", "third", "fourth", "fifth"]
+PARTS: tuple[Part, ...] = ("choose", "report", "third", "fourth", "fifth")
 KINDS: tuple[Kind, ...] = ("plain", "numbers", "names", "lists")
 
 _HEADING = "What people say:"
@@ -56,8 +56,10 @@ def dealt(truthfulqa: Path | None, each: int, fits: Callable[[str], bool]) -> di
 
     Those to choose on, about two times `each`, are of the pools that `two_halves` deals and of TruthfulQA's wrong
     answers; those to report on, about `each`, are others of the latter. The third and the fourth deal, two times
-    `each`, are of what is left of all pools and of answers that are in none. No two parts share a sentence, and the
-    last two share none with `two_halves` of 480 texts, on which earlier rules were chosen.
+    `each`, are of what is left of all pools and of answers that are in none, and so is the fifth, of about `each`
+    without the sentences with numbers that were written for it. No two parts share a sentence, and the last three share
+    none with `two_halves` of 480 texts, on which earlier rules were chosen. Sentences that come to `golden/english.txt`
+    are dealt as well, so that a later version's parts are others.
     """
     draw = random.Random(0)
     choose: list[Text] = []
@@ -83,9 +85,15 @@ def dealt(truthfulqa: Path | None, each: int, fits: Callable[[str], bool]) -> di
     known = {sentence for text in seen for sentence in _said(text)}
     pools = [_pools(truthfulqa), _wrong(truthfulqa), _pairs(truthfulqa, known)]
     further = {kind: list(dict.fromkeys(text for pool in pools for text in pool[kind])) for kind in KINDS}
-    for name in PARTS[2:]:
-        parts[name] = _new(further, 2 * each, fits, known, draw)
+    parts["third"] = _new(further, 2 * each, fits, known, draw)
+    parts["fourth"] = _new(further, 2 * each, fits, known, draw)
+    parts["fifth"] = [*_new(further, each, fits, known, draw), *_written_for_it()]
     return parts
+
+
+def _written_for_it() -> list[Text]:
+    lines = (ROOT / "tests" / "golden" / "fresh_numbers.txt").read_text(encoding="utf-8").splitlines()
+    return [Text("numbers", line) for line in lines if not line.startswith("#")]
 
 
 def _new(

@@ -37,6 +37,26 @@ def test_numbers_sound_as_they_are_read_and_signs_that_are_silent_do_not():
     assert sounds("...", "en") == ()
 
 
+@pytest.mark.parametrize(
+    ("meant", "heard"),
+    [
+        ("C six H twelve O six, H two O", "C6H 1206, H20"),
+        ("ninety-four-one hundred forty-two", "9 to 4142"),
+        ("nineteen oh five", "1905"),
+        ("call five five five oh one nine nine", "call 5550199"),
+        ("four one one one, one one one one, one one one one", "411111111111"),
+    ],
+)
+def test_a_number_that_was_heard_is_read_as_it_may_have_been_said(meant, heard):
+    [place] = differences(forced(f"it is {meant} here"), forced(f"it is {heard} here"), "en")
+    assert place.sounds < 1.5
+
+
+def test_another_number_is_another_however_it_is_read():
+    [place] = differences(forced("in nineteen sixty-nine they came"), forced("in 1847 they came"), "en")
+    assert place.sounds > 4
+
+
 def test_letters_stand_for_sounds_in_a_language_that_nobody_reads():
     assert [sound.sign for sound in sounds("Tak", "xx")] == ["t", "a", "k"]
 

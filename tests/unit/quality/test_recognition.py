@@ -155,6 +155,7 @@ def test_the_numbers_of_a_list_are_parted_from_the_sentence_before_and_those_wit
         "2.",
     ]
     assert parted("about 8.4", ["about", "eight", "point", "four"]) == ["about", "8.4"]
+    assert parted("from $10 to $25.50.", ["to", "twenty-five", "dollars"]) == ["from", "$10", "to", "$25.50."]
 
 
 def test_the_words_of_a_long_text_go_to_the_stretches_that_hold_them():

@@ -23,7 +23,7 @@ _TENS: Final = re.compile(r"(?i)\b(twenty|thirty|forty|fifty|sixty|seventy|eight
 _NUMBER: Final = re.compile(r"(?<![\w.,])\d{5,}(?![\w.,])")
 
 _NO_WORDS: Final = re.compile(r"\d|\b[IVXLC]+\b")  # numbers, in digits or as Romans wrote them
-_RUN_ON: Final = re.compile(r"(?<=\w)\.(?=\d+\b)")
+_RUN_ON: Final = re.compile(r"([$£€¥][\d,]+\.\d+)|(?<=\w)\.(?=\d+\b)")  # and what only looks like that: $25.50
 
 _Code = tuple[str, int, int, int, int]
 
@@ -78,7 +78,7 @@ def _said_alike(codes: Sequence[_Code], meant: Sequence[str], heard: Sequence[st
 
 def parted(heard: str, meant: Sequence[str]) -> list[str]:
     """The words heard; numbers of a list are parted from the sentence before, where no number has a point."""
-    return (heard if "point" in meant else _RUN_ON.sub(". ", heard)).split()
+    return (heard if "point" in meant else _RUN_ON.sub(lambda found: found[1] or ". ", heard)).split()
 
 
 def portions(meant: Sequence[str], heard: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voicegen.quality.recognizers.agreement import matched
+from voicegen.quality.recognizers.numbers import nearest
 from voicegen.quality.recognizers.sounds import distance, lost_first, sounds, weight
 from voicegen.quality.recognizers.whisper import Word
 
@@ -47,10 +48,8 @@ def differences(meant: Sequence[Word], heard: Sequence[Word], language: str) -> 
 def _difference(
     meant: Sequence[Word], heard: Sequence[Word], there: tuple[int, int], here: tuple[int, int], language: str
 ) -> Difference:
-    of_text, of_take = (
-        sounds(" ".join(word.text for word in words[begin:end]), language)
-        for words, (begin, end) in ((meant, there), (heard, here))
-    )
+    of_text = sounds(_written(meant, there), language)
+    of_take = nearest(of_text, _written(heard, here), language)
     likely, likelier = (
         sum(word.logprob for word in words[begin : end + 1]) for words, (begin, end) in ((meant, there), (heard, here))
     )
@@ -62,3 +61,7 @@ def _difference(
         lost_first=lost_first(of_text, of_take) if there[0] == 0 else 0.0,
         lost_last=lost_first(of_text[::-1], of_take[::-1]) if there[1] == len(meant) else 0.0,
     )
+
+
+def _written(words: Sequence[Word], place: tuple[int, int]) -> str:
+    return " ".join(word.text for word in words[slice(*place)])
