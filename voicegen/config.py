@@ -57,7 +57,6 @@ class VoiceChatConfig(Settings):
     device: str | None
     save_audio: bool
     record: LocalPath | None
-    mcp_servers: tuple[str, ...]
 
     @property
     def speaks(self) -> bool:

@@ -1,6 +1,7 @@
 """Where the time of a frame goes on a CUDA device: times by batch size, kernel by kernel, and of the loop around it.
 
 python -m tests.bench.bench_marvis_frames [frames] [products] [narrow] [profile=256] [loop=256] [stage=10000] [decoder]
+    [streams=1,64,500]
 """
 
 from __future__ import annotations
@@ -310,6 +311,43 @@ def stage(utterances: int, slots: int = 1024) -> None:
         flush=True,
     )
     print("host seconds:", {name: round(seconds, 2) for name, seconds in spent.items()}, flush=True)
+
+
+def streams(*counts: int) -> None:
+    """So many streams of 8 s at once, pulled in turn by one thread: how fast each goes, and what the host does."""
+    from voicegen.tts.marvis.codec_streams import StreamBatch
+    from voicegen.tts.marvis.orders import SpeechRequest
+    from voicegen.tts.marvis.scheduler import Scheduler
+    from voicegen.tts.marvis.streams import Streams
+
+    codec = random_codec(CUDA, torch.bfloat16)
+    counts = counts or (1, 8, 64, 500)
+    engine = random_engine(CUDA, torch.bfloat16, max(counts), codec, stream_slots=max(counts))
+    spent: dict[str, float] = defaultdict(float)
+    for owner, name in ((StreamBatch, "push"), (Scheduler, "advance"), (Streams, "_decode")):
+        clocked(owner, name, spent)
+
+    def pulled(count: int, frames: int) -> tuple[float, float]:
+        """Seconds until each stream had its first piece, and until all had ended."""
+        began = time.perf_counter()
+        text = " ".join(["word"] * frames)
+        open_ones = [engine.stream(SpeechRequest(text, seed=seed, max_frames=frames)) for seed in range(count)]
+        first = 0.0
+        while open_ones:
+            open_ones = [stream for stream in open_ones if next(stream, None) is not None]
+            first = first or time.perf_counter() - began
+        return first, time.perf_counter() - began
+
+    for count in counts:
+        for _ in range(2):
+            pulled(count, 12 + count)  # each begins when it is first pulled: so long until all are under way
+        spent.clear()
+        first, took = pulled(count, 100)
+        print(
+            f"{count} streams at once: each {8 / took:.1f}x, together {8 * count / took:.0f}x, first audio of all "
+            f"after {first * 1e3:.0f} ms; host ms a frame: { {name: round(s * 10, 2) for name, s in spent.items()} }",
+            flush=True,
+        )
 
 
 def decoder() -> None:

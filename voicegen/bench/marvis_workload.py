@@ -132,16 +132,20 @@ def random_codec(device: torch.device, dtype: torch.dtype) -> Codec:
 
 
 def random_engine(
-    device: torch.device, dtype: torch.dtype, slots: int, codec: str | Codec, *, exact: bool = True
+    device: torch.device, dtype: torch.dtype, slots: int, codec: str | Codec, *, exact: bool = True, **options: int
 ) -> Marvis:
-    """An engine with random weights of true sizes; a codec that is named is loaded when it is needed."""
+    """An engine with random weights of true sizes; a codec that is named is loaded when it is needed.
+
+    `options` are the engine's own.
+    """
     from voicegen.records import ModelInfo
     from voicegen.tts.marvis.engine import Marvis
     from voicegen.tts.marvis.runners import TorchRunners
 
     model = random_model(true_sizes(), device, dtype)
     info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
-    return Marvis(TorchRunners(model, exact=exact), WordTokenizer(), info=info, codec=codec, slots=slots)  # type: ignore[arg-type]
+    runners = TorchRunners(model, exact=exact)
+    return Marvis(runners, WordTokenizer(), info=info, codec=codec, slots=slots, **options)  # type: ignore[arg-type]
 
 
 def workload(utterances: int, seed: int = 0) -> list[SpeechRequest]:

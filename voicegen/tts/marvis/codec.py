@@ -5,7 +5,7 @@ Knows of no library that computes: a `Mimi` does, `torch_mimi.py`'s or `mlx/mimi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -146,7 +146,7 @@ class Codec:
 
 
 class StreamDecoder:
-    """Decodes one waveform as its codes arrive; what `push` and `finish` give joins to the whole."""
+    """Decodes one waveform as its codes arrive; what `push` gives joins to the whole."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
@@ -163,7 +163,18 @@ class StreamDecoder:
             return np.zeros(0, dtype=np.float32)
         return self._codec.mimi.decode(np.ascontiguousarray(codes, dtype=np.int64)[None], self._state)[0]
 
-    def finish(self) -> NDArray[np.float32]:
-        """What is left to give: nothing, because Mimi's decoder holds nothing back; the stream may begin anew."""
-        self._state = CodecState()
-        return np.zeros(0, dtype=np.float32)
+
+class SeparateStreams:
+    """Decodes each of several streams by itself."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._decoders: dict[int, StreamDecoder] = {}
+
+    def begin(self, row: int) -> None:
+        """Makes a row ready for a new stream."""
+        self._decoders[row] = self._codec.stream_decoder()
+
+    def push(self, frames: Mapping[int, NDArray[np.int64]]) -> dict[int, NDArray[np.float32]]:
+        """The samples (t * frame_size,) of the next frames (K, t) of each row."""
+        return {row: self._decoders[row].push(codes) for row, codes in frames.items()}

@@ -28,7 +28,7 @@ from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import Loader, Runners
 from voicegen.tts.marvis.orders import MAX_FRAMES, OrderMaker, SpeechRequest
 from voicegen.tts.marvis.scheduler import Counts, Order, Scheduler, Take
-from voicegen.tts.marvis.streams import Streams, decoded
+from voicegen.tts.marvis.streams import Streams
 from voicegen.tts.marvis.tokenizer import TextTokenizer
 from voicegen.tts.speaking import taken_out
 
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 STREAM_SLOTS = 8
-"""Streams that are made at once; more of them wait for a slot."""
+"""Streams that are made at once, unless more are asked for; others wait for a slot."""
 
 
 class Marvis:
@@ -59,6 +59,7 @@ class Marvis:
         info: ModelInfo,
         codec: str | Path | Codec = DEFAULT_CODEC,
         slots: int | None = None,
+        stream_slots: int = STREAM_SLOTS,
     ) -> None:
         """Puts a loaded model to work; `Marvis.load` is the usual way.
 
@@ -68,6 +69,7 @@ class Marvis:
             info: What manifests say of the model.
             codec: A loaded codec, or where to load it from when it is first needed.
             slots: Takes at a time; as many as the memory holds if None.
+            stream_slots: Streams that are made at once, besides; others wait.
         """
         self.runners = runners
         self.info = info
@@ -79,6 +81,7 @@ class Marvis:
             check_codebooks(codec, runners.codebooks)
         self.orders = OrderMaker(runners.config, tokenizer, self._encode_voice, runners.read_prefix)
         self._streams: Streams | None = None
+        self._stream_slots = stream_slots
         self._opening = threading.Lock()
         self._silence: NDArray[np.bool_] | None = None
         self._decoder: BatchDecoder | None = None
@@ -244,14 +247,15 @@ class Marvis:
             ModelError: The request cannot be spoken, the model failed on it, or streams that are open draw otherwise.
         """
         order = self.orders.order(request, max_frames)
-        frames = self._open_streams().stream(order, Sampling(temperature, top_k))
         with self.runners.generating():
-            return (yield from decoded(frames, self.codec))
+            return (yield from self._open_streams().speech(order, Sampling(temperature, top_k)))
 
     def _open_streams(self) -> Streams:
         with self._opening:
             if self._streams is None:
-                self._streams = Streams(self.runners.made(min(STREAM_SLOTS, self.slots)), self._know_silence())
+                slots = min(self._stream_slots, self.slots)
+                decoders = self.runners.stream_decoders(self.codec, slots)
+                self._streams = Streams(self.runners.made(slots), self._know_silence(), self.codec, decoders)
             return self._streams
 
     def _order_at(self, index: int, request: SpeechRequest, max_frames: int) -> Order:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -137,8 +137,24 @@ class Runners(Protocol):
         """What decodes batches faster than the codec itself, if anything does."""
         ...
 
+    def stream_decoders(self, codec: Codec, rows: int) -> StreamDecoders:
+        """What decodes so many streams as their frames are made."""
+        ...
+
     def resampler(self, from_rate: int, to_rate: int) -> Resampler | None:
         """What gives many takes another rate sooner than soxr does one after another, if anything does."""
+        ...
+
+
+class StreamDecoders(Protocol):
+    """Rows of a codec's state, for streams at places of their own."""
+
+    def begin(self, row: int) -> None:
+        """Makes a row ready for a new stream."""
+        ...
+
+    def push(self, frames: Mapping[int, NDArray[np.int64]]) -> dict[int, NDArray[np.float32]]:
+        """The samples (N,) of the next frames (K, t) of each row."""
         ...
 
 

@@ -35,6 +35,7 @@ class MimiDecoder:
         frame_size: samples that a frame of codes becomes.
         codebooks: codebooks that there are; fewer may be decoded.
         codebook_size: codes in each.
+        steps: positions of the transformer a frame.
     """
 
     def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
@@ -68,10 +69,11 @@ class MimiDecoder:
         self._seanet = [self._seanet_layer(layer) for layer in seanet.layers]
         strides = [layer.stride for layer in (self._upsample, *self._seanet) if isinstance(layer, Upsampling)]
         self.frame_size = int(torch.tensor(strides).prod())
+        self.steps = 1 if self._upsample is None else self._upsample.stride
 
     @torch.inference_mode()
     def __call__(self, codes: Tensor, state: CodecState) -> Tensor:
-        """Decodes the next frames of B streams.
+        """Decodes the next frames of B streams that are at the same place.
 
         Args:
             codes: (B, K, T) int64, K at most `codebooks`.
@@ -80,10 +82,49 @@ class MimiDecoder:
         Returns:
             float32 samples (B, T * frame_size).
         """
+        length, past = codes.shape[2] * self.steps, min(state.position, self._window - 1)
+        keys = torch.arange(state.position - past, state.position + length, device=self.device)
+        samples = self._decoded(codes, state, self._rotation(keys[past:]), self._sees(keys[past:], keys))
+        state.position += length
+        return samples
+
+    @torch.inference_mode()
+    def each(self, codes: Tensor, state: CodecState, positions: Tensor) -> Tensor:
+        """Decodes the next frames of B streams, each at a place of its own.
+
+        Args:
+            codes: (B, K, T) int64, K at most `codebooks`.
+            state: as `standing_state` makes it; it is moved on, but for `position`.
+            positions: (B,) int64, of each stream's next input of the transformer.
+
+        Returns:
+            float32 samples (B, T * frame_size).
+        """
+        past, length = self._window - 1, codes.shape[2] * self.steps
+        keys = positions[:, None] + torch.arange(-past, length, device=self.device)
+        cosine, sine = self._rotation(keys[:, past:])
+        return self._decoded(codes, state, (cosine[:, None], sine[:, None]), self._sees(keys[:, past:], keys)[:, None])
+
+    def standing_state(self, codes: Tensor) -> CodecState:
+        """A state for `each` of streams of such `codes` (B, K, T), whose arrays keep their shapes: full windows."""
+        state = CodecState()
+        self(codes, state)
+        for arrays in (state.keys, state.values):
+            for layer, array in arrays.items():
+                batch, heads, _, size = array.shape
+                arrays[layer] = array.new_zeros(batch, heads, self._window - 1, size)
+        return CodecState(
+            {layer: torch.zeros_like(array) for layer, array in state.contexts.items()}, state.keys, state.values
+        )
+
+    def _decoded(self, codes: Tensor, state: CodecState, rotation: tuple[Tensor, Tensor], sees: Tensor) -> Tensor:
         hidden = self._latents(codes).to(self.dtype)
         if self._upsample is not None:
             hidden = self._upsample(hidden, state)
-        hidden = self._transformed(hidden.transpose(1, 2), state).transpose(1, 2)
+        hidden = hidden.transpose(1, 2)
+        for block in self._transformer:
+            hidden = block(hidden, rotation, sees, state)
+        hidden = hidden.transpose(1, 2)
         for layer in self._seanet:
             hidden = layer(hidden, state) if layer is not None else functional.elu(hidden)
         return hidden[:, 0].float()
@@ -108,19 +149,15 @@ class MimiDecoder:
         assert latents is not None
         return latents.view(batch, length, -1).transpose(1, 2)
 
-    def _transformed(self, hidden: Tensor, state: CodecState) -> Tensor:
-        """(B, T, C) to (B, T, C)."""
-        length = hidden.shape[1]
-        past = min(state.position, self._window - 1)
-        positions = torch.arange(state.position - past, state.position + length, device=self.device)
-        angles = positions[past:, None].float() * self._frequencies
-        rotation = angles.cos().repeat(1, 2).to(self.dtype), angles.sin().repeat(1, 2).to(self.dtype)
-        behind = positions[past:, None] - positions[None, :]
-        mask = (behind >= 0) & (behind < self._window)
-        for layer in self._transformer:
-            hidden = layer(hidden, rotation, mask, state)
-        state.position += length
-        return hidden
+    def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine (..., D) of positions (...)."""
+        angles = positions[..., None].float() * self._frequencies
+        return tuple(torch.cat([part, part], dim=-1).to(self.dtype) for part in (angles.cos(), angles.sin()))
+
+    def _sees(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Which of `keys` (..., S) each of `queries` (..., T) sees (..., T, S); none lies before the beginning."""
+        behind = queries[..., :, None] - keys[..., None, :]
+        return (behind >= 0) & (behind < self._window) & (keys[..., None, :] >= 0)
 
     def _to(self, weight: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         return weight.detach().to(self.device, dtype or self.dtype).contiguous()

@@ -11,6 +11,9 @@ from torch.nn import functional
 
 from voicegen.tts.marvis.codec_state import CodecState
 
+_FEW = 64
+"""Places of a product at a time that are gathered rather than multiplied a stream after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
@@ -107,7 +110,7 @@ class Attention:
     window: int
 
     def __call__(self, inputs: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor, state: CodecState) -> Tensor:
-        """(B, T, C) to (B, T, C); `mask` (T, past + T) is true where a position sees another."""
+        """(B, T, C) to (B, T, C); `mask` (T, past + T), or (B, 1, ...), is true where a position sees another."""
         batch, length, _ = inputs.shape
         projected = functional.linear(inputs, self.projection, self.projection_bias)
         heads = projected.view(batch, length, -1, self.head_size).transpose(1, 2)
@@ -178,6 +181,10 @@ def _product(extended: Tensor, places: list[int], length: int, matrix: Tensor, b
     """
     turned = extended.transpose(1, 2)
     batch, parts = len(turned), matrix.unflatten(0, (len(places), -1))
+    if length <= _FEW:  # of streams: gathered, a tap is one product, and its weights are read once for all of them
+        gathered = torch.cat([turned[:, place : place + length] for place in places], dim=2).flatten(0, 1)
+        product = gathered @ matrix if bias is None else torch.addmm(bias, gathered, matrix)
+        return product.unflatten(0, (batch, length))
     outputs = None if bias is None else bias.expand(batch, length, -1).contiguous()
     for place, part in zip(places, parts, strict=True):
         inputs, part = turned[:, place : place + length], part.expand(batch, -1, -1)
@@ -187,7 +194,7 @@ def _product(extended: Tensor, places: list[int], length: int, matrix: Tensor, b
 
 
 def _rotated(heads: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotary positions by halves (B, H, T, D)."""
+    """Rotary positions by halves (B, H, T, D); cosine and sine are (T, D) or (B, 1, T, D)."""
     cosine, sine = rotation
     first, second = heads.chunk(2, dim=-1)
     return heads * cosine + torch.cat([-second, first], dim=-1) * sine

@@ -9,12 +9,13 @@ import torch
 
 from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
-from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.codec import Codec, SeparateStreams
+from voicegen.tts.marvis.codec_streams import StreamBatch
 from voicegen.tts.marvis.config import MarvisConfig
 from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, most_slots
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, kept
+from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, StreamDecoders, kept
 from voicegen.tts.marvis.frames import PlainFrames
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.prefill import read_prefix
@@ -112,6 +113,12 @@ class TorchRunners:
         from voicegen.tts.marvis.codec_capture import CapturedDecoder
 
         return CapturedDecoder(codec, codec.mimi)
+
+    def stream_decoders(self, codec: Codec, rows: int) -> StreamDecoders:
+        """Rows of one batch, where the codec is in torch."""
+        if isinstance(codec.mimi, TorchMimi):
+            return StreamBatch(codec.mimi.exact, self.codebooks, rows)
+        return SeparateStreams(codec)
 
     def resampler(self, from_rate: int, to_rate: int) -> Resampler | None:
         """torchaudio's, on CUDA."""

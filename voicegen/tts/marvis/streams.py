@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,69 +16,58 @@ from voicegen.errors import ModelError
 from voicegen.protocols import SpeechStream
 from voicegen.tts.marvis.decoding import decodable, playable
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.frame_runner import FrameRunner
+from voicegen.tts.marvis.frame_runner import FrameRunner, StreamDecoders
 from voicegen.tts.marvis.scheduler import Order, Scheduler, Take
 
 if TYPE_CHECKING:
     from voicegen.tts.marvis.codec import Codec
 
 
-def decoded(frames: Generator[NDArray[np.int64], None, Take], codec: Codec) -> SpeechStream:
-    """Yields the audio (N,) of a stream's codes piece by piece and returns the finish reason.
+@dataclass(slots=True, eq=False)
+class _Stream:
+    """How far an order is: frames that were decoded, audio that was not yet taken, and its take when it has ended."""
 
-    Raises:
-        ModelError: The model failed on the take.
-    """
-    decoder = codec.stream_decoder()
-    with closing(frames):
-        while True:
-            try:
-                codes = next(frames)
-            except StopIteration as end:
-                take: Take = end.value
-                break
-            if len(piece := decoder.push(decodable(codes, codec))):
-                yield playable(piece)
-    if len(rest := decoder.finish()):
-        yield playable(rest)
-    if take.error:
-        raise ModelError(take.error)
-    return take.finish_reason
+    sent: int = 0
+    pieces: deque[NDArray[np.float32]] = field(default_factory=deque)
+    take: Take | None = None
+    row: int | None = None
 
 
 class Streams:
     """Orders streamed through the slots of one runner, from any thread; those beyond the slots wait for one."""
 
-    def __init__(self, runner: FrameRunner, silence: NDArray[np.bool_] | None) -> None:
-        """`silence` is the scheduler's."""
+    def __init__(
+        self, runner: FrameRunner, silence: NDArray[np.bool_] | None, codec: Codec, decoder: StreamDecoders
+    ) -> None:
+        """`silence` is the scheduler's; `decoder` has a row for each slot."""
         self._runner = runner
         self._scheduler = Scheduler(runner, silence)
+        self._codec = codec
+        self._decoder = decoder
+        self._free = list(range(runner.state.slots))  # rows of the decoder
         self._waiting: deque[Order] = deque()
-        self._open: set[Order] = set()
-        self._ended: dict[Order, Take] = {}
+        self._open: dict[Order, _Stream] = {}
         self._sampling: Sampling | None = None
         self._lock = threading.Lock()
 
-    def stream(self, order: Order, sampling: Sampling) -> Generator[NDArray[np.int64], None, Take]:
-        """Yields the codes (K, t) of an order as they come and returns its take.
+    def speech(self, order: Order, sampling: Sampling) -> SpeechStream:
+        """Yields the audio (N,) of an order as it is made and returns the finish reason.
 
         Raises:
-            ModelError: Streams that are open draw otherwise.
+            ModelError: Streams that are open draw otherwise, or the model failed on the take.
         """
-        self._begin(order, sampling)
-        sent = 0
+        stream = self._begin(order, sampling)
         try:
-            while True:
-                codes, take = self._next(order, sent)
-                sent += codes.shape[1]
-                if codes.shape[1]:
-                    yield codes
-                if take:
-                    return take
+            while (piece := self._next(stream)) is not None:
+                yield piece
         finally:
             self._end(order)
+        assert stream.take is not None  # else there would be another piece
+        if stream.take.error:
+            raise ModelError(stream.take.error)
+        return stream.take.finish_reason
 
-    def _begin(self, order: Order, sampling: Sampling) -> None:
+    def _begin(self, order: Order, sampling: Sampling) -> _Stream:
         with self._lock:
             if self._open and sampling != self._sampling:
                 raise ModelError(
@@ -85,19 +75,51 @@ class Streams:
                 )
             self._runner.use(sampling)
             self._sampling = sampling
-            self._open.add(order)
+            self._open[order] = stream = _Stream()
             self._waiting.append(order)
+            return stream
 
-    def _next(self, order: Order, sent: int) -> tuple[NDArray[np.int64], Take | None]:
-        """What there is of an order beyond the frames that were sent, made if need be; its take where it has ended."""
+    def _next(self, stream: _Stream) -> NDArray[np.float32] | None:
+        """The next piece of a stream, made if need be; None where it has ended."""
         with self._lock:
-            while order not in self._ended:
-                codes = self._scheduler.codes(order, sent)
-                if codes.shape[1]:
-                    return codes, None
-                self._ended |= {take.order: take for take in self._scheduler.advance(self._orders())}
-            take = self._ended[order]
-            return take.codes[:, sent:], take
+            while not stream.pieces and stream.take is None:
+                ended = self._scheduler.advance(self._orders())
+                for take in ended:
+                    if take.order in self._open:
+                        self._open[take.order].take = take
+                self._decode()
+            return stream.pieces.popleft() if stream.pieces else None
+
+    def _decode(self) -> None:
+        """Decodes what is new of every stream."""
+        new: dict[int, NDArray[np.int64]] = {}
+        of_row: dict[int, _Stream] = {}
+        for order, stream in self._open.items():
+            made = (
+                self._scheduler.codes(order, stream.sent)
+                if stream.take is None
+                else stream.take.codes[:, stream.sent :]
+            )
+            if made.shape[1]:
+                row = self._row(stream)
+                new[row], of_row[row] = decodable(made, self._codec), stream
+                stream.sent += made.shape[1]
+        for row, samples in self._decoder.push(new).items():
+            of_row[row].pieces.append(playable(samples))
+        for stream in self._open.values():
+            if stream.take is not None:
+                self._give_back(stream)
+
+    def _row(self, stream: _Stream) -> int:
+        if stream.row is None:
+            stream.row = heapq.heappop(self._free)  # the lowest: few rows are few to compute
+            self._decoder.begin(stream.row)
+        return stream.row
+
+    def _give_back(self, stream: _Stream) -> None:
+        if stream.row is not None:
+            heapq.heappush(self._free, stream.row)
+            stream.row = None
 
     def _orders(self) -> Iterator[Order | None]:
         while True:
@@ -106,8 +128,7 @@ class Streams:
     def _end(self, order: Order) -> None:
         """Forgets an order, wherever it is: a stream may be closed before its end."""
         with self._lock:
-            self._open.discard(order)
-            self._ended.pop(order, None)
+            self._give_back(self._open.pop(order))
             if order in self._waiting:
                 self._waiting.remove(order)
             self._scheduler.drop(order)

@@ -23,6 +23,7 @@ class TorchMimi:
     """A codec's weights on a torch device; a `codec.Mimi`.
 
     Attributes:
+        exact: the decoder in float32.
         fast: the decoder that batches are given to.
     """
 
@@ -34,12 +35,12 @@ class TorchMimi:
         self.codebooks: int = model.config.num_quantizers
         self.codebook_size: int = model.config.codebook_size
         self._model = model.eval().to(self.device, torch.float32)
-        self._exact = self.fast = MimiDecoder(model, self.device, torch.float32)
+        self.exact = self.fast = MimiDecoder(model, self.device, torch.float32)
         self.decode_half: PieceDecoder | None = None
         if dtype != torch.float32:
             self.fast = MimiDecoder(model, self.device, torch.float16)
             self.decode_half = partial(self._decoded, self.fast)
-        self.frame_size = self._exact.frame_size
+        self.frame_size = self.exact.frame_size
 
     @classmethod
     def load(
@@ -59,7 +60,7 @@ class TorchMimi:
 
     def decode(self, codes: NDArray[np.int64], state: CodecState) -> NDArray[np.float32]:
         """The next frames (B, K, T) of B streams to float32 samples (B, T * frame_size)."""
-        return self._decoded(self._exact, codes, state)
+        return self._decoded(self.exact, codes, state)
 
     @torch.inference_mode()
     def encode(self, waveform: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from tests.marvis_checkpoints import tiny_mimi, write_mimi, write_moshi_mimi
 from voicegen.errors import ModelError
 from voicegen.tts.marvis import codec as codec_module
-from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.codec import Codec, SeparateStreams
+from voicegen.tts.marvis.codec_streams import StreamBatch
 from voicegen.tts.marvis.torch_mimi import TorchMimi
 
 CODEBOOKS, CODES = 6, 32
@@ -90,14 +91,30 @@ def test_streamed_pieces_join_to_the_whole(codec: Codec, cuts: list[int]) -> Non
     ends = np.cumsum(cuts)
     pieces = [stream.push(codes[:, end - cut : end]) for cut, end in zip(cuts, ends, strict=True)]
     assert [len(piece) for piece in pieces] == [cut * 1920 for cut in cuts]
-    assert_same(np.concatenate([*pieces, stream.finish()]), codec.decode([codes])[0])
+    assert_same(np.concatenate(pieces), codec.decode([codes])[0])
 
 
-def test_a_finished_stream_begins_anew(codec: Codec) -> None:
-    stream = codec.stream_decoder()
-    first = stream.push(random_codes(3))
-    stream.finish()
-    assert np.array_equal(stream.push(random_codes(3)), first)
+@pytest.mark.parametrize("kind", ["together", "apart"])
+def test_streams_of_one_batch_are_each_as_alone_wherever_they_begin_wait_and_end(codec: Codec, kind: str) -> None:
+    """Longer than the window, of 64 positions or 32 frames; the last one has the row of one that ended."""
+    decoders = StreamBatch(codec.mimi.exact, CODEBOOKS, rows=3) if kind == "together" else SeparateStreams(codec)
+    codes = [random_codes(frames, seed) for seed, frames in enumerate((40, 12, 35, 9))]
+    rows, begins = (0, 1, 2, 1), (0, 3, 5, 30)
+    pieces: list[list[np.ndarray]] = [[] for _ in codes]
+    sent = [0] * len(codes)
+    draw = np.random.default_rng(0)
+    for turn in range(70):
+        for one in np.flatnonzero(np.array(begins) == turn):
+            decoders.begin(rows[one])
+        counts = {one: int(draw.integers(0, 3)) for one, begin in enumerate(begins) if turn >= begin}
+        new = {one: codes[one][:, sent[one] : sent[one] + count] for one, count in counts.items()}
+        new = {one: part for one, part in new.items() if part.shape[1]}
+        for row, samples in decoders.push({rows[one]: part for one, part in new.items()}).items():
+            one = next(one for one in new if rows[one] == row)
+            pieces[one].append(samples)
+            sent[one] += new[one].shape[1]
+    for one, parts in zip(codes, pieces, strict=True):
+        assert_same(np.concatenate(parts), codec.decode([one])[0])
 
 
 def test_what_follows_never_changes_what_came_before(codec: Codec) -> None:

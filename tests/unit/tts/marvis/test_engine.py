@@ -60,14 +60,12 @@ class MimiOf:
     def stream_decoder(self) -> Any:
         parts: list[np.ndarray] = []
 
-        def finish() -> np.ndarray:
-            return self.decode([np.concatenate(parts, axis=1)])[0]
-
         def push(codes: np.ndarray) -> np.ndarray:
             parts.append(codes)
-            return np.zeros(0, np.float32)
+            (samples,) = self.decode([np.concatenate(parts, axis=1)])
+            return samples[len(samples) - 1920 * codes.shape[1] :]
 
-        return SimpleNamespace(push=push, finish=finish)
+        return SimpleNamespace(push=push)
 
 
 def voice(mode: str, seconds: float = 0.5, seed: int = 0, transcript: str = "I said this.") -> Any:

@@ -10,11 +10,11 @@ import mlx.core as mx
 
 from voicegen.errors import ConfigError, ModelError
 from voicegen.mlx_blas.blas import use_fast_blas
-from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.codec import Codec, SeparateStreams
 from voicegen.tts.marvis.config import MarvisConfig
 from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, kept
+from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, StreamDecoders, kept
 from voicegen.tts.marvis.mlx.frames import MLXFrames
 from voicegen.tts.marvis.mlx.memory import Wiring, limit_cache, slots_that_fit
 from voicegen.tts.marvis.mlx.mimi import MLXMimi
@@ -111,6 +111,10 @@ class MLXRunners:
     def batch_decoder(self, _codec: Codec) -> BatchDecoder | None:
         """None: the codec decodes itself."""
         return None
+
+    def stream_decoders(self, codec: Codec, _rows: int) -> StreamDecoders:
+        """A decoder for each."""
+        return SeparateStreams(codec)
 
     def resampler(self, _from_rate: int, _to_rate: int) -> Resampler | None:
         """None: a take is decoded alone, and soxr resamples it."""
