@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,23 @@ from voicegen.errors import InputError
 from voicegen.files import given_path
 
 _NEEDED = ("status", "split", "answer_spoken", "audio_path", "sampling_rate", "num_samples")
+
+
+def columns_there(schema: pa.Schema, wanted: Iterable[str]) -> list[str]:
+    """Those of the columns, and of the fields of columns as in `question_measures.pace`, that a manifest has."""
+    return [name for name in wanted if _has(schema, *name.partition(".")[::2])]
+
+
+def flat(rows: pa.RecordBatch | pa.Table) -> pa.Table:
+    """Rows in which each field of a column is a column, as `columns_there` calls it."""
+    return (rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])).flatten()
+
+
+def _has(schema: pa.Schema, column: str, field: str) -> bool:
+    if column not in schema.names:
+        return False
+    type = schema.field(column).type
+    return not field or (pa.types.is_struct(type) and type.get_field_index(field) >= 0)
 
 
 def open_manifest(path: str | Path) -> tuple[pq.ParquetFile, Path]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from voicegen.cores import usable_cores
-from voicegen.dataset.manifest_file import open_manifest
+from voicegen.dataset.manifest_file import columns_there, open_manifest
 from voicegen.dataset.manifest_schema import WORDS, free_names
 from voicegen.errors import InputError
 from voicegen.export.choice import Selection, choose
@@ -170,7 +170,7 @@ class ExportRows:
     def columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Those of the manifest's columns of these names that there are, of the chosen rows; audio is not looked at."""
         first = 0
-        there = [name for name in names if name in self._manifest.schema_arrow.names]
+        there = columns_there(self._manifest.schema_arrow, names)
         for batch in self._manifest.iter_batches(columns=there):
             yield batch.filter(pc.is_valid(self._splits.slice(first, batch.num_rows)).combine_chunks())
             first += batch.num_rows

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from voicegen.dataset.manifest_file import open_manifest
+from voicegen.dataset.manifest_file import columns_there, flat, open_manifest
 from voicegen.pipeline.run_folder import read_record, what_is_lacking
 from voicegen.report.differences import COMPARED, differences, files_alone, medians
 from voicegen.report.statistics import COLUMNS
@@ -97,8 +97,8 @@ def _rows(run: Path) -> pd.DataFrame:
     """The manifest's columns that are compared, by the rows' ids."""
     manifest, _ = open_manifest(run)
     wanted = dict.fromkeys(("id", *COMPARED, *COLUMNS))
-    columns = [name for name in wanted if name in manifest.schema_arrow.names]
-    rows: pd.DataFrame = manifest.read(columns=columns).to_pandas()
+    columns = columns_there(manifest.schema_arrow, wanted)
+    rows: pd.DataFrame = flat(manifest.read(columns=columns)).to_pandas()
     return rows.set_index("id")
 
 

@@ -18,6 +18,7 @@ import yaml
 
 from voicegen.dataset.likeness import NEAR
 from voicegen.dataset.manifest import CARD, MANIFEST, MINIMAL_CARD
+from voicegen.dataset.manifest_file import columns_there
 from voicegen.dataset.splits import SPLITS
 from voicegen.errors import InputError
 from voicegen.pipeline.run_folder import MERGED, made_by, read_record, what_is_lacking
@@ -71,7 +72,7 @@ def write_run_card(store: Store, name: str | None = None) -> bool:
     try:
         with store.reading(MANIFEST) as file:
             manifest = pq.ParquetFile(file, pre_buffer=False)
-            columns = [name for name in CARD_COLUMNS if name in manifest.schema_arrow.names]
+            columns = columns_there(manifest.schema_arrow, CARD_COLUMNS)
             facts = card_facts(manifest.iter_batches(columns=columns))
     except pa.ArrowException as error:
         raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
@@ -136,13 +137,13 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
     made = f" {record['voicegen']}, begun on {record['created'][:10]}" if "created" in record else ""
     yield f"# {name}\n"
     yield (
-        f"{facts.hours:.2f} hours of **synthetic speech**: {_what(speak, ready)}. No person said any of this. "
+        f"{_length(3600 * facts.hours)} of **synthetic speech**: {_what(speak, ready)}. No person said any of this. "
         f"Made by voicegen{made}.\n"
     )
     if speak == "both":
         yield (
             f"Its questions are spoken, too, in files of their own (`question_audio_path`): "
-            f"{facts.question_seconds / 3600:.2f} hours more.\n"
+            f"{_length(facts.question_seconds)} more.\n"
         )
     yield "## What is in it\n"
     yield from _rows(facts)
@@ -160,6 +161,12 @@ def _sections(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form
         yield from _quality(facts.spreads, identity)
     yield "## Known limits\n"
     yield from _limits(facts, identity, record, form.limits)
+
+
+def _length(seconds: float) -> str:
+    if seconds >= 3600:
+        return f"{seconds / 3600:.2f} hours"
+    return f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.1f} seconds"
 
 
 def _what(speak: str, ready: bool) -> str:
@@ -186,6 +193,8 @@ def _rows(facts: CardFacts) -> Iterator[str]:
     )
     if len(statuses) > 1:
         yield "Train on rows that are `ok`: of a `rejected` one no take was good, and a `failed` one has no audio.\n"
+    if facts.question_rejected:
+        yield f"Of the rejected rows {facts.question_rejected} lack a good take of the question (`question_status`).\n"
     if "none" in splits:
         yield "Rows in no split are like rows of two of them; leave them out.\n"
 
@@ -245,7 +254,16 @@ def _quality(spreads: Sequence[Spread], identity: Mapping[str, Any]) -> Iterator
         measure = spread.measure
         low, median, high = (f"{value:.{measure.digits}f}" for value in (spread.low, spread.median, spread.high))
         unit = f" ({measure.unit})" if measure.unit else ""
-        rows.append([f"{measure.label}{unit}", str(spread.rows), low, median, high, _HOW.get(measure.name, "")])
+        rows.append(
+            [
+                f"{measure.label}{unit}",
+                str(spread.rows),
+                low,
+                median,
+                high,
+                _HOW.get(measure.name.removeprefix("question_"), ""),
+            ]
+        )
     yield from table(["measure", "rows", "5 % below", "median", "5 % above", "how"], rows)
     if recognizer := identity.get("quality.checks.recognition.recognizer"):
         yield f"The recognizer is {bare(recognizer)}. It also decided which takes were good, so its figures flatter.\n"

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from voicegen.report.statistics import COLUMNS, MEASURES, Measure, measured
+from voicegen.dataset.manifest_file import flat
+from voicegen.report.statistics import COLUMNS, MEASURES, Measure, measured, totals
 
 _COUNTED: Final = ("split", "status", "voice", "language", "sampling_rate", "chat_model", "tts_model")
 _REPEATS: Final = ("question_similarity", "answer_similarity")
@@ -30,7 +31,7 @@ class MadeBy(NamedTuple):
     voice_consent: str | None
 
 
-_ASKED: Final = ("question_voice", "question_voice_consent", "question_duration")
+_ASKED: Final = ("question_voice", "question_voice_consent", "question_duration", "question_status")
 
 CARD_COLUMNS: Final = tuple(dict.fromkeys((*_COUNTED, *MadeBy._fields, *_ASKED, *_REPEATS, *COLUMNS)))
 """The manifest's columns that facts are taken from, where it has them."""
@@ -55,6 +56,7 @@ class CardFacts:
         rows: their number by split and status.
         seconds: of audio in good rows, by split.
         question_seconds: of the questions' audio in good rows.
+        question_rejected: rows whose question's clip is rejected, beside the answer's.
         made_by: how many clips were made by what.
         values: how many rows have which voice, language, rate and model, by the column's name.
         same: rows whose question or answer is the same as an earlier one's, by the column's name.
@@ -65,6 +67,7 @@ class CardFacts:
     rows: Mapping[tuple[str, str], int]
     seconds: Mapping[str, float]
     question_seconds: float
+    question_rejected: int
     made_by: Mapping[MadeBy, int]
     values: Mapping[str, Mapping[Any, int]]
     same: Mapping[str, int]
@@ -87,6 +90,7 @@ class _Count:
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
     question_seconds: float = 0.0
+    question_rejected: int = 0
     made_by: Counter[MadeBy] = field(default_factory=Counter)
     values: dict[str, Counter[Any]] = field(default_factory=lambda: {name: Counter() for name in _COUNTED[2:]})
     same: Counter[str] = field(default_factory=Counter)
@@ -116,6 +120,7 @@ class _Count:
             self.seconds[str(part)] = self.seconds.get(str(part), 0.0) + float(seconds)
         if "question_duration" in good:
             self.question_seconds += float(good["question_duration"].sum())
+        self.question_rejected += totals(batch)["question_rejected"]
         self.measures.append(measured(good).astype("float32"))
 
 
@@ -129,10 +134,11 @@ def card_facts(batches: Iterable[pa.RecordBatch]) -> CardFacts:
     """The facts of rows, which are given with those of `CARD_COLUMNS` that there are; some 50 bytes a row are kept."""
     count = _Count()
     for batch in batches:
-        count.add(batch.to_pandas())
+        count.add(flat(batch).to_pandas())
     measures = pd.concat(count.measures, ignore_index=True) if count.measures else pd.DataFrame()
     return CardFacts(
-        *(count.rows, count.seconds, count.question_seconds, count.made_by, count.values, count.same, count.near),
+        *(count.rows, count.seconds, count.question_seconds, count.question_rejected),
+        *(count.made_by, count.values, count.same, count.near),
         list(_spreads(measures)),
     )
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import soundfile
 
 from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
+from voicegen.dataset.manifest_file import columns_there, flat
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.run_folder import made_by, read_record, rows_of_input
 from voicegen.report.differences import COMPARED
@@ -32,7 +33,7 @@ MOST_ROWS: Final = 100_000
 MOST_PICTURES: Final = 600
 """Rows that have a picture: all, or the worst by each measure, and others from everywhere in the run."""
 
-_CATEGORIES = ("status", "voice", "split", "language", "finish_reason", "mark")
+_CATEGORIES = ("status", "voice", "split", "language", "finish_reason", "mark", "question_status", "question_voice")
 _COST = ("chat_seconds", "tts_seconds")
 _TEXTS = (
     "id", "question", "answer", "answer_spoken", "left_out", "audio_path", "audio_sha256", "error", "asr_text", "words",
@@ -62,7 +63,7 @@ class RunRows:
             raise InputError(f"{store}: there is no {MANIFEST}: give the folder of a run, such as outputs/NAME")
         try:
             with store.reading(MANIFEST) as file:
-                self._names = pq.read_schema(file).names
+                self._schema = pq.read_schema(file)
             numbers = self._read([*COLUMNS, *_CATEGORIES, *_COST, "index"]).to_pandas()
         except pa.ArrowException as error:
             raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
@@ -141,8 +142,8 @@ class RunRows:
 
     def texts(self) -> Iterator[dict[str, list[Any]]]:
         """The texts of the table's rows, by column, `BLOCK_ROWS` rows at a time."""
-        inputs = [name for name in self._names if name not in MANIFEST_SCHEMA.names]
-        columns = [name for name in (*_TEXTS, *inputs) if name in self._names]
+        inputs = [name for name in self._schema.names if name not in MANIFEST_SCHEMA.names]
+        columns = [name for name in (*_TEXTS, *inputs) if name in self._schema.names]
         kept, first = _Places(self._kept), 0
         waiting: list[pa.RecordBatch] = []
         with self._store.reading(MANIFEST) as file:
@@ -187,7 +188,7 @@ class RunRows:
 
     def _read(self, columns: Sequence[str]) -> pa.Table:
         with self._store.reading(MANIFEST) as file:
-            return pq.read_table(file, columns=[name for name in columns if name in self._names])
+            return flat(pq.ParquetFile(file).read(columns_there(self._schema, columns)))
 
 
 class _Places:

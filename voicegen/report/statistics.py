@@ -38,7 +38,7 @@ class Measure:
     drawn: bool = False
 
 
-MEASURES: Final = (
+_OF_ANSWERS: Final = (
     Measure("duration", "Duration", ("duration",), "far", "s", 1, drawn=True),
     Measure("rate", "Syllables", ("speaking_rate",), "far", "/s", 1, drawn=True),
     Measure("pace", "Pace", ("pace",), "far", "×", 2, drawn=True),
@@ -53,8 +53,19 @@ MEASURES: Final = (
     Measure("silence", "Longest pause", ("silence_within",), "high", "s", 2),
     Measure("peak", "Peak", ("peak",), "high", "dBFS", 1),
 )
-COLUMNS: Final = tuple(dict.fromkeys(column for measure in MEASURES for column in measure.columns))
-"""Of the manifest that measures are taken from."""
+_OF_QUESTIONS: Final = (
+    Measure("question_duration", "Question: duration", ("question_duration",), "far", "s", 1, drawn=True),
+    Measure("question_pace", "Question: pace", ("question_measures.pace",), "far", "×", 2, drawn=True),
+    Measure("question_loudness", "Question: loudness", ("question_measures.loudness",), "far", "LUFS", 1),
+    Measure("question_wer", "Question: word errors", ("question_measures.wer",), "high", "", 3, drawn=True),
+    Measure("question_mos", "Question: opinion (DNSMOS)", ("question_measures.mos",), "low", "", 2),
+)
+"""Of the question's clip where that is beside the answer's."""
+
+MEASURES: Final = (*_OF_ANSWERS, *_OF_QUESTIONS)
+_CLIPS: Final = ("audio_path", "question_audio_path")
+COLUMNS: Final = tuple(dict.fromkeys((*_CLIPS, *(column for measure in MEASURES for column in measure.columns))))
+"""Of the manifest that measures are taken from, with one that says of which clip; where there is a dot, of a struct."""
 
 
 def measured(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +75,7 @@ def measured(manifest: pd.DataFrame) -> pd.DataFrame:
         manifest: rows with those of `COLUMNS` that the manifest has.
     """
     found = {}
-    for measure in MEASURES:
+    for measure in MEASURES if _beside(manifest) else _OF_ANSWERS:
         values = pd.Series(np.nan, index=manifest.index)
         for column in measure.columns:
             if column in manifest:
@@ -74,17 +85,31 @@ def measured(manifest: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, index=manifest.index)
 
 
+def _beside(manifest: pd.DataFrame) -> bool:
+    """Whether any question has a clip beside its answer's: with `speak=question` it is the row's own."""
+    if not set(_CLIPS).issubset(manifest.columns):
+        return False
+    own, question = (manifest[column] for column in _CLIPS)
+    return bool((question.notna() & (question != own)).any())
+
+
 def totals(manifest: pd.DataFrame) -> dict[str, Any]:
     """What the run comes to, as numbers: of rows by status, seconds of audio in good rows, takes, and their cost.
 
+    Rows whose question's clip is rejected are counted among those rejected, and by themselves.
+
     Args:
-        manifest: rows with `status`, and with `duration`, `attempts`, `wer`, `chat_seconds`, `tts_seconds` where there.
+        manifest: rows with `status`, and with `audio_path`, `question_audio_path`, `question_status`, `duration`,
+            `question_duration`, `attempts`, `wer`, `chat_seconds`, `tts_seconds` where there.
     """
     good = manifest[manifest["status"] == "ok"]
+    asked = manifest if _beside(manifest) else manifest.iloc[:0]
     return {
         "rows": len(manifest),
         **{status: int((manifest["status"] == status).sum()) for status in STATUSES},
+        "question_rejected": int((asked["question_status"] == "rejected").sum()) if "question_status" in asked else 0,
         "seconds": _sum(good, "duration"),
+        "question_seconds": _sum(asked[asked["status"] == "ok"], "question_duration") or 0.0,
         "takes": int(_sum(manifest, "attempts") or 0),
         "wer": _mean(good, "wer"),
         "compute": (_sum(manifest, "chat_seconds") or 0.0) + (_sum(manifest, "tts_seconds") or 0.0),

@@ -223,7 +223,7 @@ def test_a_run_ends_with_its_card(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("speak", "said"),
     [
-        ("both", ["a text-to-speech model spoke the answers", "Its questions are spoken, too", "0.00 hours more"]),
+        ("both", ["a text-to-speech model spoke the answers", "Its questions are spoken, too", "1.0 seconds more"]),
         ("question", ["a text-to-speech model spoke questions. No person"]),
     ],
 )

@@ -23,7 +23,8 @@ def test_totals_count_rows_by_status_and_only_good_rows_audio_and_word_errors():
         }
     )
     assert totals(rows) == {
-        "rows": 4, "ok": 2, "rejected": 1, "failed": 1, "seconds": 5.0, "takes": 6, "wer": 0.1, "compute": 3.0
+        "rows": 4, "ok": 2, "rejected": 1, "failed": 1, "seconds": 5.0, "takes": 6, "wer": 0.1, "compute": 3.0,
+        "question_rejected": 0, "question_seconds": 0.0,
     }  # fmt: skip
 
 

@@ -5,12 +5,14 @@ const SVG = "http://www.w3.org/2000/svg";
 function drawTotals(element, head) {
   const { totals } = head;
   const share = (count) => (totals.rows ? `${((100 * count) / totals.rows).toFixed(count && count < totals.rows ? 1 : 0)} %` : "");
+  const rejected = totals.question_rejected ? `${totals.question_rejected.toLocaleString("en")} for their question` : share(totals.rejected);
   const cards = [
     ["Rows", totals.rows.toLocaleString("en"), totals.rows < totals.input ? `of the input's ${totals.input.toLocaleString("en")}` : `${totals.takes.toLocaleString("en")} takes made`],
     ["Good", totals.ok.toLocaleString("en"), share(totals.ok), "ok"],
-    ["Rejected", totals.rejected.toLocaleString("en"), share(totals.rejected), totals.rejected ? "rejected" : ""],
+    ["Rejected", totals.rejected.toLocaleString("en"), rejected, totals.rejected ? "rejected" : ""],
     ["Audio", ...lengthOf(totals.seconds), ""],
   ];
+  if (totals.question_seconds) cards.push(["Questions' audio", ...lengthOf(totals.question_seconds), ""]);
   if (totals.failed) cards.splice(3, 0, ["Failed", totals.failed.toLocaleString("en"), share(totals.failed), "failed"]);
   if (totals.wer !== null) cards.push(["Word errors", `${(100 * totals.wer).toFixed(1)} %`, "on average"]);
   if (totals.compute && totals.seconds) {
