@@ -57,6 +57,7 @@ class VoiceChatConfig(Settings):
     device: str | None
     save_audio: bool
     record: LocalPath | None
+    mcp_servers: tuple[str, ...]
 
     @property
     def speaks(self) -> bool:

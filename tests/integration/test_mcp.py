@@ -13,7 +13,7 @@ import soundfile
 from tests.mcp_clients import assistant, over_http, over_stdio, serving
 from tests.openai_server import completion
 from tests.openai_server import serving as model_serving
-from tests.product import voicegen
+from tests.product import ROOT, voicegen
 from voicegen.cli import main
 from voicegen.commands.mcp import main as mcp
 
@@ -367,6 +367,16 @@ def test_the_starter_models_answer_and_speak_and_standard_output_holds_the_proto
         wrong = one.refused("speak", text="Hi.", voice="nobody")
         assert (wrong["kind"], wrong["fields"]) == ("unknown_voice", {"voice": "is none of list_voices"})
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in told.read_text("utf-8").splitlines())
+
+
+def test_the_readmes_lines_for_clients_start_the_server(tmp_path):
+    readme = (ROOT / "README.md").read_text("utf-8")
+    entry = json.loads(re.search(r"```json\n(.*?)```", readme, re.DOTALL)[1])["mcpServers"]["voicegen"]
+    assert f"claude mcp add voicegen -- {entry['command']} {' '.join(entry['args'])}\n" in readme
+    uv, words = entry["args"][:5], entry["args"][6:]
+    assert uv == ["run", "--directory", "/path/to/voicegen", "--extra", "mcp"]
+    ended = voicegen(*words, *FAKE, cwd=tmp_path, stdin=json.dumps(_request("initialize", _HELLO)) + "\n")
+    assert json.loads(ended.stdout)["result"]["serverInfo"]["name"] == "voicegen"
 
 
 def test_the_end_of_input_ends_the_server_with_its_jobs(tmp_path):

@@ -40,6 +40,7 @@ Talk with a language model; its answers are spoken, and kept as WAVs in outputs/
   --device NAME           voicechat.device=          which audio device, by number or name; implies --play
   --output-dir FOLDER     output_dir=      where the WAVs go, as response_<timestamp>.wav
   --no-save-audio         voicechat.save_audio=false without --play: answer in writing only
+  --mcp COMMAND           offer an MCP server's tools to the model: the command that starts it, its URL, or its name
   --record FOLDER         voicechat.record=          keep the chat as a dataset, with WAVs and manifest.parquet
   --single TEXT           one question, one spoken answer; - reads it from standard input
 {HELP_IN_SHORT}
@@ -53,7 +54,7 @@ exit codes: 0 done; 1 an unexpected error; 2 bad usage or config; 3 with --singl
 
 VALUES = (
     "--chat-model", "--tts-model", "--preset", "--system-prompt", "--max-tokens", "--voice", "--device", "--output-dir",
-    "--record", "--single",
+    "--record", "--single", "--mcp",
 )  # fmt: skip
 _KEYS = {
     "--chat-model": "chat.model",
@@ -76,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
     line = read_words(argv, values=VALUES, switches=SWITCHES)
     refuse_words(line)
     words = replace(line.config, overrides=[*_chosen(line), *line.config.overrides], settings=_settings(line))
-    return launch(words, lambda config: _chat(config, line.values.get("--single")))
+    return launch(words, lambda config: _chat(config, line.values.get("--single"), line.values.get("--mcp")))
 
 
 def _chosen(line: CommandLine) -> Iterator[str]:
@@ -98,7 +99,7 @@ def _owner(line: CommandLine, group: str, backends: Backends[B]) -> B | None:
     return None if name is None or chosen else backends.owner(name)
 
 
-def _chat(config: JobConfig, single: str | None) -> int:
+def _chat(config: JobConfig, single: str | None, server: str | None) -> int:
     from voicegen.voicechat.page import Page
     from voicegen.voicechat.terminal import ChatTerminal, is_interactive, piped_lines, typed_lines
 
@@ -114,7 +115,7 @@ def _chat(config: JobConfig, single: str | None) -> int:
     question = _question(single)
     page = Page()
     with ExitStack() as stack:
-        pipeline, recorder = _open(config, settings, page, stack)
+        pipeline, recorder = _open(config, settings, server, page, stack)
         interactive = question is None and is_interactive()
         keep_reasoning = getattr(config.chat, "keep_reasoning", False)
         terminal = ChatTerminal(pipeline, page, recorder, stays=interactive, keep_reasoning=keep_reasoning)
@@ -130,10 +131,11 @@ def _chat(config: JobConfig, single: str | None) -> int:
 
 
 def _open(
-    config: JobConfig, settings: VoiceChatConfig, page: Page, stack: ExitStack
+    config: JobConfig, settings: VoiceChatConfig, server: str | None, page: Page, stack: ExitStack
 ) -> tuple[VoiceChatPipeline, ChatRecorder | None]:
     """Loads the models and opens what the chat needs; `stack` closes it."""
     from voicegen import build
+    from voicegen.chat.tool_servers import ToolServer, tools_of
     from voicegen.chat.tools import load_tools
     from voicegen.voicechat.pipeline import VoiceChatPipeline, prepare_folder
     from voicegen.voicechat.playback import StreamPlayer, sound_card
@@ -145,6 +147,9 @@ def _open(
     open_stream = sound_card(settings.device) if settings.play else None
     tools = load_tools(getattr(config.chat, "tools", ()))
     build.look(config, speaks=settings.speaks)
+    servers = [*map(ToolServer.named, settings.mcp_servers), *([ToolServer.given(server)] if server else [])]
+    for name, added in stack.enter_context(tools_of(servers, tools)).items():
+        page.note(f"tools of {name}: {', '.join(added)}")
     if settings.save_audio:
         prepare_folder(config.output_dir)
     page.note(f"loading {' and '.join(_names(config.chat, *([config.tts] if settings.speaks else [])))}")

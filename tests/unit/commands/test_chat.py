@@ -198,7 +198,8 @@ def test_cfg_job_prints_the_settings_and_stops(chat, capsys):
 def test_cfg_job_shows_the_chats_own_settings_with_what_the_flags_and_the_overrides_say(chat, capsys):
     assert main(["--cfg", "job", "voicechat.record=talk", "--stream", "--device", "Desk, left", "--no-save-audio"]) == 0
     settings = yaml.safe_load(capsys.readouterr().out)["voicechat"]
-    assert settings == {"stream": True, "play": True, "device": "Desk, left", "save_audio": False, "record": "talk"}
+    said = {"stream": True, "play": True, "device": "Desk, left", "save_audio": False, "record": "talk"}
+    assert settings == {**said, "mcp_servers": []}
 
 
 def test_a_flag_wins_over_an_override(chat, tmp_path):
