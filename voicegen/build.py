@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from voicegen.chat.backends import CHAT
-from voicegen.config import JobConfig
+from voicegen.config import JobConfig, RetrievalConfig
 from voicegen.errors import MissingDependency, ModelError
 from voicegen.protocols import AnswerModel, ChatModel, SpeechModel
 from voicegen.quality.checks import checks_on
@@ -18,6 +18,8 @@ from voicegen.tts.backends import SPEECH
 
 if TYPE_CHECKING:
     from voicegen.audio.signing import Signer
+    from voicegen.retrieval.answering import Find
+    from voicegen.retrieval.vdb import VectorDB
 
 
 def look(config: JobConfig, *, speaks: bool = True) -> None:
@@ -33,6 +35,8 @@ def look(config: JobConfig, *, speaks: bool = True) -> None:
     looks: list[Callable[[], None]] = []
     if config.asks:
         looks.append(lambda: CHAT[config.chat.kind].look(config.chat))
+    if config.retrieval is not None:
+        looks.append(documents(config.retrieval).look)
     if speaks:
         looks.append(lambda: SPEECH[config.tts.kind].look(config.tts, config.voice))
         looks += [partial(check.look, its) for check, its in checks_on(config.quality.checks)]
@@ -61,7 +65,49 @@ def answer_model(config: JobConfig) -> AnswerModel | None:
         from voicegen.chat.ready import ReadyAnswers
 
         return ReadyAnswers(config.questions.answer_column)
-    return CHAT[config.chat.kind].answer_model(config.chat)
+    model = CHAT[config.chat.kind].answer_model(config.chat)
+    if config.retrieval is None:
+        return model
+    from voicegen.retrieval.answering import AnswerModelWithPassages
+
+    return AnswerModelWithPassages(model, finder(config.retrieval))
+
+
+def documents(settings: RetrievalConfig) -> VectorDB:
+    """The index that the settings name.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    from voicegen.retrieval.vdb import VectorDB
+
+    return VectorDB(settings.path, settings.model)
+
+
+def finder(settings: RetrievalConfig) -> Find:
+    """What finds passages in the index that the settings name, its model loaded.
+
+    Raises:
+        InputError: there is no such index, it is damaged, or it was made with another model.
+        MissingDependency: its model's package is not installed.
+        ModelError: its model cannot be found or loaded.
+    """
+    found = documents(settings)
+    _ = found.model
+    return partial(found.find, k=settings.k)
+
+
+def documents_identity(settings: RetrievalConfig | None) -> dict[str, str]:
+    """What a run writes down of the index that the settings name: what it holds, and the model that made it.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    if settings is None:
+        return {}
+    index = documents(settings).index
+    made_with = f"{index.making.model} ({index.making.revision})"
+    return {"retrieval.index": index.identity, "retrieval.made_with": made_with}
 
 
 def chat_model(config: JobConfig) -> ChatModel:

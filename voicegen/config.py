@@ -175,6 +175,15 @@ class LocalExecutorConfig(Settings):
     max_row_crashes: Positive = Field(json_schema_extra=NOT_IDENTITY)
 
 
+class RetrievalConfig(Settings):
+    """The documents whose passages go before each question."""
+
+    kind: Literal["vectordb"]
+    path: LocalPath = Field(json_schema_extra=NOT_IDENTITY)  # what the index is made of is, instead
+    k: Positive
+    model: ModelName | None = Field(json_schema_extra=NOT_IDENTITY)
+
+
 if TYPE_CHECKING:
     ChatConfig = AnsweringSettings
     SpeechConfig = SpeakingSettings
@@ -205,6 +214,7 @@ class JobConfig(Settings):
     chat: ChatConfig
     tts: SpeechConfig
     text: TextConfig
+    retrieval: RetrievalConfig | None = Field(default=None, json_schema_extra=identity_unless(None))
     voice: VoiceConfig
     quality: QualityConfig
     split: SplitConfig

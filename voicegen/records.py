@@ -63,7 +63,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation. `reasoning` is what a reasoning model thought before `content`."""
+    """One message of a conversation. `reasoning` is what a reasoning model thought before `content`.
+
+    `passages` were found for what a user says, and are given to the model before it.
+    """
 
     role: Role
     content: str
@@ -71,6 +74,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    passages: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ class Question:
     asker: str | None = None  # the voice that says the question itself
     system_prompt: str | None = None
     instructions: str | None = None
+    passages: tuple[Passage, ...] = ()  # of documents, that are given with it
     may_forget: bool = False
 
 
@@ -243,6 +248,15 @@ class TakeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PassageRecord:
+    """What is kept of a passage that was given with a question; as a `Passage`, without its text."""
+
+    id: str
+    source: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class SpokenQuestion:
     """What the ledger keeps of a row's question where both it and the answer are spoken; as a row has of its answer."""
 
@@ -289,6 +303,7 @@ class ManifestRow:
     tts_seconds: float | None = None
     scores: Scores = field(default_factory=dict)
     side: Side | None = None  # None: the answer
+    passages: Sequence[PassageRecord] = ()
     asked: SpokenQuestion | None = None
 
     @property

@@ -84,6 +84,12 @@ def test_the_readmes_index_answers_as_the_readme_asks_it(command, folder, monkey
     [block] = [block for block in blocks("python") if "VectorDB" in block]
     exec(compile(block, "README.md", "exec"), {})
     assert "The tower is open from May to September" in capsys.readouterr().out
+    run, chat = (words_of(line) for line in README.splitlines() if re.match("voicegen .*(retrieval=|--docs)", line))
+    done = warm_voicegen(*run, "preset=fake", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert manifest_rows(folder / "outputs" / "found")[1]["passages"][0]["id"] == "bakery.html#1"
+    done = warm_voicegen(*chat, "preset=fake", cwd=folder)
+    assert "sources: lighthouse.md" in done.stderr
 
 
 @pytest.mark.parametrize("command", VERIFIED)

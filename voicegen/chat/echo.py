@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from voicegen.backend import ChatBackend
+from voicegen.chat.prompting.passages import with_passages
 from voicegen.protocols import GenerationOptions
 from voicegen.reading.stops import before_stop
 from voicegen.records import Answer, ChatUsage, Delta, Failure, FinishReason, Message, ModelInfo, Question, Role
@@ -69,7 +70,7 @@ class EchoChatModel:
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         """Words of all messages and tools."""
-        return sum(len(message.content.split()) for message in messages) + len(tools)
+        return sum(len(message.content.split()) for message in with_passages(messages, apart=True)) + len(tools)
 
     def _next_reply(self, messages: Sequence[Message]) -> str:
         if self._replies:

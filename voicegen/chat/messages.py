@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from voicegen.errors import InputError
 from voicegen.reading.calls import call_arguments
-from voicegen.records import Message, Role, ToolCall
+from voicegen.records import Message, Passage, Role, ToolCall
 
 __all__ = ["Message", "Role", "ToolCall", "message_from_dict", "message_to_dict"]
 
@@ -25,6 +26,8 @@ def message_to_dict(message: Message) -> dict[str, Any]:
         entry["tool_call_id"] = message.tool_call_id
     if message.name is not None:
         entry["name"] = message.name
+    if message.passages:
+        entry["passages"] = [asdict(passage) for passage in message.passages]
     return entry
 
 
@@ -46,6 +49,7 @@ def message_from_dict(entry: Mapping[str, Any]) -> Message:
             tool_calls=calls,
             tool_call_id=entry.get("tool_call_id"),
             name=entry.get("name"),
+            passages=tuple(Passage(**passage) for passage in entry.get("passages", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"Not a chat message: {dict(entry)!r:.200} ({error!r}).") from error

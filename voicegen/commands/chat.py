@@ -42,6 +42,7 @@ Talk with a language model; its answers are spoken, and kept as WAVs in outputs/
   --no-save-audio         voicechat.save_audio=false without --play: answer in writing only
   --mcp COMMAND           offer an MCP server's tools to the model: the command that starts it, its URL, or its name
   --record FOLDER         voicechat.record=          keep the chat as a dataset, with WAVs and manifest.parquet
+  --docs FILE.npz         retrieval=vectordb retrieval.path=   answer with what is in your documents (voicegen index)
   --single TEXT           one question, one spoken answer; - reads it from standard input
 {HELP_IN_SHORT}
 In the chat: /help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves. Questions may also come through a pipe,
@@ -54,7 +55,7 @@ exit codes: 0 done; 1 an unexpected error; 2 bad usage or config; 3 with --singl
 
 VALUES = (
     "--chat-model", "--tts-model", "--preset", "--system-prompt", "--max-tokens", "--voice", "--device", "--output-dir",
-    "--record", "--single", "--mcp",
+    "--record", "--docs", "--single", "--mcp",
 )  # fmt: skip
 _KEYS = {
     "--chat-model": "chat.model",
@@ -63,6 +64,7 @@ _KEYS = {
     "--output-dir": "output_dir",
     "--device": "voicechat.device",
     "--record": "voicechat.record",
+    "--docs": "retrieval.path",
 }
 _SWITCH_SETTINGS = {
     "--stream": {"voicechat.stream": True},
@@ -84,6 +86,8 @@ def _chosen(line: CommandLine) -> Iterator[str]:
     """What a chat chooses, and what its flags do, before the overrides."""
     yield "name=chat"  # a run's default name would put a chat's WAVs among those of the first run
     yield "voicechat=default"
+    if "--docs" in line.values:
+        yield "retrieval=vectordb"
     if "--preset" in line.values:
         yield f"preset={line.values['--preset']}"
     if (voice := _owner(line, "tts", SPEECH)) is not None:
@@ -173,12 +177,18 @@ def _open(
         )
     )
     pipeline.session.tools = tools
+    if config.retrieval is not None:
+        find = build.finder(config.retrieval)
+        pipeline.session.find = lambda question: find([question])[0]
     if settings.record is None or voice is None:
         return pipeline, None
     recorder = ChatRecorder(
         settings.record,
         pipeline,
-        identity={key: value for key, value in config.identity().items() if not key.startswith("questions.")},
+        identity={
+            **{key: value for key, value in config.identity().items() if not key.startswith("questions.")},
+            **build.documents_identity(config.retrieval),
+        },
         models={"chat": model.info, "tts": voice.info},
         language=config.tts.language,
         consents=config.voice.consents,

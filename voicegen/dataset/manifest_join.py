@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import accumulate
 from operator import attrgetter
 from types import MappingProxyType
@@ -154,6 +154,7 @@ def of_rows(rows: Sequence[ManifestRow]) -> dict[str, Any]:
         **{name: [row.scores.get(name) for row in rows] for name in SCORES},
         "words": [_words(row) for row in rows],
         "takes": _takes([row.takes for row in rows]),
+        "passages": [[asdict(one) for one in row.passages] or None for row in rows],
         **_of_questions(rows),
     }
 

@@ -27,6 +27,13 @@ TAKE = pa.struct(
         _column("reason", pa.string(), "Its faults."),
     ]
 )
+PASSAGE = pa.struct(
+    [
+        _column("id", pa.string(), "Its name in the index: the document's path and its number there."),
+        _column("source", pa.string(), "The document, and the section or pages."),
+        _column("score", pa.float64(), "Cosine of its vector and the question's: 1 is the same."),
+    ]
+)
 WORDS = pa.list_(
     pa.field(
         "element",
@@ -51,6 +58,11 @@ _TEXT = (
     _column("question", pa.string(), "The question as asked; JSON where the input held something else than text."),
     _column("question_duplicate_of", pa.int64(), "Index of the first row whose question is the same or nearly so."),
     _column("question_similarity", pa.float64(), "Of the two questions: 1 is the same but for case and punctuation."),
+    _column(
+        "passages",
+        pa.list_(pa.field("element", PASSAGE)),
+        "Passages of documents that the chat model was given with the question, the nearest first; null: none.",
+    ),
     _column("answer", pa.string(), "The answer as the chat model wrote it, or as the input gave it."),
     _column("answer_duplicate_of", pa.int64(), "Index of the first row whose answer is the same or nearly so."),
     _column("answer_similarity", pa.float64(), "Of the two answers: 1 is the same but for case and punctuation."),

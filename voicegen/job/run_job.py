@@ -320,6 +320,8 @@ def refuse_what_does_not_go_together(config: JobConfig) -> None:
     settings = config.questions
     check_voices_of_test(config)
     _refuse_voices_that_say_nothing(config)
+    if config.retrieval is not None and not config.asks:
+        raise ConfigError("retrieval is for questions that a chat model answers, and here none is asked: leave it out")
     if config.text.rewrite is None:
         return
     if config.speak == "question":
@@ -387,9 +389,9 @@ def identity_of(config: JobConfig, input_sha256: str) -> dict[str, Any]:
 
     Raises:
         ConfigError: a recording cannot be read.
-        InputError: the lexicon cannot be read.
+        InputError: the lexicon or the index of documents cannot be read.
     """
-    identity = {**config.identity(), "input.sha256": input_sha256}
+    identity = {**config.identity(), **build.documents_identity(config.retrieval), "input.sha256": input_sha256}
     similarity = config.quality.checks.similarity  # type: ignore[attr-defined]
     if similarity is not None:
         identity["quality.recordings"] = {

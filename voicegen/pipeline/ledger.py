@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from voicegen.errors import OutputError
 from voicegen.quality.checks.duplicates import hash_in
-from voicegen.records import STATUSES, Clip, ManifestRow, Side, SpokenQuestion, Status, TakeRecord
+from voicegen.records import STATUSES, Clip, ManifestRow, PassageRecord, Side, SpokenQuestion, Status, TakeRecord
 from voicegen.store import Place, Store
 
 LEDGER = "ledger"
@@ -33,6 +33,7 @@ _OFFSET_BITS = 40  # of a place, the file's number being above
 _ROW_FIELDS = tuple(field.name for field in dataclass_fields(ManifestRow))
 _CLIP_FIELDS = tuple(field.name for field in dataclass_fields(Clip))
 _TAKE_FIELDS = tuple(field.name for field in dataclass_fields(TakeRecord))
+_PASSAGE_FIELDS = tuple(field.name for field in dataclass_fields(PassageRecord))
 _ASKED_FIELDS = tuple(field.name for field in dataclass_fields(SpokenQuestion))
 
 
@@ -306,6 +307,8 @@ def _to_fields(row: ManifestRow) -> dict[str, Any]:
     """A row as its line has it: what is not there is left out."""
     fields = {name: value for name in _ROW_FIELDS if (value := getattr(row, name)) not in (None, {}, ())}
     fields |= _nested(row)
+    if row.passages:
+        fields["passages"] = [{name: getattr(one, name) for name in _PASSAGE_FIELDS} for one in row.passages]
     if row.asked is not None:
         asked = {name: value for name in _ASKED_FIELDS if (value := getattr(row.asked, name)) not in (None, {}, ())}
         fields["asked"] = asked | _nested(row.asked)
@@ -326,6 +329,8 @@ def _from_line(line: bytes) -> ManifestRow:
     fields = _from_nested(json.loads(line.decode("utf-8", "surrogatepass")))
     if asked := fields.get("asked"):
         fields["asked"] = SpokenQuestion(**_from_nested(asked))
+    if passages := fields.get("passages"):
+        fields["passages"] = tuple(PassageRecord(**one) for one in passages)
     return ManifestRow(**fields)
 
 

@@ -13,6 +13,8 @@ from voicegen.records import (
     Failure,
     FinishReason,
     ManifestRow,
+    Passage,
+    PassageRecord,
     Question,
     Scores,
     Speech,
@@ -138,6 +140,7 @@ class Outcome:
             tts_seconds=round(speech.seconds, 4) if speech else None,
             side="question" if alone else None,
             asked=asked,
+            passages=tuple(PassageRecord(one.id, one.source, one.score) for one in self._given),
         )
 
     @property
@@ -165,6 +168,12 @@ class Outcome:
         """The one that spoke, which may be the model's default; of a row without a take, the one that was planned."""
         spoken = self.speech.utterance if self.speech else self.utterance
         return spoken.voice if spoken else None
+
+    @property
+    def _given(self) -> Sequence[Passage]:
+        """What the answer was given with its question."""
+        asked = self.answer.question if self.answer else self.question
+        return asked.passages if asked else ()
 
     @property
     def reason(self) -> str | None:

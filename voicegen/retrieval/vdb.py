@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from voicegen.errors import ConfigError, InputError
 from voicegen.files import given_path
+from voicegen.model_files import find_model
 from voicegen.records import Passage
 from voicegen.retrieval.index_file import Index
+from voicegen.text.well_formed import well_formed
 
 if TYPE_CHECKING:
     from voicegen.retrieval.sentence_model import SentenceModel
@@ -76,7 +78,7 @@ class VectorDB:
             return []
         return [
             [self._passage(int(place), float(score)) for place, score in zip(places, scores, strict=True)]
-            for places, scores in self.nearest(self.model.embed(questions, "query"), k)
+            for places, scores in self.nearest(self.model.embed([*map(well_formed, questions)], "query"), k)
         ]
 
     def nearest(self, vectors: NDArray[np.float32], k: int) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -92,13 +94,27 @@ class VectorDB:
             found += [_best(row, k) for row in scores]
         return found
 
+    def look(self) -> None:
+        """Refuses what can be seen to fail before the model is loaded; finds its files, and fetches what is not here.
+
+        Raises:
+            MissingDependency: its wheel is not installed.
+            ModelError: it cannot be found.
+        """
+        find_model(self._model_name, revision=self._revision)
+
+    @property
+    def _revision(self) -> str | None:
+        making = self.index.making
+        return making.revision if self._model_name == making.model else None
+
     @cached_property
     def model(self) -> SentenceModel:
         """The sentence model, loaded."""
         from voicegen.retrieval.sentence_model import SentenceModel
 
         making = self.index.making
-        model = SentenceModel.load(self._model_name, making.revision if self._model_name == making.model else None)
+        model = SentenceModel.load(self._model_name, self._revision)
         if model.info.revision != making.revision:
             raise InputError(
                 f"{self._path} was made with {making.model} ({making.revision}), and this is {model.info.id} "

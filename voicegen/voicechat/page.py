@@ -62,6 +62,9 @@ class Page:
             self.note("(interrupted)")
         elif reply.failure is not None and not reply.failures:
             self.note(f"({reply.failure[1]})")
+        if reply.passages:
+            sources = dict.fromkeys(passage.source for passage in reply.passages)
+            self.note(f"sources: {'; '.join(sources)}")
         self.note(_written(reply))
         if heard := _spoken(reply):
             self.note(heard)

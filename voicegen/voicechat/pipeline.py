@@ -219,6 +219,7 @@ class VoiceChatPipeline:
         session = self.session
         with closing(session.steps(text, max_rounds=TOOL_ROUNDS if len(session.tools) else 0)) as deltas:
             for delta in deltas:
+                turn.passages = session.last_passages
                 shown = turn.take(delta)
                 if self._stream and shown:
                     on_text(shown)

@@ -116,6 +116,7 @@ class ChatRecorder:
             conversation_id=self._names.setdefault(place.conversation, f"chat-{place.index:06d}"),
             turn=place.turn,
             voice=reply.voice,
+            passages=reply.passages,
         )
         self._asked[place.index :] = [_input_row(asked, self._pipeline.session.system_prompt)]
         lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in self._asked)

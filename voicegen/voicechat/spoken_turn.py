@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.quality.verdict import Verdict, judge
-from voicegen.records import ChatUsage, FinishReason, Speech, Stage, Utterance
+from voicegen.records import ChatUsage, FinishReason, Passage, Speech, Stage, Utterance
 from voicegen.text.wording import Wording
 from voicegen.voicechat.sentences import SpeakablePieces
 from voicegen.voicechat.speech_worker import SpeechWorker, SpokenAnswer
@@ -60,6 +60,7 @@ class SpokenReply:
         seed: of the voice.
         left_out: what of the text was not said.
         problem: why that is too much.
+        passages: of documents, that the model was given with the question.
     """
 
     text: str
@@ -76,6 +77,7 @@ class SpokenReply:
     seed: int
     left_out: tuple[str, ...] = ()
     problem: str | None = None
+    passages: tuple[Passage, ...] = ()
 
     @property
     def take(self) -> Speech | None:
@@ -131,6 +133,7 @@ class SpokenTurn:
         self.text = ""
         self.interrupted = False
         self.usage: ChatUsage | None = None
+        self.passages: tuple[Passage, ...] = ()
 
     def take(self, delta: str) -> str:
         """Takes what the model wrote, and returns it without the white space before the first word."""
@@ -196,6 +199,7 @@ class SpokenTurn:
             seed=self._seed,
             left_out=tuple(self._pieces.left_out),
             problem=self._pieces.problem,
+            passages=self.passages,
         )
 
     def _finish_reason(self) -> FinishReason:

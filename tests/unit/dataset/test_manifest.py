@@ -26,7 +26,7 @@ QUESTION_COLUMNS = [
 
 DESIGN_COLUMNS = [
     "id", "index", "split", "conversation_id", "turn",
-    "question", "question_duplicate_of", "question_similarity",
+    "question", "question_duplicate_of", "question_similarity", "passages",
     "answer", "answer_duplicate_of", "answer_similarity", "answer_spoken", "rewritten", "answer_cut", "left_out",
     "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "audio_samples_sha256", "voice",
     "language", "status", "error", "finish_reason", "attempts", "takes", "mark",
@@ -67,7 +67,7 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
     [row] = written(tmp_path, file, [spoken_row(0, scores={"clipped": 0.1})]).to_pylist()
     assert row == {
         "id": "q0", "index": 0, "split": "train", "conversation_id": "x", "turn": 4,
-        "question": "Who?", "question_duplicate_of": None, "question_similarity": None,
+        "question": "Who?", "question_duplicate_of": None, "question_similarity": None, "passages": None,
         "answer": "Answer **0**.", "answer_duplicate_of": None, "answer_similarity": None, "reasoning": None,
         "answer_spoken": "Answer 0.", "left_out": [],
         "audio_path": "audio/000000.wav", "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,

@@ -14,6 +14,7 @@ NEEDED = {
     "chat/mlx.yaml": ["chat.model=some-model"],
     "chat/openai.yaml": ["chat.model=some-model"],
     "tts/openai.yaml": ["tts.model=some-model"],
+    "retrieval/vectordb.yaml": ["retrieval.path=docs.npz"],
 }
 
 

@@ -23,7 +23,7 @@ from voicegen.chat.conversation.turn import TOOL_ROUNDS, Next, OpenTurn
 from voicegen.chat.tools import Tool, ToolRegistry, cut_text
 from voicegen.errors import ConfigError, ModelError
 from voicegen.protocols import ChatModel
-from voicegen.records import ChatUsage, Message, Role
+from voicegen.records import ChatUsage, Message, Passage, Role
 from voicegen.text.well_formed import well_formed
 
 
@@ -35,6 +35,8 @@ class ChatSession:
         options: how the model generates.
         tools: what `execute_tool_loop` offers to the model.
         last_usage: what the last reply cost.
+        find: finds the passages of documents that the model is given before a question; None for none.
+        last_passages: those given with the last question.
     """
 
     def __init__(self, model: str | Path | ChatModel, system_prompt: str | None = None, **generation: Any) -> None:
@@ -54,6 +56,8 @@ class ChatSession:
         self.options = generation_options(generation)
         self.tools = ToolRegistry()
         self.last_usage: ChatUsage | None = None
+        self.find: Callable[[str], Sequence[Passage]] | None = None
+        self.last_passages: tuple[Passage, ...] = ()
         self._history = History(None if system_prompt is None else _checked_text("the system prompt", system_prompt))
 
     @classmethod
@@ -199,7 +203,9 @@ class ChatSession:
 
     def _turn(self, text: str, max_rounds: int) -> Generator[str, None, None]:
         """One turn. It enters the history when it ends, so that an error leaves the history as it was."""
-        turn = OpenTurn((Message(Role.USER, well_formed(_checked_text("the question", text))),), max_rounds)
+        text = well_formed(_checked_text("the question", text))
+        self.last_passages = tuple(self.find(text)) if self.find is not None and text.strip() else ()
+        turn = OpenTurn((Message(Role.USER, text, passages=self.last_passages),), max_rounds)
         said = ReplySoFar()
         try:
             while turn.next is not Next.DONE:
@@ -255,6 +261,9 @@ class ChatSession:
 
         if limit <= 0 or not self._history.trim(said, limit, count):
             what, remedy = "The question and the system prompt take", "shorten the question or lower max_tokens"
+            if self.last_passages:
+                what = "The question, its passages and the system prompt take"
+                remedy = "give fewer passages (retrieval.k), or shorten the question or lower max_tokens"
             if len(said) > 1:
                 what = "The question, the system prompt and the tool calls with their results take"
                 remedy = "offer fewer tools, or lower max_rounds or max_tokens"

@@ -70,7 +70,7 @@ class OpenTurn:
             system, has_tools = [Message(Role.SYSTEM, question.instructions)], False
         elif question.system_prompt is not None:
             system = [Message(Role.SYSTEM, question.system_prompt)]
-        messages = (*system, *question.history, Message(Role.USER, question.text))
+        messages = (*system, *question.history, Message(Role.USER, question.text, passages=question.passages))
         return cls(messages, TOOL_ROUNDS if has_tools else 0)
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from voicegen.chat.prompting.passages import with_passages
 from voicegen.protocols import GenerationOptions
 from voicegen.records import Message
 from voicegen.servers.endpoint import Endpoint
@@ -42,7 +43,7 @@ class Server(Endpoint):
         """The JSON of a request; options that are off are left out, as strict servers refuse what they don't know."""
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [_message_entry(message) for message in messages],
+            "messages": [_message_entry(message) for message in with_passages(messages, apart=False, defused=True)],
             "max_tokens": options.max_tokens,
             "temperature": options.temperature,
             "top_p": options.top_p,

@@ -71,6 +71,12 @@ class Capabilities:
         return self._shaped(messages, shape, self._takes_system, self._takes_lists)
 
     @cached_property
+    def takes_two_in_a_row(self) -> bool:
+        """Whether a user may have two messages, one after the other; many templates want roles to alternate."""
+        two = [_ASKED, Message(Role.USER, _RESULT)]
+        return self._kept(self._shaped(two, lists=self._takes_lists), _QUESTION, _RESULT) is True
+
+    @cached_property
     def _takes_lists(self) -> bool:
         """Whether contents must be lists of parts, as templates of models that see want them."""
         found = [self._kept(self._shaped([_ASKED], lists=lists), _QUESTION) for lists in (False, True)]

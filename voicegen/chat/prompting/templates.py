@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from voicegen.chat.prompting.capabilities import Capabilities
 from voicegen.chat.prompting.literals import guard, split_at
+from voicegen.chat.prompting.passages import with_passages
 from voicegen.chat.prompting.prompt import Conversation, harmony_conversation, with_tools_in_system
 from voicegen.errors import ModelError
 from voicegen.reading.beginning import Beginning
@@ -135,11 +136,17 @@ class ChatTemplate:
     def _capabilities(self) -> Capabilities:
         return Capabilities(self.name, self._apply, self.knows_tools, CALL)
 
+    @property
+    def _takes_passages_apart(self) -> bool:
+        return self.format == "harmony" or self._capabilities.takes_two_in_a_row
+
     def _render_text(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], effort: str | None, open_reply: bool
     ) -> tuple[str, dict[str, str]]:
         if not messages:
             raise ModelError("A conversation needs at least one message.")
+        if any(message.passages for message in messages):
+            messages = with_passages(messages, apart=self._takes_passages_apart)
         guarded, literals = guard(messages, self._special.values())
         options: dict[str, Any] = {"add_generation_prompt": open_reply}
         if tools and self.knows_tools:
