@@ -88,6 +88,7 @@ class McpConfig(Settings):
     token_env: str
     hosts: tuple[str, ...]
     origins: tuple[str, ...]
+    docs: LocalPath | None
     audio: Literal["files", "resource", "inline"]
     inline_seconds: Annotated[float, Field(ge=0)]
     long_text: Positive

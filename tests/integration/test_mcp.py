@@ -369,6 +369,25 @@ def test_the_starter_models_answer_and_speak_and_standard_output_holds_the_proto
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in told.read_text("utf-8").splitlines())
 
 
+def test_documents_are_searched_and_no_tool_says_so_where_there_are_none(tmp_path, other):
+    assert "search_documents" not in [tool.name for tool in other.portal.call(other.client.list_tools).tools]
+    index = tmp_path / "documents.npz"
+    assert main(["index", str(ROOT / "data/documents"), "--to", str(index)]) == 0
+    with serving(*FAKE, f"output_dir={tmp_path}", f"mcp.docs={index}") as (url, _), assistant(over_http(url)) as one:
+        assert [tool.name for tool in one.portal.call(one.client.list_tools).tools][-1] == "search_documents"
+        found = one.told("search_documents", question="When can I climb the tower?", k=3)["passages"]
+        assert len(found) == 3
+        assert "The tower is open from May to September" in found[0]["text"]
+        assert found[0]["source"].startswith("lighthouse.md")
+        assert one.refused("search_documents", question="")["fields"].keys() == {"question"}
+        assert one.refused("search_documents", question="Hi?", k=0)["fields"].keys() == {"k"}
+
+
+def test_an_index_that_is_not_there_is_told_before_the_server_starts(tmp_path, capsys):
+    assert main(["mcp", *FAKE, f"output_dir={tmp_path}", "--docs", str(tmp_path / "none.npz")]) == 2
+    assert "none.npz" in capsys.readouterr().err
+
+
 def test_the_readmes_lines_for_clients_start_the_server(tmp_path):
     readme = (ROOT / "README.md").read_text("utf-8")
     entry = json.loads(re.search(r"```json\n(.*?)```", readme, re.DOTALL)[1])["mcpServers"]["voicegen"]

@@ -24,6 +24,7 @@ standard input and output, or with --http to several clients at once. Its audio 
   --port N                        mcp.port=
   --preset NAME                   preset=      which models: starter (default), marvis
   --audio files|resource|inline   mcp.audio=   how a client gets audio: a path, a link (default), in the message
+  --docs FILE.npz                 mcp.docs=    an index of `voicegen index`, for clients to search
   --output-dir FOLDER             output_dir=
   mcp.host=ADDRESS                to be reached from other machines: set VOICEGEN_TOKEN to what clients must send
   chat.*  tts.*  voice.*  mcp.*   models, voices, limits
@@ -31,10 +32,10 @@ standard input and output, or with --http to several clients at once. Its audio 
 exit codes: 0 the client has gone; 1 an unexpected error; 2 bad usage or config; 130 interrupted
 """
 
-VALUES = ("--port", "--preset", "--audio", "--output-dir")
+VALUES = ("--port", "--preset", "--audio", "--docs", "--output-dir")
 SWITCHES = ("--http",)
 
-_KEYS = {"--audio": "mcp.audio", "--output-dir": "output_dir"}
+_KEYS = {"--audio": "mcp.audio", "--docs": "mcp.docs", "--output-dir": "output_dir"}
 
 
 def main(argv: Sequence[str]) -> int:

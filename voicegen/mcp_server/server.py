@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -20,11 +20,23 @@ from voicegen.errors import VoicegenError
 from voicegen.mcp_server import results
 from voicegen.mcp_server.clips import mime_type
 from voicegen.mcp_server.refusals import Refusal, told
-from voicegen.mcp_server.results import AskResult, JobResult, Reach, SpeakResult, VoiceEntry, VoicesResult
+from voicegen.mcp_server.results import (
+    AskResult,
+    Found,
+    JobResult,
+    Reach,
+    SearchResult,
+    SpeakResult,
+    VoiceEntry,
+    VoicesResult,
+)
 from voicegen.mcp_server.runs import QuestionRow, RunRequest
 from voicegen.mcp_server.service import Service, Stage
 from voicegen.records import Speak
 from voicegen.sharing import Caller
+
+if TYPE_CHECKING:
+    from voicegen.mcp_server.documents import Documents
 
 T = TypeVar("T")
 
@@ -234,6 +246,9 @@ def make_server(service: Service, configs: Sequence[str]) -> VoiceServer:
         await anyio.to_thread.run_sync(found.wait, _SIGN_OF_LIFE, abandon_on_cancel=True)
         return results.job_status(found, _reach(ctx, service))
 
+    if service.documents is not None:
+        _search(server, service.documents, requests)
+
     @server.resource(f"{results.SCHEME}conversations/{{session}}", mime_type="application/jsonl")
     def conversation(session: str) -> str:
         """A conversation: a message a line."""
@@ -247,6 +262,22 @@ def make_server(service: Service, configs: Sequence[str]) -> VoiceServer:
     for suffix in (".wav", ".flac"):
         _serve_audio(server, service, suffix)
     return server
+
+
+def _search(server: VoiceServer, documents: "Documents", requests: _Requests) -> None:
+    @server.tool(annotations=ToolAnnotations(title="Search the documents", read_only_hint=True))
+    async def search_documents(
+        ctx: Context,
+        question: Annotated[str, Field(min_length=1, max_length=20_000, description="What you want to know.")],
+        k: Annotated[int, Field(ge=1, le=50, description="Passages, at the most.")] = 5,
+    ) -> SearchResult:
+        """Finds the passages of the user's documents that a question is about."""
+        if not question.strip():
+            raise Refusal("arguments", "question is empty: say what you want to know", {"question": "is empty"})
+        found = await requests.do(ctx, lambda _caller, _at: documents.search(question, k))
+        return SearchResult(
+            passages=[Found(text=one.text, score=one.score, source=one.source, id=one.id) for one in found]
+        )
 
 
 def _serve_audio(server: VoiceServer, service: Service, suffix: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from secrets import token_hex
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from voicegen import build
 from voicegen.audio.origin import Origin
@@ -30,6 +30,9 @@ from voicegen.sharing import Caller
 from voicegen.tts.backends import SPEECH
 from voicegen.tts.best_of import best_takes
 from voicegen.tts.speaking import words_of
+
+if TYPE_CHECKING:
+    from voicegen.mcp_server.documents import Documents
 
 _TEXTS_AT_ONCE: Final = 4
 """Long texts that are spoken side by side; runs are made one after another."""
@@ -57,7 +60,7 @@ class Service:
 
     Attributes:
         settings: how it serves.
-        long_text: characters of a text that is spoken as a job.
+        documents: that clients may search; None where there are none.
     """
 
     def __init__(self, config: JobConfig, words: ConfigWords) -> None:
@@ -67,6 +70,11 @@ class Service:
         self._config = config
         self._wording = config.wording
         build.look(config)
+        self.documents: Documents | None = None
+        if config.mcp.docs is not None:
+            from voicegen.mcp_server.documents import Documents
+
+            self.documents = Documents(config.mcp.docs)
         self._models = Models(config)
         self._sessions = Sessions(
             config.mcp.sessions, config.mcp.session_minutes * 60, getattr(config.chat, "system_prompt", None)
