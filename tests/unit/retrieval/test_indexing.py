@@ -1,3 +1,4 @@
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from tests.bag_of_words import BagOfWords
 from tests.pdf_file import pdf_of
+from tests.product import ROOT
 from voicegen.cli import main
 from voicegen.errors import ConfigError, InputError
 from voicegen.records import ModelInfo
@@ -53,6 +55,25 @@ def test_the_command_and_the_example_of_the_voice_chat_document(folder, tmp_path
     assert [row["score"] for row in results] == sorted((row["score"] for row in results), reverse=True)
     assert vdb.query("What is stealing?", k=1)[0]["source"] == "law.pdf, page 1 to page 2"
     assert vdb.query("Why does the sea rise and fall?", k=1)[0]["source"] == "moon.html, Moon"
+
+
+def test_the_right_passage_is_among_the_first_five_of_nine_written_questions_in_ten(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(SentenceModel, "load", lambda *_: model)
+    lines = (ROOT / "tests" / "data" / "documents_and_questions.jsonl").read_text("utf-8").splitlines()
+    written = [json.loads(line) for line in lines]
+    assert len(written) >= 50
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for entry in written:
+        (docs / f"{entry['document']}.txt").write_text(entry["text"], "utf-8")
+    indexed(docs, tmp_path / "docs.npz", model)
+    found = VectorDB(tmp_path / "docs.npz").find([entry["question"] for entry in written], k=5)
+    missed = [
+        entry["question"]
+        for entry, passages in zip(written, found, strict=True)
+        if f"{entry['document']}.txt#1" not in [passage.id for passage in passages]
+    ]
+    assert len(missed) <= len(written) / 10, missed
 
 
 def test_a_rerun_embeds_what_changed_alone_and_drops_what_is_gone(folder, tmp_path, words):
