@@ -64,7 +64,7 @@ class LongTextSpeech:
         Raises:
             ModelError: the text cannot be spoken.
         """
-        parts = self._split(utterance)
+        parts = self.parts(utterance)
         if len(parts) == 1:
             return (yield from stream_one(self._model, utterance))
         reason: FinishReason = "stop"
@@ -83,7 +83,7 @@ class LongTextSpeech:
             if utterance is None:
                 yield None
                 continue
-            parts = self._split(utterance)
+            parts = self.parts(utterance)
             joining = _Joining(utterance, [part.text for part in parts])
             for place, part in enumerate(parts):
                 if joining.failed:
@@ -92,7 +92,8 @@ class LongTextSpeech:
                 yield replace(part, index=number)
                 number += 1
 
-    def _split(self, utterance: Utterance) -> list[Utterance]:
+    def parts(self, utterance: Utterance) -> list[Utterance]:
+        """What is spoken of a text one after the other: itself, where it is short enough."""
         texts = self._texts(utterance)
         if len(texts) < 2:
             return [utterance]

@@ -88,18 +88,18 @@ def test_the_same_question_with_another_seed_is_another_answer(tiny):
 def test_greedy_batches_say_what_mlx_lms_own_generate_says():
     from mlx_lm import generate
 
-    asked = ["What is the capital of France?", "How many legs has a spider?", "Name a colour."]
+    asked = ["What is the capital of France?", "Name a colour."]
     loaded = starter_model()
     expected = []
     for text in asked:
         messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
         prompt = loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=True)
-        expected.append(generate(loaded.model, loaded.tokenizer, prompt, max_tokens=16).strip())
+        expected.append(generate(loaded.model, loaded.tokenizer, prompt, max_tokens=6).strip())
     rows = [Question(i, str(i), text) for i, text in enumerate(asked)]
-    options = GenerationOptions(max_tokens=16)
+    options = GenerationOptions(max_tokens=6)
     for size in (1, 8):
         answered = texts(model(loaded, batch_size=size, options=options), rows)
-        assert [answered[i] for i in range(3)] == expected
+        assert [answered[i] for i in range(len(asked))] == expected
 
 
 def test_tokens_reasons_and_time_are_counted(tiny):
