@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -22,6 +22,7 @@ _OPENING: Final = re.compile(
 )
 _ENDS: Final = {"$$": r"\$\$", "$": r"(?<!\\)\$|\n\s*\n", "[": r"\\\]", "(": r"\\\)|\n\s*\n"}
 _ARGUMENT: Final = re.compile(r"\s?(?:\[[^\[\]{}\n]*\])?\{|[_^](?:[\w*]|\\[a-zA-Z]+)|[_^]\{")
+_BRACE: Final = re.compile(r"\\.|[{}]|\n\s*\n", re.DOTALL)
 _IS_LATEX: Final = re.compile(r"\\[a-zA-Z,;:! {}%$]|[\^_=<>≤≥]|\{,\}")
 _SHORT: Final = re.compile(r"[-+]?[\w.,()+\-−*/'|!:∞π± ]{1,60}")
 _WORDS: Final = re.compile(r"(?<![^\W\d_])[a-z]{3,}|(?<!\S)[a-z]{2,}(?!\S)|^\d[\d.,]*[kKmMbB]? [a-z]")
@@ -77,6 +78,7 @@ def _formulas(text: str) -> Iterator[tuple[int, int, str, str]]:
     """Yields start, end, what is written there, and the formula in it; the search for an end is made once a kind."""
     place = 0
     endless: set[str] = set()
+    braces = _ends_of_braces(text)
     while (opening := _OPENING.search(text, place)) is not None:
         place = opening.end()
         kind = opening.lastgroup or ""
@@ -84,7 +86,7 @@ def _formulas(text: str) -> Iterator[tuple[int, int, str, str]]:
             continue
         start = opening.start()
         if kind == "command":
-            place = _end_of_command(text, place)
+            place = _end_of_command(text, place, braces)
             yield start, place, text[start:place], text[start:place]
             continue
         mark = opening[kind]
@@ -136,28 +138,31 @@ def _has_command(source: str) -> bool:
     return re.search(r"\\[a-zA-Z]", source) is not None
 
 
-def _end_of_command(text: str, place: int) -> int:
+def _end_of_command(text: str, place: int, braces: Mapping[int, int]) -> int:
     """Behind a command's arguments, indexes and powers."""
     while (argument := _ARGUMENT.match(text, place)) is not None:
         end = argument.end()
         if argument[0].endswith("{"):
-            closed = _end_of_braces(text, end)
-            if closed is None:
+            closed = braces.get(end)
+            if closed is None or closed - end > _LONGEST:
                 return place
             end = closed
         place = end
     return place
 
 
-def _end_of_braces(text: str, place: int) -> int | None:
-    depth = 1
-    for brace in re.compile(r"\\.|[{}]|\n\s*\n", re.DOTALL).finditer(text, place, place + _LONGEST):
-        depth += {"{": 1, "}": -1}.get(brace[0], 0)
-        if depth == 0:
-            return brace.end()
-        if brace[0].isspace():
-            return None
-    return None
+def _ends_of_braces(text: str) -> dict[int, int]:
+    """The place behind each brace that is closed in its paragraph, and that behind the one that closes it."""
+    ends: dict[int, int] = {}
+    open_ones: list[int] = []
+    for brace in _BRACE.finditer(text):
+        if brace[0] == "{":
+            open_ones.append(brace.end())
+        elif brace[0].isspace():
+            open_ones.clear()
+        elif brace[0] == "}" and open_ones:
+            ends[open_ones.pop()] = brace.end()
+    return ends
 
 
 def _apart(said: str, text: str, start: int, end: int) -> str:

@@ -5,23 +5,23 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.takes import syllables
 from voicegen.errors import ModelError
 from voicegen.job.composing import compose
 from voicegen.quality.apart import Workers
 from voicegen.quality.checks import checks_on
 from voicegen.records import Speech, Utterance
 
-TINY = "quality.checks.recognition.recognizer=whisper-tiny.en"
-
 
 def workers(*overrides, number=1):
-    checks = checks_on(compose(["quality=strict", TINY, *overrides]).quality.checks)
+    """Of the quickest check that is apart, or of another."""
+    checks = checks_on(compose([*(overrides or ["+quality/checks=voice_activity"])]).quality.checks)
     return Workers([(check, its) for check, its in checks if check.apart], number)
 
 
-def noise(count):
-    rng = np.random.default_rng(0)
-    return [Speech(Utterance(i, "Hello."), rng.normal(0, 0.1, 8000).astype(np.float32), 16_000) for i in range(count)]
+def takes_of(count):
+    """Each of which is measured otherwise."""
+    return [Speech(Utterance(i, "Hello."), syllables(1.0, seed=i).astype(np.float32), 16_000) for i in range(count)]
 
 
 def running():
@@ -31,8 +31,9 @@ def running():
 def test_scores_come_in_the_order_of_the_takes_whatever_the_number_of_workers():
     alone, shared = workers(), workers(number=2)
     try:
-        takes = noise(3)
-        assert [*map(repr, alone.measure(takes))] == [*map(repr, shared.measure(takes))]
+        takes = takes_of(3)
+        assert [*map(repr, found := alone.measure(takes))] == [*map(repr, shared.measure(takes))]
+        assert len({*map(repr, found)}) == 3
         assert alone.measure([]) == []
     finally:
         alone.close()
@@ -43,11 +44,11 @@ def test_scores_come_in_the_order_of_the_takes_whatever_the_number_of_workers():
 def test_a_worker_that_dies_costs_nothing_but_its_group_tried_again():
     listening = workers()
     try:
-        (before,) = listening.measure(noise(1))
+        (before,) = listening.measure(takes_of(1))
         (child,) = running()
         child.kill()
         child.wait()
-        assert listening.measure(noise(1)) == [before]
+        assert listening.measure(takes_of(1)) == [before]
     finally:
         listening.close()
 
@@ -60,18 +61,18 @@ class Deadly:
 
 
 def test_takes_that_a_worker_dies_of_twice_stop_the_run_with_one_line():
-    checks = checks_on(compose(["quality=strict"]).quality.checks)
+    checks = checks_on(compose(["+quality/checks=voice_activity"]).quality.checks)
     listening = Workers([(check, Deadly()) for check, _ in checks if check.apart], 1)
     try:
-        with pytest.raises(ModelError, match=r"listens to takes \(recognition\) died twice .*\(exit code 3\)"):
-            listening.measure(noise(1))
+        with pytest.raises(ModelError, match=r"listens to takes \(voice_activity\) died twice .*\(exit code 3\)"):
+            listening.measure(takes_of(1))
     finally:
         listening.close()
     assert not running()
 
 
 def test_what_was_asked_for_and_not_taken_is_never_given_for_other_takes(monkeypatch):
-    listening, takes = workers(number=2), noise(4)
+    listening, takes = workers(number=2), takes_of(4)
     try:
         right = [*map(repr, listening.measure(takes[2:]))]
         with monkeypatch.context() as patch:
@@ -91,9 +92,9 @@ def test_what_a_check_cannot_do_is_told_as_it_would_be_here(tmp_path):
     for name in ("model.bin", "config.json"):
         (tmp_path / name).write_bytes(b"{}")
     (tmp_path / "tokenizer.json").write_text('{"model": {"merges": []}}')
-    listening = workers(f"quality.checks.recognition.recognizer={tmp_path}")
+    listening = workers("quality=strict", f"quality.checks.recognition.recognizer={tmp_path}")
     try:
         with pytest.raises(ModelError, match=r"recognizer .* cannot be loaded"):
-            listening.measure(noise(1))
+            listening.measure(takes_of(1))
     finally:
         listening.close()

@@ -36,20 +36,27 @@ def noisy(take):
     return replace(take, samples=(take.samples + noise).astype(np.float32))
 
 
-@pytest.mark.parametrize("seconds", [0.5, 5, 9.5, 12.2])
-def test_its_opinions_are_those_of_the_wheels_own_function(monkeypatch, take, measure, seconds):
-    for absent in ("librosa", "requests"):  # the wheel imports them for its other measure and not at all
-        monkeypatch.setitem(sys.modules, absent, ModuleType(absent))
-    monkeypatch.setattr(sys.modules["requests"], "session", None, raising=False)
-    from speechmos.dnsmos import DNSMOS
+@pytest.fixture(scope="module")
+def of_the_wheel():
+    """Its own function, but for its other measure."""
+    with pytest.MonkeyPatch.context() as patch:
+        for absent in ("librosa", "requests"):  # the wheel imports them for that and not at all
+            patch.setitem(sys.modules, absent, ModuleType(absent))
+        patch.setattr(sys.modules["requests"], "session", None, raising=False)
+        from speechmos.dnsmos import DNSMOS
 
     class WithoutOther(DNSMOS):
         def audio_melspec(self, audio):
             return np.zeros((900, 120))
 
-    samples = np.resize(resample(take.samples, take.sampling_rate, 16_000), round(seconds * 16_000))
     folder = weights.find_weights(mos._WHEEL).parent
-    theirs = WithoutOther(folder / "sig_bak_ovr.onnx", folder / "model_v8.onnx")(samples, 16_000, False)
+    return WithoutOther(folder / "sig_bak_ovr.onnx", folder / "model_v8.onnx")
+
+
+@pytest.mark.parametrize("seconds", [0.5, 9.5, 12.2])
+def test_its_opinions_are_those_of_the_wheels_own_function(take, measure, of_the_wheel, seconds):
+    samples = np.resize(resample(take.samples, take.sampling_rate, 16_000), round(seconds * 16_000))
+    theirs = of_the_wheel(samples, 16_000, False)
     [ours] = measure([Speech(take.utterance, samples, 16_000)])
     assert ours == {
         "mos": pytest.approx(theirs["ovrl_mos"], abs=2e-3),
