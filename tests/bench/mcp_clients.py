@@ -1,6 +1,6 @@
 """How much faster eight MCP clients are answered that ask at once than one after another, by the starter's chat model.
 
-    python -m tests.bench.mcp_clients [CLIENTS] [ROUNDS]
+    python -m tests.bench.mcp_clients [CLIENTS] [ROUNDS] [TOKENS]
 
 The same questions, of the same server over HTTP, each client with a connection of its own; the first round warms up.
 Every round asks both ways, so that a machine that others use as well slows both; the processor's time tells most there.
@@ -47,10 +47,10 @@ def timed(ask_all: Callable[[], list[str]]) -> tuple[list[str], float, float]:
     return answers, time.perf_counter() - began, time.process_time() - worked
 
 
-def main(count: int = 8, rounds: int = 3) -> None:
+def main(count: int = 8, rounds: int = 3, tokens: int = 32) -> None:
     ratios = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        words = ("preset=starter", f"output_dir={folder}", "chat.max_tokens=32", "tts=tone", "quality=off")
+        words = ("preset=starter", f"output_dir={folder}", f"chat.max_tokens={tokens}", "tts=tone", "quality=off")
         url, _ = stack.enter_context(serving(*words))
         clients = [stack.enter_context(assistant(over_http(url))) for _ in range(count)]
         at_once(clients, list(QUESTIONS[:count]))

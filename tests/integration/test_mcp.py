@@ -198,6 +198,13 @@ def test_ready_answers_are_spoken_without_the_model(client):
     assert row["answer"] == "That is ready."
 
 
+def test_a_run_whose_models_are_not_here_is_begun_at_once_and_says_what_is_missing(client):
+    begun = client.told("start_run", questions=[{"text": "Who?"}], config="marvis")
+    failed = client.told("run_status", job=begun["job"], wait=30)
+    assert (failed["state"], failed["error"]["kind"]) == ("failed", "model")
+    assert "marvis" in failed["error"]["message"].lower()
+
+
 def test_no_text_of_a_client_is_taken_for_a_setting(client):
     asked = "${oc.env:SECRET} ${oc.env:HOME}"
     begun = client.told("start_run", questions=[{"text": asked}], voice="${oc.env:SECRET}", config="fake")

@@ -39,6 +39,7 @@ Finding = tuple[str, str]
 
 _INSTALL_PLAYBACK: Final = "`uv sync --extra playback`, or `pip install 'voicegen[playback]'`"
 _SERVES: Final = ("starlette", "uvicorn", "websockets")
+_INSTALL_MCP: Final = "`uv sync --extra mcp`, or `pip install 'voicegen[mcp]'`"
 _INSTALL_SERVE: Final = "`uv sync --extra serve`, or `pip install 'voicegen[serve]'`"
 
 
@@ -152,6 +153,7 @@ def _packages() -> Iterator[Finding]:
     for what, needs, install in (
         ("retrieval", RETRIEVAL_NEEDS, _INSTALL_RETRIEVAL),
         ("serve", _SERVES, _INSTALL_SERVE),
+        ("mcp", ("mcp", "uvicorn"), _INSTALL_MCP),
     ):
         missing = [name for name in needs if find_spec(name) is None]
         yield what, f"missing {', '.join(missing)}: {install}" if missing else "installed"

@@ -157,6 +157,7 @@ def make_server(service: Service, configs: Sequence[str]) -> VoiceServer:
     )
     settings = service.settings
     requests = _Requests(settings.requests)
+    waiting = anyio.CapacityLimiter(settings.requests)  # so that who waits for a job takes no place of others
 
     @server.tool(annotations=ToolAnnotations(title="Ask a question"))
     async def ask(
@@ -235,7 +236,7 @@ def make_server(service: Service, configs: Sequence[str]) -> VoiceServer:
         """Says how far a run or a long text is, and where what came of it lies."""
         found = service.job(job)
         if wait:
-            await anyio.to_thread.run_sync(found.wait, wait, abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(found.wait, wait, abandon_on_cancel=True, limiter=waiting)
         return results.job_status(found, _reach(ctx, service))
 
     @server.tool(annotations=ToolAnnotations(title="Cancel a job", idempotent_hint=True))
@@ -243,7 +244,7 @@ def make_server(service: Service, configs: Sequence[str]) -> VoiceServer:
         """Ends a run or a long text early. What is finished of a run stays: start_run goes on with it by its id."""
         found = service.job(job)
         await anyio.to_thread.run_sync(found.cancel)
-        await anyio.to_thread.run_sync(found.wait, _SIGN_OF_LIFE, abandon_on_cancel=True)
+        await anyio.to_thread.run_sync(found.wait, _SIGN_OF_LIFE, abandon_on_cancel=True, limiter=waiting)
         return results.job_status(found, _reach(ctx, service))
 
     if service.documents is not None:

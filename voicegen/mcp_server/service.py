@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 from voicegen import build
 from voicegen.audio.origin import Origin
 from voicegen.backend import Voice
+from voicegen.chat.backends import CHAT
 from voicegen.config import JobConfig, McpConfig
 from voicegen.errors import ConfigError, ModelError
 from voicegen.job.composing import ConfigWords
@@ -167,7 +168,9 @@ class Service:
             config = self.runs.remember(run, request)
         else:
             raise Refusal("arguments", "give questions, or the id of a run to go on with", {"questions": "is missing"})
-        build.look(config)
+        if config.asks:
+            CHAT[config.chat.kind].ready()  # what else may be missing takes time to see, and is told by the job
+        SPEECH[config.tts.kind].ready()
         return self._jobs.begin(
             "run", len(request.questions), lambda job: self.runs.make(config, job), self._making, run
         )
