@@ -61,12 +61,12 @@ def whole_folder(place: Path, check: Callable[[Path], object]) -> Iterator[Path]
     Raises:
         OutputError: another process writes to the same place, or it cannot be written.
     """
-    check(place)
     temporary = place.with_name(f".{place.name}{TEMPORARY_SUFFIX}")
     with telling(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         with _alone(place, temporary):
-            shutil.rmtree(temporary, ignore_errors=True)  # what a killed process left
+            _tidy(temporary, place)
+            check(place)
             temporary.mkdir()
             try:
                 yield temporary
@@ -123,8 +123,22 @@ def _make_durable(folder: Path) -> None:
         sync_folder(Path(top))
 
 
+def _tidy(temporary: Path, place: Path) -> None:
+    """Takes away what a killed process left; what it had just moved aside and not replaced is put back."""
+    shutil.rmtree(temporary, ignore_errors=True)
+    old = _aside(temporary)
+    if old.exists() and not place.exists():
+        old.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _aside(temporary: Path) -> Path:
+    """Where what is replaced lies until it has been."""
+    return temporary.with_name(f"{temporary.name}.old")
+
+
 def _exchange(new: Path, place: Path) -> None:
-    old = new.with_name(f"{new.name}.old")
+    old = _aside(new)
     if place.exists():
         place.rename(old)
     try:

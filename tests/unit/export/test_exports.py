@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from tests.unit.export.runs import RATE, finished_run
 from voicegen.cli import main
 from voicegen.errors import ConfigError, InputError, OutputError
 from voicegen.export.choice import Selection
+from voicegen.export.destination import export_folder
 from voicegen.export.formats import EXPORTERS
 from voicegen.export.rows import ExportRows
 from voicegen.export.sound import Wanted, read_sound
@@ -150,6 +152,19 @@ def test_what_a_killed_export_left_is_no_hindrance_to_the_next(tmp_path):
     (left / "000000.wav").write_bytes(b"half")
     assert len(indexes(run, tmp_path / "out")) == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run", "run.csv"]
+
+
+def test_an_export_that_was_killed_while_it_replaced_another_loses_neither(tmp_path):
+    run, place = finished_run(tmp_path / "run"), tmp_path / "out"
+    aside = tmp_path / ".out.voicegen-tmp.old"
+    for replaced in (False, True):
+        indexes(run, place, where="voice = 'ann'")
+        shutil.copytree(place, aside) if replaced else place.rename(aside)  # as it is before it is replaced, and after
+        with pytest.raises(OutputError), export_folder(place, run):
+            raise OutputError("the disk is full")
+        assert len(exported(place)) == 3, "the export that was there is there again"
+        assert [len(indexes(run, place)) for _ in range(2)] == [5, 5]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run", "run.csv"]
 
 
 def test_the_rows_of_a_run_that_goes_on_are_those_of_one_moment(tmp_path):
