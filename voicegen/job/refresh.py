@@ -15,19 +15,25 @@ _log = logging.getLogger(__name__)
 
 
 class ManifestRefresher:
-    """Writes the manifest at once, now and then in a thread of its own, and at the end, as a context manager.
+    """Writes the manifest now and then in a thread of its own, and at the end, as a context manager.
 
     The longer a rewrite takes, the rarer it comes: never more than 5 percent of the time. A rewrite that fails in the
     middle of a run is logged, because the ledger holds everything; the last one raises.
+
+    Args:
+        write: writes it.
+        at_once: whether the work waits for a first one, as where there is none; one of many rows takes minutes.
     """
 
-    def __init__(self, write: Callable[[], None]) -> None:
+    def __init__(self, write: Callable[[], None], *, at_once: bool) -> None:
         self._write = write
+        self._at_once = at_once
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="voicegen-manifest", daemon=True)
 
     def __enter__(self) -> Self:
-        self._write()
+        if self._at_once:
+            self._write()
         self._thread.start()
         return self
 

@@ -154,7 +154,7 @@ class _Run:
             self._ledger,
             display,
             loading=sign_of_life(show=self._show),
-            refresher=ManifestRefresher(self._write_manifest),
+            refresher=ManifestRefresher(self._write_manifest, at_once=not self._store.changed(MANIFEST)),
         )
         run = self._folder.config_hash
         job = Job(self._config, self._questions, self._plan, self._store, self._ledger, run, self._asked)
