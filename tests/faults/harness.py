@@ -108,7 +108,8 @@ class Bench:
         course, run = self.course(fault.kind), self._folder / name
         self._chat.plant(fault if fault.of_server else None)
         done = self._run(fault if fault.call and not fault.of_server else None, name, course.words, defect)
-        struck = self._chat.struck if fault.of_server else self._counted().get("struck", True)  # the dead count nothing
+        killed = done.returncode < 0  # and so it may have written half of what it counted
+        struck = self._chat.struck if fault.of_server else killed or self._counted().get("struck", True)
         self._chat.plant(None)
         end = self._end(fault, done)
         lost_power = fault.kind == "power" and done.returncode == -9

@@ -70,6 +70,7 @@ class RunWatch:
     def started(self) -> None:
         """The work begins."""
         self._work.close()  # nothing is loading any more
+        self._ledger.keep_index()
         self._work.enter_context(self._display)
         self._work.enter_context(self._refresher)
 
@@ -80,6 +81,7 @@ class RunWatch:
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
         self._ledger.add(entries)
+        self._ledger.keep_index()
         self._display.written(entries)
         for row in (entry.row for entry in entries):
             self.cut_answers += row.status == "ok" and row.finish_reason == "length"

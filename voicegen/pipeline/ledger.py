@@ -8,19 +8,20 @@ replaces an earlier one.
 from __future__ import annotations
 
 import json
-from array import array
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from dataclasses import fields as dataclass_fields
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.errors import OutputError
+from voicegen.pipeline.ledger_lines import from_line, to_fields, to_line
+from voicegen.pipeline.row_columns import Column, load, save
 from voicegen.quality.checks.duplicates import hash_in
-from voicegen.records import STATUSES, Clip, ManifestRow, PassageRecord, Side, SpokenQuestion, Status, TakeRecord
+from voicegen.records import STATUSES, ManifestRow, Side, Status, TakeRecord
 from voicegen.store import Place, Store
 
 LEDGER = "ledger"
@@ -29,12 +30,17 @@ LEDGER = "ledger"
 ABSENT = 255
 """In the place of how a row ended, where it is not finished."""
 
+INDEX = "ledger.index"
+"""The index of the ledger in a run's store."""
+
+INDEX_AFTER: Final = 200_000
+"""Lines, which take some seconds to read, after which the index is written anew."""
+
+_FORGOTTEN: Final = ("status", "attempts", "question_attempts")
+"""The columns in which a row is another that is to be done again."""
+
 _OFFSET_BITS = 40  # of a place, the file's number being above
-_ROW_FIELDS = tuple(field.name for field in dataclass_fields(ManifestRow))
-_CLIP_FIELDS = tuple(field.name for field in dataclass_fields(Clip))
-_TAKE_FIELDS = tuple(field.name for field in dataclass_fields(TakeRecord))
-_PASSAGE_FIELDS = tuple(field.name for field in dataclass_fields(PassageRecord))
-_ASKED_FIELDS = tuple(field.name for field in dataclass_fields(SpokenQuestion))
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class LedgerWriter:
         Raises:
             OutputError: the disk is full or the file cannot be written; then none of the rows counts.
         """
-        lines = [_to_line(row) for row in rows]
+        lines = [to_line(row) for row in rows]
         name, offset = self._journal.add(b"".join(lines))
         entries = []
         for row, line in zip(rows, lines, strict=True):
@@ -80,15 +86,10 @@ class _Clips:
     """What is kept in memory of one of the clips that rows have."""
 
     def __init__(self) -> None:
-        self.bytes = array("I")  # of its file; 0 where that is not known
-        self.attempts = array("H")  # the last attempt at it; 0 where the row has no such clip
-        self.began = array("H")  # the first attempt of the session that finished it
-        self.hash = array("Q")  # of its take's samples; 0 where that is not known
-
-    def extend(self, rows: int) -> None:
-        """Takes more rows in, that have none."""
-        for numbers in (self.bytes, self.attempts, self.began, self.hash):
-            numbers.extend([0] * rows)
+        self.bytes = Column("I")  # of its file; 0 where that is not known
+        self.attempts = Column("H")  # the last attempt at it; 0 where the row has no such clip
+        self.began = Column("H")  # the first attempt of the session that finished it
+        self.hash = Column("Q")  # of its take's samples; 0 where that is not known
 
     def note(self, index: int, kept: Mapping[str, Any] | None) -> float:
         """Takes down what a row's line has of the clip; returns its seconds."""
@@ -105,7 +106,8 @@ class Ledger:
     """Which rows are finished, how they ended and where their lines lie, in a few bytes a row.
 
     It reads what is there, but for what a crash has torn, and is told of what is added later. It is plain data: another
-    process can be handed it. One thread may read it while another adds.
+    process can be handed it. One thread may read it while another adds. What it knows can be kept in an index, a file
+    from which the next session begins, and that is no record: without it, or where it is of other files, all is read.
 
     Attributes:
         session: the number of the session that begins now, from 0.
@@ -117,22 +119,27 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._files: dict[str, int] = {}  # their numbers, by name
-        self._status = bytearray()  # by row: an index into STATUSES, or ABSENT
-        self._place = array("Q")  # by row: the number of a file, and where in it the line starts
-        self._seconds = array("f")  # by row: of audio
+        self._status = Column("B", ABSENT)  # by row: an index into STATUSES, or ABSENT
+        self._place = Column("Q")  # by row: the number of a file, and where in it the line starts
+        self._seconds = Column("f")  # by row: of audio
         self._clips = _Clips(), _Clips()  # by row: its own, and of its question beside it
+        self._latest: dict[str, tuple[int, int]] = {}  # by file: where the last line lies that was noted, and its row
+        self._on_record: dict[int, dict[str, int]] = {}  # of rows that are to be done again: what their lines say
+        self._unindexed = 0  # lines that are not in the index
         names = sorted((self._session(name), name) for name in store.names(LEDGER) if name.endswith(".jsonl"))
         self.session = names[-1][0] + 1 if names else 0
+        self._begin()
         for _, name in names:
             self._read(f"{LEDGER}/{name}")
 
     def __len__(self) -> int:
         """Rows that are finished, however they ended."""
-        return len(self._status) - self._status.count(ABSENT)
+        return sum(int(np.count_nonzero(codes != ABSENT)) for _, codes in self._status.blocks())
 
     def count(self, status: Status, rows: range | None = None) -> int:
         """Rows that ended so, among `rows`."""
-        return self._status.count(STATUSES.index(status), *_slice(rows))
+        code, blocks = STATUSES.index(status), self._status.blocks(*_slice(rows))
+        return sum(int(np.count_nonzero(codes == code)) for _, codes in blocks)
 
     def unfinished(self, rows: range) -> int:
         """Rows among `rows` that are not finished."""
@@ -140,28 +147,31 @@ class Ledger:
 
     def first_unfinished(self, start: int = 0) -> int:
         """The first row from `start` on that is not finished."""
-        place = self._status.find(ABSENT, start)
-        return place if place >= 0 else max(self.end, start)
+        for first, codes in self._status.blocks(start):
+            if len(absent := np.flatnonzero(codes == ABSENT)):
+                return first + int(absent[0])
+        return max(self.end, start)
 
     @property
     def codes(self) -> bytes:
         """How each row ended: a place in `STATUSES`, or `ABSENT`."""
-        return bytes(self._status)
+        return self._status.part(0, self.end).tobytes()
 
     def finished(self) -> Iterator[int]:
         """The rows that are finished, in order."""
-        return (index for index, code in enumerate(self._status) if code != ABSENT)
+        for first, codes in self._status.blocks():
+            yield from (first + np.flatnonzero(codes != ABSENT)).tolist()
 
     def audio_seconds(self, rows: range | None = None) -> float:
         """Seconds of audio in the clips of `rows`."""
-        ok, within = STATUSES.index("ok"), slice(*_slice(rows))
-        pairs = zip(self._seconds[within], self._status[within], strict=True)
-        return sum(seconds for seconds, status in pairs if status == ok)
+        ok, blocks = STATUSES.index("ok"), self._status.blocks(*_slice(rows))
+        parts = ((codes == ok, self._seconds.part(first, first + len(codes))) for first, codes in blocks)
+        return sum(float(seconds[of].sum(dtype=np.float64)) for of, seconds in parts)
 
     def hashes(self) -> NDArray[np.uint64]:
         """Of the samples of each row's take, and of its question's beside it (rows, 2); 0: not ok, or not known."""
-        ok = np.frombuffer(bytes(self._status), np.uint8) == STATUSES.index("ok")
-        taken = np.stack([np.array(clips.hash, np.uint64) for clips in self._clips], axis=1)
+        ok = self._status.part(0, self.end) == STATUSES.index("ok")
+        taken = np.stack([clips.hash.part(0, self.end) for clips in self._clips], axis=1)
         return np.where(ok[:, None], taken, np.uint64(0))
 
     def drawn_again(self, rows: range) -> list[int]:
@@ -180,18 +190,18 @@ class Ledger:
 
     def status(self, index: int) -> Status | None:
         """How the row ended; None if it is not finished."""
-        code = self._status[index] if index < len(self._status) else ABSENT
+        code = self._status[index]
         return None if code == ABSENT else STATUSES[code]
 
     def audio_bytes(self, index: int, beside: Side = "answer") -> int:
         """Size of a finished row's audio file, or of its question's beside it; 0: there is none, or it is unknown."""
-        return self._clips[beside == "question"].bytes[index]
+        return int(self._clips[beside == "question"].bytes[index])
 
     def attempt(self, index: int, side: Side = "answer") -> int:
         """Which attempt at a text of a row that is not finished is to be made next, from 1."""
         if index >= len(self._status):
             return 1
-        own, asked = (clips.attempts[index] for clips in self._clips)
+        own, asked = (int(clips.attempts[index]) for clips in self._clips)
         return max((asked or own) if side == "question" else own, 1)
 
     def forget(self, index: int, *, redraw: bool = False) -> None:
@@ -200,6 +210,7 @@ class Ledger:
         With `redraw` by other attempts, but for one of its two texts that has a good take; without, by the same ones as
         then.
         """
+        self._on_record.setdefault(index, {name: self._columns[name][index] for name in _FORGOTTEN})
         self._status[index] = ABSENT
         good = self._has_good_take(index) if redraw else (True, True)
         for clips, stays in zip(self._clips, good, strict=True):
@@ -226,7 +237,7 @@ class Ledger:
     def add(self, entries: Iterable[Entry]) -> None:
         """Takes down what a `LedgerWriter` has added."""
         for entry in entries:
-            self._note(_to_fields(entry.row), entry.place)
+            self._note(to_fields(entry.row), entry.place)
 
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
         """The finished rows among `indexes`."""
@@ -242,13 +253,71 @@ class Ledger:
                     if file.tell() != offset:
                         file.seek(offset)
                     try:
-                        row = _from_line(file.readline())
+                        row = from_line(file.readline())
                     except (ValueError, TypeError):
                         raise OutputError(
                             f"{self._store}/{names[number]}, at byte {offset}: not a ledger line; {_REMEDY}"
                         ) from None
                     found[row.index] = row
         return found
+
+    def keep_index(self, after: int = INDEX_AFTER) -> None:
+        """Keeps in the store what is known of the rows, where that takes so many more lines than the index there has.
+
+        From then on most of it is in a file that the system maps, so memory hardly grows with the rows.
+        """
+        if self._unindexed < after:
+            return
+        self._unindexed = 0
+        head = {"files": [[name, *self._latest[name]] for name in self._files]}
+        columns, on_record = self._columns, dict(self._on_record)
+        try:
+            with self._store.making(INDEX) as path:
+                save(path, head, columns, on_record)
+            with self._store.reading(INDEX) as file:
+                _, bases = load(file)
+        except OutputError as error:
+            _log.warning("no index of the ledger, which is read whole when the run goes on: %s", error)
+            return
+        for name, column in columns.items():
+            for index in on_record:
+                if index < len(bases[name]):
+                    bases[name][index] = column[index]
+            column.rebase(bases[name])
+
+    @property
+    def _columns(self) -> dict[str, Column]:
+        """All of them, by the names that they have in the index."""
+        columns = {"status": self._status, "place": self._place, "seconds": self._seconds}
+        for side, clips in zip(("", "question_"), self._clips, strict=True):
+            columns |= {f"{side}{name}": column for name, column in vars(clips).items()}
+        return columns
+
+    def _begin(self) -> None:
+        """Takes what the index has, where the last line that it knows of each file lies where it did."""
+        try:
+            with self._store.reading(INDEX) as file:
+                head, bases = load(file)
+            latest = {name: (place, row) for name, place, row in head["files"]}
+            if bases.keys() != self._columns.keys() or not all(self._lies(name, *latest[name]) for name in latest):
+                return
+            if not (
+                _all_below(bases["status"], len(STATUSES), ABSENT)
+                and _all_below(bases["place"], len(latest) << _OFFSET_BITS)
+            ):
+                return
+        except (OutputError, ValueError, KeyError, TypeError, AttributeError):
+            return
+        self._files = {name: number for number, name in enumerate(latest)}
+        self._latest = latest
+        for name, column in self._columns.items():
+            column.rebase(bases[name])
+
+    def _lies(self, name: str, place: int, row: int) -> bool:
+        """Whether the line of a row begins at a place in a file."""
+        with self._store.reading(name) as file:
+            file.seek(max(place - 1, 0))
+            return (not place or file.read(1) == b"\n") and json.loads(file.readline())["index"] == row
 
     def _session(self, name: str) -> int:
         number = name.removesuffix(".jsonl").split("-")[0]  # a run of version 0.1.0 has no writers' names
@@ -257,9 +326,10 @@ class Ledger:
         return int(number)
 
     def _read(self, name: str) -> None:
-        offset = 0
+        offset, _ = self._latest.get(name, (0, 0))
         with self._store.reading(name) as file:
-            for number, line in enumerate(file, 1):
+            file.seek(offset)
+            for line in file:
                 if not line.endswith(b"\n"):
                     break  # torn by a kill: the row is done again
                 place, offset = (name, offset), offset + len(line)
@@ -268,6 +338,8 @@ class Ledger:
                 try:
                     self._note(json.loads(line), place)
                 except (ValueError, KeyError, TypeError):
+                    file.seek(0)
+                    number = file.read(place[1]).count(b"\n") + 1
                     raise OutputError(
                         f"{self._store}/{name}, line {number}: not a ledger line, so the run cannot go on from it; "
                         f"remove that line, and its row is made again, or {_REMEDY}"
@@ -277,17 +349,13 @@ class Ledger:
         """Takes down a row, as its line has it."""
         index, status, (name, offset) = row["index"], STATUSES.index(row["status"]), place
         number = self._files.setdefault(name, len(self._files))
-        missing = index + 1 - len(self._status)
-        if missing > 0:
-            self._place.extend([0] * missing)
-            self._seconds.extend([0.0] * missing)
-            for clips in self._clips:
-                clips.extend(missing)
-            self._status.extend(bytes([ABSENT]) * missing)
+        self._on_record.pop(index, None)
         self._place[index] = number << _OFFSET_BITS | offset
         own, asked = self._clips
         self._seconds[index] = own.note(index, row) + asked.note(index, row.get("asked"))
         self._status[index] = status  # last: who reads meanwhile finds the rest
+        self._latest[name] = offset, index
+        self._unindexed += 1
 
 
 _REMEDY = "restore the file, or start anew with overwrite=true"
@@ -297,46 +365,7 @@ def _slice(rows: range | None) -> tuple[int, int | None]:
     return (0, None) if rows is None else (rows.start, rows.stop)
 
 
-def _to_line(row: ManifestRow) -> bytes:
-    return (
-        json.dumps(_to_fields(row), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
-    )
-
-
-def _to_fields(row: ManifestRow) -> dict[str, Any]:
-    """A row as its line has it: what is not there is left out."""
-    fields = {name: value for name in _ROW_FIELDS if (value := getattr(row, name)) not in (None, {}, ())}
-    fields |= _nested(row)
-    if row.passages:
-        fields["passages"] = [{name: getattr(one, name) for name in _PASSAGE_FIELDS} for one in row.passages]
-    if row.asked is not None:
-        asked = {name: value for name in _ASKED_FIELDS if (value := getattr(row.asked, name)) not in (None, {}, ())}
-        fields["asked"] = asked | _nested(row.asked)
-    return fields
-
-
-def _nested(kept: ManifestRow | SpokenQuestion) -> dict[str, Any]:
-    """The records in a record, as JSON has them."""
-    nested: dict[str, Any] = {}
-    if kept.clip is not None:
-        nested["clip"] = {name: getattr(kept.clip, name) for name in _CLIP_FIELDS}
-    if kept.takes:
-        nested["takes"] = [{name: getattr(take, name) for name in _TAKE_FIELDS} for take in kept.takes]
-    return nested
-
-
-def _from_line(line: bytes) -> ManifestRow:
-    fields = _from_nested(json.loads(line.decode("utf-8", "surrogatepass")))
-    if asked := fields.get("asked"):
-        fields["asked"] = SpokenQuestion(**_from_nested(asked))
-    if passages := fields.get("passages"):
-        fields["passages"] = tuple(PassageRecord(**one) for one in passages)
-    return ManifestRow(**fields)
-
-
-def _from_nested(fields: dict[str, Any]) -> dict[str, Any]:
-    if clip := fields.get("clip"):
-        fields["clip"] = Clip(**clip)
-    if takes := fields.get("takes"):
-        fields["takes"] = tuple(TakeRecord(**take) for take in takes)
-    return fields
+def _all_below(numbers: NDArray[Any], bound: int, but: int | None = None) -> bool:
+    """Whether all are, but those that are `but`; in little memory."""
+    blocks = (block for _, block in Column(numbers.dtype.char, base=numbers).blocks())
+    return not any(np.any((block >= bound) & (block != but)) for block in blocks)

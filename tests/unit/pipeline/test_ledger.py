@@ -159,3 +159,97 @@ def test_rows_can_be_read_while_others_are_appended(tmp_path):
     for index in range(50):
         session.append(ok(index))
         assert len(session.ledger.get(range(index + 1))) == index + 1
+
+
+class TestAnIndex:
+    """The ledger's, from which the next session begins."""
+
+    def indexed(self, folder):
+        session = Session(folder)
+        session.append(*map(ok, range(5)))
+        session.append(failed(5), ok(7))
+        session.ledger.keep_index(after=1)
+        return session
+
+    def said(self, ledger):
+        codes = [ledger.status(index) for index in range(ledger.end + 1)]
+        counts = ledger.count("ok"), ledger.unfinished(range(9)), ledger.first_unfinished(), ledger.audio_seconds()
+        return codes, counts, list(ledger.finished()), ledger.get(range(9)), ledger.hashes().tolist(), len(ledger)
+
+    def unindexed(self, folder):
+        (folder / "ledger.index").unlink()
+        return self.said(reopened(folder))
+
+    def test_says_what_the_lines_say(self, tmp_path):
+        session = self.indexed(tmp_path)
+        assert self.said(session.ledger) == self.said(reopened(tmp_path)) == self.unindexed(tmp_path)
+
+    def test_is_followed_by_the_lines_that_came_after_it(self, tmp_path):
+        session = self.indexed(tmp_path)
+        session.append(ok(6), ok(5, "anew"))
+        appended(tmp_path, ok(3, "anew"), ok(900))
+        found = self.said(reopened(tmp_path))
+        assert [found[3][index].answer for index in (3, 5)] == ["anew", "anew"]
+        assert found == self.unindexed(tmp_path)
+
+    def test_saves_the_reading_of_lines_that_it_has(self, tmp_path):
+        self.indexed(tmp_path)
+        [path] = (tmp_path / "ledger").iterdir()
+        first, rest = path.read_bytes().split(b"\n", 1)
+        path.write_bytes(b"?" * len(first) + b"\n" + rest)
+        assert reopened(tmp_path).status(0) == "ok"
+
+    def test_knows_nothing_of_rows_that_are_to_be_done_again(self, tmp_path):
+        session = self.indexed(tmp_path)
+        for index in (2, 5):
+            session.ledger.forget(index, redraw=True)
+        session.append(ok(8))
+        session.ledger.keep_index(after=1)
+        assert [session.ledger.status(index) for index in (2, 5)] == [None, None]
+        assert session.ledger.attempt(2) == 2
+        again = reopened(tmp_path)
+        assert [again.status(index) for index in (2, 5)] == ["ok", "failed"]
+        assert self.said(again) == self.unindexed(tmp_path)
+
+    def test_can_be_followed_by_more_of_the_session_and_another_index(self, tmp_path):
+        session = self.indexed(tmp_path)
+        for index in range(10, 40):
+            session.append(ok(index))
+            session.ledger.keep_index(after=7)
+        assert self.said(session.ledger) == self.said(reopened(tmp_path)) == self.unindexed(tmp_path)
+
+    def test_is_not_written_for_a_few_lines(self, tmp_path):
+        session = Session(tmp_path)
+        session.append(ok(0))
+        session.ledger.keep_index()
+        assert not (tmp_path / "ledger.index").exists()
+
+    def test_of_other_files_is_not_used(self, tmp_path):
+        self.indexed(tmp_path)
+        [path] = (tmp_path / "ledger").iterdir()
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:]))
+        assert reopened(tmp_path).status(0) is None
+        assert self.said(reopened(tmp_path)) == self.unindexed(tmp_path)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda data: b"",
+            lambda data: data[:100],
+            lambda data: data[: len(data) // 2],
+            lambda data: b"\xff" * len(data),
+            lambda data: data.split(b"\n")[0] + b"\n" + b"\x07" * len(data),
+            lambda data: b"[]\n" + data,
+            lambda data: data.replace(b'"status"', b'"states"'),
+            lambda data: data.replace(b"00000-w.jsonl", b"00009-w.jsonl"),
+        ],
+    )
+    def test_that_is_damaged_is_not_used(self, tmp_path, damage):
+        self.indexed(tmp_path)
+        file = tmp_path / "ledger.index"
+        file.write_bytes(damage(file.read_bytes()))
+        assert self.said(reopened(tmp_path)) == self.unindexed(tmp_path)
+
+    def test_is_handed_to_another_process(self, tmp_path):
+        ledger = self.indexed(tmp_path).ledger
+        assert self.said(pickle.loads(pickle.dumps(ledger))) == self.said(ledger)
