@@ -166,14 +166,29 @@ class C2paConfig(Settings):
         return self
 
 
-class LocalExecutorConfig(Settings):
+class ExecutorConfig(Settings):
+    """How the stages run."""
+
+    queue_size: Positive = Field(json_schema_extra=NOT_IDENTITY)
+    row_timeout_seconds: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    max_row_crashes: Positive = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class LocalExecutorConfig(ExecutorConfig):
     """The stages side by side in this process, or in several of this machine."""
 
     kind: Literal["local"]
-    queue_size: Positive = Field(json_schema_extra=NOT_IDENTITY)
     workers: Positive | None = Field(json_schema_extra=NOT_IDENTITY)
-    row_timeout_seconds: Annotated[float, Field(gt=0)] = Field(json_schema_extra=NOT_IDENTITY)
-    max_row_crashes: Positive = Field(json_schema_extra=NOT_IDENTITY)
+
+
+class RayExecutorConfig(ExecutorConfig):
+    """Workers on Ray."""
+
+    kind: Literal["ray"]
+    address: str | None = Field(json_schema_extra=NOT_IDENTITY)
+    workers: Positive = Field(json_schema_extra=NOT_IDENTITY)
+    cpus: Annotated[float, Field(ge=0)] = Field(json_schema_extra=NOT_IDENTITY)
+    gpus: Annotated[float, Field(ge=0)] = Field(json_schema_extra=NOT_IDENTITY)
 
 
 class RetrievalConfig(Settings):
@@ -221,7 +236,7 @@ class JobConfig(Settings):
     split: SplitConfig
     shard: ShardConfig = Field(json_schema_extra=NOT_IDENTITY)
     c2pa: C2paConfig = Field(default=C2paConfig(), json_schema_extra=NOT_IDENTITY)  # that files are signed is in it
-    executor: LocalExecutorConfig = Field(json_schema_extra=NOT_IDENTITY)
+    executor: LocalExecutorConfig | RayExecutorConfig = Field(discriminator="kind", json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
     serve: ServeConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a server alone
     mcp: McpConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of an MCP server alone
@@ -328,7 +343,7 @@ def _explain(error: ValidationError, composed: Mapping[str, Any]) -> str:
 def _key(place: Sequence[str | int], composed: Mapping[str, Any]) -> str:
     """The dotted key of a setting from pydantic's path to it, which holds members of unions as well."""
     parts = list(place)
-    if len(parts) > 1 and parts[0] in ("chat", "tts"):  # chat, mlx, max_tokens
+    if len(parts) > 1 and parts[0] in ("chat", "tts", "executor"):  # chat, mlx, max_tokens
         del parts[1]
     path: list[str] = []
     value: Any = composed

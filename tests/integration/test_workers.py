@@ -3,49 +3,19 @@
 import os
 import signal
 import threading
-import time
 
 import psutil
 import pytest
 
 from tests.product import manifest_rows, start, warm_voicegen, wav_hashes
-
-FAULTY = """
-import os, signal, time
-from pathlib import Path
-
-from voicegen.chat.echo import EchoAnswerModel
-
-_answer = EchoAnswerModel.answer
-
-def answer(model, questions):
-    for record in _answer(model, questions):
-        text = record.question.text
-        once = Path(__file__).parent / "once" / str(record.question.index)
-        if "poison" in text or ("kill" in text and not once.exists()):
-            once.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        if "hang" in text and not once.exists():
-            once.touch()
-            time.sleep(600)
-        yield record
-
-EchoAnswerModel.answer = answer
-"""
-WORDS = ("run", "preset=fake", "tts.duration=0.05", "questions.path=q.csv")
-
-
-def questions(folder, count, *special):
-    special = dict(special)
-    lines = ["id,question", *(f"q{index},What is {index}{special.get(index, '')}?" for index in range(count))]
-    (folder / "q.csv").write_text("\n".join(lines) + "\n", "utf-8")
+from tests.worker_faults import WORDS, assert_only_the_poison_is_missing, plant_faults, questions, wait_until
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """What one process makes."""
     folder = tmp_path_factory.mktemp("whole")
-    questions(folder, 30, (3, " kill"), (7, " poison"), (15, " hang"))
+    questions(folder, 20, {3: " kill", 7: " poison", 15: " hang"})
     assert warm_voicegen(*WORDS, "name=whole", cwd=folder).returncode == 0
     return folder
 
@@ -53,8 +23,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def faulty(whole, monkeypatch):
     """A worker imports what is named so before all else."""
-    (whole / "sitecustomize.py").write_text(FAULTY, "utf-8")
-    (whole / "once").mkdir()
+    plant_faults(whole)
     monkeypatch.syspath_prepend(str(whole))
     yield whole
     (whole / "sitecustomize.py").unlink()
@@ -65,21 +34,11 @@ def test_workers_that_are_killed_and_hang_cost_one_row_alone(faulty):
     done = warm_voicegen(*WORDS, *words, "name=shared", cwd=faulty)
     shared, whole = faulty / "outputs/shared", faulty / "outputs/whole"
     assert done.returncode == 3
-    assert "29 ok, 0 rejected, 1 failed, of 30" in done.stdout
+    assert "19 ok, 0 rejected, 1 failed, of 20" in done.stdout
     assert "was killed by signal 9" in done.stderr
     assert "s and was stopped with" in done.stderr
     assert "Traceback" not in done.stderr
-    rows = dict(enumerate(manifest_rows(shared)))
-    assert rows.pop(7)["error"] == "worker: whoever made it was killed by signal 9, 2 times"
-    assert list(rows.values()) == [row for row in manifest_rows(whole) if row["index"] != 7]
-    hashes = wav_hashes(whole)
-    del hashes["audio/000007.wav"]
-    assert wav_hashes(shared) == hashes
-
-
-def wait_until(it_is_so):
-    while not it_is_so():
-        time.sleep(0.02)
+    assert_only_the_poison_is_missing(shared, whole, 7, "was killed by signal 9")
 
 
 def signal_when(it_is_so):
@@ -93,7 +52,7 @@ def signal_when(it_is_so):
 
 
 def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_one_goes_on(tmp_path):
-    questions(tmp_path, 150)
+    questions(tmp_path, 100)
     words = (*WORDS, "executor.workers=2", "executor.queue_size=1", "name=r")
     driver = start(*words, cwd=tmp_path)
     run = tmp_path / "outputs/r"

@@ -63,6 +63,10 @@ class Worker:
             case NoMore():
                 self._rows.end()
 
+    def stop(self) -> None:
+        """Has it end with the rows that its models have in hand."""
+        self._rows.abandon()
+
     def run(self) -> None:
         """Returns when all that was given is made and no more will be; what ends it early is said.
 
