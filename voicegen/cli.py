@@ -18,7 +18,7 @@ from voicegen.text.shown import shown
 COMMANDS = {
     "run": "answer a file of questions, speak the answers, write a speech dataset",
     "chat": "talk with the model in the terminal; it answers aloud",
-    "serve": "chat and speech for programs, as OpenAI's API has them",
+    "serve": "talk in the browser; chat and speech for programs, as OpenAI's API has them",
     "mcp": "serve the models to assistants, by the Model Context Protocol",
     "synth": "speak a text file, a CSV column or standard input, without a chat model",
     "index": "make an index of documents, for questions to be answered by what is in them",

@@ -1,4 +1,4 @@
-"""`voicegen serve`: chat and speech for programs, as OpenAI's API has them."""
+"""`voicegen serve`: a page to talk with the models; chat and speech for programs, as OpenAI's API has them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from voicegen.job.composing import launch
 USAGE = f"""\
 usage: voicegen serve [KEY=VALUE ...] [flags]
 
-Serves the models that the settings name to programs on this machine, until Ctrl-C. OpenAI's clients work with it:
-base_url is http://127.0.0.1:8765/v1, with /chat/completions, /audio/speech, /audio/voices, /models
-and /realtime, where they are talked with (docs/serve.md).
+Serves the models that the settings name on this machine, until Ctrl-C. http://127.0.0.1:8765/ is a page to talk with
+them, by voice or by keys. OpenAI's clients work with it: base_url is http://127.0.0.1:8765/v1, with
+/chat/completions, /audio/speech, /audio/voices, /models and /realtime, where they are talked with (docs/serve.md).
 
   preset=starter|marvis  chat.model=NAME  tts.model=NAME  voice.names=[NAME]     what answers and what speaks
   --host HOST            serve.host=     default 127.0.0.1: this machine alone

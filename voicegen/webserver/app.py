@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from voicegen.config import ServeConfig
 from voicegen.errors import ConfigError, VoicegenError
+from voicegen.webserver import talk_page
 from voicegen.webserver.access import LOOPBACK, Door, Guarded
 from voicegen.webserver.completions import completions
 from voicegen.webserver.engine import Engine
@@ -39,6 +40,7 @@ def application(engine: Engine, settings: ServeConfig, token: str | None = None)
             Route("/v1/audio/voices", voices),
             Route("/v1/models", models),
             WebSocketRoute("/v1/realtime", realtime),
+            *talk_page.routes(),
         ]
     )
     app.state.engine = engine

@@ -7,7 +7,7 @@ import logging
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -70,20 +70,28 @@ class Answer:
         self._samples = 0
         self._usage: ChatUsage | None = None
         self._reason: Reason | None = None
+        self._turns = len(conversation.chat.turns)
         self._task = asyncio.create_task(self._run())
 
     @property
-    def is_over(self) -> bool:
-        """Whether its last event was sent."""
-        return self._task.done()
+    def item_id(self) -> str:
+        """Of the item that it is."""
+        return str(self._item["id"])
 
-    async def stop(self, reason: Reason) -> None:
-        """Breaks it off, and returns when its last event was sent."""
-        if not self._task.done():
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it goes on: it is neither over nor broken off."""
+        return not self._task.done() and self._reason is None
+
+    def break_off(self, reason: Reason) -> None:
+        """Has it end; the step of a model that is under way is still waited for."""
+        if self.is_under_way:
             self._reason = reason
             self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+
+    async def over(self) -> None:
+        """Returns when its last event was sent."""
+        await asyncio.wait([self._task])
 
     async def _run(self) -> None:
         await self._begin()
@@ -175,6 +183,8 @@ class Answer:
     async def _end(self, error: VoicegenError | None) -> None:
         text = self.text.rstrip()
         status = self._status(error)
+        if status == "cancelled" and len(self._conversation.chat.turns) == self._turns:  # nothing was said of it yet
+            self._conversation.questions.insert(0, self.question)
         self._item |= {
             "status": "completed" if status == "completed" else "incomplete",
             "content": [self._content(text)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -57,6 +58,8 @@ class Connection:
         self._turn_item = new_id("item")
         self._recognizing = asyncio.Lock()  # what was said first is written down first
         self._recognitions: set[asyncio.Task[None]] = set()
+        self._shortenings: set[asyncio.Task[None]] = set()
+        self._beginning = asyncio.Lock()
 
     async def run(self) -> None:
         """Until the client goes."""
@@ -68,8 +71,10 @@ class Connection:
             self._gone = True
             for task in self._recognitions:
                 task.cancel()
-            await asyncio.gather(*self._recognitions, return_exceptions=True)
-            await self._stop("client_cancelled")
+            self._break_off("client_cancelled")
+            await asyncio.gather(*self._recognitions, *self._shortenings, return_exceptions=True)
+            if self._answer is not None:
+                await self._answer.over()
 
     async def leave(self) -> None:
         """Ends it, since its client has come by another way."""
@@ -126,13 +131,13 @@ class Connection:
             case ItemCreate():
                 await self._add(event.item)
             case ItemTruncate():
-                await self._shorten(event)
+                self._begin(self._shorten(event), self._shortenings)
             case ResponseCreate():
                 await self._respond(event.response)
             case ResponseCancel():
-                if self._answer is None or self._answer.is_over:
+                if self._answer is None or not self._answer.is_under_way:
                     raise Refusal("no answer is under way", code="response_cancel_not_active")
-                await self._stop("client_cancelled")
+                self._break_off("client_cancelled")
 
     async def _update(self, given: SessionGiven) -> None:
         conversation = self._conversation
@@ -158,7 +163,7 @@ class Connection:
                     "input_audio_buffer.speech_started", audio_start_ms=edge.at_ms, item_id=self._turn_item
                 )
                 if vad is not None and vad.interrupt_response:
-                    await self._stop("turn_detected")
+                    self._break_off("turn_detected")
             else:
                 await self._send("input_audio_buffer.speech_stopped", audio_end_ms=edge.at_ms, item_id=self._turn_item)
                 await self._commit(edge.samples, self._turn_item, respond=vad is not None and vad.create_response)
@@ -173,9 +178,7 @@ class Connection:
         before = self._conversation.add(item)
         await self._send("input_audio_buffer.committed", item_id=item_id, previous_item_id=before)
         await self._send("conversation.item.added", item=item, previous_item_id=before)
-        task = asyncio.create_task(self._recognize(item, samples, respond))
-        self._recognitions.add(task)
-        task.add_done_callback(self._recognitions.discard)
+        self._begin(self._recognize(item, samples, respond), self._recognitions)
 
     async def _recognize(self, item: dict[str, Any], samples: NDArray[np.float32], respond: bool) -> None:
         where, text = {"item_id": item["id"], "content_index": 0}, ""
@@ -200,8 +203,9 @@ class Connection:
         await self._send("conversation.item.done", item=item)
         self._conversation.questions.append(text)
         others = self._recognitions - {asyncio.current_task()}  # the last of them has all answered together
-        if respond and not others and not self._stream.speaking and (self._answer is None or self._answer.is_over):
-            self._begin_answer(self._conversation.session)
+        if respond and not others and not self._stream.speaking:
+            with suppress(Refusal):  # somebody had it answered meanwhile
+                await self._begin_answer(self._conversation.session)
 
     async def _add(self, given: Item) -> None:
         """A question in writing or as audio, or an answer that was had elsewhere."""
@@ -234,10 +238,14 @@ class Connection:
     async def _shorten(self, event: ItemTruncate) -> None:
         """Has the conversation know no more of the last answer than was heard, as nearly as the lengths tell."""
         conversation = self._conversation
+        if self._answer is not None and self._answer.item_id == event.item_id:
+            self._break_off("client_cancelled")
+            await self._answer.over()
         item = conversation.items.get(event.item_id)
-        if item is None or item["role"] != "assistant" or event.item_id not in conversation.marks:
-            raise Refusal(f"there is no spoken answer {event.item_id}", param="item_id")
-        await self._stop("client_cancelled")
+        if item is None or event.item_id not in conversation.marks:
+            refusal = Refusal(f"there is no spoken answer {event.item_id}", param="item_id")
+            await self._send("error", error={**refusal.error, "event_id": event.event_id})
+            return
         whole = item["content"][0]["transcript"]
         said = said_by(conversation.marks[event.item_id], event.audio_end_ms)
         if said < len(whole):
@@ -250,18 +258,29 @@ class Connection:
 
     async def _respond(self, given: SessionGiven) -> None:
         """Begins the answer to what was asked."""
-        if self._answer is not None and not self._answer.is_over:
+        if self._answer is not None and self._answer.is_under_way:
             raise Refusal("an answer is under way: cancel it first", code="conversation_already_has_active_response")
         conversation = self._conversation
         session = conversation.session.updated(given, self._most_tokens)
         self._engine.check_voice(session.voice)
         await asyncio.gather(*self._recognitions, return_exceptions=True)
-        if not conversation.questions:
-            raise Refusal("nothing was asked: create an item of role user, or commit audio")
-        self._begin_answer(session)
+        await self._begin_answer(session)
 
-    def _begin_answer(self, session: Session) -> None:
-        self._answer = Answer(self._engine, self._conversation, session, self._asked(), self._send)
+    async def _begin_answer(self, session: Session) -> None:
+        """Begins an answer to the questions that wait, once the one that was broken off is over.
+
+        Raises:
+            Refusal: there is none.
+        """
+        async with self._beginning:
+            if self._answer is not None and self._answer.is_under_way:
+                return  # to what was asked meanwhile; these questions wait
+            if self._answer is not None:
+                await self._answer.over()
+            await asyncio.gather(*self._shortenings, return_exceptions=True)
+            if not self._conversation.questions:
+                raise Refusal("nothing was asked: create an item of role user, or commit audio")
+            self._answer = Answer(self._engine, self._conversation, session, self._asked(), self._send)
 
     def _asked(self) -> str:
         """The questions that wait, as one."""
@@ -269,15 +288,17 @@ class Connection:
         self._conversation.questions.clear()
         return asked
 
-    async def _stop(self, reason: Reason) -> None:
-        """Breaks the answer off. One of which nothing was said is none, and its question waits on."""
+    def _break_off(self, reason: Reason) -> None:
+        """Has the answer end, where one is under way; what else is said is heard meanwhile."""
         self._conversation.played.stop(time.monotonic())
-        answer = self._answer
-        if answer is None or answer.is_over:
-            return
-        await answer.stop(reason)
-        if not answer.text.strip():
-            self._conversation.questions.insert(0, answer.question)
+        if self._answer is not None:
+            self._answer.break_off(reason)
+
+    def _begin(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        """Has something done while more is read."""
+        task = asyncio.create_task(work)
+        among.add(task)
+        task.add_done_callback(among.discard)
 
     @property
     def _stream(self) -> Hearing:

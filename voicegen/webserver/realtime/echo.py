@@ -21,9 +21,12 @@ HEARD: Final = round(0.4 * RATE)
 
 _TAPS: Final = 128  # of the filter: 8 ms, in which most of what comes straight from a loudspeaker is
 _LEAD: Final = 24  # of them before the delay that was found
-_MOST: Final = 0.5  # share of what is heard, from which on it is an echo
-_DELAY: Final = 5.0  # seconds that a player may be behind what it was sent
-_EARLY: Final = 0.2  # seconds that its clock may be ahead
+_MOST: Final = 0.6
+"""Share of what is heard from which on it is an echo. With a browser on a machine too busy to play without gaps, echoes
+were 0.68 and more; the same voice with other words was 0.55 and less, and over 0.4 only where words were the same."""
+_LATE: Final = round(8.0 * RATE)  # samples that a player may be behind what it was sent, gaps included
+_NEAR: Final = round(0.5 * RATE)  # that it may have come to be behind since it was last heard
+_EARLY: Final = round(0.2 * RATE)  # that its clock may be ahead
 _TAIL: Final = 0.5  # seconds that are still heard when it has been told to be silent
 
 Samples = NDArray[np.float32]
@@ -41,6 +44,7 @@ class Played:
     def begin(self) -> None:
         """Another answer is played; the one before it is over."""
         self._pieces, self._stopped = [], None
+        self._behind: int | None = None  # samples that the player was behind when it was last heard
         self._resampler = soxr.ResampleStream(RATE_OUT, RATE, 1, dtype="float32", quality="MQ")
 
     def add(self, samples: Samples, now: float) -> None:
@@ -55,25 +59,38 @@ class Played:
 
     def is_heard_in(self, heard: Samples, now: float) -> bool:
         """Whether the samples that a microphone gave by now are, for the most part, what is played."""
-        played = self._around(now)
-        return len(heard) >= _TAPS and len(played) > len(heard) and _share(heard, played) > _MOST
+        if not self._pieces or len(heard) < 2 * _TAPS:
+            return False
+        if self._stopped is not None and now > self._stopped + _TAIL + HEARD / RATE:
+            return False
+        played = np.concatenate([np.zeros(HEARD, np.float32), *self._pieces])  # a beginning is heard after silence
+        start = round((now - self._began) * RATE) + HEARD - len(heard)  # of what is heard, were nothing behind
+        near = [] if self._behind is None else [(start - self._behind - _NEAR, start - self._behind + _NEAR)]
+        for first, last in (*near, (start - _LATE, start + _EARLY)):
+            first = max(0, first)
+            around = played[first : max(0, last) + len(heard)]
+            if len(around) <= len(heard):
+                continue
+            share, delay = _share(heard, around)
+            if share > _MOST:
+                self._behind = start - first - delay
+                return True
+        return False
 
-    def _around(self, now: float) -> Samples:
-        """What may have been played in the moments before now."""
-        if not self._pieces or (self._stopped is not None and now > self._stopped + _TAIL + HEARD / RATE):
-            return np.zeros(0, np.float32)
-        samples = np.concatenate([np.zeros(HEARD, np.float32), *self._pieces])  # a beginning is heard after silence
-        at = now - self._began + HEARD / RATE
-        first, last = at - _DELAY - HEARD / RATE, at + _EARLY
-        return samples[max(0, round(first * RATE)) : max(0, round(last * RATE))]
+
+def _share(heard: Samples, played: Samples) -> tuple[float, int]:
+    """How much of the energy of what is heard is what is played, and from where in it on.
+
+    Both halves are looked for by themselves: a player that came to wait for more had a gap between them.
+    """
+    halves = np.array_split(heard, 2)
+    places = [_delay(half, played) for half in halves]
+    left = sum(_left(half, played, place) for half, place in zip(halves, places, strict=True))
+    return 1.0 - left / max(float(heard @ heard), 1e-9 * len(heard)), places[0]
 
 
-def _share(heard: Samples, played: Samples) -> float:
-    """How much of the energy of what is heard is what is played, at the delay and through the filter that fit best."""
-    energy = float(heard @ heard)
-    if energy <= 1e-9 * len(heard):
-        return 0.0
-    delay = _delay(heard, played)
+def _left(heard: Samples, played: Samples, delay: int) -> float:
+    """The energy of what is heard without what is played, through the filter that leaves the least."""
     start = delay + _LEAD + 1
     around = np.pad(played, (_TAPS, _TAPS))[start : start + len(heard) + _TAPS - 1]
     alike = np.array([around[: len(around) - shift] @ around[shift:] for shift in range(_TAPS)])
@@ -81,7 +98,7 @@ def _share(heard: Samples, played: Samples) -> float:
     gram = alike[np.abs(np.subtract.outer(np.arange(_TAPS), np.arange(_TAPS)))]
     taps = np.linalg.solve(gram, np.correlate(around, heard, "valid"))
     left = heard - np.correlate(around, taps, "valid")
-    return 1.0 - float(left @ left) / energy
+    return float(left @ left)
 
 
 def _delay(heard: Samples, played: Samples) -> int:
