@@ -9,7 +9,11 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keeps tests off the hub. Keeps compiled modules, or every process that a test starts compiles torch's anew."""
+    """Keeps tests off the hub, and processes to a core each, of which there are about as many as tests at a time.
+
+    Keeps compiled modules, or every process that a test starts compiles torch's anew.
+    """
     os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
