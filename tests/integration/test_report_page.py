@@ -167,6 +167,9 @@ def test_the_page_is_never_wider_than_its_window(browser, run, width, scheme):
     page.goto((run / "report.html").as_uri())
     page.wait_for_selector("html[data-ready]")
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(
+        "[...document.querySelectorAll('figcaption')].every((each) => each.scrollWidth <= each.clientWidth)"
+    )
     page.close()
 
 

@@ -124,11 +124,11 @@ def _marked(row: ManifestRow, mark: Mark) -> ManifestRow:
 
 
 def _put(store: Store, ledger: Ledger, before: Mapping[int, ManifestRow], after: Mapping[int, ManifestRow]) -> None:
-    """Puts rows in the ledger, then in the manifest."""
+    """Puts rows in the ledger, then in the manifest: also those that the ledger had, if one was killed between."""
     changed = [row for index, row in after.items() if row != before[index]]
     put_rows(store, LedgerWriter(store, ledger.session, "marks"), before, changed)
-    if changed:
-        put_outcomes(store, {row.index: row for row in changed})
+    if after:
+        put_outcomes(store, after)
 
 
 def _rows(count: int) -> str:

@@ -6,7 +6,8 @@ import pytest
 import voicegen
 from tests.product import manifest_rows, questions_csv
 from voicegen.cli import main
-from voicegen.job.marking import BY_EAR
+from voicegen.job import marking
+from voicegen.job.marking import BY_EAR, apply_marks
 from voicegen.job.verifying import verify_run
 from voicegen.pipeline.ledger import Ledger
 from voicegen.store import Store
@@ -95,6 +96,20 @@ def test_the_same_marks_again_change_nothing(run, capsys):
     files = sorted(path.name for path in (run / "ledger").iterdir())
     assert apply(capsys, path)[1][0] == "1 row accepted, 1 row rejected"
     assert sorted(path.name for path in (run / "ledger").iterdir()) == files
+
+
+def test_marks_that_were_cut_off_before_they_were_in_the_manifest_come_there_by_the_same_command(
+    run, capsys, monkeypatch
+):
+    path = marks_csv(run, row_0="accept", row_1="reject")
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(marking, "put_outcomes", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            apply_marks(run, path)
+    assert [row["mark"] for row in manifest_rows(run)] == [None] * 6
+    apply(capsys, path)
+    assert [row["mark"] for row in manifest_rows(run)] == ["accept", "reject", *[None] * 4]
+    assert not verify_run(run).counts
 
 
 def test_a_mark_of_audio_that_was_made_again_since_is_left_out(run, capsys):

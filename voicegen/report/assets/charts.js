@@ -63,7 +63,7 @@ function chart(measure, choose) {
   });
   if (before) svg.append(outline(before.map((count) => 100 - (96 * count * scale) / most)));
   return make("figure", "chart",
-    make("figcaption", "", make("span", "label", measure.label), make("strong", "", before ? `${written(measure, measure.before.median)} → ${written(measure, median, true)}` : written(measure, median, true)), make("span", "quiet", "median")),
+    make("figcaption", "", Object.assign(make("span", "label", measure.label), { title: measure.label }), make("strong", "", before ? `${written(measure, measure.before.median)} → ${written(measure, median, true)}` : written(measure, median, true)), make("span", "quiet", "median")),
     svg,
     make("div", "axis quiet", make("span", "", written(measure, edges[0])), make("span", "", written(measure, measure.digits === 0 ? edges[edges.length - 2] : edges[edges.length - 1]))));
 }

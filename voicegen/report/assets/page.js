@@ -27,7 +27,7 @@ function refresh() {
     return !needle || (rows.haystack(place)?.includes(needle) ?? false);
   });
   const count = table.shown.length;
-  find("count").textContent = count === rows.length ? `${count.toLocaleString("en")} rows` : `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
+  find("count").textContent = count === rows.length ? `${count.toLocaleString("en")} ${count === 1 ? "row" : "rows"}` : `${count.toLocaleString("en")} of ${rows.length.toLocaleString("en")} rows`;
   drawRange();
   drawWorst();
 }
