@@ -34,6 +34,7 @@ HUB_IGNORED = ("original/*", "metal/*", "onnx/*", "consolidated*.safetensors")
 """Second copies of the same weights, as some repositories carry them."""
 
 SINGLE_FILES = (".gguf", ".onnx", ".safetensors")
+_TEXTS = (".json", ".jinja", ".txt", ".model", ".tiktoken", ".md")
 _MODEL_SUFFIXES = (*SINGLE_FILES, ".json")
 
 
@@ -205,6 +206,8 @@ def _in_folder(path: Path, name: str) -> ModelFiles:
     folder = path if path.is_dir() else path.parent
     if path.is_dir() and not _may_hold_a_model(path):
         raise ModelError(f"model {name!r}: {path} is not a model's folder: it has neither JSON files nor weights")
+    if path.is_dir():
+        _refuse_texts_elsewhere(path)
     return ModelFiles(path, "folder", name, fingerprint(path), _licence_of(folder))
 
 
@@ -212,6 +215,23 @@ def _may_hold_a_model(folder: Path) -> bool:
     """Whether its files may be looked at: never those of a whole disk."""
     is_disk = folder == Path(folder.anchor)
     return not is_disk and any(file.suffix in _MODEL_SUFFIXES for file in folder.iterdir())
+
+
+def _refuse_texts_elsewhere(folder: Path) -> None:
+    """Refuses a folder with a link to a text elsewhere: read as a template, it could be anybody's secret.
+
+    Weights may lie elsewhere, and so may what the hub's cache links to, its blobs.
+
+    Raises:
+        ModelError: names the link.
+    """
+    for file in folder.rglob("*"):
+        if file.suffix in _TEXTS and file.is_symlink():
+            target = file.resolve()
+            if not target.is_relative_to(folder) and target.parent.name != "blobs":
+                raise ModelError(
+                    f"{file} is a link out of the model's folder, to {target}: copy the file, or remove it"
+                )
 
 
 def _in_wheel(wheel: ModelWheel) -> ModelFiles:

@@ -165,6 +165,7 @@ def _alone(step: Callable[[Run], None], run: Run) -> Cost:
     near, far = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=_report, args=(far, step, run))
     process.start()
+    far.close()  # so that the end of the process is the end of the pipe
     cost: Cost = near.recv()
     process.join()
     return cost

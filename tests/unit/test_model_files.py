@@ -133,6 +133,25 @@ def test_a_folder_without_a_models_files_is_refused_unread(tmp_path):
             find_model(str(folder))
 
 
+def test_a_folder_whose_template_is_a_file_elsewhere_is_refused(tmp_path):
+    (tmp_path / "secret").write_text("a secret")
+    folder = a_model_folder(tmp_path / "model")
+    (folder / "chat_template.jinja").symlink_to("../secret")
+    with pytest.raises(ModelError, match=r"chat_template\.jinja is a link out of the model's folder"):
+        find_model(str(folder))
+
+
+def test_a_folder_may_link_to_itself_to_weights_elsewhere_and_to_the_hubs_blobs(tmp_path):
+    (tmp_path / "blobs").mkdir()
+    folder = a_model_folder(tmp_path / "model")
+    for place in ("blobs/template", "weights.safetensors", "model/one.json"):
+        (tmp_path / place).write_text("{}")
+    (folder / "chat_template.jinja").symlink_to("../blobs/template")
+    (folder / "more.safetensors").symlink_to("../weights.safetensors")
+    (folder / "two.json").symlink_to("one.json")
+    assert find_model(str(folder)).path == folder
+
+
 @pytest.mark.parametrize("name", ["", "  "])
 def test_a_model_without_a_name_is_not_the_current_folder(name):
     with pytest.raises(ModelError, match="the name of the model is empty"):

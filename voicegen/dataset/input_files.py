@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from voicegen.dataset.columns import free_name
 from voicegen.dataset.readers import open_reader
-from voicegen.dataset.readers.block import Block, Table, arrow_array
+from voicegen.dataset.readers.block import Block, Table, arrow_array, refuse_too_many
 from voicegen.dataset.readers.merged_columns import MergedColumns
 from voicegen.dataset.source_files import SourceFile
 from voicegen.errors import InputError
@@ -138,6 +138,7 @@ class InputFiles:
             columns.add(Table.of_texts(file.folders, table.rows))
             first_with = {**dict.fromkeys([*names, *file.folders], file.path), **first_with}
             rows += table.rows
+            refuse_too_many(self.named, rows)
         _refuse_missing(surveyed, first_with)
         self._surveyed = surveyed
         schema = columns.schema

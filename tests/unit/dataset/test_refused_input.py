@@ -5,6 +5,7 @@ import pytest
 
 from tests.question_files import jsonl_file, parquet_file, refusal, text_file
 from voicegen.dataset.questions import QuestionFile
+from voicegen.dataset.readers import block
 from voicegen.errors import InputError
 
 
@@ -28,6 +29,22 @@ def test_a_file_compressed_with_zstd_is_recognised(tmp_path):
     path = tmp_path / "q.csv"
     path.write_bytes(bytes.fromhex("28b52ffd0458410000") + b"question\n\0\xff")
     says(refusal(path), "zstd")
+
+
+def test_a_parquet_that_says_it_has_too_many_rows_is_refused_before_they_are_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(block, "MAX_ROWS", 1_000)
+    path = parquet_file(tmp_path / "q.parquet", {"question": ["Why?"] * 1_001})
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + bytes(60) + data[64:])  # pages that cannot be read
+    says(refusal(path), "q.parquet", "1,001 rows", "1,000", "split it")
+
+
+def test_files_that_have_too_many_rows_together_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(block, "MAX_ROWS", 3)
+    for name in ("a.csv", "b.csv"):
+        text_file(tmp_path / name, "question\nWhy?\nHow?\n")
+    assert QuestionFile(tmp_path / "a.csv").inspect().rows == 2
+    says(refusal(tmp_path), str(tmp_path), "4 rows", "3")
 
 
 @pytest.mark.parametrize("name", ["q.csv", "q.tsv", "q.jsonl", "q.parquet"])

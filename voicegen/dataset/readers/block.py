@@ -9,10 +9,23 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from voicegen.errors import InputError
 from voicegen.text.well_formed import well_formed
 
 BLOCK_ROWS = 2048
+MAX_ROWS = 500_000_000
+"""Rows that an input may have: a small compressed file can hold any number."""
 JSON_ENCODED = {b"encoding": b"json"}  # field metadata: each cell is the JSON text of what the input held
+
+
+def refuse_too_many(named: object, rows: int) -> None:
+    """Refuses an input of so many rows where they are too many.
+
+    Raises:
+        InputError: says how many there may be.
+    """
+    if rows > MAX_ROWS:
+        raise InputError(f"{named}: it has {rows:,} rows, more than the {MAX_ROWS:,} that a run may have: split it.")
 
 
 @dataclass(frozen=True, slots=True)

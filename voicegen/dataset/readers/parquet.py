@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voicegen.dataset.readers.block import BLOCK_ROWS, ArrowBlock, Table
+from voicegen.dataset.readers.block import BLOCK_ROWS, ArrowBlock, Table, refuse_too_many
 from voicegen.errors import InputError
 from voicegen.remote import AnyPath, RemotePath
 
@@ -27,6 +27,7 @@ class ParquetReader:
         """Decodes every page once (with its checksum, where one was written), as a bad page shows only then."""
         with self._open() as file:
             schema = file.schema_arrow
+            refuse_too_many(self.path, file.metadata.num_rows)
         twice = [name for name, count in Counter(schema.names).items() if count > 1]
         if twice:
             raise InputError(f"{self.path}: two columns are called {twice[0]!r}: rename one of them.")
