@@ -38,6 +38,10 @@ _SWEEP = (
 )
 
 
+_LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
+"""How overrides begin that choose who starts the jobs of a sweep: else they run here, one after another."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigWords:
     """What a command line says of the configuration.
@@ -239,25 +243,61 @@ def _validated(composed: Any) -> JobConfig:
 
 def _sweep(words: ConfigWords, action: Action, check: Callable[[JobConfig], None]) -> int:
     """Runs the action for each combination of values, once it is known that all can be; the largest exit code."""
-    from hydra.core.hydra_config import HydraConfig
-
     overrides = [as_typed(word, sweeping=True) for word in words.overrides]
+    here = [word for word in overrides if not word.startswith(_LAUNCHER)]
     jobs: list[JobConfig] = []
     mistakes: list[tuple[str | None, VoicegenError]] = []
 
     def take(composed: Any) -> None:
-        folder = sweep_folder(HydraConfig.get().overrides.task, overrides)
+        folder = _folder_within(overrides)
         try:
             jobs.append(_validated(_inside(folder, _with(composed, words.settings))))
             check(jobs[-1])
         except VoicegenError as error:
             mistakes.append((folder, error))
 
-    with _hydra(words) as (hydra, folders), _in_one_line(words, folders):
-        hydra.multirun(words.config_name, take, [*_SWEEP, *overrides], with_log_configuration=False)
+    _each(words, here, take)
     if mistakes:
         raise ConfigError(_no_sweep(mistakes))
-    return max(map(partial(_exit_code, action), jobs), default=0)
+    if len(here) == len(overrides):
+        return max(map(partial(_exit_code, action), jobs), default=0)
+    try:
+        batches = _each(words, overrides, _Elsewhere(words.settings, overrides, action))
+        return max((job.return_value for batch in batches for job in batch), default=0)
+    except VoicegenError:
+        raise
+    except Exception as error:  # whatever the launcher has for it
+        reason = next(iter(str(error).splitlines()), "")
+        raise ConfigError(
+            f"a job of the sweep did not end ({type(error).__name__}: {reason}); its log is below outputs/.hydra, and "
+            "the same command goes on"
+        ) from None
+
+
+def _each(words: ConfigWords, overrides: Sequence[str], task: Callable[[Any], Any]) -> Any:
+    """Has the sweeper call the task with the settings of each job; returns what Hydra does."""
+    with _hydra(words) as (hydra, folders), _in_one_line(words, folders):
+        return hydra.multirun(words.config_name, task, [*_SWEEP, *overrides], with_log_configuration=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """A job of a sweep in the process that a launcher of Hydra's makes for it, on this machine or another."""
+
+    settings: Mapping[str, Any]
+    overrides: Sequence[str]
+    action: Action
+
+    def __call__(self, composed: Any) -> int:
+        config = _validated(_inside(_folder_within(self.overrides), _with(composed, self.settings)))
+        return _exit_code(self.action, config)
+
+
+def _folder_within(overrides: Sequence[str]) -> str | None:
+    """The folder of the job of a sweep that Hydra is at, within that of the sweep."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return sweep_folder(HydraConfig.get().overrides.task, overrides)
 
 
 def _no_sweep(mistakes: Sequence[tuple[str | None, VoicegenError]]) -> str:
