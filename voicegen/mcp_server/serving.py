@@ -14,6 +14,7 @@ from voicegen.mcp_server import http
 from voicegen.mcp_server.runs import config_names
 from voicegen.mcp_server.server import make_server
 from voicegen.mcp_server.service import Service
+from voicegen.mcp_server.standard_input import ended_by_signals
 from voicegen.signals import wakeup_kept
 
 
@@ -35,7 +36,8 @@ def serve(config: JobConfig, words: ConfigWords, tell: Callable[[str], None]) ->
     with Service(config, words) as service, wakeup_kept():
         server = make_server(service, config_names(words.config_dir))
         if settings.transport == "stdio":
-            anyio.run(server.run_stdio_async)
+            with ended_by_signals():
+                anyio.run(server.run_stdio_async)
             return
         with http.listening(settings) as listener:
             tell(f"serving MCP at {http.address(listener)}")
