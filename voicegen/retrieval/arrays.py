@@ -52,7 +52,7 @@ def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            whole = np.memmap(path, np.uint8, "r")
+            whole = np.memmap(path, np.uint8, "c")  # what is written into it stays here
             return {
                 member.filename.removesuffix(".npy"): _mapped(whole, member)
                 if member.compress_type == zipfile.ZIP_STORED
@@ -75,6 +75,4 @@ def _mapped(whole: NDArray[np.uint8], member: zipfile.ZipInfo) -> NDArray[Any]:
     if dtype.hasobject or by_columns:
         raise ValueError(f"{member.filename} holds Python objects, or lies by columns")
     count = int(np.prod(shape, dtype=np.int64))
-    array = np.frombuffer(whole, dtype, count, begins + header.tell()).reshape(shape)
-    array.flags.writeable = False
-    return array
+    return np.frombuffer(whole, dtype, count, begins + header.tell()).reshape(shape)

@@ -1,7 +1,8 @@
 """An index on disk: passages, their vectors, and of which documents and by which model they were made.
 
 One .npz (`arrays`): `vectors` (P, D) float32 of length 1; `document` (P,), each passage's; texts and sources as UTF-8,
-end to end; `about`, JSON. Version 1. Texts are read one by one, so that an index larger than the memory can be asked.
+end to end; `about`, JSON; of a large one also `coarse`. Version 1. Texts are read one by one, so that an index larger
+than the memory can be asked.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from voicegen.errors import InputError
 from voicegen.files import telling_of_reading
 from voicegen.retrieval.arrays import Arrays, map_arrays, write_arrays
+from voicegen.retrieval.coarse import LARGE, Coarse
 
 VERSION: Final = 1
 
@@ -79,6 +81,7 @@ class Index:
     vectors: NDArray[np.float32]  # (P, D)
     texts: Texts
     sources: Texts
+    coarse: Coarse | None = None  # of a large one that was written
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -119,6 +122,14 @@ class Index:
             "source_ends": self.sources.ends,
             "about": np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8),
         }
+        if len(self) >= LARGE:
+            coarse = Coarse.of(self.vectors)
+            arrays = {
+                **arrays,
+                "coarse": coarse.numbers,
+                "coarse_scales": coarse.scales,
+                "coarse_error": np.array([coarse.error]),
+            }
         write_arrays(path, arrays)
 
     @classmethod
@@ -153,11 +164,14 @@ class Index:
             _of_type(arrays["vectors"], np.float32, 2),
             texts,
             sources,
+            _coarse(arrays),
         )
         index._check()
         return index
 
     def _check(self) -> None:
+        if self.coarse is not None and self.coarse.numbers.shape != self.vectors.shape:
+            raise ValueError("its coarse vectors are not those of its vectors")
         if not len(self) == len(self.document) == len(self.texts) == len(self.sources):
             raise ValueError("its arrays differ in length")
         for texts in (self.texts, self.sources):
@@ -167,6 +181,15 @@ class Index:
         places = np.concatenate(([0], self.document, [len(self.documents) - 1]))
         if len(self) and np.any(np.diff(places) < 0):
             raise ValueError("its passages are not in the order of its documents")
+
+
+def _coarse(arrays: Arrays) -> Coarse | None:
+    if "coarse" not in arrays:
+        return None
+    numbers, scales = _of_type(arrays["coarse"], np.int8, 2), _of_type(arrays["coarse_scales"], np.float32, 1)
+    if len(numbers) != len(scales):
+        raise ValueError("its coarse vectors and their scales differ in length")
+    return Coarse(numbers, scales, float(_of_type(arrays["coarse_error"], np.float64, 1)[0]))
 
 
 def _of_type(array: NDArray[Any], kind: type[np.generic], dimensions: int) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from voicegen.errors import ConfigError, InputError
 from voicegen.files import given_path
 from voicegen.model_files import find_model
 from voicegen.records import Passage
+from voicegen.retrieval.coarse import is_quick
 from voicegen.retrieval.index_file import Index
 from voicegen.text.well_formed import well_formed
 
@@ -86,6 +87,10 @@ class VectorDB:
 
         Of two that are as near the first comes first.
         """
+        if len(vectors) == 1 and self.index.coarse is not None and k < len(self) and is_quick():
+            places = self.index.coarse.candidates(vectors[0], k)
+            among, nearest = _best(self.index.vectors[places] @ vectors[0], k)
+            return [(places[among], nearest)]
         found = []
         at_once = max(1, _SCORES_AT_ONCE // max(1, len(self)))
         for start in range(0, len(vectors), at_once):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from voicegen.errors import ConfigError, InputError
+from voicegen.retrieval.coarse import Coarse
 from voicegen.retrieval.index_file import Index, IndexedDocument, Making, Texts
 from voicegen.retrieval.vdb import VectorDB
 
@@ -49,7 +50,9 @@ def test_vectors_stay_on_the_disk_where_a_matrix_product_can_read_them(path):
         root = root.base
     assert isinstance(root, np.memmap)
     assert vectors.ctypes.data % 64 == 0
-    assert not vectors.flags.writeable
+    before = path.read_bytes()
+    vectors[0] = 0
+    assert path.read_bytes() == before
 
 
 def test_numpy_reads_the_file_too_and_the_same_index_gives_the_same_bytes(path):
@@ -142,3 +145,34 @@ def test_a_question_or_a_number_that_cannot_be_is_told(path, question, k):
     index_of(random_vectors(3)).write(path)
     with pytest.raises(ConfigError):
         VectorDB(path).query(question, k=k)
+
+
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_a_large_index_is_searched_in_two_steps_which_find_the_same(path, monkeypatch, k):
+    monkeypatch.setattr("voicegen.retrieval.index_file.LARGE", 100)
+    around = random_vectors(3000, width=64)
+    vectors = np.concatenate([around[:1] + 0.2 * around[1:500], around[500:]]).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[7] = vectors[3]
+    index_of(vectors).write(path)
+    two_steps = VectorDB(path)
+    assert two_steps.index.coarse is not None
+    monkeypatch.setattr("voicegen.retrieval.vdb.is_quick", lambda: False)
+    plain = [VectorDB(path).nearest(question[None], k)[0] for question in vectors[:40]]
+    monkeypatch.setattr("voicegen.retrieval.vdb.is_quick", lambda: True)
+    for question, (places, scores) in zip(vectors[:40], plain, strict=True):
+        [(found, their)] = two_steps.nearest(question[None], k)
+        assert found.tolist() == places.tolist()
+        np.testing.assert_allclose(their, scores, atol=1e-6)
+        assert len(two_steps.index.coarse.candidates(question, k)) < 1000
+
+
+def test_the_first_step_leaves_no_vector_out_that_may_be_the_nearest():
+    rng = np.random.default_rng(5)
+    for spread in (1e-4, 1e-2, 1):  # near ones, which eight bits do not tell apart
+        vectors = (rng.standard_normal(48) + spread * rng.standard_normal((400, 48))).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        coarse = Coarse.of(vectors)
+        for question in vectors[:20]:
+            nearest = np.argsort(-(vectors.astype(np.float64) @ question.astype(np.float64)))[:5]
+            assert set(nearest) <= set(coarse.candidates(question, 5))
