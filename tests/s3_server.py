@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qs
 
 from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET = "bucket"
 SECRET = "not-to-be-shown"
@@ -18,19 +18,24 @@ SECRET = "not-to-be-shown"
 _ERROR = '<?xml version="1.0"?><Error><Code>{code}</Code><Message>as a test has it</Message></Error>'
 
 
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_: Any) -> None:
+        pass
+
+
 class S3Server:
     """A server with one bucket.
 
     Attributes:
         refuse: which requests, by method and path, are answered with an error now: an HTTP status and S3's code.
-        requests: how many there were, by method and what they were for.
+        listed: the prefixes of the lists that were asked for.
     """
 
     def __init__(self) -> None:
         self.refuse: Callable[[str, str], tuple[int, str] | None] = lambda _method, _path: None
-        self.requests: Counter[str] = Counter()
+        self.listed: list[str] = []
         self._app = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -39,14 +44,16 @@ class S3Server:
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        self.requests["LIST" if method == "GET" and "list-type" in environ["QUERY_STRING"] else method] += 1
+        query = parse_qs(environ["QUERY_STRING"])
+        if "list-type" in query and query.get("max-keys") != ["1"]:
+            self.listed += query.get("prefix", [""])
         refused = self.refuse(method, path)
         if refused is None:
             return self._app(environ, start)
         status, code = refused
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         start(f"{status} {code}", [("Content-Type", "application/xml")])
-        return [_ERROR.format(code=code).encode()]
+        return [] if method == "HEAD" else [_ERROR.format(code=code).encode()]
 
 
 @contextmanager

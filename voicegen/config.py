@@ -16,10 +16,12 @@ from voicegen.chat.backends import CHAT
 from voicegen.errors import ConfigError
 from voicegen.quality.listener import QualityConfig
 from voicegen.records import Speak
+from voicegen.remote import RemotePath
 from voicegen.settings import (
     NOT_IDENTITY,
     AnsweringSettings,
     CastConfig,
+    GivenPath,
     GivenPaths,
     LocalPath,
     ModelName,
@@ -28,6 +30,7 @@ from voicegen.settings import (
     VoiceConfig,
     identity_unless,
 )
+from voicegen.store.objects import run_place
 from voicegen.text.lexicon import read_lexicon
 from voicegen.text.wording import Cut, Foreign, Reading, Rewrite, Wording
 from voicegen.tts.backends import SPEECH
@@ -221,7 +224,7 @@ class JobConfig(Settings):
     """Everything a command is told."""
 
     name: Annotated[str, AfterValidator(_one_folder)] = Field(json_schema_extra=NOT_IDENTITY)
-    output_dir: LocalPath = Field(json_schema_extra=NOT_IDENTITY)
+    output_dir: Annotated[GivenPath, AfterValidator(run_place)] = Field(json_schema_extra=NOT_IDENTITY)
     seed: int
     speak: Speak = Field(json_schema_extra=identity_unless("answer"))
     overwrite: bool = Field(json_schema_extra=NOT_IDENTITY)
@@ -240,6 +243,17 @@ class JobConfig(Settings):
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone
     serve: ServeConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a server alone
     mcp: McpConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of an MCP server alone
+
+    @property
+    def folder(self) -> Path:
+        """`output_dir`, for what is made in a folder of this machine.
+
+        Raises:
+            ConfigError: it is a URL.
+        """
+        if isinstance(self.output_dir, RemotePath):
+            raise ConfigError(f"output_dir: {self.output_dir} is a URL: give a folder of this machine")
+        return self.output_dir
 
     @property
     def asks(self) -> bool:

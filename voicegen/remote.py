@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeAlias
 
-from voicegen.errors import InputError, MissingDependency, OutputError, VoicegenError, without_credentials
+from voicegen.errors import ConfigError, InputError, MissingDependency, OutputError, VoicegenError, without_credentials
 from voicegen.files import local_path
 
 _URL: Final = re.compile(r"(?:[a-z0-9]+::)*(?P<protocol>[A-Za-z][A-Za-z0-9+.-]*):/+(?P<place>.*)", re.DOTALL)
 _QUERY: Final = re.compile(r"(https?://[^\s?#'\"]*)[?#][^\s'\"]*")
 _INSTALL: Final = {"s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "gcs": ("gcsfs", "gcs")}
-_BUFFER: Final = 4 * 2**20  # bytes asked for at once
+BUFFER: Final = 4 * 2**20
+"""Bytes that are asked for at once."""
+
 _DENIED: Final = "access denied: check the store's own credentials (environment, profile or role)"
 
 
@@ -81,6 +83,10 @@ class RemotePath:
         """The folder that it lies in."""
         return RemotePath(str(self).rstrip("/").rpartition("/")[0])
 
+    def __truediv__(self, name: str) -> RemotePath:
+        """What has that name below it."""
+        return RemotePath(f"{self.url.rstrip('/')}/{name}")
+
     def absolute(self) -> RemotePath:
         """Itself."""
         return self
@@ -106,16 +112,26 @@ class RemotePath:
             raise InputError(f"{self}: {_line(error)}") from None
         return filesystem, path
 
-    def open(self, mode: str = "rb") -> io.BufferedReader:
+    def open(self, mode: str = "rb", kind: type[VoicegenError] = InputError) -> io.BufferedReader:
         """Opens it for reading, a piece at a time.
 
         Raises:
-            InputError: it is not there or cannot be read; also while it is read.
+            InputError: it is not there or cannot be read; also while it is read. It is of the `kind` given.
         """
         assert mode == "rb"
-        with reading(self):
+        with reading(self, kind):
             filesystem, path = self.filesystem()
-            return io.BufferedReader(_Pieces(self, filesystem.open(path, "rb", block_size=_BUFFER)), _BUFFER)
+            return io.BufferedReader(_Pieces(self, filesystem.open(path, "rb", block_size=BUFFER), kind), BUFFER)
+
+    def read_bytes(self) -> bytes:
+        """All that is in it, by one request: of an object that is replaced meanwhile the old bytes or the new.
+
+        Raises:
+            FileNotFoundError: it is not there; other errors are the store's own too.
+        """
+        filesystem, path = self.filesystem()
+        at_once = {"max_concurrency": 1} if self.protocol in ("s3", "s3a") else {}  # s3fs asks for ranges otherwise
+        return bytes(filesystem.cat_file(path, **at_once))
 
     def stamp(self) -> tuple[int, str]:
         """Its size in bytes, and what is another once it has changed.
@@ -139,7 +155,10 @@ class RemotePath:
             return False
         with reading(self):
             filesystem, path = self.filesystem()
-            return bool(filesystem.isdir(path))
+            try:
+                return bool(filesystem.info(path)["type"] == "directory")  # `isdir` lists all that is in it
+            except FileNotFoundError:
+                return False
 
     @property
     def fixed(self) -> RemotePath:
@@ -181,11 +200,23 @@ def any_path(value: str | Path | RemotePath) -> AnyPath:
     """
     if isinstance(value, RemotePath):
         return value
-    match = _URL.fullmatch(str(value))
+    match = _URL.fullmatch(str(value)) if isinstance(value, str | Path) else None
     if match is None:
         return local_path(value)
     url = re.sub(":/+", "://", str(value), count=1)  # a `Path` made of it has lost one of the two slashes
     return Path("/", match["place"]) if match["protocol"] == "file" else RemotePath(url)
+
+
+def given_place(argument: str, value: str | Path | RemotePath) -> AnyPath:
+    """`any_path` of what a function was given from Python.
+
+    Raises:
+        ConfigError: it can be none; names the argument.
+    """
+    try:
+        return any_path(value)
+    except ValueError as error:
+        raise ConfigError(f"{argument}: {error}") from None
 
 
 def shown_url(text: str) -> str:
@@ -194,9 +225,9 @@ def shown_url(text: str) -> str:
 
 
 @contextmanager
-def reading(path: RemotePath) -> Iterator[None]:
+def reading(path: RemotePath, kind: type[VoicegenError] = InputError) -> Iterator[None]:
     """Makes what a store says in the block, which asks nothing else, ours: where it is read."""
-    with _telling(InputError, f"{path}: cannot be read", f"{path}: there is no such file (looked in {path.parent})."):
+    with _telling(kind, f"{path}: cannot be read", f"{path}: there is no such file (looked in {path.parent})."):
         yield
 
 
@@ -211,7 +242,7 @@ def storing(path: RemotePath, verb: str = "write") -> Iterator[None]:
 def _telling(kind: type[VoicegenError], what: str, missing: str) -> Iterator[None]:
     try:
         yield
-    except VoicegenError:
+    except (VoicegenError, FileExistsError):  # the latter where a file is only to be put if there is none
         raise
     except FileNotFoundError as error:
         raise kind(missing) from error
@@ -238,8 +269,9 @@ def _missing(protocol: str, error: ImportError) -> str:
 class _Pieces(io.RawIOBase):
     """A file of fsspec's, whose errors are ours."""
 
-    def __init__(self, path: RemotePath, file: Any) -> None:
+    def __init__(self, path: RemotePath, file: Any, kind: type[VoicegenError]) -> None:
         super().__init__()
+        self._kind = kind
         self._path = path
         self._file = file
 
@@ -256,7 +288,7 @@ class _Pieces(io.RawIOBase):
         return int(self._file.seek(offset, whence))
 
     def readinto(self, buffer: Any, /) -> int:
-        with reading(self._path):
+        with reading(self._path, self._kind):
             data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)

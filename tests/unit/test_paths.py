@@ -111,7 +111,9 @@ def test_what_is_read_from_a_tilde_comes_from_the_home_folder(home):
     assert PromptFiles("~/recording.wav", Path("~/words.txt")).missing is None
 
 
-@pytest.mark.parametrize(("use", "argument"), ARGUMENTS.items())
+@pytest.mark.parametrize(
+    ("use", "argument"), [item for item in ARGUMENTS.items() if item[0] is not voicegen.load_manifest]
+)
 @pytest.mark.parametrize("kind", [str, Path])
 def test_a_url_is_refused_by_the_name_of_the_argument(use, argument, kind):
     with pytest.raises(ConfigError, match=rf"^{argument}: s3://bucket/it is a URL: give a file or folder"):

@@ -105,11 +105,26 @@ def read_audio(path: Path | str, mono: bool = True) -> tuple[NDArray[np.float32]
     path = Path(path)
     if not path.is_file():
         raise InputError(f"audio file {path} does not exist")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise InputError(f"cannot read {path} as audio: {error.error_string.rstrip('.')}") from error
+    samples, rate = _decoded(path, path)
     return (samples.mean(axis=1) if mono else samples), rate
+
+
+def decode_audio(data: bytes, named: str) -> tuple[NDArray[np.float32], int]:
+    """Samples (N,) and the rate in Hz, as `read_audio` gives them, of a file's bytes.
+
+    Raises:
+        InputError: they are no audio.
+    """
+    samples, rate = _decoded(io.BytesIO(data), named)
+    return samples.mean(axis=1), rate
+
+
+def _decoded(file: Path | io.BytesIO, named: object) -> tuple[NDArray[np.float32], int]:
+    try:
+        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"cannot read {named} as audio: {error.error_string.rstrip('.')}") from error
+    return samples, rate
 
 
 def peak_dbfs(samples: NDArray[np.floating[Any]]) -> float:

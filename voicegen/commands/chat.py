@@ -155,7 +155,7 @@ def _open(
     for name, added in stack.enter_context(tools_of(servers, tools)).items():
         page.note(f"tools of {name}: {', '.join(added)}")
     if settings.save_audio:
-        prepare_folder(config.output_dir)
+        prepare_folder(config.folder)
     page.note(f"loading {' and '.join(_names(config.chat, *([config.tts] if settings.speaks else [])))}")
     voice = build.speech_model(config) if settings.speaks else None
     model = build.chat_model(config)
@@ -164,7 +164,7 @@ def _open(
             model,
             voice,
             system_prompt=getattr(config.chat, "system_prompt", None),
-            output_dir=config.output_dir,
+            output_dir=config.folder,
             save_audio=settings.save_audio,
             stream=settings.stream,
             voice=next(iter(config.voice.names), None),

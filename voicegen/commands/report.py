@@ -9,6 +9,7 @@ from voicegen.commands.flags import read_words
 from voicegen.errors import ConfigError
 from voicegen.files import given_path
 from voicegen.job.composing import ConfigWords
+from voicegen.remote import given_place
 from voicegen.text.shown import shown
 
 USAGE = """\
@@ -43,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
     from voicegen.report import write_report, write_report_of_two
     from voicegen.store import Store
 
-    first, *second = (Store(given_path("RUN", word)) for word in line.words)
+    given = given_place if len(line.words) == 1 else given_path  # a page of two says the way from one to the other
+    first, *second = (Store(given("RUN", word)) for word in line.words)
     path = write_report_of_two(first, *second) if second else write_report(first)
     print(shown(str(path)))
     return 0

@@ -41,7 +41,7 @@ def _selftest(config: JobConfig) -> int:
     print("loading the model, and speaking", file=sys.stderr)
     outcome = selftest(config)
     lines = [shown(line) for line in page(outcome, config)]
-    write(outcome, lines, config.output_dir)
-    for line in [*lines, f"files      {config.output_dir}"]:
+    write(outcome, lines, config.folder)
+    for line in [*lines, f"files      {config.folder}"]:
         print(line)
     return 3 if outcome.reasons else 0

@@ -126,7 +126,7 @@ def _speak(config: JobConfig, sources: Sequence[str], line: CommandLine) -> int:
     prefix = file_prefix(line.values.get("--prefix", ""))
     texts = _at_least_one(_texts(config, sources, line), _place(config, sources, line))
     plan = Plan(config.seed, total_rows=0, cast=Cast(config.voice.speaking, config.voice.assign))
-    folder = SynthFolder(config.output_dir, overwrite=config.overwrite)
+    folder = SynthFolder(config.folder, overwrite=config.overwrite)
     wording = config.wording
     if wording.remark is not None:
         print(wording.remark, file=sys.stderr)

@@ -9,6 +9,7 @@ from voicegen.commands.flags import read_words
 from voicegen.errors import ConfigError
 from voicegen.files import given_path
 from voicegen.job.composing import ConfigWords
+from voicegen.remote import given_place
 from voicegen.text.shown import shown
 
 USAGE = """\
@@ -51,13 +52,13 @@ def main(argv: Sequence[str]) -> int:
         quality, words = "", (quality,)
     if len(words) != 1:
         raise ConfigError("verify takes the folder of one run, such as outputs/default")
-    root = given_path("RUN", words[0])
     if "--marks" in line.values:
         if quality is not None or line.switches:
             raise ConfigError("--marks stands alone: leave out --fix and --listen, or give them afterwards")
-        return _mark(root, given_path("--marks", line.values["--marks"]))
+        return _mark(given_path("RUN", words[0]), given_path("--marks", line.values["--marks"]))
     from voicegen.job.verifying import verify_run
 
+    root = given_place("RUN", words[0])
     report = verify_run(root, listen=quality is not None, quality=quality or None, fix="--fix" in line.switches)
     for text in report.lines():
         print(shown(text))

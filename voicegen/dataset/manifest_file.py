@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from voicegen.dataset.manifest import MANIFEST
 from voicegen.errors import InputError
 from voicegen.files import given_path
+from voicegen.remote import AnyPath, RemotePath, given_place
+from voicegen.store import Store
 
 _NEEDED = ("status", "split", "answer_spoken", "audio_path", "sampling_rate", "num_samples")
 
@@ -33,7 +35,7 @@ def _has(schema: pa.Schema, column: str, field: str) -> bool:
 
 
 def open_manifest(path: str | Path) -> tuple[pq.ParquetFile, Path]:
-    """The manifest of a run, given by the run's folder or its own path, and the folder that it lies in.
+    """The manifest of a run in a folder, given by that or its own path, and the folder.
 
     What is read of it stays the same, also when the run goes on and puts another in its place.
 
@@ -44,12 +46,33 @@ def open_manifest(path: str | Path) -> tuple[pq.ParquetFile, Path]:
     path = given_path("path", path)
     manifest = path / MANIFEST if path.is_dir() else path
     if not manifest.is_file():
-        raise InputError(f"{manifest}: there is no manifest: give the folder of a run, such as outputs/NAME")
+        raise _refusal(manifest)
+    return _checked(manifest, manifest), manifest.parent
+
+
+def open_any_manifest(path: str | AnyPath) -> tuple[pq.ParquetFile, AnyPath]:
+    """As `open_manifest`, of a run that may lie at a URL: its manifest is read whole, as it is at one time."""
+    place = given_place("path", path)
+    if not isinstance(place, RemotePath):
+        return open_manifest(place)
+    root = place.parent if place.suffix == ".parquet" else place
+    manifest = place if place.suffix == ".parquet" else place / MANIFEST
+    data = Store(root).read(manifest.name)
+    if data is None:
+        raise _refusal(manifest)
+    return _checked(manifest, pa.BufferReader(data)), root
+
+
+def _checked(manifest: AnyPath, source: Path | pa.NativeFile) -> pq.ParquetFile:
     try:
-        file = pq.ParquetFile(manifest)
+        file = pq.ParquetFile(source)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{manifest}: cannot be read as Parquet ({error}): run the command again") from error
     missing = [name for name in _NEEDED if name not in file.schema_arrow.names]
     if missing:
         raise InputError(f"{manifest}: is no manifest of voicegen: it has no column {missing[0]!r}")
-    return file, manifest.parent
+    return file
+
+
+def _refusal(manifest: AnyPath) -> InputError:
+    return InputError(f"{manifest}: there is no manifest: give the folder of a run, such as outputs/NAME")

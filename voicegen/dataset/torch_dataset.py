@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
@@ -14,14 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from voicegen.audio.audio_file import read_audio
+from voicegen.audio.audio_file import decode_audio
 from voicegen.audio.mel import LogMel
 from voicegen.audio.resample import resample
-from voicegen.dataset.manifest_file import open_manifest
+from voicegen.dataset.manifest_file import open_any_manifest
 from voicegen.dataset.splits import Split
 from voicegen.errors import InputError
-from voicegen.files import inside
 from voicegen.records import Status
+from voicegen.remote import AnyPath
+from voicegen.store import Store
 
 if TYPE_CHECKING:
     import pandas
@@ -92,7 +92,7 @@ class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
     """
 
     def __init__(
-        self, table: pa.Table, folder: Path, sample_rate: int | None = None, *, question: bool = False
+        self, table: pa.Table, folder: AnyPath, sample_rate: int | None = None, *, question: bool = False
     ) -> None:
         self._table = table
         self._folder = folder
@@ -129,12 +129,12 @@ class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
         name, num_samples = row[f"{self._of}audio_path"], row[f"{self._of}num_samples"]
         if name is None:
             raise InputError(f"row {row['id']!r} has status {row['status']!r} and no audio: load rows of status 'ok'")
-        path = inside(self._folder, name)
-        if not path.is_file():
+        path, data = f"{self._folder}/{name}", Store(self._folder).read(name)
+        if data is None:
             raise InputError(
                 f"{path}: the audio of row {row['id']!r} is missing: {remedy}, or move it with the manifest"
             )
-        samples, rate = read_audio(path)
+        samples, rate = decode_audio(data, path)
         if (rate, len(samples)) != (row["sampling_rate"], num_samples):
             raise InputError(
                 f"{path}: holds {len(samples)} samples at {rate} Hz and the manifest says {num_samples} at "
@@ -200,7 +200,7 @@ def _log_mel(sampling_rate: int) -> LogMel:
 
 @overload
 def load_manifest(
-    path: str | Path,
+    path: str | AnyPath,
     status: Status | None = ...,
     split: Split | None = ...,
     *,
@@ -210,7 +210,7 @@ def load_manifest(
 ) -> SpeechDataset: ...
 @overload
 def load_manifest(
-    path: str | Path,
+    path: str | AnyPath,
     status: Status | None = ...,
     split: Split | None = ...,
     *,
@@ -220,7 +220,7 @@ def load_manifest(
 ) -> MelDataset: ...
 @overload
 def load_manifest(
-    path: str | Path,
+    path: str | AnyPath,
     status: Status | None = ...,
     split: Split | None = ...,
     *,
@@ -229,7 +229,7 @@ def load_manifest(
     speak: Literal["both"],
 ) -> PairDataset: ...
 def load_manifest(
-    path: str | Path,
+    path: str | AnyPath,
     status: Status | None = "ok",
     split: Split | None = None,
     *,
@@ -240,7 +240,7 @@ def load_manifest(
     """Opens a run for training.
 
     Args:
-        path: the run's folder, or its manifest.
+        path: the run's folder, or its manifest; also at a URL.
         status: only rows that ended so; `None`: all, of which some have no audio.
         split: only rows of this split; `None`: all.
         features: what a row holds: its waveform `(N,)`, or the log-mel spectrogram `(F, 80)` of it, with a frame every
@@ -250,7 +250,7 @@ def load_manifest(
             `"both"`: the two of them, as a `PairRow`.
 
     Raises:
-        ConfigError: the path is a URL.
+        ConfigError: the path can be none.
         InputError: There is no manifest, or it is not voicegen's; questions are wanted, and the run has none.
         ValueError: There are no such features, or the rate is not over 0.
     """
@@ -258,7 +258,7 @@ def load_manifest(
         raise ValueError(f"features={features!r}: they are 'waveform' or 'mel'")
     if sample_rate is not None and sample_rate < 1:
         raise ValueError(f"sample_rate={sample_rate}: it is a number of Hz over 0")
-    file, folder = open_manifest(path)
+    file, folder = open_any_manifest(path)
     table = file.read()
     for column, wanted in (("status", status), ("split", split)):
         if wanted is not None:

@@ -173,7 +173,7 @@ def _refuse_anything(place: Path) -> None:
 
 
 def _refuse_within(place: Path, source: Source) -> None:
-    run = source.store.root.resolve()
+    run = source.store.folder.resolve()
     if place == run or run in place.parents:
         raise OutputError(f"{place} is in a run that is merged: choose a folder outside of it")
 

@@ -10,6 +10,7 @@ from typing import Any
 from voicegen.config import JobConfig
 from voicegen.errors import OutputError
 from voicegen.pipeline.run_folder import Session, read_record
+from voicegen.remote import AnyPath, RemotePath
 from voicegen.store import Store
 
 _DECIDES = (
@@ -46,7 +47,9 @@ class Pace:
 
 
 def trial_folder(config: JobConfig) -> Path:
-    """Where rows that are only tried are put: beside the run, never in it."""
+    """Where rows that are only tried are put: beside the run, never in it, and on this machine."""
+    if isinstance(config.output_dir, RemotePath):
+        return Path("outputs", f"{config.output_dir.name}.try")
     folder = config.output_dir if config.output_dir.name.strip(".") else config.output_dir.resolve()
     return folder.with_name(f"{folder.name}.try")
 
@@ -56,13 +59,13 @@ def known_pace(config: JobConfig, identity: Mapping[str, Any]) -> Pace | None:
     own = _pace(config.output_dir, identity)
     if own is not None:
         return own
-    beside = config.output_dir.parent
+    beside = trial_folder(config).parent
     folders = sorted(beside.iterdir()) if beside.is_dir() else []
     paces = [pace for folder in folders if folder.is_dir() and (pace := _pace(folder, identity))]
     return max(paces, key=lambda pace: (not pace.tried, pace.session.ended), default=None)
 
 
-def _pace(folder: Path, identity: Mapping[str, Any]) -> Pace | None:
+def _pace(folder: AnyPath, identity: Mapping[str, Any]) -> Pace | None:
     try:
         record = read_record(Store(folder))
     except OutputError:

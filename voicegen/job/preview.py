@@ -19,6 +19,7 @@ from voicegen.job.run_job import checked_input, identity_of
 from voicegen.job.summary import length
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.run_folder import INPUT, Prospect, RunFolder
+from voicegen.remote import RemotePath
 from voicegen.store import Store
 
 
@@ -112,17 +113,22 @@ class Preview:
         return f"{where}: new, {_counted(self.left, 'row')}{aside}"
 
     def _amounts(self) -> Iterator[str]:
-        free = shutil.disk_usage(_existing(self.config.output_dir)).free
+        place = self.config.output_dir
+        free = None if isinstance(place, RemotePath) else shutil.disk_usage(_existing(place)).free
         if not self.left:
             yield "left      nothing"
         elif self.pace is None:
-            yield f"disk      {_size(free)} free"
+            if free is not None:
+                yield f"disk      {_size(free)} free"
             yield "audio, disk and time are not known before rows were made: --try 5 makes five"
         else:
             needed = self.pace.wav_bytes(self.left)
-            short = "" if needed < free else ": too little; give output_dir=... on a larger disk"
             yield f"audio     about {length(self.pace.audio_seconds(self.left))}"
-            yield f"disk      about {_size(needed)} of audio; {_size(free)} free{short}"
+            if free is None:
+                yield f"storage   about {_size(needed)} of audio"
+            else:
+                short = "" if needed < free else ": too little; give output_dir=... on a larger disk"
+                yield f"disk      about {_size(needed)} of audio; {_size(free)} free{short}"
             most = "; a long run fills its batches and is faster" if self.pace.tried else ""
             yield f"time      about {length(self.pace.seconds(self.left))}{most}"
             yield f"  by {self.pace.source}"

@@ -137,7 +137,7 @@ class _Run:
         return self._ledger.unfinished(self._rows) + besides
 
     def _forget(self) -> None:
-        remove_leftovers(self._ledger, self._store, self._plan.audio)  # of a session that was killed
+        remove_leftovers(self._ledger, self._store, self._plan)  # of a session that was killed
         missing = forget_missing(self._ledger, self._store, self._plan.audio)
         if missing:
             self._say(f"audio files of {missing} finished rows are gone or cut short: they are made again")
@@ -166,7 +166,7 @@ class _Run:
             _log.info("interrupted")
             if self._left():
                 raise Interrupted(self._summary(display.tally, watch.cut_answers)) from None
-        remove_leftovers(self._ledger, self._store, self._plan.audio)
+        remove_leftovers(self._ledger, self._store, self._plan)
         self._complete()
         return self._summary(display.tally, watch.cut_answers)
 

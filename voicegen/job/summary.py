@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from voicegen.dataset.relation_counts import RelationCounts, Repeated
 from voicegen.dataset.splits import SPLITS
+from voicegen.remote import AnyPath
 from voicegen.report import REPORT
 from voicegen.text.shown import shown
 
@@ -47,8 +47,8 @@ class RunSummary:
         relations: rows of the manifest by split, and those that repeat an earlier one.
     """
 
-    output_dir: Path
-    manifest: Path
+    output_dir: AnyPath
+    manifest: AnyPath
     rows: int
     ok: int
     rejected: int

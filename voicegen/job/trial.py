@@ -96,10 +96,10 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
             )
         related = RowRelations(relations, plan.answers_per_question)
         write_manifest(store, questions, ledger, provenance_of(folder, config), plan, related)
-    rows = pq.read_table(store.root / MANIFEST, columns=list(_SHOWN)).to_pylist()
+    rows = pq.read_table(store.folder / MANIFEST, columns=list(_SHOWN)).to_pylist()
     session = display.tally.session()
     pace = Pace(session, f"{session.rows} rows tried", tried=True) if session.rows else None
-    return Trial(store.root, rows, pace)
+    return Trial(store.folder, rows, pace)
 
 
 def _clear(store: Store) -> None:
@@ -110,7 +110,7 @@ def _clear(store: Store) -> None:
     if record is None or record["identity"].get("job") != "try":
         raise OutputError(f"{store} is where rows are tried, and holds something else: move it away")
     with store.kept_still():
-        shutil.rmtree(store.root)
+        shutil.rmtree(store.folder)
 
 
 def _wrapped(text: str | None) -> Iterator[str]:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from voicegen.dataset.manifest import MANIFEST
 from voicegen.dataset.manifest_faults import manifest_faults
-from voicegen.errors import InputError, OutputError
+from voicegen.errors import ConfigError, InputError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.job.listening import quality_for, take_faults
 from voicegen.pipeline.audio_faults import audio_faults, stray_audio
@@ -26,7 +26,9 @@ from voicegen.pipeline.ledger import LEDGER, Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED
 from voicegen.pipeline.run_folder import RUN_JSON, audio_of, read_record, run_hash, why_it_stays
 from voicegen.quality.listener import QualityConfig
-from voicegen.store import Aside, Store
+from voicegen.remote import AnyPath, RemotePath
+from voicegen.store import Store
+from voicegen.store.folder import Aside
 
 EXAMPLES: Final = 3
 """Faults of a kind that are told one by one."""
@@ -75,7 +77,7 @@ class VerifyReport:
                 yield f"not fixed, {kind.value}: {remedy}"
 
 
-def verify_run(root: Path, *, listen: bool = False, quality: str | None = None, fix: bool = False) -> VerifyReport:
+def verify_run(root: AnyPath, *, listen: bool = False, quality: str | None = None, fix: bool = False) -> VerifyReport:
     """Measures a run; shows on a terminal how far it is.
 
     Args:
@@ -87,16 +89,19 @@ def verify_run(root: Path, *, listen: bool = False, quality: str | None = None, 
     Raises:
         InputError: there is no run.
         OutputError: its record or its ledger cannot be read, it is in use, or files cannot be moved aside.
-        ConfigError: there are no such checks, or the run has none.
+        ConfigError: there are no such checks, or the run has none; `fix` is for a run at a URL.
     """
     store = Store(root)
-    if not root.is_dir() or store.read(RUN_JSON) is None:
-        gone = root.is_dir() and LEDGER in store.names()
+    is_there = isinstance(root, RemotePath) or root.is_dir()
+    if not is_there or store.read(RUN_JSON) is None:
+        gone = is_there and LEDGER in store.names()
         raise InputError(
             f"{root} holds a run whose {RUN_JSON} is gone: restore it"
             if gone
             else f"{root}: there is no run: give the folder of one, such as outputs/NAME"
         )
+    if fix and isinstance(root, RemotePath):
+        raise ConfigError(f"{root} is a URL, and --fix moves files in a folder: copy the run here, or leave it out")
     with store.hold() if fix else store.kept_still():
         verification = _Verification(store, fix=fix)
         return verification.report(quality_for(verification.identity, quality) if listen else None)
@@ -139,7 +144,7 @@ class _Verification:
             {kind: tuple(found) for kind, found in examples.items()},
             fixed=self._fix,
             made_again=sum(again),
-            aside=None if aside.folder is None else self._store.root / aside.folder,
+            aside=None if aside.folder is None else self._store.folder / aside.folder,
         )
 
     def _faults(self, quality: QualityConfig | None) -> Iterator[Fault]:

@@ -93,7 +93,7 @@ class Source:
 
     def manifest(self) -> pq.ParquetFile:
         """Its manifest, opened anew."""
-        return open_manifest(self.store.root)[0]
+        return open_manifest(self.store.folder)[0]
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:

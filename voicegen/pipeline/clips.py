@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from voicegen.audio.audio_format import AudioFormat
 from voicegen.pipeline.ledger import Ledger
-from voicegen.pipeline.plan import AUDIO, REJECTED, clip_name
+from voicegen.pipeline.plan import AUDIO, REJECTED, SIDES, Plan, clip_name
 from voicegen.records import Side, Status
 from voicegen.store import Store, StoredFile
 
@@ -19,6 +19,8 @@ def forget_missing(ledger: Ledger, store: Store, audio: AudioFormat) -> int:
 
     A file is told by its size; whether its bytes are still the same is for a check of `audio_sha256` to say.
     """
+    if not store.lists_audio:
+        return 0
     whole: dict[Side, bytearray] = {"answer": bytearray(ledger.end), "question": bytearray(ledger.end)}
     for folder, status in _FOLDERS:
         for index, beside, file in _clips(store, folder, audio):
@@ -36,10 +38,17 @@ def forget_missing(ledger: Ledger, store: Store, audio: AudioFormat) -> int:
     return len(missing)
 
 
-def remove_leftovers(ledger: Ledger, store: Store, audio: AudioFormat) -> None:
+def remove_leftovers(ledger: Ledger, store: Store, plan: Plan) -> None:
     """Removes rejected takes of rows that have a good one by now, and takes that were good of rows rejected since."""
+    if not store.lists_audio:
+        store.remove(
+            plan.audio_path(index, former, beside)
+            for index, former in ledger.ended_otherwise()
+            for beside in SIDES["both"]
+        )
+        return
     for folder, other in ((REJECTED, "ok"), (AUDIO, "rejected")):
-        clips = _clips(store, folder, audio)
+        clips = _clips(store, folder, plan.audio)
         store.remove(
             [file.name for index, _, file in clips if ledger.status(index) == other and _has_clip(ledger, index)]
         )

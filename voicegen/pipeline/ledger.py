@@ -126,6 +126,7 @@ class Ledger:
         self._latest: dict[str, tuple[int, int]] = {}  # by file: where the last line lies that was noted, and its row
         self._on_record: dict[int, dict[str, int]] = {}  # of rows that are to be done again: what their lines say
         self._unindexed = 0  # lines that are not in the index
+        self._former: dict[int, int] = {}  # of rows that were done again: how they had ended before, as in `_status`
         names = sorted((self._session(name), name) for name in store.names(LEDGER) if name.endswith(".jsonl"))
         self.session = names[-1][0] + 1 if names else 0
         self._begin()
@@ -211,6 +212,7 @@ class Ledger:
         then.
         """
         self._on_record.setdefault(index, {name: self._columns[name][index] for name in _FORGOTTEN})
+        self._former[index] = self._status[index]
         self._status[index] = ABSENT
         good = self._has_good_take(index) if redraw else (True, True)
         for clips, stays in zip(self._clips, good, strict=True):
@@ -233,6 +235,12 @@ class Ledger:
             bool(takes) and takes[-1].status == "ok" for takes in (row.takes, row.asked.takes if row.asked else ())
         )
         return own, asked
+
+    def ended_otherwise(self) -> Iterator[tuple[int, Status]]:
+        """The rows that ended otherwise once than they do now, and how."""
+        for index, former in self._former.items():
+            if ABSENT != self._status[index] != former:
+                yield index, STATUSES[former]
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Takes down what a `LedgerWriter` has added."""
@@ -350,6 +358,8 @@ class Ledger:
         index, status, (name, offset) = row["index"], STATUSES.index(row["status"]), place
         number = self._files.setdefault(name, len(self._files))
         self._on_record.pop(index, None)
+        if self._status[index] not in (ABSENT, status):
+            self._former[index] = self._status[index]
         self._place[index] = number << _OFFSET_BITS | offset
         own, asked = self._clips
         self._seconds[index] = own.note(index, row) + asked.note(index, row.get("asked"))

@@ -271,6 +271,7 @@ class RunFolder:
             OutputError: as the folder does when it is taken; that another process holds it is none here.
         """
         if self._is_in_the_way():
+            self.store.look_aside()
             return Prospect.IN_THE_WAY
         earlier = self._earlier()
         if earlier is None:

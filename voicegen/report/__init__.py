@@ -10,13 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from voicegen.remote import AnyPath
 from voicegen.store import Store
 
 REPORT: Final = "report.html"
 """The page's name in a run's store."""
 
 
-def write_report(store: Store, name: str | None = None) -> Path:
+def write_report(store: Store, name: str | None = None) -> AnyPath:
     """Writes `report.html` of a run that has a manifest, and puts it in the place of the old one at once.
 
     Its WAVs stay where they are: the page plays them from there.
@@ -52,7 +53,7 @@ def write_report_of_two(first: Store, second: Store) -> Path:
     from voicegen.report.rows import RunRows
 
     pair = RunPair(RunRows(first), RunRows(second))
-    name = f"report-with-{first.root.resolve().name}.html"
+    name = f"report-with-{first.name}.html"
     with second.making(name) as path, path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(page_of_two(pair))
-    return second.root / name
+    return second.folder / name

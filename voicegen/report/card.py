@@ -76,7 +76,7 @@ def write_run_card(store: Store, name: str | None = None) -> bool:
             facts = card_facts(manifest.iter_batches(columns=columns))
     except pa.ArrowException as error:
         raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
-    name = name or store.root.resolve().name
+    name = name or store.name
     record, form = read_record(store) or {}, run_form(name)
     if lacking := what_is_lacking(record, facts.total):
         form = replace(form, limits=[NOT_ALL.format(lacking)])

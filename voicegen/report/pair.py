@@ -31,7 +31,7 @@ class RunPair:
     """
 
     def __init__(self, before: RunRows, after: RunRows) -> None:
-        if before.root.samefile(after.root):
+        if before.folder.samefile(after.folder):
             raise InputError(f"{before.root} and {after.root} are the same run: give two")
         one, other = before.compared(), after.compared()
         both = one.index.intersection(other.index, sort=False)
@@ -77,7 +77,7 @@ class RunPair:
 
     def _folder(self) -> str:
         """The way from the page to the first run's files, as a URL that ends with a slash."""
-        before, after = self.before.root, self.after.root
+        before, after = self.before.folder, self.after.folder
         try:
             way = os.path.relpath(before, after)
         except ValueError:  # on another drive of Windows

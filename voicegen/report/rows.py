@@ -19,6 +19,7 @@ from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
 from voicegen.dataset.manifest_file import columns_there, flat
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.run_folder import made_by, read_record, rows_of_input
+from voicegen.remote import AnyPath
 from voicegen.report.differences import COMPARED
 from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, picture
 from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, totals, worst
@@ -57,7 +58,7 @@ class RunRows:
 
     def __init__(self, store: Store, name: str | None = None) -> None:
         self._store = store
-        self._name = name or store.root.resolve().name
+        self._name = name or store.name
         self._record = read_record(store) or {}
         if not store.changed(MANIFEST):
             raise InputError(f"{store}: there is no {MANIFEST}: give the folder of a run, such as outputs/NAME")
@@ -78,9 +79,14 @@ class RunRows:
         return self._name
 
     @property
-    def root(self) -> Path:
+    def root(self) -> AnyPath:
         """The folder that its clips' paths begin at."""
         return self._store.root
+
+    @property
+    def folder(self) -> Path:
+        """The same, for what needs one of this machine."""
+        return self._store.folder
 
     def compared(self) -> pd.DataFrame:
         """All rows by their ids, in order, with those columns of two runs that are compared."""

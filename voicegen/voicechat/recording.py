@@ -136,7 +136,7 @@ class ChatRecorder:
 
     def _write_manifest(self) -> None:
         store = self._folder.store
-        questions = QuestionFile(store.root / QUESTIONS, conversation_column="conversation_id", turn_column="turn")
+        questions = QuestionFile(store.folder / QUESTIONS, conversation_column="conversation_id", turn_column="turn")
         run = config_hash(self._folder.identity)
         provenance = Provenance.of(self._folder.models, run, self._language, self._consents)
         write_manifest(store, questions, self._ledger, provenance)

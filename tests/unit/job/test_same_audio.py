@@ -88,7 +88,7 @@ def test_a_run_that_was_killed_before_or_while_they_were_rejected_ends_the_same(
 
     for name, place in (
         ("before", "voicegen.job.run_job.reject_same_audio"),
-        ("within", "voicegen.store.Store.remove"),
+        ("within", "voicegen.store.folder.FolderStore.remove"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, killed if name == "before" else lambda _, names: list(names) and killed())

@@ -20,7 +20,8 @@ from voicegen.job.verifying import verify_run
 from voicegen.pipeline.ledger import Ledger
 from voicegen.quality.listener import QualityConfig, quality_settings
 from voicegen.seeds import derived_seed
-from voicegen.store import Aside, Store
+from voicegen.store import Store
+from voicegen.store.folder import Aside
 from voicegen.tts.tone import ToneSpeech
 
 WORDS = ("preset=fake", "quality=off", "questions.path=q.csv", "name=r")

@@ -1,0 +1,60 @@
+"""In a store of objects what is left over is told by the ledger: the audio is never listed."""
+
+from dataclasses import replace
+
+import fsspec
+import pytest
+
+from tests.finished_rows import spoken_row
+from voicegen.audio.audio_format import WAV
+from voicegen.pipeline.clips import forget_missing, remove_leftovers
+from voicegen.pipeline.ledger import Ledger, LedgerWriter
+from voicegen.pipeline.plan import Plan
+from voicegen.remote import RemotePath
+from voicegen.store import Store
+
+
+@pytest.fixture
+def store():
+    memory = fsspec.filesystem("memory")
+    yield Store(RemotePath("memory://bucket/leftovers"))
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
+
+
+def rejected_row(index):
+    row = spoken_row(index)
+    return replace(row, status="rejected", clip=replace(row.clip, path=f"rejected/{index:06d}.wav"))
+
+
+def session(store, *rows):
+    writer = LedgerWriter(store, Ledger(store).session, "local")
+    store.put([(row.clip.path, b"RIFF") for row in rows])
+    entries = writer.append(rows)
+    writer.close()
+    return entries
+
+
+def audio(store):
+    return sorted(file.name for folder in ("audio", "rejected") for file in store.files(folder))
+
+
+def test_the_take_that_a_row_had_before_it_ended_otherwise_is_removed_now_or_by_the_next_session(store):
+    session(store, rejected_row(0), rejected_row(1), spoken_row(2))
+    ledger = Ledger(store)
+    for index in (0, 1):
+        ledger.forget(index, redraw=True)
+    remove_leftovers(ledger, store, Plan(0, 3))
+    assert audio(store) == ["audio/000002.wav", "rejected/000000.wav", "rejected/000001.wav"]  # nothing is better yet
+    ledger.add(session(store, spoken_row(0)))
+    remove_leftovers(ledger, store, Plan(0, 3))
+    assert audio(store) == ["audio/000000.wav", "audio/000002.wav", "rejected/000001.wav"]
+    session(store, spoken_row(1))  # and killed before it could remove anything
+    remove_leftovers(Ledger(store), store, Plan(0, 3))
+    assert audio(store) == ["audio/000000.wav", "audio/000001.wav", "audio/000002.wav"]
+
+
+def test_what_was_put_is_not_looked_for(store):
+    session(store, spoken_row(0))
+    store.remove(["audio/000000.wav"])
+    assert forget_missing(Ledger(store), store, WAV) == 0

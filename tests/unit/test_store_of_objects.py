@@ -1,0 +1,198 @@
+"""A store of objects through the same port as a folder: in memory here, on a real S3 API in tests/integration."""
+
+import contextlib
+import json
+import pickle
+import subprocess
+import sys
+
+import fsspec
+import pytest
+
+from voicegen.errors import OutputError
+from voicegen.remote import RemotePath
+from voicegen.store import Store
+from voicegen.store import journal as journals
+from voicegen.store import lease as leases
+
+
+@pytest.fixture
+def memory():
+    filesystem = fsspec.filesystem("memory")
+    yield filesystem
+    filesystem.store.clear()
+    filesystem.pseudo_dirs[:] = [""]
+
+
+@pytest.fixture
+def store(memory):
+    return Store(RemotePath("memory://bucket/run"))
+
+
+def objects(memory, folder):
+    return sorted(name.removeprefix(f"/bucket/run/{folder}/") for name in memory.find(f"/bucket/run/{folder}"))
+
+
+def test_what_was_put_is_listed_and_read(store):
+    store.put([("audio/0000/a.wav", b"123"), ("run.json", b"{}")])
+    assert store.names() == ["audio", "run.json"]
+    assert store.names("audio") == ["0000"]
+    assert [(file.name, file.size) for file in store.files("audio")] == [("audio/0000/a.wav", 3)]
+    assert (store.read("run.json"), store.size("audio/0000/a.wav"), store.name) == (b"{}", 3, "run")
+    assert store.changed("run.json") > 0
+    store.remove(["run.json", "never-there"])
+    assert store.names() == ["audio"]
+
+
+def test_what_is_not_there_is_nothing_and_no_error(store):
+    assert store.names() == list(store.files("audio")) == []
+    assert (store.read("run.json"), store.size("run.json"), store.changed("run.json")) == (None, None, 0)
+    with pytest.raises(OutputError, match=r"memory://bucket/run/run\.json: there is no such file"):
+        store.reading("run.json").__enter__()
+
+
+def test_a_large_file_is_put_when_it_is_made_and_not_if_that_fails(store):
+    with store.making("m") as path:
+        path.write_bytes(b"whole")
+        assert store.names() == []
+    with contextlib.suppress(RuntimeError), store.making("m") as path:
+        path.write_bytes(b"half")
+        raise RuntimeError
+    assert store.read("m") == b"whole"
+
+
+def test_a_journal_is_one_file_to_its_readers_while_its_objects_are_joined(store, memory):
+    journal = store.journal("ledger/0.jsonl")
+    assert store.names("ledger") == []
+    lines = [f"line {number}\n".encode() for number in range(2 * journals.JOINED + 5)]
+    places = [journal.add(line) for line in lines]
+    assert len(objects(memory, "ledger/0.jsonl")) == 2 + 5
+    assert store.names("ledger") == ["0.jsonl"]
+    with store.reading("ledger/0.jsonl") as file:
+        assert file.readlines() == lines
+        for (name, offset), line in list(zip(places, lines, strict=True))[::-7]:
+            assert name == "ledger/0.jsonl"
+            file.seek(offset)
+            assert file.readline() == line
+    journal.close()
+    assert len(objects(memory, "ledger/0.jsonl")) == 1
+    assert store.read("ledger/0.jsonl") == b"".join(lines)
+
+
+def test_a_journal_is_read_on_while_its_objects_are_joined_and_also_after_a_kill_between(store, memory):
+    journal = store.journal("ledger/0.jsonl")
+    lines = [f"line {number}\n".encode() for number in range(journals.JOINED)]
+    for line in lines[:-1]:
+        journal.add(line)
+    before = {name: memory.cat_file(name) for name in memory.find("/bucket/run/ledger")}
+    with store.reading("ledger/0.jsonl") as file:
+        journal.add(lines[-1])  # all are one object now
+        assert file.readlines() == lines
+    for name, data in before.items():  # as if the process had died before it removed them
+        memory.pipe_file(name, data)
+    assert store.read("ledger/0.jsonl") == b"".join(lines)
+
+
+def test_the_objects_of_a_long_journal_are_few_and_each_byte_is_written_a_few_times(store, memory, monkeypatch):
+    monkeypatch.setattr(journals, "ENOUGH", 16_000)
+    written = []
+    pipe = type(memory).pipe_file
+
+    def count(self, name, data, **more):
+        written.append(len(data))
+        pipe(self, name, data, **more)
+
+    monkeypatch.setattr(type(memory), "pipe_file", count)
+    journal = store.journal("ledger/0.jsonl")
+    size = sum(journal.add(b"x" * 99 + b"\n") is not None for _ in range(2000)) * 100
+    assert len(objects(memory, "ledger/0.jsonl")) < 2 * size / 8_000 + 2 * journals.JOINED
+    assert sum(written) < 4 * size
+    assert len(store.read("ledger/0.jsonl")) == size
+
+
+def test_a_journal_is_begun_once_and_a_log_goes_on(store):
+    for _ in range(2):
+        log = store.log("logs/run.log")
+        log.add(b"line\n")
+        log.add(b"more\n")
+        log.close()
+    assert store.read("logs/run.log") == b"line\nmore\n" * 2
+    with pytest.raises(OutputError, match="another process began it"):
+        store.journal("logs/run.log").add(b"line\n")
+
+
+def test_a_store_is_held_by_one_at_a_time_and_is_free_again(store):
+    with store.hold():
+        assert store.names() == []
+        for take in (store.hold, store.kept_still().__enter__):
+            with pytest.raises(OutputError, match="memory://bucket/run is in use by another voicegen process"):
+                take()
+    with store.kept_still():
+        store.hold().give_back()
+
+
+def test_a_store_that_is_given_back_keeps_no_new_trace(store, memory):
+    store.hold().give_back()
+    assert memory.find("/bucket/run") == []
+    with store.hold():
+        pass
+    store.hold().give_back()
+    assert memory.find("/bucket/run") == ["/bucket/run/.lock/000000002"]
+
+
+def test_a_dead_process_of_this_machine_holds_nothing(store, memory):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    record = {"machine": leases._machine(), "process": process.pid, "started": 0.0, "beat": 3, "released": False}
+    memory.pipe_file("/bucket/run/.lock/000000007", json.dumps(record).encode())
+    with store.hold():
+        assert memory.find("/bucket/run/.lock") == ["/bucket/run/.lock/000000008"]
+
+
+def test_a_process_elsewhere_holds_a_store_as_long_as_it_gives_signs_of_life(store, memory, monkeypatch, caplog):
+    now = [0.0]
+    beats = iter(range(100))
+    record = {"machine": "elsewhere", "process": 1, "started": 0.0, "beat": 0, "released": False}
+
+    def put():
+        memory.pipe_file("/bucket/run/.lock/000000007", json.dumps({**record, "beat": next(beats)}).encode())
+
+    def sleep(seconds, lives=True):
+        now[0] += seconds
+        if lives and now[0] % 10 == 0:
+            put()
+
+    put()
+    monkeypatch.setattr(leases, "clock", lambda: now[0])
+    monkeypatch.setattr(leases.time, "sleep", sleep)
+    with pytest.raises(OutputError, match="in use"):
+        store.hold()
+    assert now[0] == 10
+    monkeypatch.setattr(leases.time, "sleep", lambda seconds: sleep(seconds, lives=False))
+    with store.hold():
+        assert now[0] == 10 + leases.DEAD_AFTER
+    assert "waiting up to a minute" in caplog.text
+
+
+def test_who_was_taken_over_from_adds_nothing_any_more(store, memory, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(leases, "clock", lambda: now[0])
+    hold = store.hold()
+    journal = store.journal("ledger/0.jsonl")
+    journal.add(b"mine\n")
+    memory.pipe_file("/bucket/run/.lock/000000002", b"{}")  # another process's, which took this one for dead
+    now[0] += leases.BEAT
+    with pytest.raises(OutputError, match=r"^memory://bucket/run was taken over by another voicegen process"):
+        journal.add(b"lost\n")
+    hold.__exit__()
+    assert store.read("ledger/0.jsonl") == b"mine\n"
+    assert memory.cat_file("/bucket/run/.lock/000000002") == b"{}"
+
+
+def test_a_store_of_objects_is_plain_data_and_no_folder(store):
+    store.put([("a", b"a")])
+    assert pickle.loads(pickle.dumps(store)).read("a") == b"a"
+    with pytest.raises(OutputError, match=r"^memory://bucket/run is a URL, and this needs a folder"):
+        _ = store.folder
+    with store.hold() as hold, pytest.raises(OutputError, match="renames nothing, so that overwrite=true cannot"):
+        hold.move_aside()
