@@ -80,9 +80,9 @@ class Service:
         self._sessions = Sessions(
             config.mcp.sessions, config.mcp.session_minutes * 60, getattr(config.chat, "system_prompt", None)
         )
-        self._clips = Clips(config.output_dir, config.tts.audio)
+        self._clips = Clips(config.folder, config.tts.audio)
         self._jobs = Jobs(config.mcp.jobs)
-        self.runs = Runs(config.output_dir, words, self._models)
+        self.runs = Runs(config.folder, words, self._models)
         self._listener = Listener(config.quality)
         self._listening = threading.Lock()
         self._making = ThreadPoolExecutor(1, thread_name_prefix="voicegen-runs")
