@@ -211,7 +211,7 @@ def killing_at(run: str, part: str, number: int):
 def test_a_run_at_s3_that_is_killed_at_any_moment_and_run_again_is_the_run_of_a_folder(s3, here, tmp_path):
     folder, questions = here
     words = ("run", *MADE, f"questions.path={questions}", "output_dir=s3://bucket/killed", "executor.queue_size=2")
-    for part, number in (("audio", 5), ("ledger", 1), ("ledger", 2), ("manifest", 2)):
+    for part, number in (("audio", 5), ("ledger", 1), ("audio", 2), ("manifest", 2)):
         s3.refuse = killing_at("killed", part, number)
         killed = voicegen(*words, cwd=tmp_path)
         assert killed.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), killed.stderr
