@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +10,7 @@ from voicegen.chat.echo import EchoChatModel
 from voicegen.job.composing import compose
 from voicegen.protocols import ChatModel, SpeechModel
 from voicegen.tts.tone import ToneSpeech
-from voicegen.webserver.app import address, application, listening, server
+from voicegen.webserver.app import serving
 from voicegen.webserver.engine import RATE, Engine
 
 
@@ -27,16 +26,5 @@ def web_server(
     """Its address; what answers repeats and what speaks hums, where nothing else is given."""
     config = compose(["serve=default", "serve.port=0", *words], settings=settings).serve
     assert config is not None
-    engine = engine or Engine(chat or EchoChatModel(), voice or ToneSpeech(RATE, None))
-    opened = listening(config, token)
-    opened.listen()
-    running = server(application(engine, config, token))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [opened]})
-    thread.start()
-    try:
-        yield address(opened, config)
-    finally:
-        running.should_exit = True
-        thread.join()
-        opened.close()
-        engine.close()
+    with serving(engine or Engine(chat or EchoChatModel(), voice or ToneSpeech(RATE, None)), config, token) as url:
+        yield url

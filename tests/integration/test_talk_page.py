@@ -64,7 +64,7 @@ HEARS_ITSELF = """
         const room = new AudioContext();
         const both = room.createMediaStreamDestination();
         const later = room.createDelay(60);  // the user speaks when the answer is over
-        later.delayTime.value = 12;
+        later.delayTime.value = 9;
         room.createMediaStreamSource(await getUserMedia(wanted)).connect(later).connect(both);
         const level = room.createGain(), way = room.createDelay();
         level.gain.value = 0.6;
@@ -99,9 +99,9 @@ def url():
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A user who asks a question, and another one ten seconds later."""
+    """A user who asks a question, and another one eight seconds later."""
     path = tmp_path_factory.mktemp("microphone") / "questions.wav"
-    spoken = [silence(0.5), said(CAPITAL), silence(10), said(WEEK), silence(60)]
+    spoken = [silence(0.5), said(CAPITAL), silence(8), said(WEEK), silence(60)]
     soundfile.write(path, np.concatenate(spoken), RATE, subtype="PCM_16")
     with chromium(
         "--use-fake-device-for-media-stream",
@@ -284,8 +284,7 @@ def test_a_dropped_connection_comes_back_with_its_conversation(url, browser):
         expect(answers(page)).to_have_text(["Anew."])
 
 
-@pytest.mark.parametrize("width", [390, 1000])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1000, "light")])
 def test_the_page_fits_its_window_and_is_used_by_keys_alone(url, browser, width, scheme):
     window = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     with opened(browser, url, **window) as page:

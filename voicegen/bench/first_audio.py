@@ -18,8 +18,8 @@ from voicegen.tts.speaking import speak_one
 from voicegen.voicechat.pipeline import VoiceChatPipeline
 from voicegen.voicechat.spoken_turn import SpokenReply
 
-_SYSTEM_PROMPT = "You are a helpful assistant. Answer in exactly four plain sentences."
-_QUESTIONS = (
+SYSTEM_PROMPT = "You are a helpful assistant. Answer in exactly four plain sentences."
+QUESTIONS = (
     "Why is the sky blue?",
     "How do bees make honey?",
     "Why do we have leap years?",
@@ -47,17 +47,17 @@ def bench_first_audio(config: JobConfig) -> list[FirstAudio]:
     """Asks the same questions both ways in turn, with the models that the settings name, and prints a table."""
     voice, model = build.speech_model(config), build.chat_model(config)
     options = config.chat.generation | {"max_tokens": 200}
-    with VoiceChatPipeline(model, voice, system_prompt=_SYSTEM_PROMPT, save_audio=False, **options) as pipeline:
+    with VoiceChatPipeline(model, voice, system_prompt=SYSTEM_PROMPT, save_audio=False, **options) as pipeline:
         pipeline.process_message("Good morning!")  # what is slow only once is no part of it
         replies: dict[str, SpokenReply] = {}
         seconds: dict[str, float] = {}
         # No question follows itself, so that neither way finds it in the model's cache.
-        for first, second in zip(_QUESTIONS, (*_QUESTIONS[1:], _QUESTIONS[0]), strict=True):
+        for first, second in zip(QUESTIONS, (*QUESTIONS[1:], QUESTIONS[0]), strict=True):
             pipeline.clear_history()
             replies[first] = pipeline.reply(first)
-            seconds[second] = _whole(second, ChatSession(model, _SYSTEM_PROMPT, **options), voice)
-    results = [_result(replies[question], seconds[question]) for question in _QUESTIONS]
-    _print(results)
+            seconds[second] = _whole(second, ChatSession(model, SYSTEM_PROMPT, **options), voice)
+    results = [_result(replies[question], seconds[question]) for question in QUESTIONS]
+    print_first_audio("first audio, in seconds from the question", results)
     return results
 
 
@@ -72,8 +72,9 @@ def _result(reply: SpokenReply, whole: float) -> FirstAudio:
     return FirstAudio(len(split_sentences(reply.spoken)), reply.timings.first_audio, whole)
 
 
-def _print(results: Sequence[FirstAudio]) -> None:
-    print("first audio, in seconds from the question")
+def print_first_audio(title: str, results: Sequence[FirstAudio]) -> None:
+    """A line a question, and the median of how many times sooner it was."""
+    print(title)
     print(f"  {'sentences':>9}  {'spoken while written':>20}  {'written, then spoken':>20}  {'times sooner':>12}")
     for result in results:
         print(f"  {result.sentences:>9}  {result.streamed:>20.2f}  {result.whole:>20.2f}  {result.sooner:>12.1f}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Final
@@ -14,7 +15,7 @@ from voicegen.job.composing import launch
 from voicegen.tts.marvis.spec import MarvisSettings
 
 USAGE = f"""\
-usage: voicegen bench [chat] [speech] [run] [first-audio] [KEY=VALUE ...]
+usage: voicegen bench [chat] [speech] [run] [first-audio] [serve] [KEY=VALUE ...]
 
 Times the models that the settings name on this machine, each against the plain way with the same models, and prints
 a table. Without a part, all of them; with tts=marvis the Marvis engine against transformers' generate, on MLX against
@@ -24,6 +25,7 @@ mlx-audio where it is installed, and as shares of what the machine can do.
   speech   speaking one at a time and as voicegen does
   run      the whole job against the loop "ask, speak, write, next question"
   first-audio    a chat's first sound while the answer is written, against after it
+  serve          the same of a server, over its WebSocket, against its /chat/completions and then /audio/speech
 
   questions.path=FILE  questions.limit=N    what to ask; default: the questions that come with voicegen, four times
   tts=marvis tts.model=FOLDER               without a folder, a checkpoint of true sizes with random weights is made
@@ -35,6 +37,7 @@ _PARTS: Final[Mapping[str, str]] = MappingProxyType(
         "speech": "voicegen.bench.starter:bench_speech",
         "run": "voicegen.bench.starter:bench_run",
         "first-audio": "voicegen.bench.first_audio:bench_first_audio",
+        "serve": "voicegen.bench.served:bench_served",
     }
 )
 
@@ -45,7 +48,8 @@ def main(argv: Sequence[str]) -> int:
     for word in line.words:
         if word not in _PARTS:
             raise ConfigError(f"there is nothing called {word} to time: the parts are {', '.join(_PARTS)}")
-    return launch(line.config, lambda config: _bench(line.words, config))
+    words = replace(line.config, overrides=["serve=default", *line.config.overrides])
+    return launch(words, lambda config: _bench(line.words, config))
 
 
 def _bench(parts: Sequence[str], config: JobConfig) -> int:

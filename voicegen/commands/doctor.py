@@ -24,6 +24,8 @@ from voicegen.retrieval.documents import INSTALL as _INSTALL_RETRIEVAL
 from voicegen.retrieval.documents import NEEDS as RETRIEVAL_NEEDS
 from voicegen.retrieval.documents import SENTENCE_MODEL
 from voicegen.tts.backends import SPEECH
+from voicegen.webserver import INSTALL as _INSTALL_SERVER
+from voicegen.webserver import PACKAGES as SERVER_PACKAGES
 
 USAGE = """\
 usage: voicegen doctor [--model tts=FOLDER_OR_REPOSITORY]
@@ -38,9 +40,7 @@ command that installs each, audio devices, ffmpeg, free disk and memory. Changes
 Finding = tuple[str, str]
 
 _INSTALL_PLAYBACK: Final = "`uv sync --extra playback`, or `pip install 'voicegen[playback]'`"
-_SERVES: Final = ("starlette", "uvicorn", "websockets")
 _INSTALL_MCP: Final = "`uv sync --extra mcp`, or `pip install 'voicegen[mcp]'`"
-_INSTALL_SERVE: Final = "`uv sync --extra serve`, or `pip install 'voicegen[serve]'`"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -152,7 +152,7 @@ def _packages() -> Iterator[Finding]:
     yield "similarity", "installed" if tells_voices else f"missing resemblyzer: {_INSTALL_SIMILARITY}"
     for what, needs, install in (
         ("retrieval", RETRIEVAL_NEEDS, _INSTALL_RETRIEVAL),
-        ("serve", _SERVES, _INSTALL_SERVE),
+        ("serve", SERVER_PACKAGES, _INSTALL_SERVER),
         ("mcp", ("mcp", "uvicorn"), _INSTALL_MCP),
     ):
         missing = [name for name in needs if find_spec(name) is None]

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any
 
 from voicegen.commands.flags import HELP_IN_SHORT, CommandLine, read_words, refuse_words
 from voicegen.config import JobConfig
-from voicegen.errors import ConfigError, MissingDependency
+from voicegen.errors import ConfigError
 from voicegen.job.composing import launch
+from voicegen.webserver import look_for_packages
 
 USAGE = f"""\
 usage: voicegen serve [KEY=VALUE ...] [flags]
@@ -33,7 +33,6 @@ exit codes: 0 ended by Ctrl-C; 1 an unexpected error; 2 bad usage or config
 """
 
 VALUES = ("--host", "--port")
-_NEEDS: Final = ("starlette", "uvicorn", "websockets")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -56,12 +55,7 @@ def _serve(config: JobConfig) -> int:
     settings = config.serve
     if settings is None:
         raise ConfigError("a server needs its settings: serve=default")
-    missing = [name for name in _NEEDS if find_spec(name) is None]
-    if missing:
-        raise MissingDependency(
-            f"voicegen serve needs {', '.join(missing)}: install it with `uv sync --extra serve`, "
-            "or `pip install 'voicegen[serve]'`"
-        )
+    look_for_packages()
     from voicegen.webserver.app import address, listening, serve
     from voicegen.webserver.engine import Engine
 

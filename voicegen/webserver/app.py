@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -95,6 +96,23 @@ def server(app: ASGIApp) -> uvicorn.Server:
         ws_max_size=2**20,
     )
     return uvicorn.Server(config)
+
+
+@contextmanager
+def serving(engine: Engine, settings: ServeConfig, token: str | None = None) -> Iterator[str]:
+    """Serves on a thread, for as long as this lasts, and closes the engine in the end; yields the server's address."""
+    opened = listening(settings, token)
+    opened.listen()
+    running = server(application(engine, settings, token))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [opened]}, name="server")
+    thread.start()
+    try:
+        yield address(opened, settings)
+    finally:
+        running.should_exit = True
+        thread.join()
+        opened.close()
+        engine.close()
 
 
 def serve(engine: Engine, settings: ServeConfig, token: str | None, opened: socket.socket) -> None:
