@@ -396,20 +396,18 @@ def test_an_index_that_is_not_there_is_told_before_the_server_starts(tmp_path, c
     assert "none.npz" in capsys.readouterr().err
 
 
-def test_the_readmes_lines_for_clients_start_the_server(tmp_path):
+def test_the_readmes_lines_start_a_server_that_ends_with_its_input(tmp_path):
     readme = (ROOT / "README.md").read_text("utf-8")
     entry = json.loads(re.search(r"```json\n(.*?)```", readme, re.DOTALL)[1])["mcpServers"]["voicegen"]
     assert f"claude mcp add voicegen -- {entry['command']} {' '.join(entry['args'])}\n" in readme
     uv, words = entry["args"][:5], entry["args"][6:]
     assert uv == ["run", "--directory", "/path/to/voicegen", "--extra", "mcp"]
-    ended = voicegen(*words, *FAKE, cwd=tmp_path, stdin=json.dumps(_request("initialize", _HELLO)) + "\n")
-    assert json.loads(ended.stdout)["result"]["serverInfo"]["name"] == "voicegen"
 
-
-def test_the_end_of_input_ends_the_server_with_its_jobs(tmp_path):
     run = {"name": "start_run", "arguments": {"questions": [{"text": "Is it so?"}] * 50}}
     calls = [_request("initialize", _HELLO), {"jsonrpc": "2.0", "method": "notifications/initialized"}]
     lines = [*map(json.dumps, calls), "this is no JSON", json.dumps(_request("tools/call", run, 2))]
-    ended = voicegen("mcp", *FAKE, "output_dir=out", cwd=tmp_path, stdin="\n".join(lines) + "\n")
+    ended = voicegen(*words, *FAKE, cwd=tmp_path, stdin="\n".join(lines) + "\n")
     assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
-    assert all(json.loads(line)["jsonrpc"] == "2.0" for line in ended.stdout.splitlines())
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert told[0]["result"]["serverInfo"]["name"] == "voicegen"
+    assert all(message["jsonrpc"] == "2.0" for message in told)
