@@ -66,3 +66,10 @@ def test_settings_that_cannot_be_are_told_before_any_job_is_queued(tmp_path):
     assert done.returncode == 2
     assert "index=2 of count=2" in done.stderr
     assert not (tmp_path / "outputs/.hydra/.submitit").exists()
+
+
+def test_a_launcher_that_is_not_installed_is_told_with_the_command_that_installs_it(tmp_path):
+    done = warm_voicegen("run", "--multirun", "hydra/launcher=absent", "preset=fake", "seed=1,2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "there is no launcher absent: hydra/launcher=submitit_slurm and" in done.stderr
+    assert "`uv sync --extra slurm`" in done.stderr

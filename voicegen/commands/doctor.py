@@ -40,6 +40,8 @@ command that installs each, audio devices, ffmpeg, free disk and memory. Changes
 Finding = tuple[str, str]
 
 _INSTALL_PLAYBACK: Final = "`uv sync --extra playback`, or `pip install 'voicegen[playback]'`"
+_INSTALL_RAY: Final = "`uv sync --extra ray`, or `pip install 'voicegen[ray]'`"
+_INSTALL_SLURM: Final = "`uv sync --extra slurm`, or `pip install 'voicegen[slurm]'`"
 _INSTALL_MCP: Final = "`uv sync --extra mcp`, or `pip install 'voicegen[mcp]'`"
 
 
@@ -154,6 +156,8 @@ def _packages() -> Iterator[Finding]:
         ("retrieval", RETRIEVAL_NEEDS, _INSTALL_RETRIEVAL),
         ("serve", SERVER_PACKAGES, _INSTALL_SERVER),
         ("mcp", ("mcp", "uvicorn"), _INSTALL_MCP),
+        ("executor=ray", ("ray",), _INSTALL_RAY),
+        ("slurm", ("submitit",), _INSTALL_SLURM),
     ):
         missing = [name for name in needs if find_spec(name) is None]
         yield what, f"missing {', '.join(missing)}: {install}" if missing else "installed"

@@ -57,6 +57,11 @@ def _options(folders: Sequence[Path], group: str = "") -> list[str]:
 
 def _unknown_option(choice: str, folders: Sequence[Path]) -> str:
     group, _, option = choice.rpartition("/")
+    if group == "hydra/launcher":
+        return (
+            f"there is no launcher {option}: hydra/launcher=submitit_slurm and submitit_local come with "
+            "`uv sync --extra slurm`, or `pip install 'voicegen[slurm]'`"
+        )
     options = _options(folders, group)
     if not group or not options:
         return f"there is no config {choice}: the groups are {', '.join(groups(folders))}"
