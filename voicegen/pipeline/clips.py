@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from voicegen.audio.audio_format import AudioFormat
 from voicegen.pipeline.ledger import Ledger
@@ -11,6 +10,7 @@ from voicegen.pipeline.plan import AUDIO, REJECTED, SIDES, Plan, clip_name
 from voicegen.records import Side, Status
 from voicegen.store import Store, StoredFile
 
+_LEFT_OVER: tuple[tuple[str, Status], ...] = ((REJECTED, "ok"), (AUDIO, "rejected"))
 _FOLDERS: tuple[tuple[str, Status], ...] = ((AUDIO, "ok"), (REJECTED, "rejected"))
 
 
@@ -47,7 +47,9 @@ def remove_leftovers(ledger: Ledger, store: Store, plan: Plan) -> None:
             for beside in SIDES["both"]
         )
         return
-    for folder, other in ((REJECTED, "ok"), (AUDIO, "rejected")):
+    for folder, other in _LEFT_OVER:
+        if not ledger.count(other):
+            continue
         clips = _clips(store, folder, plan.audio)
         store.remove(
             [file.name for index, _, file in clips if ledger.status(index) == other and _has_clip(ledger, index)]
@@ -63,6 +65,6 @@ def _has_clip(ledger: Ledger, index: int) -> bool:
 def _clips(store: Store, folder: str, audio: AudioFormat) -> Iterator[tuple[int, Side, StoredFile]]:
     """The audio files in a folder that are called as rows' are, each with its row and which of its clips it is."""
     for file in store.files(folder):
-        name = PurePosixPath(file.name)
-        if name.suffix == audio.suffix and (clip := clip_name(name.stem)) is not None:
+        name = file.name.rpartition("/")[2]
+        if name.endswith(audio.suffix) and (clip := clip_name(name.removesuffix(audio.suffix))) is not None:
             yield *clip, file
