@@ -277,7 +277,10 @@ class Ledger:
         if self._unindexed < after:
             return
         self._unindexed = 0
-        head = {"files": [[name, *self._latest[name]] for name in self._files]}
+        head = {
+            "files": [[name, *self._latest[name]] for name in self._files],
+            "former": list(self._former.items()),
+        }
         columns, on_record = self._columns, dict(self._on_record)
         try:
             with self._store.making(INDEX) as path:
@@ -307,6 +310,7 @@ class Ledger:
             with self._store.reading(INDEX) as file:
                 head, bases = load(file)
             latest = {name: (place, row) for name, place, row in head["files"]}
+            former = {index: code for index, code in head["former"] if STATUSES[code]}
             if bases.keys() != self._columns.keys() or not all(self._lies(name, *latest[name]) for name in latest):
                 return
             if not (
@@ -314,10 +318,11 @@ class Ledger:
                 and _all_below(bases["place"], len(latest) << _OFFSET_BITS)
             ):
                 return
-        except (OutputError, ValueError, KeyError, TypeError, AttributeError):
+        except (OutputError, ValueError, LookupError, TypeError, AttributeError):
             return
         self._files = {name: number for number, name in enumerate(latest)}
         self._latest = latest
+        self._former = former
         for name, column in self._columns.items():
             column.rebase(bases[name])
 

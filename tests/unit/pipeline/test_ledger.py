@@ -218,6 +218,13 @@ class TestAnIndex:
             session.ledger.keep_index(after=7)
         assert self.said(session.ledger) == self.said(reopened(tmp_path)) == self.unindexed(tmp_path)
 
+    def test_knows_how_rows_ended_that_have_ended_otherwise_since(self, tmp_path):
+        session = self.indexed(tmp_path)
+        session.ledger.forget(5)
+        session.append(ok(5))
+        session.ledger.keep_index(after=1)
+        assert list(reopened(tmp_path).ended_otherwise()) == [(5, "failed")]
+
     def test_is_not_written_for_a_few_lines(self, tmp_path):
         session = Session(tmp_path)
         session.append(ok(0))
