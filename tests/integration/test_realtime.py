@@ -31,6 +31,7 @@ class Talker(EchoChatModel):
     """Repeats what is asked; tells a story without end where that is asked for; fails where it is told to."""
 
     info = ModelInfo("talker", "test")
+    context_length = 10_000_000  # words: a story may have become long before it is interrupted
 
     def __init__(self):
         super().__init__()
@@ -233,6 +234,16 @@ def test_an_event_interrupts_the_answer_and_what_was_heard_of_it_is_kept(url, ta
     assert (story, last) == ("story", "next")
     assert heard.startswith("And then")
     assert len(heard) < 60
+
+
+def test_an_answer_that_is_broken_off_at_once_is_told_to_its_end_all_the_same(url, talker):
+    with talking(url) as talk:
+        talk.ask("story")
+        talk.send("response.cancel")
+        told = talk.until("response.done").response
+        assert (told.status, told.status_details.reason) == ("cancelled", "client_cancelled")
+        talk.ask("Well then.")
+        assert talk.until("response.done").response.status == "completed"
 
 
 def test_a_question_whose_answer_had_not_begun_is_asked_with_the_next(url, talker):

@@ -71,6 +71,7 @@ class Answer:
         self._usage: ChatUsage | None = None
         self._reason: Reason | None = None
         self._turns = len(conversation.chat.turns)
+        self._making: asyncio.Task[VoicegenError | None] | None = None
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -87,24 +88,30 @@ class Answer:
         """Has it end; the step of a model that is under way is still waited for."""
         if self.is_under_way:
             self._reason = reason
-            self._task.cancel()
+            if self._making is not None:
+                self._making.cancel()
 
     async def over(self) -> None:
         """Returns when its last event was sent."""
         await asyncio.wait([self._task])
 
     async def _run(self) -> None:
+        """All of it: what was begun is told to its end, whenever it is broken off."""
         await self._begin()
-        error: VoicegenError | None = None
+        await self._end(await self._made() if self._reason is None else None)
+
+    async def _made(self) -> VoicegenError | None:
+        """Has it made, or broken off; returns why there is no answer, where that is not because it was broken off."""
+        self._making = asyncio.create_task(self._make())
         try:
-            error = await self._make()
+            return await self._making
         except asyncio.CancelledError:
             if self._reason is None:
                 raise
         except Exception:  # a fault of ours: the client is told that there is one, and the log which
             logger.exception("an answer failed")
-            error = ModelError("the server failed on this: its log says how")
-        await self._end(error)
+            return ModelError("the server failed on this: its log says how")
+        return None
 
     async def _make(self) -> VoicegenError | None:
         """Writes and speaks; returns why the model gave no answer, where it did not."""
