@@ -37,7 +37,7 @@ from voicegen.executors.chain import WRITE_GROUP
 from voicegen.pipeline.clips import forget_missing
 from voicegen.pipeline.ledger import INDEX, INDEX_AFTER, LEDGER, Ledger, LedgerWriter
 from voicegen.pipeline.plan import ROWS_PER_FOLDER, Plan
-from voicegen.store import Store
+from voicegen.store.folder import FolderStore
 
 _BLOCK: Final = 1000
 _CONTAINER: Final = 1000  # clips
@@ -64,9 +64,9 @@ class Run:
     rows: int
 
     @property
-    def store(self) -> Store:
+    def store(self) -> FolderStore:
         """Where its files lie."""
-        return Store(self.root / "run")
+        return FolderStore(self.root / "run")
 
     @property
     def questions(self) -> QuestionFile:

@@ -9,7 +9,7 @@ from typing import Any
 from voicegen import files
 from voicegen.pipeline.ledger import LedgerWriter
 from voicegen.pipeline.writer import Writer
-from voicegen.store import Store
+from voicegen.store.folder import FolderStore
 
 
 def _ledger_first() -> None:
@@ -42,13 +42,13 @@ def _line_twice() -> None:
 
 def _row_twice() -> None:
     """The audio of a row is there a second time."""
-    put = Store.put
+    put = FolderStore.put
 
-    def twice(store: Store, files: Any) -> None:
+    def twice(store: FolderStore, files: Any) -> None:
         copies = [(name.replace("/0", "/1"), data) for name, data in files if name.endswith("7.wav")]
         put(store, [*files, *copies])
 
-    Store.put = twice  # type: ignore[method-assign]
+    FolderStore.put = twice  # type: ignore[method-assign]
 
 
 DEFECTS: Mapping[str, Callable[[], None]] = {
