@@ -19,7 +19,7 @@ _ERROR = '<?xml version="1.0"?><Error><Code>{code}</Code><Message>as a test has 
 
 
 class _Quiet(WSGIRequestHandler):
-    def log(self, *_: Any) -> None:
+    def log_request(self, *_: Any) -> None:
         pass
 
 

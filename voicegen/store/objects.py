@@ -24,6 +24,7 @@ from voicegen.store.lease import LOCK, Lease, refuse_if_held
 PROTOCOLS: Final = ("s3", "s3a", "gs", "gcs", "memory")
 """Of the stores that put an object whole, and can put one only where there is none."""
 
+_SECOND: Final = 10**9  # ns
 _CHANGED: Final = ("LastModified", "last_modified", "updated", "mtime", "created")
 
 
@@ -87,7 +88,9 @@ class ObjectStore(Store):
             found = filesystem.find(path, detail=True)
         for name, info in found.items():
             below = name.removeprefix(path).lstrip("/")
-            yield StoredFile(f"{folder}/{below}", int(info["size"]), _changed(info))
+            changed = _changed(info)
+            late = 0 if changed % _SECOND else _SECOND - 1  # S3 tells seconds: it may be as late as their end
+            yield StoredFile(f"{folder}/{below}", int(info["size"]), changed + late)
 
     def read(self, name: str) -> bytes | None:
         place = self.root / _inside(self, name)
