@@ -130,12 +130,13 @@ def test_a_worker_that_hangs_is_stopped_and_its_rows_are_made(work):
                 yield from super().speak([utterance])
 
     try:
-        done = shared(work(questions(60), speech_model=Hanging()), workers=2, row_timeout=0.2)
+        done = shared(work(questions(60), speech_model=Hanging()), workers=2, row_timeout=2.0)
     finally:
         over.set()
     assert set(statuses(done).values()) == {"ok"}
-    assert len(done.lines) == 1
-    assert "s and was stopped with" in done.lines[0]
+    assert hung.is_set()
+    assert done.lines
+    assert all("s and was stopped with" in line for line in done.lines)  # a busy machine may have stopped another, too
 
 
 def test_first_rows_of_a_worker_that_died_are_made_before_what_waits_for_them(work):
