@@ -68,6 +68,7 @@ def push_run(
     _, folder = open_manifest(run)
     has_card = hub.prepare(api, place, public=public)
     export = folder.resolve().with_name(f".{folder.resolve().name}.push")
+    shutil.rmtree(export, ignore_errors=True)  # what a killed process left
     try:
         summary = export_run(run, "hf", export, selection, wanted, called=place.id)
         url = hub.upload(api, export, place, keep_card=has_card)

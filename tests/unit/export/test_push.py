@@ -77,6 +77,15 @@ def test_an_upload_that_was_interrupted_goes_on_with_the_same_command(hub, tmp_p
     assert len(hub.repositories["ann/talks"].commits) == 1, "nothing has changed, so nothing is committed"
 
 
+def test_what_a_killed_push_left_beside_the_run_is_no_hindrance_to_the_next(hub, tmp_path):
+    run = finished_run(tmp_path / "run")
+    (tmp_path / ".run.push/data").mkdir(parents=True)
+    (tmp_path / ".run.push/data/train-00000-of-00001.parquet").write_bytes(b"half")
+    push(hub, run)
+    assert len(hub.repositories["ann/talks"].large) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.csv"]
+
+
 def test_a_card_that_is_there_stays(hub, tmp_path):
     repository = hub.repositories["ann/talks"] = Repository(private=True, small={"README.md": b"# Mine"})
     summary = push(hub, finished_run(tmp_path / "run"))
