@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from voicegen.audio.audio_file import encode_clip
 from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.audio.origin import Origin
+from voicegen.cores import usable_cores
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
 from voicegen.records import Clip, ManifestRow, Side, Speech, SpokenQuestion, Status
 from voicegen.store import Store
+
+_MOST_ENCODERS: Final = 8
 
 
 class _Encoded(NamedTuple):
@@ -55,6 +59,8 @@ class Writer:
         self._audio = audio
         self._origin = origin
         self._keep_reasoning = keep_reasoning
+        # encoding and hashing leave the interpreter free; one thread is slower at them than a GPU at making takes
+        self._encoders = ThreadPoolExecutor(min(usable_cores(), _MOST_ENCODERS), "encode")
 
     def write(self, outcomes: Sequence[Outcome]) -> list[Entry]:
         """Makes the outcomes durable and returns their rows.
@@ -63,12 +69,13 @@ class Writer:
             OutputError: the disk is full or the folder cannot be written; then nothing is torn, and no row of the
                 group counts.
         """
-        encoded = [self._encoded(outcome) for outcome in outcomes]
+        encoded = list(self._encoders.map(self._encoded, outcomes))
         self._store.put([file for each in encoded for file in each.files])
         return self._lines.append([self._row(each) for each in encoded])
 
     def close(self) -> None:
         """Ends the ledger's file."""
+        self._encoders.shutdown()
         self._lines.close()
 
     def _row(self, encoded: _Encoded) -> ManifestRow:
