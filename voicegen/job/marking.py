@@ -18,6 +18,7 @@ from voicegen.dataset.manifest import MANIFEST
 from voicegen.dataset.manifest_edit import put_outcomes
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.ledger import Ledger, LedgerWriter
+from voicegen.pipeline.plan import AUDIO, REJECTED
 from voicegen.pipeline.rejecting import put_rows, rejected
 from voicegen.pipeline.run_folder import RUN_JSON, read_record, why_it_stays
 from voicegen.records import ManifestRow, Mark
@@ -129,6 +130,15 @@ def _put(store: Store, ledger: Ledger, before: Mapping[int, ManifestRow], after:
     put_rows(store, LedgerWriter(store, ledger.session, "marks"), before, changed)
     if after:
         put_outcomes(store, after)
+    store.remove(_left_behind(store, after))
+
+
+def _left_behind(store: Store, rows: Mapping[int, ManifestRow]) -> Iterator[str]:
+    """What lies twice, where it was good and where it was moved to, since somebody was killed in between."""
+    for clip in (clip for row in rows.values() for clip in row.clips):
+        old = clip.path.replace(f"{REJECTED}/", f"{AUDIO}/", 1)
+        if old != clip.path and (data := store.read(old)) is not None and data == store.read(clip.path):
+            yield old
 
 
 def _rows(count: int) -> str:

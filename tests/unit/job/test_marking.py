@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -107,6 +108,7 @@ def test_marks_that_were_cut_off_before_they_were_in_the_manifest_come_there_by_
         with pytest.raises(KeyboardInterrupt):
             apply_marks(run, path)
     assert [row["mark"] for row in manifest_rows(run)] == [None] * 6
+    shutil.copy(run / "rejected/000001.wav", run / "audio/000001.wav")  # as before it was moved
     apply(capsys, path)
     assert [row["mark"] for row in manifest_rows(run)] == ["accept", "reject", *[None] * 4]
     assert not verify_run(run).counts
