@@ -74,7 +74,7 @@ class RealHarmonyTokenizer:
     def get_vocab(self) -> dict[str, int]:
         return self._special
 
-    def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
+    def encode(self, text: str, add_special_tokens: bool = False, **_: Any) -> list[int]:
         return list(self.encoding.encode(text, allowed_special="all"))
 
     def decode(self, tokens: Sequence[int], **_: Any) -> str:

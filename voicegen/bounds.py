@@ -30,6 +30,7 @@ def _stop_strings(value: Any) -> tuple[str, ...]:
 
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what one take is drawn by: what all of the generators take
 Probability = Annotated[float, Field(ge=0, le=1)]
 Temperature = Annotated[float, Field(ge=0, le=5)]  # 0 is greedy
 Penalty = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # 1 is none

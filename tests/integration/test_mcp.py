@@ -152,6 +152,7 @@ def test_what_is_wrong_with_a_call_is_data_and_names_what_is_missing(client):
     assert "'nothing'" in client.refused("ask", text="Hi.", session="nothing")["message"]
     assert client.refused("ask", text="x" * 200_001)["fields"].keys() == {"text"}
     assert client.refused("speak", text="![]()")["kind"] == "model"
+    assert client.refused("speak", text="Hello.", seed=-1)["fields"].keys() == {"seed"}
     assert client.refused("dance")["kind"] == "unknown_tool"
     assert client.refused("start_run")["fields"] == {"questions": "is missing"}
     assert "starter" in client.refused("start_run", questions=[{"text": "Hi?"}], config="../secret")["message"]

@@ -45,6 +45,8 @@ class Talker:
                     yield Delta("Yes.")
                 case "call":
                     yield Delta(tool_call=ToolCall("add", {"a": 1}, "c1"))
+                case "break":
+                    raise ZeroDivisionError
                 case "endless":
                     while True:
                         yield Delta("more ")
@@ -192,9 +194,31 @@ def test_what_cannot_be_had_is_told_in_one_line(client, url):
         ({"voice": "ann", "input": "x" * 201}, "201 characters, and 200 is the most"),
         ({"voice": "ann", "input": "***"}, "nothing to say aloud"),
         ({"voice": "ann", "speed": 9}, "speed: "),
+        ({"voice": "ann", "extra_body": {"seed": -1}}, "seed: it must be greater than or equal to 0"),
+        ({"voice": "ann", "extra_body": {"seed": 2**63}}, "seed: it must be"),
     ):
         with pytest.raises(openai.BadRequestError, match=message):
             client.audio.speech.create(**{"model": "any", "input": "Hello.", **words})
+
+
+def test_an_address_or_a_method_that_there_is_not_is_told_as_any_other_error(client, url):
+    with pytest.raises(openai.NotFoundError, match="POST /v1/embeddings is not to be had here: not found") as raised:
+        client.embeddings.create(model="any", input="Hello.")
+    assert raised.value.body == {
+        "message": "POST /v1/embeddings is not to be had here: not found", "type": "invalid_request_error",
+        "param": None, "code": None,
+    }  # fmt: skip
+    reply = httpx.get(f"{url}v1/chat/completions")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
+    assert reply.json()["error"]["message"] == "GET /v1/chat/completions is not to be had here: method not allowed"
+
+
+def test_an_error_that_nobody_foresaw_is_told_as_any_other_error(client):
+    with pytest.raises(openai.InternalServerError) as raised:
+        client.with_options(max_retries=0).chat.completions.create(
+            model="any", messages=[{"role": "user", "content": "break"}]
+        )
+    assert raised.value.body["type"] == "server_error"
 
 
 def test_voices_and_models_are_listed(url, client):

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from voicegen import __version__
+from voicegen.bounds import Seed
 from voicegen.errors import VoicegenError
 from voicegen.mcp_server import results
 from voicegen.mcp_server.clips import mime_type
@@ -178,7 +179,7 @@ def make_server(service: Service, configs: Sequence[str]) -> VoiceServer:
         ctx: Context,
         text: Text,
         voice: Voice = None,
-        seed: Annotated[int, Field(description="Another one gives another take.")] = 0,
+        seed: Annotated[Seed, Field(description="Another one gives another take.")] = 0,
     ) -> Annotated[CallToolResult, SpeakResult]:
         """Speaks a text. A long one answers at once with a job's id, for run_status."""
         if len(text) > settings.long_text:

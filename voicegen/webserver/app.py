@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
@@ -42,7 +43,8 @@ def application(engine: Engine, settings: ServeConfig, token: str | None = None)
             Route("/v1/models", models),
             WebSocketRoute("/v1/realtime", realtime),
             *talk_page.routes(),
-        ]
+        ],
+        exception_handlers={HTTPException: _not_there, Exception: _unexpected},
     )
     app.state.engine = engine
     app.state.seats = Seats(settings.max_clients)
@@ -119,6 +121,20 @@ def serve(engine: Engine, settings: ServeConfig, token: str | None, opened: sock
     """Serves until Ctrl-C."""
     with closing(engine), closing(opened):
         server(application(engine, settings, token)).run(sockets=[opened])
+
+
+async def _not_there(request: Request, error: Exception) -> Response:
+    """An address or a method that there is not, in OpenAI's shape."""
+    assert isinstance(error, HTTPException)
+    told = f"{request.method} {request.url.path} is not to be had here: {error.detail.lower()}"
+    response = Refusal(told, error.status_code).response
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    """An error that nobody foresaw; Starlette raises it again, so that its traceback is logged."""
+    return Refusal("an unexpected error, which the server's own output tells", 500).response
 
 
 def _refusing(endpoint: Endpoint) -> Endpoint:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from voicegen.bounds import Speed
+from voicegen.bounds import Seed, Speed
 from voicegen.errors import ModelError
 from voicegen.export.encoding import encoded
 from voicegen.quality.verdict import judge
@@ -52,7 +52,7 @@ class SpeechRequest(BaseModel):
     speed: Speed = 1.0
     stream_format: Literal["audio"] | None = None
     instructions: Literal[""] | None = None
-    seed: int = 0
+    seed: Seed = 0
     max_new_tokens: Any = None
 
 

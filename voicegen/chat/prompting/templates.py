@@ -111,7 +111,7 @@ class ChatTemplate:
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text in which special tokens are spelled out; nothing is put before or after it."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+        return list(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))  # who calls counts them
 
     @property
     def begins(self) -> Beginning:

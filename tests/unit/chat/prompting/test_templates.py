@@ -212,3 +212,14 @@ def test_an_empty_conversation_is_refused() -> None:
 @pytest.mark.parametrize("name", ["qwen3", "deepseek_r1_distill", "qwen3_6"])
 def test_think_models_are_known_by_their_template(name: str) -> None:
     assert ChatTemplate(think_tokenizer(name)).format == "think"
+
+
+def test_the_tokens_of_a_long_prompt_are_counted_without_a_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    tokenizer = chatml_tokenizer()
+    tokenizer.model_max_length = 10
+    template = ChatTemplate(tokenizer)
+    assert len(template.encode("one two three")) == 13
+    assert not caplog.records
