@@ -174,6 +174,12 @@ def test_a_resource_that_is_not_there_or_leads_out_is_refused(client, uri):
         client.read(f"voicegen://{uri}")
 
 
+@pytest.mark.parametrize("rows", ["offset=-1", "limit=many", f"offset={10**30}"])
+def test_rows_that_no_manifest_has_are_told_in_one_line(client, rows):
+    with pytest.raises(Exception, match=f"{rows}: give a number of rows"):
+        client.read(f"voicegen://runs/nothing/manifest?{rows}")
+
+
 def test_a_run_is_made_whole_and_read_row_by_row(client):
     questions = [{"text": f"Question {number}?", "id": f"q{number}"} for number in range(5)]
     begun = client.told("start_run", questions=questions, config="fake", seed=7)

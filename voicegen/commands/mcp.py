@@ -17,8 +17,9 @@ from voicegen.job.composing import ConfigWords, launch
 USAGE = f"""\
 usage: voicegen mcp [KEY=VALUE ...] [flags]
 
-Serves ask, speak, list_voices, start_run, run_status and cancel_run to assistants, by the Model Context Protocol: over
-standard input and output, or with --http to several clients at once. Its audio and runs go to outputs/mcp.
+Serves ask, speak, list_voices, start_run, run_status, cancel_run and, with --docs, search_documents to assistants, by
+the Model Context Protocol: over standard input and output, or with --http to several clients at once. Its audio and
+runs go to outputs/mcp.
 
   --http                          mcp.transport=http: at http://127.0.0.1:8766/mcp
   --port N                        mcp.port=

@@ -130,7 +130,7 @@ class Runs:
             self._models.let_go()
 
     def manifest(self, id: str, offset: int, limit: int) -> str:
-        """Rows of a run's manifest as JSON lines; none before the first is made.
+        """Rows of a run's manifest from `offset` on, both 0 or more, as JSON lines; none before the first is made.
 
         Raises:
             Refusal: there is no such run.
@@ -138,7 +138,7 @@ class Runs:
         folder = self._of(id)
         if not (folder / MANIFEST).is_file():
             return ""
-        rows = pq.read_table(folder / MANIFEST).slice(max(0, offset), max(0, min(limit, _PAGE))).to_pylist()
+        rows = pq.read_table(folder / MANIFEST).slice(offset, min(limit, _PAGE)).to_pylist()
         return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
 
     def audio(self, id: str, path: str) -> bytes:

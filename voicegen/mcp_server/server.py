@@ -257,9 +257,10 @@ def make_server(service: Service, configs: Sequence[str]) -> VoiceServer:
         return _read(partial(service.conversation, session))
 
     @server.resource(f"{results.SCHEME}runs/{{run}}/manifest{{?offset,limit}}", mime_type="application/jsonl")
-    async def manifest(run: str, offset: int = 0, limit: int = 100) -> str:
+    async def manifest(run: str, offset: str = "0", limit: str = "100") -> str:
         """The rows of a run: what was asked and answered, the audio files, what was measured of them."""
-        return await anyio.to_thread.run_sync(_read, partial(service.runs.manifest, run, offset, limit))
+        read = lambda: service.runs.manifest(run, _rows("offset", offset), _rows("limit", limit))  # noqa: E731
+        return await anyio.to_thread.run_sync(_read, read)
 
     for suffix in (".wav", ".flac"):
         _serve_audio(server, service, suffix)
@@ -325,6 +326,13 @@ def _serve_audio(server: VoiceServer, service: Service, suffix: str) -> None:
 def _reach(ctx: Context[Any, Any], service: Service) -> Reach:
     request = ctx.request_context.request
     return Reach(service.settings, str(request.base_url) if isinstance(request, Request) else None)
+
+
+def _rows(name: str, number: str) -> int:
+    """A number of rows, as an address has it; the SDK would tell of another word as of an error of the server."""
+    if not number.isdecimal() or len(number) > 18:  # more than a table holds
+        raise Refusal("arguments", f"{name}={number}: give a number of rows, 0 or more")
+    return int(number)
 
 
 def _read(read: Callable[[], T]) -> T:
