@@ -146,6 +146,7 @@ class MarvisTTSClient:
             float32 samples (N,) in [-1, 1] that know their `sampling_rate`.
 
         Raises:
+            ConfigError: `seed` is below 0, or 2**63 or more.
             ModelError: the text cannot be spoken, or there is no such voice.
         """
         config = config or TTSConfig()
@@ -177,7 +178,7 @@ class MarvisTTSClient:
         """Speaks `text` and yields the pieces as they are made.
 
         Raises:
-            ModelError: as `synthesize`.
+            ConfigError, ModelError: as `synthesize`.
         """
         config = config or TTSConfig()
         model = self._configured(config)
@@ -342,6 +343,8 @@ def _several(texts: Iterable[str]) -> list[str]:
 def _utterance(text: str, config: TTSConfig, seed: int, index: int = 0) -> Utterance:
     if not isinstance(text, str):
         raise ModelError(f"text {index} is {text!r}, not a string")
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed={seed}: what draws a take is a whole number from 0 to 2**63 - 1")
     try:
         return Utterance(index, words_of(text, config.wording), config.voice, seed)
     except ModelError as error:

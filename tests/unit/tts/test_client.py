@@ -90,6 +90,14 @@ def test_speed_and_seed_are_honoured(tts: MarvisTTSClient) -> None:
     assert not np.array_equal(tts.synthesize("Hello.", seed=1), tts.synthesize("Hello.", seed=2))
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_no_generator_takes_is_refused(tts: MarvisTTSClient, seed: int) -> None:
+    with pytest.raises(ConfigError, match=f"seed={seed}: "):
+        tts.synthesize("Hello.", seed=seed)
+    with pytest.raises(ConfigError, match=f"seed={seed}: "):
+        list(tts.stream("Hello.", seed=seed))
+
+
 def test_a_batch_comes_back_in_the_order_of_its_texts(joe: PiperSpeech) -> None:
     texts = ["A rather longer sentence that takes a while to say.", "Short.", "Yes."]
     batch = MarvisTTSClient(model=joe).synthesize_batch(texts)
