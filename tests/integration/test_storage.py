@@ -233,6 +233,25 @@ def test_a_run_at_s3_that_is_killed_at_any_moment_and_run_again_is_the_run_of_a_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_workers_at_s3_whose_command_is_killed_and_run_again_make_the_run_of_a_folder(s3, here, tmp_path):
+    folder, questions = here
+    url = "s3://bucket/workers"
+    words = ("run", *MADE, f"questions.path={questions}", f"output_dir={url}", "executor.workers=2")
+    s3.refuse = killing_at("workers", "audio", 3)
+    killed = voicegen(*words, cwd=tmp_path)
+    assert killed.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), killed.stderr
+    s3.refuse = lambda _method, _path: None
+    done = voicegen(*words, cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert rows_at(url) == manifest_rows(folder)
+    assert hashes_at(url) == wav_hashes(folder)
+    other = warm_voicegen(*words, "seed=7", cwd=tmp_path)  # no advice that a store of objects cannot follow
+    assert (other.returncode, other.stderr.count("\n")) == (2, 1), other.stderr
+    assert "seed: 0 then, 7 now" in other.stderr
+    assert "start anew with another name=... or output_dir=..." in other.stderr
+    assert "overwrite" not in other.stderr
+
+
 def test_a_run_at_s3_is_loaded_verified_and_reported_where_it_lies(s3, here, tmp_path):
     folder, questions = here
     url = "s3://bucket/shown"

@@ -158,6 +158,8 @@ def _packages() -> Iterator[Finding]:
         ("mcp", ("mcp", "uvicorn"), _INSTALL_MCP),
         ("executor=ray", ("ray",), _INSTALL_RAY),
         ("slurm", ("submitit",), _INSTALL_SLURM),
+        ("s3://", ("s3fs",), "`uv sync --extra s3`, or `pip install 'voicegen[s3]'`"),
+        ("gs://", ("gcsfs",), "`uv sync --extra gcs`, or `pip install 'voicegen[gcs]'`"),
     ):
         missing = [name for name in needs if find_spec(name) is None]
         yield what, f"missing {', '.join(missing)}: {install}" if missing else "installed"

@@ -24,14 +24,16 @@ Answers each question of a file, speaks the answers, and writes numbered WAVs an
 The same command again goes on where it stopped.
 
   preset=starter|marvis|fake      which models; starter needs no download, fake has none
-  questions.path=FILE             CSV, TSV, Parquet or JSONL, a folder, 'data/*.csv' or [a.csv,b.csv];
+  questions.path=FILE             CSV, TSV, Parquet or JSONL, a folder, 'data/*.csv', [a.csv,b.csv], or s3://...;
                                   without it, 24 questions that come with voicegen
   questions.text_column=NAME      default: question (in any case)
   questions.answer_column=NAME    speak ready answers; no chat model is used
   speak=both|question             speak the questions, too, or alone (no chat model); by voice.question.*
   questions.limit=N               only the first N rows; raise it later and the run goes on
   shard.index=I  shard.count=N    only part I, from 0, of N parts of the input, as on one machine of several
-  name=NAME  output_dir=FOLDER    where the run goes: outputs/NAME, or another folder
+  executor.workers=N              in N processes of this machine, each with a GPU where there are some
+  executor=ray                    in workers on a Ray cluster, executor.workers=N of them
+  name=NAME  output_dir=FOLDER    where the run goes: outputs/NAME, another folder, or s3://BUCKET/NAME
   seed=N  overwrite=true  retry_failed=true
   chat.*  tts.*  voice.*          models, voices and how they generate
 

@@ -35,7 +35,7 @@ EXAMPLES: Final = 3
 
 _MADE_AGAIN: Final = (FaultKind.NAME, FaultKind.MISSING, FaultKind.CHANGED, FaultKind.FORMAT)
 _STAYS: Final = {
-    FaultKind.RECORD: "restore run.json, or start anew with overwrite=true",
+    FaultKind.RECORD: "restore run.json, or start anew with another name=...",
     FaultKind.TAKE: "the same settings make the same takes again; try another quality=... under another name=...",
 }
 
@@ -91,6 +91,8 @@ def verify_run(root: AnyPath, *, listen: bool = False, quality: str | None = Non
         OutputError: its record or its ledger cannot be read, it is in use, or files cannot be moved aside.
         ConfigError: there are no such checks, or the run has none; `fix` is for a run at a URL.
     """
+    if fix and isinstance(root, RemotePath):
+        raise ConfigError(f"{root} is a URL, and --fix moves files in a folder: copy the run here, or leave it out")
     store = Store(root)
     is_there = isinstance(root, RemotePath) or root.is_dir()
     if not is_there or store.read(RUN_JSON) is None:
@@ -100,8 +102,6 @@ def verify_run(root: AnyPath, *, listen: bool = False, quality: str | None = Non
             if gone
             else f"{root}: there is no run: give the folder of one, such as outputs/NAME"
         )
-    if fix and isinstance(root, RemotePath):
-        raise ConfigError(f"{root} is a URL, and --fix moves files in a folder: copy the run here, or leave it out")
     with store.hold() if fix else store.kept_still():
         verification = _Verification(store, fix=fix)
         return verification.report(quality_for(verification.identity, quality) if listen else None)

@@ -264,7 +264,7 @@ class Ledger:
                         row = from_line(file.readline())
                     except (ValueError, TypeError):
                         raise OutputError(
-                            f"{self._store}/{names[number]}, at byte {offset}: not a ledger line; {_REMEDY}"
+                            f"{self._store}/{names[number]}, at byte {offset}: not a ledger line; {self._remedy}"
                         ) from None
                     found[row.index] = row
         return found
@@ -332,10 +332,14 @@ class Ledger:
             file.seek(max(place - 1, 0))
             return (not place or file.read(1) == b"\n") and json.loads(file.readline())["index"] == row
 
+    @property
+    def _remedy(self) -> str:
+        return f"restore the file, or {self._store.anew}"
+
     def _session(self, name: str) -> int:
         number = name.removesuffix(".jsonl").split("-")[0]  # a run of version 0.1.0 has no writers' names
         if not number.isdecimal():
-            raise OutputError(f"{self._store}/{LEDGER}/{name}: not a ledger file; {_REMEDY}")
+            raise OutputError(f"{self._store}/{LEDGER}/{name}: not a ledger file; {self._remedy}")
         return int(number)
 
     def _read(self, name: str) -> None:
@@ -355,7 +359,7 @@ class Ledger:
                     number = file.read(place[1]).count(b"\n") + 1
                     raise OutputError(
                         f"{self._store}/{name}, line {number}: not a ledger line, so the run cannot go on from it; "
-                        f"remove that line, and its row is made again, or {_REMEDY}"
+                        f"remove that line, and its row is made again, or {self._remedy}"
                     ) from None
 
     def _note(self, row: Mapping[str, Any], place: Place) -> None:
@@ -371,9 +375,6 @@ class Ledger:
         self._status[index] = status  # last: who reads meanwhile finds the rest
         self._latest[name] = offset, index
         self._unindexed += 1
-
-
-_REMEDY = "restore the file, or start anew with overwrite=true"
 
 
 def _slice(rows: range | None) -> tuple[int, int | None]:

@@ -100,12 +100,10 @@ def read_record(store: Store) -> dict[str, Any] | None:
         if record["format"] != FORMAT:
             raise OutputError(
                 f"{store}/{RUN_JSON}: format {record['format']} is of another voicegen version; "
-                "go on with that version, or start anew with overwrite=true"
+                f"go on with that version, or {store.anew}"
             )
     except (ValueError, KeyError, TypeError):
-        raise _Unreadable(
-            f"{store}/{RUN_JSON} cannot be read as a run's record: restore it, or start anew with overwrite=true"
-        ) from None
+        raise _Unreadable(f"{store}/{RUN_JSON} cannot be read as a run's record: restore it, or {store.anew}") from None
     return record
 
 
@@ -232,8 +230,7 @@ class RunFolder:
             differs = ", ".join(f"{key}: {known[key]} then, {info[key]} now" for key in differing)
             raise OutputError(
                 f"{self.store} was made with another {stage} model ({differs}); "
-                f"{_way_back(stage, known, differing)} to go on with it, "
-                "or start anew with another name=... or overwrite=true"
+                f"{_way_back(stage, known, differing)} to go on with it, or {self.store.anew}"
             )
         if dict(known) != dict(info):
             self._remember(models={**self.models, stage: dict(info)})
@@ -306,7 +303,7 @@ class RunFolder:
             self._refuse_foreign_files()
             return None
         if MERGED in record:
-            raise OutputError(f"{self.store} {why_it_stays(record)}; or choose another name=... or overwrite=true")
+            raise OutputError(f"{self.store} {why_it_stays(record)}; or {self.store.anew}")
         self._refuse_another_identity(record)
         return record
 
@@ -338,10 +335,7 @@ class RunFolder:
             return
         foreign = [name for name in names if name not in (".gitkeep", ".DS_Store")]
         if LEDGER in foreign:
-            raise OutputError(
-                f"{self.store} holds a run whose {RUN_JSON} is gone: restore it, "
-                "or start anew with overwrite=true (which moves the old run aside)"
-            )
+            raise OutputError(f"{self.store} holds a run whose {RUN_JSON} is gone: restore it, or {self.store.anew}")
         if foreign:
             raise OutputError(
                 f"{self.store} holds files that are no run ({', '.join(foreign[:3])}"
@@ -361,7 +355,7 @@ class RunFolder:
             )
             raise OutputError(
                 f"{self.store} holds a run with other settings ({differs}): set them back to go on with it, "
-                "or start anew with another name=... or overwrite=true (which moves the old run aside)"
+                f"or {self.store.anew}"
             )
 
     def _difference(self, key: str, then: Mapping[str, Any]) -> str:

@@ -73,10 +73,12 @@ class Store:
     Attributes:
         lists_audio: whether a run, as it starts, looks for what it has of audio: in a folder files are tidied away, and
             looking costs little. What is in a store of objects was put there, and `verify` alone looks.
+        anew: how to begin without the run that is there, for error lines.
     """
 
     root: AnyPath
     lists_audio: ClassVar[bool] = True
+    anew: ClassVar[str] = "start anew with another name=... or overwrite=true (which moves the old run aside)"
 
     def __new__(cls, root: AnyPath | None = None) -> Self:
         """The kind of store that a path is of, as `pathlib.Path` is of a system's kind."""

@@ -34,6 +34,7 @@ class ObjectStore(Store):
 
     root: RemotePath
     lists_audio: ClassVar[bool] = False
+    anew: ClassVar[str] = "start anew with another name=... or output_dir=..."
 
     @property
     def folder(self) -> Path:

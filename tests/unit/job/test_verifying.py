@@ -459,7 +459,7 @@ def test_what_is_usual_of_a_voice_is_known_before_the_first_wav_is_judged(tmp_pa
         (("a", "seed=1"), "no settings"),
         (("a", "--fx"), "did you mean --fix?"),
         (("nowhere",), "nowhere: there is no run"),
-        (("https://a.org/r",), "is a URL"),
+        (("s3://bucket/r", "--fix"), "s3://bucket/r is a URL, and --fix moves files in a folder"),
         (("outputs/r", "--listen", "best"), "--listen best: it must be one of basic, off, strict"),
     ],
 )
