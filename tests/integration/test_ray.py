@@ -1,6 +1,7 @@
 """`executor=ray`, on a Ray of this machine."""
 
 import os
+import socket
 
 import pytest
 
@@ -81,6 +82,27 @@ def test_an_address_without_a_ray_is_told_in_one_line(whole, monkeypatch):
     assert done.stderr.splitlines()[-1] == (
         "voicegen: executor.address=auto: no Ray can be reached there (no node at auto); start one with "
         "`ray start --head`, or leave the address out"
+    )
+
+
+def test_a_port_where_nobody_listens_is_told_before_ray_tries(whole, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        done = warm_voicegen(*ON_RAY, f"executor.address={address}", "name=nowhere", cwd=whole)
+    assert done.returncode == 2
+    assert f"executor.address={address}: no Ray can be reached there" in done.stderr.splitlines()[-1]
+
+
+def test_more_than_this_machine_has_is_refused(ray, whole, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    done = warm_voicegen(*ON_RAY, "executor.cpus=3", "name=nowhere", cwd=whole)
+    assert done.returncode == 2
+    assert (
+        "executor.cpus=3 and executor.gpus=0: this machine has no room for one worker" in done.stderr.splitlines()[-1]
     )
 
 

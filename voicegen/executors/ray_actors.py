@@ -11,6 +11,7 @@ import os
 import platform
 import queue
 import signal
+import socket
 import threading
 import time
 from collections import defaultdict, deque
@@ -34,6 +35,7 @@ _ENVIRONMENT: Final = MappingProxyType({
     # Under `uv run`, Ray would send the working folder round and have each process install its packages.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 })  # fmt: skip
+_PATIENCE: Final = 10.0  # seconds, for an address to answer
 _WAIT: Final = 0.2  # seconds that a call waits for something to say, and so an order for its call
 
 
@@ -53,11 +55,16 @@ class RayExecutor:
         """Runs it to its end.
 
         Raises:
-            ConfigError: there is no Ray at the address.
+            ConfigError: there is no Ray at the address, or this machine has no room for a worker.
         """
         config = self._config
         with _connected(config.address) as ray:
             room = _room(ray.cluster_resources(), config)
+            if not room and config.address is None and "RAY_ADDRESS" not in os.environ:
+                raise ConfigError(
+                    f"executor.cpus={config.cpus:g} and executor.gpus={config.gpus:g}: this machine has no room for "
+                    "one worker of so much: ask for less, or give a cluster's executor.address"
+                )
             if room < config.workers:
                 watch.told(
                     f"Ray has room for {room} of {config.workers} workers now: the others start when it has more"
@@ -77,9 +84,10 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
         return
     try:
+        _knock(address)
         with _handlers_kept():
             ray.init(address=address, include_dashboard=False, configure_logging=False, log_to_driver=False)
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         where = address or os.environ.get("RAY_ADDRESS")
         raise ConfigError(
             f"executor.address={where}: no Ray can be reached there ({str(error).splitlines()[0]}); start one with "
@@ -89,6 +97,17 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Looks whether anybody is at HOST:PORT: Ray itself goes on trying for minutes, and says much.
+
+    Raises:
+        OSError: nobody is.
+    """
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), _PATIENCE).close()
 
 
 @contextmanager
