@@ -249,7 +249,9 @@ def test_the_voice_does_not_interrupt_itself(url, browser):
         is_playing(page, False)
         events = page.evaluate("window.events")
         assert [status for _, kind, status in events if kind == "response.done"] == ["completed"]
-        assert loud_for(page) > 2.5
+        # for how long says little: on a busy machine Chromium's stand-in for a sound card catches up in silence
+        assert loud_for(page) > 0
+        expect(page.locator("#log .assistant").first).not_to_contain_text("interrupted")
         assert [kind for _, kind, _ in events if kind.endswith("speech_started")] == []
         expect(questions(page).last).to_have_text(CAPITAL, timeout=40_000)  # a user is heard all the same
 
