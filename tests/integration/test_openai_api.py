@@ -181,7 +181,8 @@ def test_samples_come_while_the_rest_is_made(client):
 def test_what_cannot_be_had_is_told_in_one_line(client, url):
     for body, status, message in (
         ({"messages": HELLO, "n": 2}, 400, "n: it must be 1"),
-        ({"messages": HELLO, "logit_bias": {}}, 400, "logit_bias is not known here"),
+        ({"messages": HELLO, "logit_bias": {"50256": -100}}, 400, "logit_bias: "),
+        ({"messages": HELLO, "top_a": 1}, 400, "top_a is not known here"),
         ({}, 400, "messages is missing"),
         ({"messages": [{"role": "cat", "content": "x"}]}, 400, "messages.0.role: it must be 'system'"),
     ):
@@ -190,7 +191,7 @@ def test_what_cannot_be_had_is_told_in_one_line(client, url):
     assert "no JSON" in httpx.post(f"{url}v1/chat/completions", content=b"{").json()["error"]["message"]
     assert httpx.post(f"{url}v1/chat/completions", content=b"x" * 2**21).status_code == 413
     for words, message in (
-        ({"voice": "anne"}, "the nearest names are ann, bob"),
+        ({"voice": "anne"}, "the nearest names are ann, bob; GET /v1/audio/voices lists all"),
         ({"voice": "ann", "input": "x" * 201}, "201 characters, and 200 is the most"),
         ({"voice": "ann", "input": "***"}, "nothing to say aloud"),
         ({"voice": "ann", "speed": 9}, "speed: "),
@@ -226,6 +227,32 @@ def test_voices_and_models_are_listed(url, client):
     assert httpx.get(f"{url}v1/audio/voices").json()["default"] is None
 
 
+def test_a_model_is_told_by_its_name(client):
+    assert client.models.retrieve("talker").owned_by == "test"
+    with pytest.raises(openai.NotFoundError, match="no model 'gpt-4o' here: there are talker, tone"):
+        client.models.retrieve("gpt-4o")
+
+
+def test_a_voice_of_openai_is_the_usual_one_and_the_answer_says_which_spoke(client):
+    def voice_of(name):
+        reply = client.audio.speech.with_raw_response.create(model="tts-1", voice=name, input="Hi.")
+        return reply.headers["X-Voice"]
+
+    assert [voice_of(name) for name in ("alloy", "shimmer", "default", "bob")] == ["default"] * 3 + ["bob"]
+
+
+def test_what_common_clients_send_beside_is_let_pass_where_it_changes_nothing(client, talker):
+    said = {"role": "assistant", "content": "Hi.", "refusal": None, "annotations": [], "audio": None,
+            "function_call": None, "tool_calls": None}  # fmt: skip
+    client.chat.completions.create(
+        model="gpt-4o", messages=[*HELLO, said, *HELLO], frequency_penalty=0.0, presence_penalty=0, logit_bias={},
+        logprobs=False, n=1, user="me", metadata={"a": "b"}, verbosity="medium", store=False,
+        extra_body={"top_k": 40, "min_p": 0.1, "repetition_penalty": 1.2},
+    )  # fmt: skip
+    options = talker.seen[-1][1]
+    assert (options.top_k, options.min_p, options.repetition_penalty) == (40, 0.1, 1.2)
+
+
 def test_pages_of_other_sites_and_other_names_for_this_machine_stay_out(url):
     port = httpx.URL(url).port
     for headers, status in (
@@ -252,6 +279,13 @@ def test_whoever_has_the_token_may_come_in_from_elsewhere():
             ({"Authorization": "Bearer s3cret", "Origin": "https://evil.example"}, 403),
         ):
             assert httpx.get(f"{url}v1/models", headers=headers).status_code == status, headers
+        asks_first = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        for origin, allowed in (
+            ("https://talk.example.org", "https://talk.example.org"),
+            ("https://evil.example", None),
+        ):
+            reply = httpx.options(f"{url}v1/chat/completions", headers={"Origin": origin, **asks_first})
+            assert reply.headers.get("Access-Control-Allow-Origin") == allowed
 
 
 def test_more_clients_than_there_are_seats_are_told_to_come_again():

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
@@ -26,7 +27,7 @@ from voicegen.webserver.realtime.conversations import Conversations
 from voicegen.webserver.realtime.endpoint import realtime
 from voicegen.webserver.refusals import Refusal
 from voicegen.webserver.seats import Seats
-from voicegen.webserver.speaking import models, speech, voices
+from voicegen.webserver.speaking import VOICE_HEADER, model, models, speech, voices
 
 _GRACE = 3  # seconds that requests under way have when the server ends
 
@@ -41,6 +42,7 @@ def application(engine: Engine, settings: ServeConfig, token: str | None = None)
             Route("/v1/audio/speech", _refusing(speech), methods=["POST"]),
             Route("/v1/audio/voices", voices),
             Route("/v1/models", models),
+            Route("/v1/models/{name:path}", _refusing(model)),
             WebSocketRoute("/v1/realtime", realtime),
             *talk_page.routes(),
         ],
@@ -52,7 +54,16 @@ def application(engine: Engine, settings: ServeConfig, token: str | None = None)
     app.state.conversations = Conversations(
         lambda: usual_conversation(engine), settings.max_clients, 60 * settings.keep
     )
-    return Guarded(app, Door(settings.host, settings.origins, token))
+    guarded = Guarded(app, Door(settings.host, settings.origins, token))
+    if not settings.origins:
+        return guarded
+    return CORSMiddleware(
+        guarded,
+        allow_origins=settings.origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=[VOICE_HEADER],
+    )
 
 
 def listening(settings: ServeConfig, token: str | None) -> socket.socket:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from voicegen.bounds import Effort, Positive, Probability, StopStrings, Temperature
+from voicegen.bounds import Effort, NotNegative, Penalty, Positive, Probability, StopStrings, Temperature
 from voicegen.chat.messages import message_from_dict
 from voicegen.errors import InputError, VoicegenError
 from voicegen.protocols import GenerationOptions
@@ -37,6 +37,7 @@ class _Call(_Given):
     id: str = ""
     type: Literal["function"] = "function"
     function: _Function
+    index: Any = None  # of the piece of a stream that it was put together from
 
 
 class _Part(_Given):
@@ -54,6 +55,7 @@ class _Message(_Given):
     refusal: None = None
     annotations: Any = None
     audio: None = None
+    function_call: None = None
 
     @property
     def message(self) -> Message:
@@ -95,6 +97,9 @@ class Completion(_Given):
     max_completion_tokens: Positive | None = None
     temperature: Temperature | None = None
     top_p: Probability | None = None
+    top_k: NotNegative | None = None
+    min_p: Probability | None = None
+    repetition_penalty: Penalty | None = None
     seed: int | None = None
     stop: Annotated[StopStrings, BeforeValidator(_listed)] = ()
     reasoning_effort: Effort | None = None
@@ -107,11 +112,20 @@ class Completion(_Given):
     frequency_penalty: Literal[0] | None = None
     presence_penalty: Literal[0] | None = None
     logprobs: Literal[False] | None = None
+    top_logprobs: Literal[0] | None = None
+    logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
+    verbosity: Literal["medium"] | None = None
+    audio: None = None
+    functions: None = None
+    function_call: None = None
+    web_search_options: None = None
+    prediction: Any = None
     store: Any = None
     metadata: Any = None
     user: Any = None
     safety_identifier: Any = None
     prompt_cache_key: Any = None
+    prompt_cache_retention: Any = None
     service_tier: Any = None
 
     def options(self, usual: GenerationOptions) -> GenerationOptions:
@@ -120,6 +134,9 @@ class Completion(_Given):
             "max_tokens": self.max_completion_tokens or self.max_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
+            "top_k": self.top_k,
+            "min_p": self.min_p,
+            "repetition_penalty": self.repetition_penalty,
             "seed": self.seed,
             "stop": self.stop or None,
             "reasoning_effort": self.reasoning_effort,

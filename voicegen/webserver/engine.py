@@ -17,6 +17,7 @@ from voicegen.backend import Voice
 from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.tools import ToolRegistry, load_tools
 from voicegen.config import JobConfig
+from voicegen.errors import ModelError
 from voicegen.protocols import ChatModel, GenerationOptions, SpeechModel
 from voicegen.records import ChatUsage, Delta, Message, Utterance
 from voicegen.text.languages import family
@@ -31,6 +32,11 @@ T = TypeVar("T")
 
 RATE: Final = 24_000
 """Hz of all audio that comes in or goes out, as OpenAI's PCM has it."""
+
+OPENAI_VOICES: Final = frozenset(
+    ("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse")
+)
+"""What OpenAI calls its own: a client that was made for those names one of them, whether it wants one or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +127,25 @@ class Engine:
         """What made the audio of an answer."""
         return Origin(self.speech_model.info, self.chat_model.info)
 
-    def check_voice(self, name: str | None) -> None:
-        """Refuses a voice that the speech model does not know; None is its default.
+    def voice_named(self, name: str | None) -> str | None:
+        """The voice that a client means by a name; None for the model's own default.
+
+        One of `OPENAI_VOICES` is the usual voice, unless the model has one that is called so.
 
         Raises:
-            ModelError: says the nearest names.
+            ModelError: the speech model does not know it; says the nearest names.
         """
+        if name in (None, "", "default"):
+            return self.voice
         check = self.speech_model.traits.check_voices
-        if name is not None and check is not None:
-            check([name])
+        if check is not None:
+            try:
+                check([name])
+            except ModelError as error:
+                if name in OPENAI_VOICES:
+                    return self.voice
+                raise ModelError(f"{error}; GET /v1/audio/voices lists all") from None
+        return name
 
     def conversation(self) -> ChatSession:
         """A new one."""

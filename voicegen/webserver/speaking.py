@@ -5,10 +5,11 @@ Texts of several clients are spoken side by side, in one batch where the model h
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,10 @@ _TYPES: Final[Mapping[Format, str]] = MappingProxyType(
         "pcm": f"audio/pcm;rate={RATE};channels=1",
     }
 )
+
+
+VOICE_HEADER: Final = "X-Voice"
+"""Says which voice spoke: what a client called it may be another server's name."""
 
 
 class SpeechRequest(BaseModel):
@@ -71,15 +76,16 @@ async def speech(request: Request) -> Response:
         )
     utterance = Utterance(0, words_of(asked.input, engine.wording), _voice(engine, asked), asked.seed)
     pieces = engine.spoken(utterance, asked.speed)
+    headers = {VOICE_HEADER: quote(utterance.voice or "default")}
     if asked.response_format == "pcm":
-        return StreamingResponse(await _begun(seats, pieces), media_type=_TYPES["pcm"])
+        return StreamingResponse(await _begun(seats, pieces), headers=headers, media_type=_TYPES["pcm"])
     with seats.one():
         samples = await _whole(request, pieces)
     if (problem := judge(Speech(utterance, samples, RATE))).status == "failed":
         raise ModelError(f"the voice gave no audio ({problem.reason}): try another seed")
     tags = engine.origin.tags(voice=utterance.voice)
     data, _ = encoded(samples, RATE, asked.response_format, "PCM_16", tags)
-    return Response(data, media_type=_TYPES[asked.response_format])
+    return Response(data, headers=headers, media_type=_TYPES[asked.response_format])
 
 
 async def voices(request: Request) -> Response:
@@ -91,20 +97,33 @@ async def voices(request: Request) -> Response:
 
 async def models(request: Request) -> Response:
     """The two models, by the names that their answers have."""
-    engine: Engine = request.app.state.engine
-    infos = (engine.chat_model.info, engine.speech_model.info)
-    listed = [{"id": info.id, "object": "model", "created": 0, "owned_by": info.backend} for info in infos]
-    return JSONResponse({"object": "list", "data": listed})
+    return JSONResponse({"object": "list", "data": list(_models(request.app.state.engine))})
+
+
+async def model(request: Request) -> Response:
+    """One of them.
+
+    Raises:
+        Refusal: there is none of that name; says which there are.
+    """
+    name, listed = request.path_params["name"], list(_models(request.app.state.engine))
+    for one in listed:
+        if one["id"] == name:
+            return JSONResponse(one)
+    known = ", ".join(one["id"] for one in listed)
+    raise Refusal(f"there is no model {name!r} here: there are {known}", 404, "model", "model_not_found")
+
+
+def _models(engine: Engine) -> Iterator[dict[str, Any]]:
+    for info in (engine.chat_model.info, engine.speech_model.info):
+        yield {"id": info.id, "object": "model", "created": 0, "owned_by": info.backend}
 
 
 def _voice(engine: Engine, asked: SpeechRequest) -> str | None:
-    name = asked.voice["id"] if isinstance(asked.voice, dict) else asked.voice
-    name = engine.voice if name in (None, "", "default") else name
     try:
-        engine.check_voice(name)
+        return engine.voice_named(asked.voice["id"] if isinstance(asked.voice, dict) else asked.voice)
     except ModelError as error:
         raise Refusal(str(error), param="voice") from None
-    return name
 
 
 async def _whole(request: Request, pieces: AsyncGenerator[NDArray[np.float32], None]) -> NDArray[np.float32]:

@@ -141,8 +141,7 @@ class Connection:
 
     async def _update(self, given: SessionGiven) -> None:
         conversation = self._conversation
-        session = conversation.session.updated(given, self._most_tokens)
-        self._engine.check_voice(session.voice)
+        session = conversation.session.updated(given, self._most_tokens, self._engine.voice_named)
         self._check_length("instructions", session.instructions or "")
         if session.vad is not None:
             self._needs_ears()
@@ -261,8 +260,7 @@ class Connection:
         if self._answer is not None and self._answer.is_under_way:
             raise Refusal("an answer is under way: cancel it first", code="conversation_already_has_active_response")
         conversation = self._conversation
-        session = conversation.session.updated(given, self._most_tokens)
-        self._engine.check_voice(session.voice)
+        session = conversation.session.updated(given, self._most_tokens, self._engine.voice_named)
         await asyncio.gather(*self._recognitions, return_exceptions=True)
         await self._begin_answer(session)
 

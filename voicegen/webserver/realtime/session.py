@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
@@ -116,8 +116,16 @@ class Session:
     speaks: bool = True
     speed: float = 1.0
 
-    def updated(self, given: SessionGiven, most_tokens: int) -> Session:
-        """This session with what a client says of it; `most_tokens` is what `inf` stands for."""
+    def updated(
+        self, given: SessionGiven, most_tokens: int, voice_named: Callable[[str | None], str | None]
+    ) -> Session:
+        """This session with what a client says of it.
+
+        Args:
+            given: what it says.
+            most_tokens: what `inf` stands for.
+            voice_named: gives the voice that a client means.
+        """
         changes: dict[str, Any] = {}
         if given.instructions is not None:
             changes["instructions"] = given.instructions or None
@@ -134,7 +142,8 @@ class Session:
             if "speed" in said:
                 changes["speed"] = audio.output.speed
             if "voice" in said:
-                changes["voice"] = _voice(audio.output.voice)
+                voice = audio.output.voice
+                changes["voice"] = voice_named(voice.id if isinstance(voice, _Voice) else voice)
         return replace(self, **changes)
 
     def told(self, identifier: str, model: str) -> dict[str, Any]:
@@ -159,11 +168,6 @@ class Session:
             "tools": [],
             "tool_choice": "auto",
         }
-
-
-def _voice(given: str | _Voice | None) -> str | None:
-    name = given.id if isinstance(given, _Voice) else given
-    return None if name in (None, "", "default") else name
 
 
 def too_long(what: str, text: str, most: int) -> Refusal:
