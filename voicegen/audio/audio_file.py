@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.audio.origin import Origin
+from voicegen.bounds import Subtype
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
 from voicegen.records import Clip, Speech
@@ -22,6 +23,7 @@ from voicegen.records import Clip, Speech
 NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 SILENCE_DBFS: Final = -120.0  # what the peak of digital silence is called: JSON and Parquet readers dislike -inf
 
+_BELOW_ONE = np.float32(1 - 2**-24)  # the next 32-bit float: one itself has no 32-bit whole number
 _ADD_PEAK_CHUNK = 0x1050  # libsndfile's SFC_SET_ADD_PEAK_CHUNK
 
 
@@ -37,17 +39,7 @@ def encode_audio(
     Raises:
         ValueError: `samples` is not one-dimensional or holds NaN or infinity.
     """
-    if samples.ndim != 1:
-        raise ValueError(f"samples must be mono, of shape (N,); got {samples.shape}")
-    if not np.isfinite(samples).all():
-        raise ValueError("samples hold NaN or infinity")
-    clipped = np.clip(samples, -1.0, 1.0).astype(np.float32)
-    if audio.container == "wav":
-        return _encoded(clipped, rate, audio, tags)
-    # libsndfile rounds floats for FLAC otherwise than for WAV: so FLAC is given the whole numbers of the WAV
-    wav = _encoded(clipped, rate, AudioFormat("wav", audio.subtype), NO_TAGS)
-    rounded, _ = soundfile.read(io.BytesIO(wav), dtype="int32")
-    return _encoded(rounded, rate, audio, tags)
+    return _encoded(_held(samples, audio.subtype), rate, audio, tags)
 
 
 def encode_clip(
@@ -60,8 +52,8 @@ def encode_clip(
         ValueError: as `encode_audio`.
     """
     tags = NO_TAGS if origin is None else origin.tags(index, speech.utterance.voice)
-    data = encode_audio(speech.samples, speech.sampling_rate, audio, tags)
-    sound = samples_sha256(data)
+    held = _held(speech.samples, audio.subtype)
+    data, sound = _encoded(held, speech.sampling_rate, audio, tags), _sound_sha256(held)
     if origin is not None and origin.signer is not None:
         data = origin.signer.signed(data, audio, origin.claim(index, speech.utterance.voice))
     digest, peak = sha256(data).hexdigest(), round(peak_dbfs(speech.samples), 2)
@@ -74,7 +66,7 @@ def samples_sha256(data: bytes) -> str:
     Files with other tags, another signature or of another kind (WAV, FLAC) have the same, where they sound the same.
     """
     samples, _ = soundfile.read(io.BytesIO(data), dtype="float32")
-    return sha256(samples.astype("<f4", copy=False).tobytes()).hexdigest()
+    return _sound_sha256(samples)
 
 
 def write_audio(
@@ -133,6 +125,28 @@ def peak_dbfs(samples: NDArray[np.floating[Any]]) -> float:
     if peak == 0.0:
         return SILENCE_DBFS
     return max(20.0 * float(np.log10(peak)), SILENCE_DBFS)
+
+
+def _held(samples: NDArray[np.floating[Any]], subtype: Subtype) -> NDArray[Any]:
+    """Samples (N,) as a file holds them: 16 bits, 24 bits at the top of 32, or floats.
+
+    As libsndfile rounds floats for a WAV; it rounds them otherwise for FLAC, and takes its time with both.
+    """
+    if samples.ndim != 1:
+        raise ValueError(f"samples must be mono, of shape (N,); got {samples.shape}")
+    if not np.isfinite(samples).all():
+        raise ValueError("samples hold NaN or infinity")
+    if subtype == "FLOAT":
+        return np.asarray(np.clip(samples, -1.0, 1.0), np.float32)
+    scaled = np.clip(samples.astype(np.float32, copy=False), -1.0, _BELOW_ONE) * np.float32(2**31)
+    whole: NDArray[np.int32] = np.rint(scaled).astype(np.int32)
+    return np.asarray(whole >> 16, np.int16) if subtype == "PCM_16" else np.asarray(whole & ~0xFF)
+
+
+def _sound_sha256(held: NDArray[Any]) -> str:
+    if held.dtype.kind == "i":
+        held = held * np.float32(0.5 ** (8 * held.itemsize - 1))
+    return sha256(held.astype("<f4", copy=False).tobytes()).hexdigest()
 
 
 def _encoded(samples: NDArray[Any], rate: int, audio: AudioFormat, tags: Mapping[str, str]) -> bytes:

@@ -5,9 +5,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from voicegen.audio.audio_file import SILENCE_DBFS, encode_audio, peak_dbfs, read_audio, write_audio
+from voicegen.audio.audio_file import (
+    SILENCE_DBFS,
+    encode_audio,
+    encode_clip,
+    peak_dbfs,
+    read_audio,
+    samples_sha256,
+    write_audio,
+)
 from voicegen.audio.audio_format import SUBTYPES, AudioFormat
 from voicegen.errors import InputError
+from voicegen.records import Speech, Utterance
 
 TONE = (0.5 * np.sin(np.arange(4410) * 0.1)).astype(np.float32)
 
@@ -36,6 +45,26 @@ def test_a_flac_holds_the_very_samples_of_a_wav_in_fewer_bytes(subtype: str) -> 
     samples = [soundfile.read(io.BytesIO(data), dtype="int32")[0] for data in (wav, flac)]
     assert np.array_equal(*samples)
     assert len(flac) < len(wav)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_a_wav_holds_what_libsndfile_makes_of_the_floats(subtype: str) -> None:
+    edges = [sign * 2.0**-bits + step for bits in range(36) for sign in (1, -1) for step in (0, 2**-24, -(2**-24))]
+    quiet, loud = (np.random.default_rng(0).normal(0, scale, 20_000) for scale in (1e-6, 0.5))
+    samples = np.clip(np.concatenate([edges, quiet, loud]), -1, 1).astype(np.float32)
+    theirs = io.BytesIO()
+    soundfile.write(theirs, samples, 24000, format="WAV", subtype=subtype)
+    ours = encode_audio(samples, 24000, AudioFormat("wav", subtype))
+    sound = [soundfile.read(io.BytesIO(data), dtype="int32")[0] for data in (ours, theirs.getvalue())]
+    assert np.array_equal(*sound)
+
+
+@pytest.mark.parametrize("audio", FORMATS, ids=str)
+def test_a_clip_is_known_by_the_hash_of_the_samples_that_its_file_holds(audio: AudioFormat) -> None:
+    loud = np.concatenate([TONE, np.float32([1, -1, 3, -3, 0.999999, -0.999999])])
+    speech = Speech(Utterance(0, "Hi."), loud, 24000)
+    clip, data = encode_clip(speech, 0, "0.wav", audio)
+    assert clip.samples_sha256 == samples_sha256(data)
 
 
 @pytest.mark.parametrize("audio", FORMATS, ids=str)
