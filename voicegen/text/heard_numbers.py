@@ -35,6 +35,7 @@ _POINTS: Final = frozenset({"point", "dot", "decimal", "and", "cents", "cent", "
 _FRACTION: Final = re.compile(r"[\d,]*\.\d*[1-9]\d*")
 _WHOLE: Final = re.compile(r"\d{3,}|\d{1,3}(?:[, '_\xa0\u202f]\d{3})+")
 _PARTED: Final = re.compile(r"[./–−-]")
+_LONGEST_VALUE: Final = 18  # digits: so many have words
 _LONGEST_NUMBER: Final = 24  # words, where several stand together
 _SPOKEN: Final = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*|[^\s\w-]")
 _BESIDE_A_NUMBER: Final = {
@@ -76,9 +77,21 @@ ALSO_WORDS: Final = frozenset({*_MONTHS, "square", "cubic", "second", "seconds"}
 """Those of them that also say something else."""
 
 
-def is_figure(number: str, word: str) -> bool:
-    """Whether one word says the whole of a number as it is written, as "twenty" does of 20."""
-    return number.isdecimal() and _FIGURES.get(word) == int(number)
+def words_of(number: str, said: Sequence[str], place: int) -> int:
+    """How many words from `place` on say just the value of a number as it is written; 0 where they do not."""
+    if not number.isdecimal() or len(number) > _LONGEST_VALUE:
+        return 0
+    heard = _Number()
+    for end in range(place, len(said)):
+        longer = heard.with_word(said[end])
+        if longer is None:
+            break
+        heard = longer
+    else:
+        end = len(said)
+    ends = end == len(said) or said[end] not in OF_A_NUMBER
+    words = end - place - (said[end - 1] == "and")  # "one hundred and" is followed by a word, not by more of it
+    return words if end > place and ends and heard.value == int(number) else 0
 
 
 def numbers_said(text: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from voicegen.text.heard_numbers import ALSO_WORDS, OF_A_NUMBER, is_figure, unheard
+from voicegen.text.heard_numbers import ALSO_WORDS, OF_A_NUMBER, unheard, words_of
 from voicegen.text.markup import TAG_NAMES, without_unread
 
 _SAY: Final = {
@@ -187,10 +187,11 @@ def _walk(read: _Tokens, said: _Tokens, english: bool) -> Iterator[str]:
 def _while_equal(read: _Tokens, said: _Tokens, at: int, heard: int) -> tuple[int, int]:
     end, end_heard = len(read.keys), len(said.keys)
     while at < end and heard < end_heard:
-        key, word = read.keys[at], said.keys[heard]
-        if key != word and not (is_figure(key, word) and OF_A_NUMBER.isdisjoint(said.keys[heard + 1 : heard + 2])):
+        key = read.keys[at]
+        words = 1 if key == said.keys[heard] else words_of(key, said.keys, heard)
+        if not words:
             break
-        at, heard = at + 1, heard + 1
+        at, heard = at + 1, heard + words
     return at, heard
 
 
