@@ -1,3 +1,4 @@
+import gc
 import os
 import sys
 
@@ -17,3 +18,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the garbage collector off what collecting imported: torch and the like, half a second to look through."""
+    gc.collect()
+    gc.freeze()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicegen.config import JobConfig, dotted_keys, validate
 from voicegen.errors import ConfigError, VoicegenError
-from voicegen.files import local_path, shipped
+from voicegen.job.composition import composition, config_folders, opened
 from voicegen.job.environment import held_back
 from voicegen.job.mistakes import groups, one_line
 from voicegen.job.overrides import as_typed, sweep_folder
@@ -21,8 +21,6 @@ from voicegen.text.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from hydra._internal.hydra import Hydra
 
 Action = Callable[[JobConfig], int]
 """What a command does with its settings; gives the exit code."""
@@ -64,11 +62,6 @@ class ConfigWords:
     resolve: bool = False
     multirun: bool = False
     completion: str | None = None
-
-
-def config_folder() -> Path:
-    """The folder of the configs that come with voicegen."""
-    return shipped("conf")
 
 
 def launch(words: ConfigWords, action: Action, check: Callable[[JobConfig], None] = lambda _config: None) -> int:
@@ -113,58 +106,11 @@ def compose(
 
 def _composed(words: ConfigWords) -> Any:
     """The settings, not validated yet."""
-    from hydra import compose as hydra_compose
-
     overrides = [as_typed(word) for word in words.overrides]
-    with _hydra(words) as (_, folders), _in_one_line(words, folders):
-        composed = hydra_compose(words.config_name, overrides=overrides)
+    folders = config_folders(words.config_dir)
+    with _in_one_line(words, folders):
+        composed = composition(folders, words.config_name, overrides)
     return _with(composed, words.settings)
-
-
-@contextmanager
-def _hydra(words: ConfigWords) -> Iterator[tuple[Hydra, Sequence[Path]]]:
-    """Hydra over the folders of configs: ours, and the user's own."""
-    from hydra import version
-    from hydra._internal.hydra import Hydra
-    from hydra._internal.utils import create_config_search_path
-    from hydra.core.config_search_path import SearchPathQuery
-    from hydra.core.global_hydra import GlobalHydra
-
-    folders = [config_folder(), *_own_folder(words.config_dir)]
-    path = create_config_search_path(f"file://{folders[0]}")
-    for own in folders[1:]:  # an override of hydra.searchpath would be parsed, and come after the main config
-        path.prepend("--config-dir", f"file://{own}", anchor=SearchPathQuery(provider="schema"))
-    version.setbase("1.3")
-    GlobalHydra.instance().clear()
-    try:
-        yield Hydra.create_main_hydra2("voicegen", path), folders
-    finally:
-        GlobalHydra.instance().clear()
-
-
-def _own_folder(given: str | None) -> list[Path]:
-    """The user's folder of configs, where there is one; none of its files has the name of one of ours.
-
-    Hydra would take one of the two and be silent about the other.
-    """
-    if given is None:
-        return []
-    try:
-        folder = local_path(given).resolve()
-    except ValueError as error:
-        raise ConfigError(f"the folder of configs: {error}") from None
-    if not folder.is_dir():
-        raise ConfigError(f"the folder of configs {given} does not exist")
-    ours = config_folder()
-    for file in ours.rglob("*.yaml"):
-        twin = folder / file.relative_to(ours)
-        if not twin.exists() or twin.samefile(file):
-            continue
-        remedy = "give it another name"
-        if twin.parent == folder:
-            remedy += ", begin it with `defaults: [config, _self_]`, and choose it by --config-name"
-        raise ConfigError(f"{twin}: a config of that name comes with voicegen: {remedy}")
-    return [folder]
 
 
 @contextmanager
@@ -276,7 +222,8 @@ def _sweep(words: ConfigWords, action: Action, check: Callable[[JobConfig], None
 
 def _each(words: ConfigWords, overrides: Sequence[str], task: Callable[[Any], Any]) -> Any:
     """Has the sweeper call the task with the settings of each job; returns what Hydra does."""
-    with _hydra(words) as (hydra, folders), _in_one_line(words, folders):
+    folders = config_folders(words.config_dir)
+    with opened(folders) as hydra, _in_one_line(words, folders):
         return hydra.multirun(words.config_name, task, [*_SWEEP, *overrides], with_log_configuration=False)
 
 
@@ -322,7 +269,7 @@ def _complete(words: ConfigWords, question: str) -> int:
     before = sys.argv
     sys.argv = ["voicegen"]  # what the script is to call
     try:
-        with _hydra(words) as (hydra, _):
+        with opened(config_folders(words.config_dir)) as hydra:
             hydra.shell_completion(words.config_name, [question])
     except ValueError as error:
         raise ConfigError(f"--shell-completion {question}: {str(error).splitlines()[0]}") from None

@@ -19,7 +19,8 @@ from voicegen.executors.job import Job as WorkOfRun
 from voicegen.executors.job import Watch, Work
 from voicegen.executors.local import LocalExecutor
 from voicegen.files import inside, write_atomic
-from voicegen.job.composing import ConfigWords, compose, config_folder
+from voicegen.job.composing import ConfigWords, compose
+from voicegen.job.composition import config_folder
 from voicegen.job.run_job import run_job
 from voicegen.job.summary import RunSummary
 from voicegen.mcp_server.jobs import Job

@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from voicegen.errors import ConfigError, InputError, ModelError
-from voicegen.job.composing import ConfigWords, compose, config_folder, launch
+from voicegen.job.composing import ConfigWords, compose, launch
+from voicegen.job.composition import config_folder
 from voicegen.quality.checks import CHECKS
 from voicegen.tts.backends import SPEECH
 
