@@ -200,9 +200,34 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
-    """An audio file on disk; `path` is relative to the run's folder, with forward slashes.
+class ClipPlace:
+    """Where the bytes of an audio file lie in a run's store, by names with forward slashes.
 
+    They are the file `path`. Or, where there is an `offset`, `size` bytes from there on of the shard that the path's
+    last part lies in, as a file in a folder: `shards/00000-local-000000-1f3a9c2e.tar/000012.wav`.
+    """
+
+    path: str
+    offset: int | None = None
+    size: int = 0
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], of: str = "") -> ClipPlace | None:
+        """As a row of the manifest has it in its columns, which begin with `of`; None where there is no audio."""
+        path = row.get(f"{of}audio_path")
+        return None if path is None else cls(path, row.get(f"{of}audio_offset"), row.get(f"{of}audio_size") or 0)
+
+    @property
+    def file(self) -> str:
+        """The file in the store that has the bytes: itself, or its shard."""
+        return self.path if self.offset is None else self.path.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """An audio file of a run; `path` is relative to the run's folder, with forward slashes.
+
+    `offset` is where it begins in the shard that it is packed in, as `ClipPlace` has it; None: it is a file by itself.
     `sha256` is of the file's bytes; `samples_sha256` of its samples, as `audio.audio_file.samples_sha256` gives it; a
     row from before there was one has none.
     """
@@ -215,6 +240,17 @@ class Clip:
     peak: float  # dBFS
     num_bytes: int = 0  # of the file; 0: not known
     samples_sha256: str | None = None
+    offset: int | None = None
+
+    @property
+    def place(self) -> ClipPlace:
+        """Where its bytes lie."""
+        return ClipPlace(self.path, self.offset, self.num_bytes)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file; None: not known."""
+        return self.num_bytes or None
 
     @property
     def duration(self) -> float:

@@ -24,12 +24,14 @@ FROM_ROW = (
     "question_spoken",
 )  # fmt: skip
 FROM_CLIP = {
-    "audio_path": "path", "duration": "duration", "sampling_rate": "sampling_rate", "num_samples": "num_samples",
+    "audio_path": "path", "audio_offset": "offset", "audio_size": "size",
+    "duration": "duration", "sampling_rate": "sampling_rate", "num_samples": "num_samples",
     "audio_sha256": "sha256", "audio_samples_sha256": "samples_sha256", "peak": "peak",
 }  # fmt: skip
 FROM_QUESTION = {"question_left_out": "left_out", "question_voice": "voice", "question_status": "status"}
 FROM_QUESTION_CLIP = {
-    "question_audio_path": "path", "question_duration": "duration", "question_num_samples": "num_samples",
+    "question_audio_path": "path", "question_audio_offset": "offset", "question_audio_size": "size",
+    "question_duration": "duration", "question_num_samples": "num_samples",
     "question_audio_sha256": "sha256", "question_audio_samples_sha256": "samples_sha256",
 }  # fmt: skip
 

@@ -83,6 +83,13 @@ _AUDIO = (
         "Path of the audio file, relative to the manifest's folder; rejected ones lie apart. It says the answer, as "
         "does all that is said of the audio; the question in a run with speak=question.",
     ),
+    _column(
+        "audio_offset",
+        pa.int64(),
+        "Byte at which the audio file begins in the shard that is all of `audio_path` but its last part; null: it is "
+        "a file by itself.",
+    ),
+    _column("audio_size", pa.int64(), "Length of the audio file in bytes."),
     _column("duration", pa.float64(), "Length of the audio in seconds."),
     _column("sampling_rate", pa.int32(), "Samples a second, in Hz."),
     _column("num_samples", pa.int64(), "Length of the audio in samples."),
@@ -122,6 +129,8 @@ _QUESTION = (
     _column("question_spoken", pa.string(), "The question as it was given to the TTS model; null: it is not spoken."),
     _column("question_left_out", _STRINGS, "What of the question is not spoken, as in `left_out`."),
     _column("question_audio_path", pa.string(), "As `audio_path`, of the audio that says the question."),
+    _column("question_audio_offset", pa.int64(), "As `audio_offset`, of that file."),
+    _column("question_audio_size", pa.int64(), "As `audio_size`, of that file."),
     _column("question_duration", pa.float64(), "Length of that audio in seconds."),
     _column("question_num_samples", pa.int64(), "Its length in samples, at `sampling_rate`."),
     _column("question_audio_sha256", pa.string(), "SHA-256 of its file's bytes, in hex."),

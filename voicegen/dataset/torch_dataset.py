@@ -19,9 +19,10 @@ from voicegen.audio.resample import resample
 from voicegen.dataset.manifest_file import open_any_manifest
 from voicegen.dataset.splits import Split
 from voicegen.errors import InputError
-from voicegen.records import Status
+from voicegen.records import ClipPlace, Status
 from voicegen.remote import AnyPath
 from voicegen.store import Store
+from voicegen.store.clips import read_clip
 
 if TYPE_CHECKING:
     import pandas
@@ -80,7 +81,7 @@ class PairBatch(NamedTuple):
 
 
 class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
-    """The rows of a manifest, with a WAV read when its row is asked for.
+    """The rows of a manifest, with a clip read when its row is asked for.
 
     The rows are those at the time of loading, also when the run goes on. Can be pickled for a DataLoader's workers.
 
@@ -126,10 +127,10 @@ class ManifestDataset(Dataset):  # type: ignore[misc]  # torch has no types here
 
     def _read(self, row: dict[str, Any]) -> NDArray[np.float32]:
         remedy = "run the same command again to make it anew"
-        name, num_samples = row[f"{self._of}audio_path"], row[f"{self._of}num_samples"]
-        if name is None:
+        place, num_samples = ClipPlace.of_row(row, self._of), row[f"{self._of}num_samples"]
+        if place is None:
             raise InputError(f"row {row['id']!r} has status {row['status']!r} and no audio: load rows of status 'ok'")
-        path, data = f"{self._folder}/{name}", Store(self._folder).read(name)
+        path, data = f"{self._folder}/{place.path}", read_clip(Store(self._folder), place)
         if data is None:
             raise InputError(
                 f"{path}: the audio of row {row['id']!r} is missing: {remedy}, or move it with the manifest"

@@ -20,13 +20,15 @@ from voicegen.errors import InputError
 from voicegen.export.choice import Selection, choose
 from voicegen.export.sound import Sound, Wanted, read_sound
 from voicegen.export.times import TimesFile, times_file
-from voicegen.files import inside
 from voicegen.pipeline.plan import QUESTION
+from voicegen.records import ClipPlace
+from voicegen.store import Store
 
 FOLDER_ROWS: Final = 10_000
 """Audio files in a folder, as in a run."""
 
 _PATHS = ("audio_path", "question_audio_path")
+_PLACES = (*_PATHS, "audio_offset", "audio_size", "question_audio_offset", "question_audio_size")
 _ROWS = 1024  # of the manifest that are in memory at a time
 _READ_AHEAD = 4  # files for each thread
 
@@ -162,10 +164,10 @@ class ExportRows:
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns of `ExportRow.values`."""
+        """The columns of `ExportRow.values`, which say nothing of where audio lies in the run."""
         schema: pa.Schema = self._manifest.schema_arrow
         fields = [field.with_name(name) for name, field in zip(self._names, schema, strict=True)]
-        return pa.schema([field for field in fields if field.name not in _PATHS], schema.metadata)
+        return pa.schema([field for field in fields if field.name not in _PLACES], schema.metadata)
 
     def columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Those of the manifest's columns of these names that there are, of the chosen rows; audio is not looked at."""
@@ -194,13 +196,15 @@ class ExportRows:
             first += batch.num_rows
 
     def _row(self, values: dict[str, Any]) -> ExportRow:
-        path, question_path = (values.pop(column, None) for column in _PATHS)
+        place, question_place = (ClipPlace.of_row(values, of) for of in ("", "question_"))
+        for column in _PLACES:
+            values.pop(column, None)
         name = f"{values['index']:0{self._digits}d}"
-        if path is None:
+        if place is None:
             return ExportRow(name, values, None)
         digest = values.get("audio_sha256")
         sound = read_sound(
-            inside(self.folder, path), values["sampling_rate"], values["num_samples"], digest, self._wanted
+            Store(self.folder), place, values["sampling_rate"], values["num_samples"], digest, self._wanted
         )
         if sound.sha256 != digest:
             self.encoded = True
@@ -214,13 +218,13 @@ class ExportRows:
             }
         words = values.get("words") if self._times else None
         times = times_file(words, values["duration"], self._times) if self._times and words else None
-        question = None if question_path in (None, path) else self._question(values, question_path)
+        question = None if question_place in (None, place) else self._question(values, question_place)
         return ExportRow(name, values, sound, times, question)
 
-    def _question(self, values: dict[str, Any], path: str) -> Sound:
+    def _question(self, values: dict[str, Any], place: ClipPlace) -> Sound:
         digest, samples = values["question_audio_sha256"], values["question_num_samples"]
         rate = round(samples / values["question_duration"])  # as `sampling_rate`, which may be another by now
-        sound = read_sound(inside(self.folder, path), rate, samples, digest, self._wanted)
+        sound = read_sound(Store(self.folder), place, rate, samples, digest, self._wanted)
         if sound.sha256 != digest:
             self.encoded = True
             values |= {

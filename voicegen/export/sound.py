@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 import soundfile
 
 from voicegen.audio.audio_file import peak_dbfs, samples_sha256
 from voicegen.audio.audio_format import AudioFormat
 from voicegen.audio.resample import resample
-from voicegen.errors import InputError
+from voicegen.errors import InputError, OutputError
 from voicegen.export.encoding import Encoding, check_rate, encoded, is_lossy
+from voicegen.records import ClipPlace
+from voicegen.store import Store
+from voicegen.store.clips import read_clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,10 @@ class Wanted:
             check_rate(self.container, self.sampling_rate)
 
 
-def read_sound(path: Path, rate: int, num_samples: int, digest: str | None, wanted: Wanted) -> Sound:
-    """The audio at `path`, of which the manifest gives the rate, the samples and the SHA-256, as it is wanted.
+def read_sound(
+    store: Store, place: ClipPlace, rate: int, num_samples: int, digest: str | None, wanted: Wanted
+) -> Sound:
+    """The audio at a place in a run, of which the manifest gives the rate, samples and SHA-256, as it is wanted.
 
     What its metadata says of it is kept.
 
@@ -58,14 +62,16 @@ def read_sound(path: Path, rate: int, num_samples: int, digest: str | None, want
         ConfigError: the rate that it has cannot be had so encoded.
         InputError: it is missing or is not what the manifest says; says how to make it again.
     """
+    path = f"{store}/{place.path}"
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{path} cannot be read: {reason}; {_REMEDY}") from None
+        data = read_clip(store, place)
+    except OutputError as error:
+        raise InputError(f"{error}; {_REMEDY}") from None
+    if data is None:
+        raise InputError(f"{path} cannot be read: no such file or directory; {_REMEDY}")
     if digest is not None and (found := sha256(data).hexdigest()) != digest:
         raise InputError(f"{path} is not what the manifest says: its SHA-256 is {found[:12]}...; {_REMEDY}")
-    container = AudioFormat.of_name(path).container
+    container = AudioFormat.of_name(place.path).container
     target = Wanted(wanted.sampling_rate or rate, wanted.container or container)
     if target == Wanted(rate, container):
         return Sound(data, container, rate, num_samples, digest or sha256(data).hexdigest())
@@ -75,7 +81,7 @@ def read_sound(path: Path, rate: int, num_samples: int, digest: str | None, want
 _REMEDY = "run `voicegen verify RUN --fix`, then the run's command again"
 
 
-def _anew(path: Path, source: bytes, wanted: Wanted) -> Sound:
+def _anew(path: str, source: bytes, wanted: Wanted) -> Sound:
     rate, container = wanted.sampling_rate, wanted.container
     assert rate is not None
     assert container is not None

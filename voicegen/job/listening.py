@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -26,6 +27,7 @@ from voicegen.quality.listener import Listener, QualityConfig, quality_settings
 from voicegen.quality.usual import Usual
 from voicegen.records import Clip, Scores, Side, Speech, Utterance
 from voicegen.store import Store
+from voicegen.store.clips import read_clip
 
 _BLOCK: Final = 1000  # rows read from the ledger together
 _GROUP: Final = 32  # takes listened to together
@@ -156,8 +158,10 @@ def _takes(
 
 def _take(store: Store, speed: float, clip: tuple[Clip, Utterance]) -> Speech | None:
     try:
-        with store.reading(clip[0].path) as file:
-            samples, rate = soundfile.read(file, dtype="float32")
+        data = read_clip(store, clip[0].place)
+        if data is None:
+            return None
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
     except (OutputError, soundfile.LibsndfileError):
         return None
     return Speech(clip[1], samples, rate, speed=speed)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,7 +26,9 @@ from voicegen.mcp_server.jobs import Job
 from voicegen.mcp_server.models import Models, ModelsOfCaller
 from voicegen.mcp_server.refusals import Refusal
 from voicegen.pipeline.ledger import Entry
-from voicegen.records import ModelInfo, Speak
+from voicegen.records import ClipPlace, ModelInfo, Speak
+from voicegen.store import Store
+from voicegen.store.clips import read_clip
 
 RUNS = "runs"
 """The folder of them, in the output folder."""
@@ -150,10 +151,12 @@ class Runs:
             Refusal: the manifest names no such file.
         """
         folder = self._of(id)
-        file = inside(folder, path)
-        if not (folder / MANIFEST).is_file() or path not in _audio_of(folder / MANIFEST) or file.is_symlink():
+        inside(folder, path)
+        place = _place_of(folder / MANIFEST, path) if (folder / MANIFEST).is_file() else None
+        data = None if place is None or (folder / place.file).is_symlink() else read_clip(Store(folder), place)
+        if data is None:
             raise Refusal("unknown_clip", f"the run {id!r} has no audio file {path!r}: see audio_path of its manifest")
-        return file.read_bytes()
+        return data
 
     def _of(self, id: str) -> Path:
         """The folder of a run, which may not be there yet."""
@@ -191,11 +194,17 @@ def _group(word: str) -> str:
     return word.lstrip("+~").partition("=")[0].partition(".")[0].partition("@")[0]
 
 
-def _audio_of(manifest: Path) -> set[str]:
+def _place_of(manifest: Path, path: str) -> ClipPlace | None:
+    """Where the clip lies that a manifest calls so; None where it names none so."""
     names = pq.ParquetFile(manifest).schema_arrow.names
-    columns = [name for name in ("audio_path", "question_audio_path") if name in names]
-    table = pq.read_table(manifest, columns=columns)
-    return {path for name in columns for path in table[name].cast(pa.string()).to_pylist() if path}
+    for of in ("", "question_"):
+        columns = [
+            name for column in ("audio_path", "audio_offset", "audio_size") if (name := f"{of}{column}") in names
+        ]
+        if f"{of}audio_path" in names:
+            for row in pq.read_table(manifest, columns=columns, filters=[(f"{of}audio_path", "=", path)]).to_pylist():
+                return ClipPlace.of_row(row, of)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

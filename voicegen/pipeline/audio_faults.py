@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import sha256
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -21,6 +22,7 @@ from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED, ROWS_PER_FOLDER, audio_path, clip_name
 from voicegen.records import Clip, ManifestRow
 from voicegen.store import Store
+from voicegen.store.clips import read_clip
 
 _BLOCK: Final = 1000  # rows read from the ledger together
 
@@ -90,17 +92,15 @@ def _fault(store: Store, audio: AudioFormat, row: ManifestRow, planned: str, cli
         return Fault(FaultKind.MISSING, planned, "none is on record", row.index)
     if clip.path != planned:
         return Fault(FaultKind.NAME, planned, f"the ledger has {clip.path}", row.index)
-    size = store.size(clip.path)
-    if size is None:
-        return Fault(FaultKind.MISSING, clip.path, "there is no such file", row.index)
-    if clip.num_bytes and size != clip.num_bytes:
-        return Fault(FaultKind.CHANGED, clip.path, f"{size} bytes, not {clip.num_bytes}", row.index)
     try:
-        with store.reading(clip.path) as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != clip.sha256:
-                return Fault(FaultKind.CHANGED, clip.path, "its bytes have another SHA-256", row.index)
-            file.seek(0)
-            what = _wrong_format(soundfile.info(file), clip, audio)
+        data = read_clip(store, clip.place)
+        if data is None:
+            return Fault(FaultKind.MISSING, clip.path, "there is no such file", row.index)
+        if clip.num_bytes and len(data) != clip.num_bytes:
+            return Fault(FaultKind.CHANGED, clip.path, f"{len(data)} bytes, not {clip.num_bytes}", row.index)
+        if sha256(data).hexdigest() != clip.sha256:
+            return Fault(FaultKind.CHANGED, clip.path, "its bytes have another SHA-256", row.index)
+        what = _wrong_format(soundfile.info(io.BytesIO(data)), clip, audio)
     except soundfile.LibsndfileError as error:
         what = f"no audio: {error.error_string}"
     except OutputError as error:

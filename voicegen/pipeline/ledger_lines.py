@@ -38,7 +38,7 @@ def _nested(kept: ManifestRow | SpokenQuestion) -> dict[str, Any]:
     """The records in a record, as JSON has them."""
     nested: dict[str, Any] = {}
     if kept.clip is not None:
-        nested["clip"] = {name: getattr(kept.clip, name) for name in _CLIP_FIELDS}
+        nested["clip"] = {name: value for name in _CLIP_FIELDS if (value := getattr(kept.clip, name)) is not None}
     if kept.takes:
         nested["takes"] = [{name: getattr(take, name) for name in _TAKE_FIELDS} for take in kept.takes]
     return nested

@@ -5,8 +5,9 @@ In NumPy: every run ends with a page, and one whose models need no torch would l
 
 from __future__ import annotations
 
+import io
 from functools import cache
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -26,8 +27,8 @@ _WINDOW = 1024  # samples, of a clip that is not so long that its columns are fu
 _AT_ONCE = 2**20  # samples of windows transformed together, at the most where one is not longer
 
 
-def picture(wav: BinaryIO) -> bytes:
-    """The picture of a WAV, of `PICTURE_BYTES`.
+def picture(wav: bytes) -> bytes:
+    """The picture of the clip in an audio file's bytes, of `PICTURE_BYTES`.
 
     Returns:
         For each column the largest magnitude, 255 being the clip's own peak; then the bands, lowest first, `WIDTH`
@@ -36,7 +37,7 @@ def picture(wav: BinaryIO) -> bytes:
     Raises:
         soundfile.LibsndfileError: it is no audio.
     """
-    samples, rate = soundfile.read(wav, dtype="float32", always_2d=True)
+    samples, rate = soundfile.read(io.BytesIO(wav), dtype="float32", always_2d=True)
     mono = samples.mean(1)
     mono = np.pad(mono, (0, max(0, WIDTH - len(mono))))
     return _peaks(mono).tobytes() + _spectrogram(mono, rate).tobytes()

@@ -19,11 +19,13 @@ from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
 from voicegen.dataset.manifest_file import columns_there, flat
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.run_folder import made_by, read_record, rows_of_input
+from voicegen.records import ClipPlace
 from voicegen.remote import AnyPath
 from voicegen.report.differences import COMPARED
 from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, picture
 from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, totals, worst
 from voicegen.store import Store
+from voicegen.store.clips import read_clip
 
 BLOCK_ROWS: Final = 1000
 """Rows whose texts are packed together."""
@@ -35,6 +37,7 @@ MOST_PICTURES: Final = 600
 """Rows that have a picture: all, or the worst by each measure, and others from everywhere in the run."""
 
 _CATEGORIES = ("status", "voice", "split", "language", "finish_reason", "mark", "question_status", "question_voice")
+_PLACE = ("audio_path", "audio_offset", "audio_size")
 _COST = ("chat_seconds", "tts_seconds")
 _TEXTS = (
     "id", "question", "answer", "answer_spoken", "left_out", "audio_path", "audio_sha256", "error", "asr_text", "words",
@@ -180,17 +183,18 @@ class RunRows:
     def pictures(self) -> Iterator[bytes]:
         """The pictures of those rows, `PICTURE_ROWS` at a time, one after another; empty for a WAV that is gone."""
         places = self.pictured()
-        paths = self._read(["audio_path"]).column(0).take(pa.array(self._kept)).take(pa.array(places, pa.int64()))
-        names = paths.to_pylist()
-        for start in range(0, len(names), PICTURE_ROWS):
-            yield b"".join(self._picture(name) for name in names[start : start + PICTURE_ROWS])
+        table = self._read(_PLACE).take(pa.array(self._kept)).take(pa.array(places, pa.int64()))
+        clips = [ClipPlace.of_row(row) for row in table.to_pylist()]
+        for start in range(0, len(clips), PICTURE_ROWS):
+            yield b"".join(self._picture(clip) for clip in clips[start : start + PICTURE_ROWS])
 
-    def _picture(self, name: str) -> bytes:
+    def _picture(self, clip: ClipPlace | None) -> bytes:
         try:
-            with self._store.reading(name) as wav:
+            if clip is not None and (wav := read_clip(self._store, clip)) is not None:
                 return picture(wav)
         except (OutputError, soundfile.LibsndfileError):
-            return bytes(PICTURE_BYTES)
+            pass
+        return bytes(PICTURE_BYTES)
 
     def _read(self, columns: Sequence[str]) -> pa.Table:
         with self._store.reading(MANIFEST) as file:

@@ -152,6 +152,10 @@ class Store:
         """A file's bytes; None where there is none."""
         raise NotImplementedError
 
+    def read_part(self, name: str, offset: int, size: int) -> bytes | None:
+        """`size` bytes of a file from `offset` on, or fewer where it ends before; None where there is no such file."""
+        raise NotImplementedError
+
     def changed(self, name: str) -> int:
         """When a file was last changed, in ns since the epoch; 0 if there is none."""
         raise NotImplementedError

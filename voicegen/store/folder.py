@@ -97,6 +97,12 @@ class FolderStore(Store):
             return self._at(name).read_bytes()
         return None
 
+    def read_part(self, name: str, offset: int, size: int) -> bytes | None:
+        with telling_of_reading(self._at(name)), suppress(FileNotFoundError), self._at(name).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+        return None
+
     def changed(self, name: str) -> int:
         with telling_of_reading(self._at(name)), suppress(FileNotFoundError):
             return self._at(name).stat().st_mtime_ns

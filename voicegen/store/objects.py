@@ -105,6 +105,15 @@ class ObjectStore(Store):
                 return file.read()
         return None
 
+    def read_part(self, name: str, offset: int, size: int) -> bytes | None:
+        place = self.root / _inside(self, name)
+        with storing(place, "read"):
+            filesystem, path = place.filesystem()
+            try:
+                return bytes(filesystem.cat_file(path, start=offset, end=offset + size))
+            except FileNotFoundError:
+                return None
+
     def changed(self, name: str) -> int:
         return _changed(self._info(name))
 

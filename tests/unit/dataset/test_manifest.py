@@ -19,7 +19,8 @@ from voicegen.store import Store
 PROVENANCE = Provenance("chat/model", "r1", "tts/model", None, "en", "abc", "apache-2.0", "cc0-1.0")
 
 QUESTION_COLUMNS = [
-    "question_spoken", "question_left_out", "question_audio_path", "question_duration", "question_num_samples",
+    "question_spoken", "question_left_out", "question_audio_path", "question_audio_offset", "question_audio_size",
+    "question_duration", "question_num_samples",
     "question_audio_sha256", "question_audio_samples_sha256", "question_voice", "question_voice_licence",
     "question_voice_consent", "question_status", "question_takes", "question_words", "question_measures",
 ]  # fmt: skip
@@ -28,8 +29,8 @@ DESIGN_COLUMNS = [
     "id", "index", "split", "conversation_id", "turn",
     "question", "question_duplicate_of", "question_similarity", "passages",
     "answer", "answer_duplicate_of", "answer_similarity", "answer_spoken", "rewritten", "answer_cut", "left_out",
-    "audio_path", "duration", "sampling_rate", "num_samples", "audio_sha256", "audio_samples_sha256", "voice",
-    "language", "status", "error", "finish_reason", "attempts", "takes", "mark",
+    "audio_path", "audio_offset", "audio_size", "duration", "sampling_rate", "num_samples", "audio_sha256",
+    "audio_samples_sha256", "voice", "language", "status", "error", "finish_reason", "attempts", "takes", "mark",
     *QUESTION_COLUMNS,
     "chat_model", "chat_revision", "chat_licence", "tts_model", "tts_revision", "tts_licence",
     "voice_licence", "voice_consent", "seed", "config_hash", "source_run", "source_index",
@@ -70,7 +71,8 @@ def test_a_finished_row_says_all_that_is_known_of_it(tmp_path):
         "question": "Who?", "question_duplicate_of": None, "question_similarity": None, "passages": None,
         "answer": "Answer **0**.", "answer_duplicate_of": None, "answer_similarity": None, "reasoning": None,
         "answer_spoken": "Answer 0.", "left_out": [],
-        "audio_path": "audio/000000.wav", "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,
+        "audio_path": "audio/000000.wav", "audio_offset": None, "audio_size": None,
+        "duration": 0.5, "sampling_rate": 22050, "num_samples": 11025,
         "audio_sha256": "0" * 64, "audio_samples_sha256": None, "voice": "joe", "language": "en",
         "status": "ok", "error": None, "finish_reason": "stop", "attempts": 1, "takes": [], "mark": None,
         **dict.fromkeys([*QUALITY_COLUMNS, *QUESTION_COLUMNS]), "peak": -3.0, "clipped": 0.1,

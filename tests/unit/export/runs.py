@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,3 +76,12 @@ def _row(folder: Path, index: int, status: str, words: bool, voice: str) -> Mani
     times = {"words": f'[["Answer", 0.01, 0.05], ["{index}.", 0.05, 0.09]]'} if words else {}
     row = spoken_row(index, clip=clip, voice=voice, scores=times)
     return row if status == "ok" else replace(row, status="rejected", error="tts: too short")
+
+
+def taken_from(row: dict[str, Any]) -> str | None:
+    """The path of the audio of a row of a manifest, from which all is taken that says where in the run audio lies."""
+    path: str | None = row["audio_path"]
+    for of in ("", "question_"):
+        for column in ("audio_path", "audio_offset", "audio_size"):
+            del row[f"{of}{column}"]
+    return path

@@ -4,7 +4,7 @@ import datasets
 import soundfile
 
 from tests.product import manifest_rows
-from tests.unit.export.runs import finished_run
+from tests.unit.export.runs import finished_run, taken_from
 from voicegen.job.exporting import export_run
 
 
@@ -14,7 +14,7 @@ def test_hugging_faces_datasets_loads_the_folder_with_texts_and_the_same_samples
     loaded = datasets.load_dataset("audiofolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     rows = loaded["train"].cast_column("audio", datasets.Audio(decode=False)).to_list()
     for row, original in zip(rows, manifest_rows(run), strict=True):
-        wav, _ = run / original.pop("audio_path"), original.pop("question_audio_path")
+        wav = run / taken_from(original)
         assert {name: row[name] for name in original} == original
         samples, rate = soundfile.read(row["audio"]["path"])
         assert (samples == soundfile.read(wav)[0]).all()

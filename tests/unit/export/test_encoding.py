@@ -18,6 +18,8 @@ from voicegen.audio.resample import resample
 from voicegen.export.rows import ExportRows
 from voicegen.export.sound import Wanted, read_sound
 from voicegen.job.exporting import export_run
+from voicegen.records import ClipPlace
+from voicegen.store import Store
 
 WANTED = {"opus": Wanted(24_000, "opus"), "mp3": Wanted(None, "mp3")}
 
@@ -94,7 +96,7 @@ def test_a_smaller_file_still_says_of_itself_that_it_is_synthetic(tmp_path, enco
     tags = {"comment": '{"synthetic": true}', "artist": "joe (a model, synthetic)"}
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     write_audio(tmp_path / "marked.wav", noise, RATE, tags=tags)
-    sound = read_sound(tmp_path / "marked.wav", RATE, RATE, None, WANTED[encoding])
+    sound = read_sound(Store(tmp_path), ClipPlace("marked.wav"), RATE, RATE, None, WANTED[encoding])
     with soundfile.SoundFile(io.BytesIO(sound.data)) as kept:
         assert tags.items() <= kept.copy_metadata().items()
     assert len(sound.data) < (tmp_path / "marked.wav").stat().st_size / 3

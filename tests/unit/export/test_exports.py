@@ -18,6 +18,8 @@ from voicegen.export.formats import EXPORTERS
 from voicegen.export.rows import ExportRows
 from voicegen.export.sound import Wanted, read_sound
 from voicegen.job.exporting import export_run
+from voicegen.records import ClipPlace
+from voicegen.store import Store
 
 
 def exported(folder):
@@ -98,7 +100,7 @@ def test_what_the_metadata_of_audio_says_of_it_is_kept_when_it_is_encoded_anew(t
     with soundfile.SoundFile(path, "w", RATE, 1) as file:
         file.comment, file.software, file.copyright = "synthetic speech; voice joe", "voicegen", "CC-BY"
         file.write(np.zeros(2205, np.float32))
-    sound = read_sound(path, RATE, 2205, None, Wanted(8_000, "flac"))
+    sound = read_sound(Store(tmp_path), ClipPlace(path.name), RATE, 2205, None, Wanted(8_000, "flac"))
     with soundfile.SoundFile(io.BytesIO(sound.data)) as kept:
         assert (kept.format, kept.samplerate, kept.frames) == ("FLAC", 8_000, 800)
         assert (kept.comment, kept.copyright) == ("synthetic speech; voice joe", "CC-BY")
@@ -109,7 +111,10 @@ def test_flac_holds_the_samples_that_a_wav_would(tmp_path):
     path = tmp_path / "noise.wav"
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.2, 20_000), RATE)
     for rate in (None, 16_000):
-        sounds = [read_sound(path, RATE, 20_000, None, Wanted(rate, container)) for container in ("wav", "flac")]
+        sounds = [
+            read_sound(Store(tmp_path), ClipPlace(path.name), RATE, 20_000, None, Wanted(rate, container))
+            for container in ("wav", "flac")
+        ]
         wav, flac = (soundfile.read(io.BytesIO(sound.data), dtype="int16")[0] for sound in sounds)
         np.testing.assert_array_equal(flac, wav)
 

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from tests.product import manifest_rows
-from tests.unit.export.runs import finished_run
+from tests.unit.export.runs import finished_run, taken_from
 from voicegen.export import hf
 from voicegen.export.choice import Selection
 from voicegen.job.exporting import export_run
@@ -31,7 +31,7 @@ def test_datasets_loads_an_audio_column_and_soundfile_decodes_the_same_samples(t
     assert dataset.features["audio"] == datasets.Audio()
     rows = dataset.cast_column("audio", datasets.Audio(decode=False))
     for row, original in zip(rows, manifest_rows(run), strict=True):
-        wav, _ = run / original.pop("audio_path"), original.pop("question_audio_path")
+        wav = run / taken_from(original)
         assert {name: row[name] for name in original} == original
         assert row["audio"] == {"bytes": wav.read_bytes(), "path": wav.name}
         samples, rate = soundfile.read(io.BytesIO(row["audio"]["bytes"]))

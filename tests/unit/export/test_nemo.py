@@ -6,7 +6,7 @@ import shutil
 import soundfile
 
 from tests.product import manifest_rows
-from tests.unit.export.runs import finished_run
+from tests.unit.export.runs import finished_run, taken_from
 from voicegen.job.exporting import export_run
 
 
@@ -17,7 +17,7 @@ def test_each_line_has_the_audio_its_duration_its_text_and_the_columns(tmp_path)
     entries = [json.loads(line) for line in moved.read_text("utf-8").splitlines()]
     for entry, row in zip(entries, manifest_rows(run), strict=True):
         samples, rate = soundfile.read(moved.parent / entry["audio_filepath"])
-        assert (samples == soundfile.read(run / row.pop("audio_path"))[0]).all()
+        assert (samples == soundfile.read(run / taken_from(row))[0]).all()
         assert (entry["sampling_rate"], entry["duration"]) == (rate, len(samples) / rate)
         assert (entry["text"], entry["lang"]) == (row["answer_spoken"], "en")
         assert {name: value for name, value in row.items() if value is not None}.items() <= entry.items()

@@ -9,7 +9,7 @@ import soundfile
 import webdataset
 
 from tests.product import manifest_rows
-from tests.unit.export.runs import finished_run
+from tests.unit.export.runs import finished_run, taken_from
 from voicegen.export import webdataset as exporter
 from voicegen.export.choice import Selection
 from voicegen.job.exporting import export_run
@@ -26,7 +26,7 @@ def test_webdataset_reads_texts_and_the_same_samples_in_order(tmp_path):
     samples = list(webdataset.WebDataset(str(tmp_path / "out" / "train-000000.tar"), shardshuffle=False))
     assert [sample["__key__"] for sample in samples] == [f"{index:06d}" for index in range(5)]
     for sample, original in zip(samples, manifest_rows(run, timings=True), strict=True):
-        wav, _ = run / original.pop("audio_path"), original.pop("question_audio_path")
+        wav = run / taken_from(original)
         assert json.loads(sample["json"]) == original
         assert sample["wav"] == wav.read_bytes()
         assert len(soundfile.read(io.BytesIO(sample["wav"]))[0]) == original["num_samples"]
