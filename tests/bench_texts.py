@@ -15,8 +15,8 @@ from tests.spoken_cases import cases
 
 ROOT = Path(__file__).resolve().parent.parent
 Kind = Literal["plain", "numbers", "names", "lists"]
-Part = Literal["choose", "report", "third", "fourth", "fifth"]
-PARTS: tuple[Part, ...] = ("choose", "report", "third", "fourth", "fifth")
+Part = Literal["choose", "report", "third", "fourth", "fifth", "sixth"]
+PARTS: tuple[Part, ...] = ("choose", "report", "third", "fourth", "fifth", "sixth")
 KINDS: tuple[Kind, ...] = ("plain", "numbers", "names", "lists")
 
 _HEADING = "What people say:"
@@ -57,7 +57,8 @@ def dealt(truthfulqa: Path | None, each: int, fits: Callable[[str], bool]) -> di
     Those to choose on, about two times `each`, are of the pools that `two_halves` deals and of TruthfulQA's wrong
     answers; those to report on, about `each`, are others of the latter. The third and the fourth deal, two times
     `each`, are of what is left of all pools and of answers that are in none, and so is the fifth, of about `each`
-    without the sentences with numbers that were written for it. No two parts share a sentence, and the last three share
+    without the sentences with numbers that were written for it; the sixth was written whole, 100 sentences with numbers
+    and 60 with names. No two parts share a sentence, and the last three share
     none with `two_halves` of 480 texts, on which earlier rules were chosen. Sentences that come to `golden/english.txt`
     are dealt as well, so that a later version's parts are others.
     """
@@ -87,13 +88,15 @@ def dealt(truthfulqa: Path | None, each: int, fits: Callable[[str], bool]) -> di
     further = {kind: list(dict.fromkeys(text for pool in pools for text in pool[kind])) for kind in KINDS}
     parts["third"] = _new(further, 2 * each, fits, known, draw)
     parts["fourth"] = _new(further, 2 * each, fits, known, draw)
-    parts["fifth"] = [*_new(further, each, fits, known, draw), *_written_for_it()]
+    parts["fifth"] = [*_new(further, each, fits, known, draw), *_written_for("numbers", "fresh_numbers.txt")]
+    parts["sixth"] = [*_written_for("numbers", "more_numbers.txt"), *_written_for("names", "fresh_names.txt")]
+    draw.shuffle(parts["sixth"])
     return parts
 
 
-def _written_for_it() -> list[Text]:
-    lines = (ROOT / "tests" / "golden" / "fresh_numbers.txt").read_text(encoding="utf-8").splitlines()
-    return [Text("numbers", line) for line in lines if not line.startswith("#")]
+def _written_for(kind: Kind, name: str) -> list[Text]:
+    lines = (ROOT / "tests" / "golden" / name).read_text(encoding="utf-8").splitlines()
+    return [Text(kind, line) for line in lines if not line.startswith("#")]
 
 
 def _new(
