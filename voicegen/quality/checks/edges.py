@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
 from voicegen.quality.sound import decibels, sound_of
@@ -17,6 +18,8 @@ from voicegen.records import Scores, Speech
 
 _EDGE: Final = 0.02  # seconds
 _ONSET: Final = 0.002  # seconds: less than half a wave of a voice
+_ONSET_OF_HISS: Final = 0.005
+_HISS: Final = 8_800  # times a second that a wave changes its side, from which on it is a hiss
 _NOTHING: Final = 1e-5  # -100 dBFS
 _SPEECH_RANGE: Final = 15.0  # dB: what is nowhere quieter than that has no ends to be heard
 
@@ -36,8 +39,7 @@ def _measured(take: Speech) -> Scores:
     if sound.level - sound.floor < _SPEECH_RANGE:
         return {"head_level": None, "head_offset": None, "tail_level": None}
     silence = sound.threshold
-    onset = max(1, round(_ONSET * take.sampling_rate))
-    first, whole = float(np.mean(take.samples[:onset])), float(np.mean(take.samples))
+    first, whole = _side(take.samples, take.sampling_rate), float(np.mean(take.samples))
     offset = min(abs(first), abs(first - whole))  # digital silence is none, however far off centre the rest is
     head, tail = take.samples[:size], take.samples[-size:]
     return {
@@ -45,6 +47,14 @@ def _measured(take: Speech) -> Scores:
         "head_offset": round(20 * float(np.log10(max(offset, _NOTHING))) - silence, 1),
         "tail_level": round(float(decibels(tail, size)[0]) - silence, 1),
     }
+
+
+def _side(samples: NDArray[np.float32], rate: int) -> float:
+    """The mean of the first moment, whose sign and size say how far to one side a wave begins."""
+    head = samples[: max(2, round(_ONSET_OF_HISS * rate))]
+    if np.count_nonzero(np.diff(np.signbit(head))) * rate < _HISS * len(head):
+        return float(np.mean(head[: max(1, round(_ONSET * rate))]))
+    return float(np.average(head, weights=np.hanning(2 * len(head) + 1)[-len(head) - 1 : -1]))
 
 
 def _make(_settings: EdgesSettings) -> Check:
@@ -58,7 +68,8 @@ SPEC: Final = CheckSpec(
         Measurement("head_level", "dB of the first 20 ms over what is silence in the take.", "it begins within speech"),
         Measurement(
             "head_offset",
-            "dB of the mean of the take's first 2 ms over what is silence in it: how far to one side its wave begins.",
+            "dB of the mean of the take's first 2 ms (5 ms, fading, of a hiss) over what is silence in it: how far to one "
+            "side its wave begins.",
             "it begins within a wave",
         ),
         Measurement("tail_level", "dB of the last 20 ms over what is silence in the take.", "it ends within speech"),
