@@ -8,6 +8,8 @@ from tests.takes import RATES, piper, still, syllables, take
 from voicegen.job.composing import compose
 from voicegen.quality.checks import edges
 from voicegen.quality.listener import Listener
+from voicegen.records import Utterance
+from voicegen.tts.piper.speech import PiperSpeech
 
 
 def measured(samples, rate=16_000):
@@ -85,3 +87,17 @@ def test_most_heads_that_were_cut_off_are_found(seconds):
         for hearing in listener.hear([planted(f"head cut {seconds}", speech, speech, 0) for speech in piper()])
     ]
     assert sum("it begins within" in (fault or "") for fault in found) >= 3
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_hiss_at_the_beginning_is_no_wave_to_one_side_and_its_level_says_nothing(rate):
+    swelling = np.minimum(np.arange(round(0.1 * rate)) / (0.02 * rate), 1)
+    hiss = 0.1 * swelling * np.sin(2 * np.pi * 5000 * np.arange(len(swelling)) / rate)
+    begun = measured(np.concatenate([hiss, syllables(1.0, rate), still(0.2, rate)]), rate)
+    assert begun["head_level"] is None
+    assert begun["head_offset"] < -18
+
+
+def test_the_starter_voice_may_begin_with_she():
+    spoken = PiperSpeech.load(threads=1).speak(Utterance(seed, "She sees.", seed=seed) for seed in range(4))
+    assert [hearing.verdict.reason for hearing in Listener(compose([]).quality).hear(list(spoken))] == [None] * 4

@@ -79,3 +79,27 @@ def test_ordinals(number: int, words: str) -> None:
 )  # fmt: skip
 def test_years(number: int, words: str) -> None:
     assert year(number) == words
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("in 1908, 1948 and 2012", "in nineteen oh eight, nineteen forty-eight and twenty twelve"),
+        ("in 1908, 1948, or 2012", "in nineteen oh eight, nineteen forty-eight, or twenty twelve"),
+        ("Sales: 1250, 1300 units", "Sales: one thousand two hundred fifty, one thousand three hundred units"),
+    ],
+)
+def test_years_one_after_another_are_all_read_as_years(written: str, said: str) -> None:
+    assert to_spoken(written) == said
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("From 3:30 p.m. to 4:45 p.m. on Thursday.", "From three thirty PM to four forty-five PM on Thursday."),
+        ("Till 4:45 p.m. On Thursday too.", "Till four forty-five PM. On Thursday too."),
+        ("From 3 p.m. to 4 p.m. On Thursday too.", "From three PM to four PM. On Thursday too."),
+    ],
+)
+def test_the_point_of_pm_ends_a_sentence_only_before_a_capital(written: str, said: str) -> None:
+    assert to_spoken(written) == said

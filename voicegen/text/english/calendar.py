@@ -204,13 +204,23 @@ def _before_year(word: re.Match[str]) -> str:
     return f"{said.capitalize() if written[0].isupper() else said} "
 
 
+_LIKELY_YEAR = r"(?:1[1-9]\d\d|20\d\d)"
+_NO_AMOUNT = (
+    r"(?![\w%°]|[,.]\d|[-–/:]\d| ?(?:people|percent|per cent|times|dollars|euros|pounds|words|calories|feet|meters"
+    r"|metres|miles|kilometers|students|degrees|years|days|hours|units|copies))"
+)
+
+
+@number_rule(rf"(?<![\w.,]){_LIKELY_YEAR}(?:, {_LIKELY_YEAR})++(?:,? (?:and|or) {_LIKELY_YEAR})?+{_NO_AMOUNT}")
+def _listed_years(years: re.Match[str]) -> str:
+    return re.sub(r"\d+", lambda found: year(int(found[0])), years[0])
+
+
 @rule(
     r"(?<![\w.,$€£¥#+-])(?:(?P<lead>(?:in|since|by|of|from|until|till|before|after|around|circa|during|year|to|and"
     r"|early|late|mid|the|spring|summer|autumn|fall|winter|copyright|©|born|died|founded|established|built|published"
     r"|released) |(?:pre|post|mid)[-–]|[(,;©] ?|^|[-–—])"
-    r"(?P<year>1[1-9]\d\d|20\d\d))"
-    r"(?![\w%°]|[,.]\d|[-–/:]\d| ?(?:people|percent|per cent|times|dollars|euros|pounds|words|calories|feet|meters"
-    r"|metres|miles|kilometers|students|degrees|years|days|hours|units|copies))",
+    rf"(?P<year>{_LIKELY_YEAR})){_NO_AMOUNT}",
     re.IGNORECASE,
 )
 def _year_alone(date: re.Match[str]) -> str:
@@ -255,4 +265,6 @@ YEARS = kind(
     r"[\dA](?:(?<=\d)(?:0['’]?s\b|\d\d\s?[-–—]\s?\d|\d{3}/\d\d| ?(?:BC|CE|AD))|D )",
     _before_year, _decade, _years, _season, _era_year,
 )  # fmt: skip
-SINGLE_YEARS = kind("digits", r"[\dQHY]['’ ]?\d", _before_year, _fiscal_year, _quarter, _year_alone, _early_year)
+SINGLE_YEARS = kind(
+    "digits", r"[\dQHY]['’ ]?\d", _before_year, _fiscal_year, _quarter, _listed_years, _year_alone, _early_year
+)

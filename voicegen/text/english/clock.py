@@ -12,7 +12,7 @@ _ZONES = "UTC|GMT|CET|CEST|BST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|IST|JST"
 
 @number_rule(
     r"(?<![\w.:,-])(?P<hour>[01]?\d|2[0-4])(?:[:.](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?)? ?"
-    r"(?P<half>[ap])\.?m\b(?:\.(?=\s+[a-z]|,|\)))?\.?",
+    r"(?P<half>[ap])\.?m\b(?:\.(?=\s+(?-i:[a-z])|,|\)))?\.?",
     re.IGNORECASE,
 )
 def _clock_with_half(time: re.Match[str]) -> str | None:
@@ -37,7 +37,7 @@ def _clock_alone(time: re.Match[str]) -> str:
 
 @number_rule(
     r"(?<![\w.:,/-])(?P<h1>[01]?\d|2[0-3])(?::(?P<m1>[0-5]\d))?(?: ?(?P<half1>[ap])\.?m\.?)?\s?(?:[-–]|to)\s?"
-    r"(?P<h2>[01]?\d|2[0-4])(?::(?P<m2>[0-5]\d))? ?(?P<half>[ap])\.?m\b(?:\.(?!\s*(?:$|[A-Z])))?",
+    r"(?P<h2>[01]?\d|2[0-4])(?::(?P<m2>[0-5]\d))? ?(?P<half>[ap])\.?m\b(?:\.(?!\s*(?:$|(?-i:[A-Z]))))?",
     re.IGNORECASE,
 )
 def _clock_span_with_half(span: re.Match[str]) -> str:
