@@ -9,6 +9,8 @@ from typing import Any
 from voicegen.chat.echo import EchoChatModel
 from voicegen.job.composing import compose
 from voicegen.protocols import ChatModel, SpeechModel
+from voicegen.sharing.chat import ChatSideBySide
+from voicegen.sharing.thread import ModelThread
 from voicegen.tts.tone import ToneSpeech
 from voicegen.webserver.app import serving
 from voicegen.webserver.engine import RATE, Engine
@@ -26,5 +28,11 @@ def web_server(
     """Its address; what answers repeats and what speaks hums, where nothing else is given."""
     config = compose(["serve=default", "serve.port=0", *words], settings=settings).serve
     assert config is not None
-    with serving(engine or Engine(chat or EchoChatModel(), voice or ToneSpeech(RATE, None)), config, token) as url:
+    with serving(engine or engine_of(chat, voice), config, token) as url:
         yield url
+
+
+def engine_of(chat: ChatModel | None = None, voice: SpeechModel | None = None, **settings: Any) -> Engine:
+    """What answers, speaks and hears, of models that are made."""
+    speech = ModelThread(lambda: voice or ToneSpeech(RATE, None), "voice")
+    return Engine(ChatSideBySide(chat or EchoChatModel()), speech, **settings)

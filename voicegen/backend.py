@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar, Union, get_args
 from pydantic import Field
 
 from voicegen.errors import MissingDependency
-from voicegen.protocols import AnswerModel, ChatModel, SpeechModel
+from voicegen.protocols import AnswerModel, ChatBatch, ChatModel, SpeechModel
 from voicegen.settings import AnsweringSettings, Settings, SpeakingSettings, VoiceConfig
 
 S = TypeVar("S", bound=Settings)
@@ -73,12 +73,14 @@ class ChatBackend(Backend[A]):
             not here.
         answer_model: what answers many questions at a time.
         chat_model: what continues one conversation.
-        open: the same by a model's name alone.
+        batch: what does both at once, in one batch; None where `chat_model` continues any number of conversations.
+        open: what continues one conversation, by a model's name alone.
     """
 
     look: Callable[[A], None] = lambda _settings: None
     answer_model: Callable[[A], AnswerModel]
     chat_model: Callable[[A], ChatModel]
+    batch: Callable[[A], ChatBatch] | None = None
     open: Callable[[str], ChatModel]
 
 

@@ -14,6 +14,7 @@ from voicegen.config import JobConfig, RetrievalConfig
 from voicegen.errors import MissingDependency, ModelError
 from voicegen.protocols import AnswerModel, ChatModel, SpeechModel
 from voicegen.quality.checks import checks_on
+from voicegen.sharing.chat import ChatInOneBatch, ChatSideBySide, SharedChat
 from voicegen.tts.backends import SPEECH
 
 if TYPE_CHECKING:
@@ -118,6 +119,19 @@ def chat_model(config: JobConfig) -> ChatModel:
         ModelError: it cannot be found or loaded.
     """
     return CHAT[config.chat.kind].chat_model(config.chat)
+
+
+def shared_chat(config: JobConfig) -> SharedChat:
+    """The chat model that the settings name, for many conversations and questions at once.
+
+    Raises:
+        MissingDependency: its package is not installed; says the command that installs it.
+        ModelError: it cannot be found or loaded; told by what it gives, where it lives on a thread of its own.
+    """
+    backend, settings = CHAT[config.chat.kind], config.chat
+    if (batch := backend.batch) is not None:
+        return ChatInOneBatch(lambda: batch(settings))
+    return ChatSideBySide(backend.chat_model(settings), lambda: backend.answer_model(settings))
 
 
 def speech_model(config: JobConfig) -> SpeechModel:

@@ -94,6 +94,29 @@ class GenerationOptions:
     stop: StopStrings = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ReplyRequest:
+    """A conversation that a model is to continue by one reply; what is asked is as for `ChatModel.stream`."""
+
+    index: int
+    messages: tuple[Message, ...]
+    options: GenerationOptions
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPart:
+    """What one step added to the reply that was requested under `index`; a `ChatUsage` is the last."""
+
+    index: int
+    event: Delta | ChatUsage
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the reply has ended with it."""
+        return isinstance(self.event, ChatUsage)
+
+
 class ChatModel(Protocol):
     """Continues one conversation, streaming; `ChatSession` sits on it."""
 
@@ -113,6 +136,24 @@ class ChatModel(Protocol):
 
         The model keeps the KV cache of the last conversation and reuses its longest common prefix, so that a new turn
         prefills only what is new. Closing the iterator early stops generation and leaves the cache usable.
+        """
+
+    def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+        """Length in tokens of the rendered prompt."""
+
+
+class ChatBatch(AnswerModel, Protocol):
+    """Answers questions and continues conversations, all in one batch."""
+
+    context_length: int
+
+    def work(
+        self, asked: Iterable[Question | ReplyRequest | None], is_wanted: Callable[[int], bool]
+    ) -> Iterator[Answer | ReplyPart | Failure]:
+        """Yields a record a question and the parts of each reply, as they come.
+
+        `is_wanted` is asked between two steps of what has which index: what is not wanted any more leaves the batch,
+        and nothing more is yielded of it. A reply is what `ChatModel.stream` gives alone.
         """
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:

@@ -124,8 +124,6 @@ class Question:
 
     With `instructions` it is a task of ours about a row: they stand in the place of the model's system prompt, and it
     is answered greedily and without tools.
-
-    With `may_forget`, the oldest turns of `history` are left out that the model's context has no room for.
     """
 
     index: int
@@ -141,7 +139,6 @@ class Question:
     system_prompt: str | None = None
     instructions: str | None = None
     passages: tuple[Passage, ...] = ()  # of documents, that are given with it
-    may_forget: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from tests.mcp_clients import assistant, over_http, over_stdio, serving
-from tests.openai_server import completion
+from tests.openai_server import completion, piece
 from tests.openai_server import serving as model_serving
 from tests.product import ROOT, voicegen
 from voicegen.cli import main
@@ -34,7 +34,11 @@ class Model:
             self.asked.release()
             self.release.wait(30)
         said = [message["content"] for message in exchange.request.body["messages"] if message["role"] == "user"]
-        exchange.send(200, json.dumps(completion(f"{len(said)}: {question}")))
+        answer = f"{len(said)}: {question}"
+        if exchange.request.body.get("stream"):
+            exchange.send_events(piece(content=answer), piece("stop"))
+        else:
+            exchange.send(200, json.dumps(completion(answer)))
 
 
 @pytest.fixture(scope="module")

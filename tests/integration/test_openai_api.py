@@ -16,9 +16,12 @@ import soundfile
 from tests.product import start, voicegen
 from tests.web_server import web_server
 from voicegen.chat.echo import EchoChatModel
-from voicegen.protocols import Traits
+from voicegen.protocols import ReplyPart, Traits
 from voicegen.records import ChatUsage, Delta, ModelInfo, ToolCall
+from voicegen.sharing.chat import ChatInOneBatch
+from voicegen.sharing.thread import ModelThread
 from voicegen.tts.tone import ToneSpeech
+from voicegen.webserver.engine import Engine
 
 HELLO = [{"role": "user", "content": "hello out there"}]
 
@@ -320,6 +323,52 @@ def test_several_clients_have_answers_of_their_own():
         with ThreadPoolExecutor(6) as clients:
             found = list(clients.map(ask, range(6)))
     assert {right for right, _ in found} == {True}
+
+
+def test_what_clients_ask_at_once_is_one_batch_and_who_leaves_is_left_out_of_it():
+    class Gathering:
+        """A `ChatBatch` that gives a part of each reply in turn, and none before three are in hand."""
+
+        info, context_length = ModelInfo("gathering", "test"), 1000
+
+        def __init__(self):
+            self.most, self.left = 0, threading.Event()
+
+        def count_tokens(self, messages, tools=()):
+            return len(messages)
+
+        def work(self, asked, is_wanted):
+            in_hand, begun = {}, False
+            for one in asked:
+                if one is not None:
+                    in_hand[one.index] = one
+                begun = begun or len(in_hand) == 3
+                self.most = max(self.most, len(in_hand))
+                for index, request in tuple(in_hand.items()) if begun else ():
+                    if not is_wanted(index):
+                        del in_hand[index]
+                        self.left.set()
+                    else:
+                        yield ReplyPart(index, Delta("more "))
+                        if request.messages[-1].content != "endless":
+                            del in_hand[index]
+                            yield ReplyPart(index, ChatUsage("stop", 1, 1))
+
+    model = Gathering()
+    engine = Engine(ChatInOneBatch(lambda: model), ModelThread(lambda: ToneSpeech(24_000, None), "voice"))
+
+    def ask(text):
+        with openai.OpenAI(base_url=f"{url}v1", api_key="none", max_retries=0) as client:
+            asked = [{"role": "user", "content": text}]
+            reply = client.chat.completions.create(model="any", messages=asked, stream=True)
+            said = next(iter(reply)).choices[0].delta.content
+            reply.close()
+            return said
+
+    with web_server(engine=engine) as url, ThreadPoolExecutor(3) as clients:
+        assert list(clients.map(ask, ["one", "two", "endless"])) == ["more "] * 3
+        assert model.left.wait(20)
+    assert model.most == 3
 
 
 def test_a_run_of_ours_may_have_its_answers_and_its_voice_from_the_server(tmp_path):

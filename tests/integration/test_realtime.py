@@ -14,13 +14,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.spoken_questions import CAPITAL, among_silence, said
-from tests.web_server import web_server
+from tests.web_server import engine_of, web_server
 from voicegen.chat.echo import EchoChatModel
 from voicegen.errors import ModelError
 from voicegen.records import ChatUsage, Delta, ModelInfo
-from voicegen.tts.tone import ToneSpeech
 from voicegen.webserver.ears import Ears
-from voicegen.webserver.engine import RATE, Engine
+from voicegen.webserver.engine import RATE
 from voicegen.webserver.pcm import pcm_bytes, pcm_samples
 
 KNOWN = TypeAdapter(RealtimeServerEvent)
@@ -74,7 +73,7 @@ def talker():
 
 @pytest.fixture(scope="module")
 def url(talker, ears):
-    with web_server(engine=Engine(talker, ToneSpeech(RATE, None), ears=ears), **{"serve.max_clients": 3}) as url:
+    with web_server(engine=engine_of(talker, ears=ears), **{"serve.max_clients": 3}) as url:
         yield url
 
 

@@ -12,12 +12,12 @@ import soundfile
 
 from tests.chromium import chromium, expect, needs_chromium
 from tests.spoken_questions import ANSWER, CAPITAL, piper, said, silence
-from tests.web_server import web_server
+from tests.web_server import engine_of, web_server
 from voicegen.chat.echo import EchoChatModel
 from voicegen.records import ChatUsage, Delta, ModelInfo
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.webserver.ears import Ears
-from voicegen.webserver.engine import RATE, Engine
+from voicegen.webserver.engine import RATE
 
 pytestmark = needs_chromium
 
@@ -93,7 +93,7 @@ class Storyteller(EchoChatModel):
 @pytest.fixture(scope="module")
 def url():
     voice = AdjustedSpeech(piper(), RATE)
-    with web_server(engine=Engine(Storyteller(), voice, ears=Ears.load("whisper-tiny.en", "en"))) as url:
+    with web_server(engine=engine_of(Storyteller(), voice, ears=Ears.load("whisper-tiny.en", "en"))) as url:
         yield url
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from voicegen.errors import VoicegenError
 from voicegen.mcp_server.refusals import Refusal
-from voicegen.sharing import Caller
+from voicegen.sharing.caller import Caller
 
 _log = logging.getLogger(__name__)
 

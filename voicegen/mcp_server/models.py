@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from voicegen import build
-from voicegen.chat.backends import CHAT
 from voicegen.config import JobConfig
 from voicegen.protocols import AnswerModel, SpeechModel
-from voicegen.sharing import Caller, SharedAnswerModel, SharedSpeechModel
+from voicegen.sharing.caller import Caller
+from voicegen.sharing.chat import SharedChat
+from voicegen.sharing.models import SharedSpeechModel
 
-Shared = TypeVar("Shared", SharedAnswerModel, SharedSpeechModel)
+Shared = TypeVar("Shared", SharedChat, SharedSpeechModel)
 
 
 class Models:
@@ -24,19 +25,19 @@ class Models:
 
     def __init__(self, own: JobConfig) -> None:
         self._lock = threading.Lock()
-        self._answering: dict[str, SharedAnswerModel] = {}
+        self._chats: dict[str, SharedChat] = {}
         self._speaking: dict[str, SharedSpeechModel] = {}
-        self._own = (_answering_key(own), _speaking_key(own))
-        self.answering(own)
+        self._own = (_chat_key(own), _speaking_key(own))
+        self.chat(own)
         self.speaking(own)
 
-    def answering(self, config: JobConfig) -> SharedAnswerModel:
+    def chat(self, config: JobConfig) -> SharedChat:
         """The chat model of these settings."""
         with self._lock:
-            key = _answering_key(config)
-            if key not in self._answering:
-                self._answering[key] = SharedAnswerModel(lambda: CHAT[config.chat.kind].answer_model(config.chat))
-            return self._answering[key]
+            key = _chat_key(config)
+            if key not in self._chats:
+                self._chats[key] = build.shared_chat(config)
+            return self._chats[key]
 
     def speaking(self, config: JobConfig) -> SharedSpeechModel:
         """The speech model of these settings."""
@@ -54,10 +55,10 @@ class Models:
         """Lets go of all."""
         self._close(None, None)
 
-    def _close(self, answering: str | None, speaking: str | None) -> None:
+    def _close(self, chat: str | None, speaking: str | None) -> None:
         with self._lock:
-            others: list[SharedAnswerModel | SharedSpeechModel] = [
-                *_taken_out(self._answering, answering),
+            others: list[SharedChat | SharedSpeechModel] = [
+                *_taken_out(self._chats, chat),
                 *_taken_out(self._speaking, speaking),
             ]
         for model in others:
@@ -68,7 +69,7 @@ def _taken_out(models: dict[str, Shared], but: str | None) -> list[Shared]:
     return [models.pop(key) for key in tuple(models) if key != but]
 
 
-def _answering_key(config: JobConfig) -> str:
+def _chat_key(config: JobConfig) -> str:
     return config.chat.model_dump_json()
 
 
@@ -85,7 +86,7 @@ class ModelsOfCaller:
 
     def answer_model(self, config: JobConfig) -> AnswerModel | None:
         """What answers the run's questions; None where nobody is asked, ready answers where the input has them."""
-        return self.models.answering(config).of(self.caller) if config.asks else build.answer_model(config)
+        return self.models.chat(config).answering(self.caller) if config.asks else build.answer_model(config)
 
     def speech_model(self, config: JobConfig) -> SpeechModel:
         """What speaks in the run."""

@@ -34,7 +34,7 @@ from voicegen.mcp_server.results import (
 from voicegen.mcp_server.runs import QuestionRow, RunRequest
 from voicegen.mcp_server.service import Service, Stage
 from voicegen.records import Speak
-from voicegen.sharing import Caller
+from voicegen.sharing.caller import Caller
 
 if TYPE_CHECKING:
     from voicegen.mcp_server.documents import Documents

@@ -13,6 +13,8 @@ from voicegen import build
 from voicegen.audio.origin import Origin
 from voicegen.backend import Voice
 from voicegen.chat.backends import CHAT
+from voicegen.chat.conversation.session import ChatSession
+from voicegen.chat.tools import load_tools
 from voicegen.config import JobConfig, McpConfig
 from voicegen.errors import ConfigError, ModelError
 from voicegen.job.composing import ConfigWords
@@ -24,10 +26,11 @@ from voicegen.mcp_server.runs import RunRequest, Runs
 from voicegen.mcp_server.sessions import Session, Sessions
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.stages import to_script
+from voicegen.protocols import ChatModel
 from voicegen.quality.listener import Hearing, Listener
 from voicegen.records import Answer, Failure, ModelInfo, Question, Speech, Utterance
 from voicegen.seeds import derived_seed
-from voicegen.sharing import Caller
+from voicegen.sharing.caller import Caller, Withdrawn
 from voicegen.tts.backends import SPEECH
 from voicegen.tts.best_of import best_takes
 from voicegen.tts.speaking import words_of
@@ -77,9 +80,8 @@ class Service:
 
             self.documents = Documents(config.mcp.docs)
         self._models = Models(config)
-        self._sessions = Sessions(
-            config.mcp.sessions, config.mcp.session_minutes * 60, getattr(config.chat, "system_prompt", None)
-        )
+        self._tools = load_tools(getattr(config.chat, "tools", ()))
+        self._sessions = Sessions(config.mcp.sessions, config.mcp.session_minutes * 60, self._conversation)
         self._clips = Clips(config.folder, config.tts.audio)
         self._jobs = Jobs(config.mcp.jobs)
         self.runs = Runs(config.folder, words, self._models)
@@ -109,15 +111,12 @@ class Service:
         if not text.strip():
             raise Refusal("arguments", "text is empty: give a question", {"text": "is empty"})
         at("loading")
-        model = self._models.answering(self._config).of(caller)
+        model = self._models.chat(self._config).conversing(caller)
         if aloud:
             self._check_voice(caller, voice)
         with self._sessions.turn(session) as turn:
             at("answering")
-            (record,) = model.answer([self._question(text, turn)])
-            if isinstance(record, Failure):
-                raise ModelError(record.error)
-            turn.add(text, record.text)
+            record = self._answer(turn, model, text)
         if not aloud:
             return Asked(turn.id, record)
         at("speaking")
@@ -209,10 +208,25 @@ class Service:
         """
         return self._clips.read(name)
 
-    def _question(self, text: str, session: Session) -> Question:
-        place = len(session.history.turns)
+    def _conversation(self) -> ChatSession:
+        """An empty one; it is given a model for each question, as the client who asks has it."""
+        chat = ChatSession("", getattr(self._config.chat, "system_prompt", None))
+        chat.tools = self._tools
+        return chat
+
+    def _answer(self, session: Session, model: ChatModel, text: str) -> Answer:
+        """What is answered; a session of which the client withdraws is as it was."""
+        chat, place = session.chat, len(session.chat.turns)
         seed = derived_seed(self._config.seed, place)
-        return Question(0, f"{session.id}:{place}", text, seed, history=session.messages, may_forget=True)
+        chat.model, chat.options = model, replace(self._config.chat.options, seed=seed)
+        try:
+            answer = chat.execute_tool_loop(text) if len(self._tools) else chat.chat(text)
+        except Withdrawn:
+            if len(chat.turns) > place:
+                chat.drop_last_turn()
+            raise
+        question = Question(0, f"{session.id}:{place}", text, seed)
+        return Answer(question, answer, chat.last_usage.finish_reason if chat.last_usage else "stop")
 
     def _check_voice(self, caller: Caller, voice: str | None) -> None:
         check = self._models.speaking(self._config).of(caller).traits.check_voices

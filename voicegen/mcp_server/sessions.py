@@ -9,13 +9,12 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from voicegen.chat.conversation.history import History, Turn
+from voicegen.chat.conversation.session import ChatSession
 from voicegen.mcp_server.refusals import Refusal
-from voicegen.records import Message, Role
 
 _TURNS = 200
 """That a session may have: a conversation that long is a program's."""
@@ -31,18 +30,9 @@ class Session:
     """
 
     id: str
-    history: History
+    chat: ChatSession
     used: float
     answering: bool = False
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """Of all turns."""
-        return tuple(message for turn in self.history.turns for message in turn.messages)
-
-    def add(self, question: str, answer: str) -> None:
-        """Ends a turn."""
-        self.history.add(Turn((Message(Role.USER, question), Message(Role.ASSISTANT, answer))))
 
 
 class Sessions:
@@ -51,13 +41,13 @@ class Sessions:
     Args:
         most: that are kept; the one longest unused makes room.
         seconds: that one is kept unused.
-        system_prompt: at the top of each.
+        begin: makes an empty conversation.
     """
 
-    def __init__(self, most: int, seconds: float, system_prompt: str | None = None) -> None:
+    def __init__(self, most: int, seconds: float, begin: Callable[[], ChatSession]) -> None:
         self._most = most
         self._seconds = seconds
-        self._system_prompt = system_prompt
+        self._begin = begin
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()  # the longest unused first
 
@@ -79,7 +69,7 @@ class Sessions:
             session = self._found(id) if id is not None else self._new()
             if session.answering:
                 raise Refusal("busy", "this session is answering another question: wait for that, or begin another")
-            if len(session.history.turns) >= _TURNS:
+            if len(session.chat.turns) >= _TURNS:
                 raise Refusal("session_full", f"this session has {_TURNS} turns: begin another, without session")
             session.answering = True
         try:
@@ -88,7 +78,7 @@ class Sessions:
             with self._lock:
                 session.answering = False
                 session.used = time.monotonic()
-                if session.history.turns:
+                if session.chat.turns:
                     self._keep(session)
 
     def read(self, id: str) -> str:
@@ -98,10 +88,10 @@ class Sessions:
             Refusal: there is no such session any more.
         """
         with self._lock:
-            return self._found(id).history.as_lines()
+            return self._found(id).chat.as_lines()
 
     def _new(self) -> Session:
-        return Session(secrets.token_hex(12), History(self._system_prompt), time.monotonic())
+        return Session(secrets.token_hex(12), self._begin(), time.monotonic())
 
     def _found(self, id: str) -> Session:
         self._forget_old()

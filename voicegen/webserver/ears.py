@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from voicegen.cores import usable_cores
 from voicegen.quality.recognizers.files import find_recognizer
 from voicegen.quality.recognizers.silero import RATE, Activity, load_detector, look_for_detector
 from voicegen.quality.recognizers.whisper import LONGEST, Whisper
-from voicegen.webserver.model_thread import ModelThread
+from voicegen.sharing.thread import ModelThread
 
 __all__ = ["LONGEST", "RATE", "Ears"]
 
@@ -22,16 +23,14 @@ class Ears:
     """Hears what is said.
 
     Args:
-        whisper: the recognizer.
+        whisper: the recognizer, on its thread.
         detector: what `load_detector` gives.
-        thread: the recognizer's.
     """
 
-    def __init__(self, whisper: Whisper, detector: Any, thread: ModelThread) -> None:
-        self.info = whisper.info
+    def __init__(self, whisper: ModelThread[Whisper], detector: Any) -> None:
+        self.info = whisper.model.info
         self._whisper = whisper
         self._detector = detector
-        self._thread = thread
 
     @classmethod
     def load(cls, recognizer: str, language: str) -> Self:
@@ -42,14 +41,12 @@ class Ears:
             ModelError: it cannot be found or loaded, or does not know the language.
         """
         look_for_detector()
-        thread = ModelThread("ears")
+        files, threads = find_recognizer(recognizer), min(usable_cores(), _THREADS)
+        whisper = ModelThread(lambda: Whisper.load(files, language, threads=threads), "ears")
         try:
-            files = find_recognizer(recognizer)
-            threads = min(usable_cores(), _THREADS)
-            whisper = thread.begin(lambda: Whisper.load(files, language, threads=threads)).result()
-            return cls(whisper, load_detector(), thread)
+            return cls(whisper, load_detector())
         except BaseException:
-            thread.close()
+            whisper.close()
             raise
 
     def activity(self) -> Activity:
@@ -58,12 +55,13 @@ class Ears:
 
     async def text_of(self, samples: NDArray[np.float32]) -> str:
         """What is said in samples (N,) at `RATE`, `LONGEST` seconds at the most; "" where nothing is."""
-        return await self._thread.call(self._heard, samples)
+        return await asyncio.wrap_future(self._whisper.submit(self._heard, samples))
 
     def _heard(self, samples: NDArray[np.float32]) -> str:
-        (text,) = self._whisper.transcribe(self._whisper.encode([samples]))
+        whisper = self._whisper.model
+        (text,) = whisper.transcribe(whisper.encode([samples]))
         return text
 
     def close(self) -> None:
         """Ends the thread."""
-        self._thread.close()
+        self._whisper.close()

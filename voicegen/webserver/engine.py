@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +16,18 @@ from voicegen.chat.conversation.session import ChatSession
 from voicegen.chat.tools import ToolRegistry, load_tools
 from voicegen.config import JobConfig
 from voicegen.errors import ModelError
-from voicegen.protocols import ChatModel, GenerationOptions, SpeechModel
+from voicegen.protocols import GenerationOptions, SpeechModel
 from voicegen.records import ChatUsage, Delta, Message, Utterance
+from voicegen.sharing.caller import Caller
+from voicegen.sharing.chat import SharedChat
+from voicegen.sharing.thread import ModelThread
 from voicegen.text.languages import family
 from voicegen.text.wording import Wording
 from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.backends import SPEECH
 from voicegen.tts.speaking import stream_one
 from voicegen.webserver.ears import Ears
-from voicegen.webserver.model_thread import ModelThread
-
-T = TypeVar("T")
+from voicegen.webserver.stepping import steps, steps_apart
 
 RATE: Final = 24_000
 """Hz of all audio that comes in or goes out, as OpenAI's PCM has it."""
@@ -49,8 +48,8 @@ class Engine:
     """What answers, speaks and hears.
 
     Attributes:
-        chat_model: touch it on its thread alone, by `answered`.
-        speech_model: speaks at `RATE`.
+        chat_model: as all clients have it; may be used on any thread, and what they ask at once is one batch.
+        speech_model: speaks at `RATE`; lives on its own thread.
         options: how a reply is generated, where a client does not say.
         system_prompt: at the top of a conversation, where a client does not say.
         wording: how a text is put in words.
@@ -62,11 +61,9 @@ class Engine:
 
     def __init__(
         self,
-        chat_model: ChatModel,
-        speech_model: SpeechModel,
+        chat: SharedChat,
+        speech: ModelThread[SpeechModel],
         *,
-        chat_thread: ModelThread | None = None,
-        voice_thread: ModelThread | None = None,
         options: GenerationOptions | None = None,
         system_prompt: str | None = None,
         wording: Wording | None = None,
@@ -75,8 +72,9 @@ class Engine:
         tools: ToolRegistry | None = None,
         ears: Ears | None = None,
     ) -> None:
-        self.chat_model = chat_model
-        self.speech_model = speech_model
+        self._clients = Caller()
+        self.chat_model = chat.conversing(self._clients)
+        self.speech_model = speech.model
         self.options = options or GenerationOptions()
         self.system_prompt = system_prompt
         self.wording = wording or Wording()
@@ -84,9 +82,8 @@ class Engine:
         self.voice = voice
         self.tools = tools or ToolRegistry()
         self.ears = ears
-        self._chat = chat_thread or ModelThread("chat")
-        self._voice = voice_thread or ModelThread("voice")
-        self._turn = asyncio.Lock()
+        self._chat = chat
+        self._speech = speech
 
     @classmethod
     def load(cls, config: JobConfig) -> Self:
@@ -100,15 +97,13 @@ class Engine:
         build.look(config)
         tools = load_tools(getattr(config.chat, "tools", ()))
         recognizer = config.serve.recognizer if config.serve else None
-        chat_thread, voice_thread = ModelThread("chat"), ModelThread("voice")
+        speech = ModelThread(lambda: build.speech_model(config), "voice")
+        chat = None
         try:
-            chat = chat_thread.begin(lambda: build.chat_model(config))
-            speech = voice_thread.begin(lambda: build.speech_model(config))
+            chat = build.shared_chat(config)
             return cls(
-                chat.result(),
-                speech.result(),
-                chat_thread=chat_thread,
-                voice_thread=voice_thread,
+                chat,
+                speech,
                 options=config.chat.options,
                 system_prompt=getattr(config.chat, "system_prompt", None),
                 wording=config.wording,
@@ -118,8 +113,9 @@ class Engine:
                 ears=Ears.load(recognizer, family(config.tts.language)) if recognizer else None,
             )
         except BaseException:
-            chat_thread.close()
-            voice_thread.close()
+            if chat is not None:
+                chat.close()
+            speech.close()
             raise
 
     @property
@@ -168,13 +164,7 @@ class Engine:
         def stream() -> Generator[Delta | ChatUsage, None, None]:
             yield from self.chat_model.stream(messages, options, tools)
 
-        return self.answered(stream)
-
-    async def answered(self, steps: Callable[[], Generator[T, None, Any]]) -> AsyncGenerator[T, None]:
-        """What steps of the chat model yield. It has one reply in hand; the others wait, in their order."""
-        async with self._turn, aclosing(self._chat.steps(steps)) as stream:
-            async for step in stream:
-                yield step
+        return steps_apart(stream)
 
     def spoken(self, utterance: Utterance, speed: float = 1.0) -> AsyncGenerator[NDArray[np.float32], None]:
         """An utterance's waveform at `RATE`, in pieces as they are made; several are spoken side by side.
@@ -183,11 +173,12 @@ class Engine:
             ModelError: it cannot be spoken.
         """
         model = AdjustedSpeech.around(self.speech_model, _Pace(speed))
-        return self._voice.steps(lambda: stream_one(model, utterance))
+        return steps(self._speech.submit, lambda: stream_one(model, utterance))
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Ends the threads, and what clients wait for."""
+        self._clients.withdraw()
         self._chat.close()
-        self._voice.close()
+        self._speech.close()
         if self.ears is not None:
             self.ears.close()

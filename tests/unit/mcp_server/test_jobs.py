@@ -6,7 +6,7 @@ import pytest
 from voicegen.errors import ModelError
 from voicegen.mcp_server.jobs import Jobs
 from voicegen.mcp_server.refusals import Refusal
-from voicegen.sharing import Withdrawn
+from voicegen.sharing.caller import Withdrawn
 
 
 @pytest.fixture

@@ -1,18 +1,23 @@
 import pytest
 
+from voicegen.chat.conversation.session import ChatSession
 from voicegen.errors import ConfigError, MissingDependency
 from voicegen.mcp_server.refusals import Refusal, told
 from voicegen.mcp_server.sessions import Sessions
 
 
+def sessions_of(most, seconds=60):
+    return Sessions(most, seconds, lambda: ChatSession("echo"))
+
+
 def asked(sessions, question, id=None):
     with sessions.turn(id) as session:
-        session.add(question, question.upper())
+        session.chat.remember(question, question.upper())
     return session.id
 
 
 def test_the_session_longest_unused_makes_room():
-    sessions = Sessions(2, 60)
+    sessions = sessions_of(2)
     first, second = asked(sessions, "one"), asked(sessions, "two")
     asked(sessions, "again", first)
     third = asked(sessions, "three")
@@ -24,7 +29,7 @@ def test_the_session_longest_unused_makes_room():
 
 
 def test_a_session_that_is_at_work_makes_no_room():
-    sessions = Sessions(1, 60)
+    sessions = sessions_of(1)
     first = asked(sessions, "one")
     with sessions.turn(first):
         asked(sessions, "two")
@@ -32,20 +37,20 @@ def test_a_session_that_is_at_work_makes_no_room():
 
 
 def test_a_session_unused_for_long_is_forgotten():
-    sessions = Sessions(5, -1)
+    sessions = sessions_of(5, -1)
     asked(sessions, "one")
     assert len(sessions) == 0
 
 
 def test_a_question_without_an_answer_makes_no_session():
-    sessions = Sessions(5, 60)
+    sessions = sessions_of(5)
     with pytest.raises(ValueError, match="no answer"), sessions.turn(None):
         raise ValueError("no answer")
     assert len(sessions) == 0
 
 
 def test_a_session_answers_one_question_at_a_time():
-    sessions = Sessions(5, 60)
+    sessions = sessions_of(5)
     id = asked(sessions, "one")
     with sessions.turn(id), pytest.raises(Refusal, match="another question"), sessions.turn(id):
         pass
@@ -53,7 +58,7 @@ def test_a_session_answers_one_question_at_a_time():
 
 
 def test_a_session_has_an_end():
-    sessions = Sessions(5, 60)
+    sessions = sessions_of(5)
     id = asked(sessions, "one")
     for _ in range(199):
         asked(sessions, "more", id)

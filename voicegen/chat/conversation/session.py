@@ -74,7 +74,7 @@ class ChatSession:
 
     @property
     def model(self) -> ChatModel:
-        """The model, loaded.
+        """The model, loaded; setting it has another one go on with the conversation.
 
         Raises:
             ModelError: it cannot be found or loaded.
@@ -82,6 +82,10 @@ class ChatSession:
         if self._model is None:
             self._model = _loaded(self._source)
         return self._model
+
+    @model.setter
+    def model(self, model: ChatModel) -> None:
+        self._model = model
 
     @property
     def system_prompt(self) -> str | None:
@@ -197,6 +201,10 @@ class ChatSession:
             OutputError: the file cannot be written.
         """
         self._history.save(path, keep_reasoning)
+
+    def as_lines(self) -> str:
+        """The conversation as `save` writes it."""
+        return self._history.as_lines()
 
     def _last_answer(self) -> str:
         return self.turns[-1].messages[-1].content.strip()

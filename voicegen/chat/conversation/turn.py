@@ -139,12 +139,6 @@ class OpenTurn:
         return replace(self, next=Next.FAIL, error=error)
 
 
-def without_oldest_turn(history: Sequence[Message]) -> tuple[Message, ...]:
-    """The messages from the second question on."""
-    later = (place for place, message in enumerate(history) if place and message.role is Role.USER)
-    return tuple(history[next(later, len(history)) :])
-
-
 def _why_no_answer(reply: Reply) -> str:
     """Empty for a reply with an answer."""
     if reply.text.strip():

@@ -1,4 +1,4 @@
-"""Which rows run together: continuous batching over mlx-lm's `BatchGenerator`.
+"""Which rows run together, of questions and of conversations: continuous batching over mlx-lm's `BatchGenerator`.
 
 Rows join the batch as places come free and memory allows. Those that wait are sorted by length, so that prompts that
 are prefilled together differ little. Where memory runs out the batch is halved.
@@ -7,7 +7,7 @@ are prefilled together differ little. Where memory runs out the batch is halved.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,20 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from voicegen.chat.mlx.kv import SharedPrefix
+from voicegen.chat.mlx.replies import Replies
 from voicegen.chat.mlx.rows import Row, RunningRow
 from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.chat.mlx.turns import Turns
 from voicegen.errors import ModelError
-from voicegen.protocols import GenerationOptions
+from voicegen.protocols import ReplyPart, ReplyRequest
 from voicegen.records import Answer, Failure, Question
 
 REFILL_SHARE = 4
 """Free places are filled when they are a quarter of the batch: each filling copies caches and costs two more passes."""
+
+
+Asked = Question | ReplyRequest
+Given = Answer | ReplyPart | Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +37,18 @@ class BatchModel:
 
     Attributes:
         stop_tokens: each ends a reply.
-        prefix: what all prompts begin with.
+        prefix: what all questions' prompts begin with.
         kv_budget: bytes for the KV caches of all rows together.
     """
 
     model: nn.Module
-    options: GenerationOptions
     stop_tokens: tuple[int, ...]
     prefix: SharedPrefix
     kv_budget: int
 
     def generator(self, batch_size: int) -> TokenGenerator:
         """An empty batch."""
-        return TokenGenerator(self.model, self.options, self.stop_tokens, batch_size)
+        return TokenGenerator(self.model, self.stop_tokens, batch_size)
 
     def fits(self, rows: Sequence[Row]) -> bool:
         """Whether the KV caches of these rows together, padded to the longest, stay within the budget."""
@@ -52,18 +56,30 @@ class BatchModel:
 
 
 class Batch:
-    """The work in hand of one call of `answer`: rows that wait, sorted by length, and running ones by number."""
+    """The work in hand of one call: rows that wait, sorted by length, and running ones by number.
 
-    def __init__(self, turns: Turns, model: BatchModel, size: int) -> None:
+    Args:
+        turns: how questions are answered.
+        replies: how conversations are continued.
+        model: the weights.
+        size: the most rows at a time.
+        is_wanted: whether what has this index is still wanted.
+    """
+
+    def __init__(
+        self, turns: Turns, replies: Replies, model: BatchModel, size: int, is_wanted: Callable[[int], bool]
+    ) -> None:
         self._turns = turns
+        self._replies = replies
         self._model = model
         self._size = size
+        self._is_wanted = is_wanted
         self._generator = model.generator(size)
         self._waiting: list[Row] = []
         self._running: dict[int, RunningRow] = {}
         self._ended = False
 
-    def run(self, questions: Iterator[Question | None]) -> Iterator[Answer | Failure]:
+    def run(self, asked: Iterator[Asked | None]) -> Iterator[Given]:
         """Answers them all.
 
         Raises:
@@ -71,34 +87,51 @@ class Batch:
         """
         try:
             while not self._ended or self._waiting or self._running:
-                yield from self._read(questions)
+                yield from self._read(asked)
+                self._let_go()
                 self._admit()
                 yield from self._step()
         finally:
             self._generator.close()
 
-    def _read(self, questions: Iterator[Question | None]) -> Iterator[Failure]:
+    def _read(self, asked: Iterator[Asked | None]) -> Iterator[Given]:
         """Fills the window of waiting rows once it is empty, so that a long prompt never waits for ever."""
         if self._waiting or self._ended or self._free() == 0:
             return
         read = 0
         while read < self._size:
-            question = next(questions, self)
-            if question is self:
+            one = next(asked, self)
+            if one is self:
                 self._ended = True
                 break
-            if question is None:
+            if one is None:
                 if self._running or self._waiting:
                     break
                 continue
-            assert isinstance(question, Question)
+            assert isinstance(one, Asked)
             read += 1
-            row = self._turns.begin(question)
+            row = self._turns.begin(one) if isinstance(one, Question) else self._replies.begin(one)
             if isinstance(row, Failure):
                 yield row
             else:
                 self._waiting.append(row)
         self._waiting.sort(key=lambda row: len(row.prompt))
+
+    def _let_go(self) -> None:
+        """Leaves out what is not wanted any more."""
+        self._waiting = [row for row in self._waiting if self._is_wanted(row.asked.index)]
+        for number, running in tuple(self._running.items()):
+            if not self._is_wanted(running.row.asked.index):
+                self._leave_out(number)
+
+    def _leave_out(self, number: int) -> None:
+        running = self._running.pop(number)
+        if not self._generator.decodes(number):
+            self._generator.remove([number])
+            return
+        if isinstance(running.row.asked, ReplyRequest):
+            self._replies.left(lambda: self._generator.held(number))
+        self._generator.end(number)
 
     def _free(self) -> int:
         return self._size - len(self._running)
@@ -131,48 +164,64 @@ class Batch:
             [cached for _, _, cached in starts],
             [row.stream for row in rows],
         )
-        self._running.update(zip(numbers, map(self._turns.running, rows), strict=True))
+        ways = (self._turns if isinstance(row.asked, Question) else self._replies for row in rows)
+        self._running.update((number, way.running(row)) for number, way, row in zip(numbers, ways, rows, strict=True))
 
-    def _step(self) -> Iterator[Answer | Failure]:
+    def _step(self) -> Iterator[Given]:
         """One decode step of all rows, with the prefill of new ones."""
         if not self._running:
             return
         begin = time.perf_counter()
         try:
-            _, replies = self._generator.next()
+            _, tokens = self._generator.next()
         except (RuntimeError, MemoryError) as error:
-            self._retry_smaller(error)
+            yield from self._retry_smaller(error)
             return
         share = (time.perf_counter() - begin) / len(self._running)
         for running in self._running.values():
             running.seconds += share
-        for reply in replies:
-            yield from self._take(reply)
+        for token in tokens:
+            yield from self._take(token)
 
-    def _take(self, reply: Any) -> Iterator[Answer | Failure]:
-        running = self._running[reply.uid]
-        running.feed(reply.token)
-        if reply.finish_reason is None and not running.stopped:
+    def _take(self, token: Any) -> Iterator[Given]:
+        running = self._running[token.uid]
+        running.feed(token.token)
+        is_reply = isinstance(running.row.asked, ReplyRequest)
+        if is_reply and (problem := self._replies.problem(running)):
+            self._leave_out(token.uid)
+            yield problem
             return
-        del self._running[reply.uid]
-        if reply.finish_reason is None:  # a stop that only the parser saw
-            self._generator.end(reply.uid)
-        cut = reply.finish_reason == "length" and not running.stopped
-        following = self._turns.after(running, cut, lambda: self._generator.held(reply.uid))
+        ended = token.finish_reason is not None or running.stopped
+        following: Row | Given | None = None
+        if ended:
+            del self._running[token.uid]
+            if token.finish_reason is None:  # a stop that only the parser saw
+                self._generator.end(token.uid)
+            cut = token.finish_reason == "length" and not running.stopped
+            way = self._replies if is_reply else self._turns
+            following = way.after(running, cut, lambda: self._generator.held(token.uid))
+        if is_reply:
+            yield from self._replies.parts(running)
         if isinstance(following, Row):
             self._waiting.insert(0, following)
-        else:
+        elif following is not None:
             yield following
 
-    def _retry_smaller(self, error: Exception) -> None:
+    def _retry_smaller(self, error: Exception) -> Iterator[Failure]:
         """Memory ran out: halves the batch and begins its replies again, which come out the same.
 
-        MLX raises RuntimeError for this as for everything else; an error that is no lack of memory comes back with a
-        single row, and ends the run.
+        But one that somebody has seen a part of ends there. MLX raises RuntimeError for this as for everything else;
+        an error that is no lack of memory comes back with a single row, and ends the run.
         """
         if self._size == 1:
             raise ModelError(f"the model cannot answer even one question at a time: {error}") from error
-        self._waiting += [running.again() for running in self._running.values()]
+        again = []
+        for running in self._running.values():
+            if isinstance(running.row.asked, ReplyRequest) and running.written:
+                yield Failure(running.row.asked.index, "chat", "memory ran out in the middle of the reply: ask again")
+            else:
+                again.append(running.again())
+        self._waiting += again
         self._waiting.sort(key=lambda row: len(row.prompt))
         self._running.clear()
         self._generator.close()

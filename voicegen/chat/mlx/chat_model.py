@@ -13,7 +13,7 @@ from voicegen.chat.mlx.cpu.acceleration import accelerate
 from voicegen.chat.mlx.forcing import forcing
 from voicegen.chat.mlx.kv import common_length, evaluate, prefill
 from voicegen.chat.mlx.loading import LoadedModel, Precision, load
-from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
+from voicegen.chat.mlx.sampling import RowStream, Sampling, choose, penalizes, recent_tokens
 from voicegen.chat.mlx.trial_reply import found_beginning
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.errors import ModelError
@@ -83,7 +83,7 @@ class MLXChatModel:
             )
         self._turn += 1
         parser = self._template.parser(self._begins).stopping_at(options.stop)
-        sampling = _Sampling(RowStream(options.seed), BatchSampler(options))
+        sampling = _Sampling(RowStream(options.seed, sampling=Sampling.of(options)))
         cached = self._keep_common_prefix(prompt)
         finish = yield from self._generate(prompt[cached:], min(options.max_tokens, room), parser, sampling)
         room = self.context_length - len(self._tokens)
@@ -172,11 +172,10 @@ class MLXChatModel:
 class _Sampling:
     """How one reply is sampled, and how many tokens it has."""
 
-    def __init__(self, stream: RowStream, sampler: BatchSampler) -> None:
-        self._stream = stream
-        self._sampler = sampler
+    def __init__(self, stream: RowStream) -> None:
+        self._rows = [stream]
         self.count = 0
 
     def sample(self, logits: mx.array, context: Sequence[int]) -> mx.array:
-        recent = recent_tokens([context]) if self._sampler.penalizes else None
-        return self._sampler.choose(logits, recent, [self._stream], [len(context)])
+        recent = recent_tokens([context]) if penalizes(self._rows) else None
+        return choose(logits, recent, self._rows, [len(context)])

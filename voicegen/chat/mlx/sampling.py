@@ -35,15 +35,31 @@ LEAST_UNIFORM = 2.0**-24
 
 
 @dataclass(frozen=True, slots=True)
-class RowStream:
-    """The random numbers of one row, which depend on its seed, the round and the position alone.
+class Sampling:
+    """How tokens are chosen; `GenerationOptions` says what each field means."""
 
-    A row that goes on after tool calls or a forced answer begins another round. A greedy row uses none of them.
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    @classmethod
+    def of(cls, options: GenerationOptions) -> Sampling:
+        """What of the options is about choosing."""
+        return cls(**{name: getattr(options, name) for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class RowStream:
+    """How one row is sampled, and its random numbers, which depend on its seed, the round and the position alone.
+
+    A row that goes on after tool calls or a forced answer begins another round.
     """
 
     seed: int
     part: int = 0
-    greedy: bool = False
+    sampling: Sampling = Sampling()
 
     def key(self, position: int) -> int:
         """64 bits for the token at `position` of the row's context (SplitMix64, Steele et al. 2014)."""
@@ -57,39 +73,44 @@ def _mixed(number: int) -> int:
     return z ^ z >> 31
 
 
-class BatchSampler:
-    """One way of sampling for all rows of a batch."""
+def choose(logits: mx.array, recent: mx.array | None, rows: Sequence[RowStream], positions: Sequence[int]) -> mx.array:
+    """The next token of each row; those that are sampled alike are sampled together.
 
-    def __init__(self, options: GenerationOptions) -> None:
-        self._options = options
+    Args:
+        logits: (B, V).
+        recent: (B, W) the rows' recent tokens; needed where a row has a repetition penalty.
+        rows: how each row is sampled.
+        positions: the place of the next token in each row's context.
 
-    @property
-    def penalizes(self) -> bool:
-        """Whether `choose` needs the rows' recent tokens."""
-        return self._options.repetition_penalty != 1
+    Returns:
+        (B,) token numbers.
+    """
+    alike: dict[Sampling, list[int]] = {}
+    for place, row in enumerate(rows):
+        alike.setdefault(row.sampling, []).append(place)
+    if len(alike) == 1:
+        return _chosen(logits, recent, rows, positions)
+    tokens = mx.zeros(len(rows), mx.uint32)
+    for places in alike.values():
+        at = mx.array(places)
+        some = None if recent is None else recent[at]
+        tokens[at] = _chosen(logits[at], some, [rows[i] for i in places], [positions[i] for i in places])
+    return tokens
 
-    def choose(
-        self, logits: mx.array, recent: mx.array | None, rows: Sequence[RowStream], positions: Sequence[int]
-    ) -> mx.array:
-        """The next token of each row.
 
-        Args:
-            logits: (B, V).
-            recent: (B, W) the tokens that the repetition penalty is for; None without one.
-            rows: The rows' random streams; not used when greedy.
-            positions: The place of the next token in each row's context.
+def penalizes(rows: Sequence[RowStream]) -> bool:
+    """Whether `choose` needs the rows' recent tokens."""
+    return any(row.sampling.repetition_penalty != 1 for row in rows)
 
-        Returns:
-            (B,) token numbers.
-        """
-        if recent is not None:
-            logits = penalized(logits, recent, self._options.repetition_penalty)
-        if self._options.temperature <= 0:
-            return mx.argmax(logits, axis=-1)
-        keys = [row.key(position) for row, position in zip(rows, positions, strict=True)]
-        tokens = drawn(candidate_weights(logits, self._options), keys)
-        greedy = [row.greedy for row in rows]
-        return mx.where(mx.array(greedy), mx.argmax(logits, axis=-1), tokens) if any(greedy) else tokens
+
+def _chosen(logits: mx.array, recent: mx.array | None, rows: Sequence[RowStream], positions: Sequence[int]) -> mx.array:
+    sampling = rows[0].sampling
+    if sampling.repetition_penalty != 1 and recent is not None:
+        logits = penalized(logits, recent, sampling.repetition_penalty)
+    if sampling.temperature <= 0:
+        return mx.argmax(logits, axis=-1)
+    keys = [row.key(position) for row, position in zip(rows, positions, strict=True)]
+    return drawn(candidate_weights(logits, sampling), keys)
 
 
 def drawn(weights: mx.array, keys: Sequence[int]) -> mx.array:
@@ -117,7 +138,7 @@ def penalized(logits: mx.array, recent: mx.array, penalty: float) -> mx.array:
     return mx.put_along_axis(logits, recent, mx.where(found < 0, found * penalty, found / penalty), axis=-1)
 
 
-def candidate_weights(logits: mx.array, options: GenerationOptions) -> mx.array:
+def candidate_weights(logits: mx.array, options: Sampling) -> mx.array:
     """Unnormalized probabilities (B, V), zero for tokens that top-k, min-p or top-p leave out, in that order."""
     scaled = logits.astype(mx.float32) / options.temperature
     weights = exponentials(scaled - mx.max(scaled, axis=-1, keepdims=True))

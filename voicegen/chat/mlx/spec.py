@@ -8,7 +8,7 @@ from pydantic import Field
 
 from voicegen.backend import ChatBackend
 from voicegen.bounds import NotNegative, Penalty, Positive, Probability
-from voicegen.protocols import AnswerModel, ChatModel
+from voicegen.protocols import ChatBatch, ChatModel
 from voicegen.settings import NOT_IDENTITY, GeneratingSettings
 
 
@@ -25,7 +25,7 @@ class MLXSettings(GeneratingSettings):
     kv_budget: Positive | None = Field(json_schema_extra=NOT_IDENTITY)
 
 
-def _answer_model(settings: MLXSettings) -> AnswerModel:
+def _batch(settings: MLXSettings) -> ChatBatch:
     from voicegen.chat.mlx.answer_model import MLXAnswerModel
 
     return MLXAnswerModel.load(
@@ -73,7 +73,8 @@ SPEC: Final = ChatBackend(
     needs=("mlx.core", "mlx_lm"),
     install="`uv sync`, or on Linux `pip install 'mlx[cpu]' mlx-lm`",
     look=_look,
-    answer_model=_answer_model,
+    answer_model=_batch,
     chat_model=_chat_model,
+    batch=_batch,
     open=_open,
 )

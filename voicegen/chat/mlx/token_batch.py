@@ -16,8 +16,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch
 
-from voicegen.chat.mlx.sampling import BatchSampler, RowStream, recent_tokens
-from voicegen.protocols import GenerationOptions
+from voicegen.chat.mlx.sampling import RowStream, choose, penalizes, recent_tokens
 
 SWEEP_SHARE = 4
 """Rows that have ended are removed when they are a quarter of the batch: removing copies the caches of the others."""
@@ -29,38 +28,15 @@ PREFILL_ROWS = 32
 class SampledBatch(GenerationBatch):
     """The rows that are being decoded.
 
-    `samplers` holds each row's `RowStream`, and `fallback_sampler` the `BatchSampler` of them all.
+    `samplers` holds each row's `RowStream`; the sampler of the batch is never asked.
     """
 
     _next_tokens: mx.array  # (B,)
 
-    def __init__(
-        self,
-        model: nn.Module,
-        uids: list[int],
-        inputs: mx.array,
-        prompt_cache: list[Any],
-        tokens: list[list[int]],
-        samplers: list[RowStream],
-        fallback_sampler: BatchSampler,
-        logits_processors: list[Any],
-        stop_sequences: list[Any],
-        max_tokens: list[int],
-    ) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """As mlx-lm's."""
         self._ended: set[int] = set()
-        self._recent = recent_tokens(tokens) if fallback_sampler.penalizes else None
-        super().__init__(
-            model,
-            uids,
-            inputs,
-            prompt_cache,
-            tokens,
-            samplers,
-            fallback_sampler,
-            logits_processors,
-            stop_sequences,
-            max_tokens,
-        )
+        super().__init__(*arguments, **named)
 
     def next(self) -> list[GenerationBatch.Response]:
         """One token more of each row that has not ended."""
@@ -93,11 +69,12 @@ class SampledBatch(GenerationBatch):
         """Starts the computation of the next tokens and returns the current ones."""
         current = self._next_tokens
         logits = self.model(current[:, None], cache=self.prompt_cache)[:, -1, :]
-        if self._recent is not None:
-            self._recent = mx.concatenate([self._recent[:, 1:], current[:, None].astype(mx.int32)], axis=1)
+        recent = None
+        if penalizes(self.samplers):
+            recent = mx.concatenate([recent_tokens(self.tokens)[:, 1:], current[:, None].astype(mx.int32)], axis=1)
         self._current_tokens = current
         positions = [len(row) + 1 for row in self.tokens]  # the current token is not among them yet
-        self._next_tokens = self.fallback_sampler.choose(logits, self._recent, self.samplers, positions)
+        self._next_tokens = choose(logits, recent, self.samplers, positions)
         self._current_logprobs = self._next_logprobs = [None] * len(self.uids)
         mx.async_eval(self._next_tokens)
         tokens: list[int] = current.tolist()  # type: ignore[assignment]
@@ -105,19 +82,11 @@ class SampledBatch(GenerationBatch):
             row.append(token)
         return tokens, [None] * len(tokens)
 
-    def extend(self, batch: SampledBatch) -> None:
-        """Takes in the rows of another batch."""
-        if self._recent is not None and batch._recent is not None:
-            self._recent = mx.concatenate([self._recent, batch._recent]) if self.uids else batch._recent
-        super().extend(batch)
-
     def filter(self, keep: list[int]) -> None:
         """Keeps the rows at these places; nothing is copied where all are kept."""
         if len(keep) == len(self.uids):
             return
         self._ended.difference_update(uid for place, uid in enumerate(self.uids) if place not in keep)
-        if self._recent is not None and keep:
-            self._recent = self._recent[mx.array(keep)]
         super().filter(keep)
 
 
@@ -156,15 +125,12 @@ class SampledPrompts(PromptProcessingBatch):
 
 
 class TokenGenerator(BatchGenerator):
-    """mlx-lm's `BatchGenerator` for rows that all sample in the way of `options`, each with its own seed."""
+    """mlx-lm's `BatchGenerator` for rows that are each sampled in a way of their own."""
 
-    def __init__(
-        self, model: nn.Module, options: GenerationOptions, stop_tokens: Sequence[int], batch_size: int
-    ) -> None:
+    def __init__(self, model: nn.Module, stop_tokens: Sequence[int], batch_size: int) -> None:
         """`batch_size` bounds the rows that are decoded together."""
         super().__init__(
             model,
-            sampler=BatchSampler(options),
             stop_tokens=[[token] for token in stop_tokens],
             completion_batch_size=batch_size,
             prefill_batch_size=min(batch_size, PREFILL_ROWS),
@@ -178,7 +144,7 @@ class TokenGenerator(BatchGenerator):
         budgets: list[int],
         caches: list[Any],
         cached: list[list[int]],
-        seeds: list[RowStream],
+        streams: list[RowStream],
     ) -> list[int]:
         """Queues rows and returns their numbers.
 
@@ -187,16 +153,20 @@ class TokenGenerator(BatchGenerator):
             budgets: The most tokens that each may generate.
             caches: Their KV caches, which are copied; None for an empty one.
             cached: The tokens that each cache holds.
-            seeds: Their random streams.
+            streams: How each is sampled.
         """
         numbers: list[int] = self.insert(
-            prompts, budgets, caches=caches, all_tokens=[list(tokens) for tokens in cached], samplers=seeds
+            prompts, budgets, caches=caches, all_tokens=[list(tokens) for tokens in cached], samplers=streams
         )
         return numbers
 
     def end(self, uid: int) -> None:
         """Ends a row that is being decoded."""
         self._generation_batch.end(uid)
+
+    def decodes(self, uid: int) -> bool:
+        """Whether a row has come so far: its prompt is prefilled."""
+        return uid in self._generation_batch.uids
 
     def held(self, uid: int) -> tuple[list[Any], list[int]]:
         """The KV cache and tokens of a row, also of one that has ended in this step."""

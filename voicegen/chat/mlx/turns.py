@@ -1,4 +1,4 @@
-"""How the turns of rows go on: questions become rows, and replies the next row or the record. Knows no batch."""
+"""How questions are answered: they become rows, and replies the next row or the record. Knows no batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from voicegen.chat.conversation.turn import Next, OpenTurn, without_oldest_turn
+from voicegen.chat.conversation.turn import Next, OpenTurn
 from voicegen.chat.mlx.forcing import Forcing, forcing
 from voicegen.chat.mlx.rows import Row, RunningRow
 from voicegen.chat.prompting.templates import ChatTemplate
@@ -14,7 +14,6 @@ from voicegen.chat.tools import ToolRegistry
 from voicegen.errors import VoicegenError
 from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import Beginning
-from voicegen.reading.parsing import TokenParser
 from voicegen.records import Answer, Failure, Message, Question, Role
 
 HeldCache = Callable[[], tuple[list[Any], list[int]]]
@@ -42,21 +41,14 @@ class Turns:
 
     def begin(self, question: Question) -> Row | Failure:
         """A question ready to be answered, or why it cannot be."""
-        turn = OpenTurn.begun(question, self.system, len(self.tools) > 0)
-        row = self._asked(Row(question, turn, (), self.options.max_tokens))
-        has_room = isinstance(row, Row) and row.budget == self.options.max_tokens
-        if has_room or not (question.may_forget and question.history):
-            return row
-        return self.begin(replace(question, history=without_oldest_turn(question.history)))
+        options = replace(self.options, seed=question.seed)
+        if question.instructions is not None:
+            options = replace(options, temperature=0.0)
+        return self._asked(Row(question, OpenTurn.begun(question, self.system, len(self.tools) > 0), options))
 
     def running(self, row: Row) -> RunningRow:
-        """A row about to be run. The parser of a reply that goes on reads again what it has said."""
-        parser = self.template.parser(self.begins).stopping_at(self.options.stop)
-        if row.written:
-            _feed(parser, row.written)
-            parser.finish(cut=True)
-            _feed(parser, row.prompt)
-        return RunningRow(row, parser)
+        """A row about to be run."""
+        return RunningRow.begun(row, self.template, self.begins)
 
     def after(self, running: RunningRow, cut: bool, held: HeldCache) -> Row | Answer | Failure:
         """What a row becomes whose reply has ended.
@@ -73,12 +65,13 @@ class Turns:
         row = replace(row, turn=turn)
         match turn.next:
             case Next.FORCE_ANSWER if forced is not None:
-                return _going_on(row, running, forced, held)
+                return going_on(row, running, forced, held)
             case Next.RUN_TOOLS:
                 return self._asked(replace(row, turn=turn.told(self.tools.call_all(turn.calls))))
             case Next.ASK:
                 return self._asked(row)
-        return turn.record(row.question, row.seconds)
+        assert isinstance(row.asked, Question)
+        return turn.record(row.asked, row.seconds)
 
     def probes(self) -> list[list[int]]:
         """Two prompts that share what all prompts share."""
@@ -89,18 +82,19 @@ class Turns:
         try:
             prompt = tuple(self._render(row.turn.messages, has_tools=row.turn.rounds > 0))
         except VoicegenError as error:
-            return Failure(row.question.index, "chat", str(error))
+            return Failure(row.asked.index, "chat", str(error))
         budget = min(self.options.max_tokens, self.context_length - len(prompt))
         if budget > 0:
-            return Row(row.question, row.turn, prompt, budget, seconds=row.seconds)
+            return Row(row.asked, row.turn, row.options, prompt, budget, seconds=row.seconds)
         why = f"the prompt has {len(prompt)} tokens, but the model's context holds {self.context_length}: shorten it"
-        return Failure(row.question.index, "chat", why)
+        return Failure(row.asked.index, "chat", why)
 
     def _render(self, messages: Sequence[Message], has_tools: bool = True) -> list[int]:
         return self.template.render(messages, self.tools.schemas if has_tools else (), self.options.reasoning_effort)
 
 
-def _going_on(row: Row, running: RunningRow, forced: Forcing, held: HeldCache) -> Row:
+def going_on(row: Row, running: RunningRow, forced: Forcing, held: HeldCache) -> Row:
+    """The row whose reply was cut and goes on with its answer."""
     cache, cached = held()
     return replace(
         row,
@@ -110,8 +104,3 @@ def _going_on(row: Row, running: RunningRow, forced: Forcing, held: HeldCache) -
         cached=tuple(cached),
         written=tuple(running.written),
     )
-
-
-def _feed(parser: TokenParser, tokens: Sequence[int]) -> None:
-    for token in tokens:
-        parser.feed(token)

@@ -25,6 +25,7 @@ from voicegen.webserver.pcm import pcm_bytes
 from voicegen.webserver.realtime.conversations import Conversation, new_id
 from voicegen.webserver.realtime.session import PCM, Session
 from voicegen.webserver.refusals import Refusal
+from voicegen.webserver.stepping import steps_apart
 
 _CHUNK: Final = RATE // 2  # samples in an event, at the most: a client may refuse a message of a megabyte
 
@@ -142,7 +143,7 @@ class Answer:
         rounds = TOOL_ROUNDS if len(chat.tools) else 0
         pieces = SpeakablePieces(self._engine.wording)
         kind = "response.output_audio_transcript.delta" if session.speaks else "response.output_text.delta"
-        async with aclosing(self._engine.answered(lambda: chat.steps(self.question, max_rounds=rounds))) as steps:
+        async with aclosing(steps_apart(lambda: chat.steps(self.question, max_rounds=rounds))) as steps:
             async for step in steps:
                 delta = step if self.text else step.lstrip()
                 if delta:

@@ -255,18 +255,3 @@ def test_closing_early_leaves_the_model_usable(tiny):
     next(answers)
     answers.close()
     assert len(list(asked.answer(questions(3)))) == 3
-
-
-def test_a_conversation_forgets_its_oldest_turns_where_the_context_has_no_room():
-    small = tiny_model(context=300)
-    history = tuple(
-        Message(role, f"{turn} " + "word " * 8) for turn in range(12) for role in (Role.USER, Role.ASSISTANT)
-    )
-    question = Question(0, "q", "And now?", history=history)
-    (failure,) = model(small).answer([question])
-    assert isinstance(failure, Failure)
-    (answer,) = model(small).answer([dataclasses.replace(question, may_forget=True)])
-    kept = answer.question.history
-    assert 0 < len(kept) < len(history)
-    assert kept == history[-len(kept) :]
-    assert kept[0].role is Role.USER

@@ -17,7 +17,7 @@ from voicegen.chat.mlx.token_batch import TokenGenerator
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.chat.tools import ToolRegistry
 from voicegen.model_files import find_model
-from voicegen.protocols import GenerationOptions
+from voicegen.protocols import GenerationOptions, ReplyRequest
 from voicegen.records import Answer, ChatUsage, Failure, Message, Question, Role
 
 ASKED = [Question(i, str(i), text) for i, text in enumerate(DIALOGUES)]
@@ -118,6 +118,22 @@ def test_a_chat_cut_while_reasoning_is_made_to_answer(loaded):
     model = MLXChatModel(loaded, reasoning_budget=40)
     events = list(model.stream([Message(Role.USER, "Think hard about time.")], GenerationOptions(max_tokens=14)))
     assert "".join(delta.text for delta in events[:-1] if delta.channel == "answer")
+
+
+def test_replies_in_a_batch_are_those_alone_forced_ones_and_calls_of_tools_too(loaded):
+    cut = GenerationOptions(max_tokens=14)
+    asked = [
+        ReplyRequest(0, (Message(Role.USER, "Think hard about time."),), cut),
+        ReplyRequest(1, (Message(Role.USER, "What is MLX?"),), GenerationOptions(max_tokens=100)),
+        ReplyRequest(2, (Message(Role.USER, SEARCH_QUESTION),), GenerationOptions(max_tokens=100), (SEARCH_TOOL,)),
+    ]
+    events = {0: [], 1: [], 2: []}
+    for part in MLXAnswerModel(loaded, reasoning_budget=40).work(asked):
+        events[part.index].append(part.event)
+    for request in asked:
+        model = MLXChatModel(loaded, reasoning_budget=40)
+        assert events[request.index] == list(model.stream(request.messages, request.options, request.tools))
+    assert any(event.tool_call for event in events[2][:-1])
 
 
 def test_follow_up_turns_prefill_only_what_is_new_past_the_sliding_window(loaded):

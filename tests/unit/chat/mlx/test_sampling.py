@@ -5,27 +5,27 @@ import pytest
 from voicegen.chat.mlx.sampling import (
     BLOCK,
     PENALTY_WINDOW,
-    BatchSampler,
     RowStream,
+    Sampling,
     candidate_weights,
+    choose,
     drawn,
     exponential_noise,
     penalized,
     recent_tokens,
 )
-from voicegen.protocols import GenerationOptions
 
 LOGITS = mx.array(np.log([[0.5, 0.3, 0.15, 0.05], [0.05, 0.15, 0.3, 0.5]]).astype(np.float32))
 
 
 def kept(**options):
-    weights = np.array(candidate_weights(LOGITS, GenerationOptions(**{"temperature": 1.0, **options})))
+    weights = np.array(candidate_weights(LOGITS, Sampling(**{"temperature": 1.0, **options})))
     return [set(np.flatnonzero(row)) for row in weights]
 
 
 def test_greedy_takes_the_likeliest_whatever_the_seed():
     for seed in range(20):
-        tokens = BatchSampler(GenerationOptions()).choose(LOGITS, None, [RowStream(seed)] * 2, [5, 6])
+        tokens = choose(LOGITS, None, [RowStream(seed)] * 2, [5, 6])
         assert tokens.tolist() == [0, 3]
 
 
@@ -56,7 +56,7 @@ def naive_weights(logits: np.ndarray, top_k: int, top_p: float, min_p: float) ->
 def test_the_candidates_are_those_of_a_whole_sort(top_k, top_p, min_p):
     spread = np.array([[0.5], [2.0], [6.0]])  # a nucleus of thousands, of hundreds and of a few
     logits = (spread * np.random.default_rng(1).standard_normal((3, 5003))).astype(np.float32)
-    options = GenerationOptions(temperature=1.0, top_k=top_k, top_p=top_p, min_p=min_p)
+    options = Sampling(temperature=1.0, top_k=top_k, top_p=top_p, min_p=min_p)
     together = np.array(candidate_weights(mx.array(logits), options))
     for row, weights in zip(logits, together, strict=True):
         np.testing.assert_allclose(weights, naive_weights(row, top_k, top_p, min_p), rtol=1e-5)
@@ -66,18 +66,18 @@ def test_the_candidates_are_those_of_a_whole_sort(top_k, top_p, min_p):
 def test_candidates_of_equal_weight_stay_or_go_together():
     logits = mx.array([[2.0, 1.0, 1.0, 1.0, 0.0]])
     for options in ({"top_k": 2}, {"top_p": 0.6}):
-        weights = np.array(candidate_weights(logits, GenerationOptions(temperature=1.0, **options)))
+        weights = np.array(candidate_weights(logits, Sampling(temperature=1.0, **options)))
         assert set(np.flatnonzero(weights[0])) == {0, 1, 2, 3}
 
 
 def test_temperature_sharpens_and_flattens():
-    weights = np.array(candidate_weights(LOGITS, GenerationOptions(temperature=0.5)))[0]
+    weights = np.array(candidate_weights(LOGITS, Sampling(temperature=0.5)))[0]
     np.testing.assert_allclose(weights / weights[0], (np.array([0.5, 0.3, 0.15, 0.05]) / 0.5) ** 2, rtol=1e-4)
 
 
 def test_a_wide_nucleus_is_found_beyond_the_first_candidates():
     flat = mx.zeros((1, 5000))
-    weights = candidate_weights(flat + mx.arange(5000)[::-1] * 1e-6, GenerationOptions(temperature=1.0, top_p=0.9))
+    weights = candidate_weights(flat + mx.arange(5000)[::-1] * 1e-6, Sampling(temperature=1.0, top_p=0.9))
     assert 4490 <= int((weights > 0).sum()) <= 4510
 
 
@@ -104,7 +104,7 @@ def misfit(counts: np.ndarray, chances: np.ndarray) -> float:
 def test_draws_follow_the_softmax(size, temperature, along):
     draws = 20_000
     logits = np.random.default_rng(size).normal(scale=1.5, size=size).astype(np.float32)
-    weights = candidate_weights(mx.array(logits)[None], GenerationOptions(temperature=temperature))
+    weights = candidate_weights(mx.array(logits)[None], Sampling(temperature=temperature))
     keys = [RowStream(i).key(9) if along == "seeds" else RowStream(9).key(i) for i in range(draws)]
     tokens = np.array(drawn(mx.broadcast_to(weights, (draws, size)), keys))
     assert abs(misfit(np.bincount(tokens, minlength=size), softmax(logits, temperature))) < 4
@@ -140,18 +140,18 @@ def test_a_rounding_error_moves_next_to_no_draw():
     logits = draw.normal(scale=2, size=(1, size)).astype(np.float32)
     noisy = logits * (1 + 1e-6 * draw.standard_normal((draws, size)).astype(np.float32))
     keys = [RowStream(i).key(0) for i in range(draws)]
-    options = GenerationOptions(temperature=1.0)
+    options = Sampling(temperature=1.0)
     calm = drawn(mx.broadcast_to(candidate_weights(mx.array(logits), options), (draws, size)), keys)
     shaken = drawn(candidate_weights(mx.array(noisy), options), keys)
     assert int(mx.sum(calm != shaken)) <= 1
 
 
 def test_a_rows_draws_depend_on_its_seed_its_round_and_its_position_alone():
-    sampler = BatchSampler(GenerationOptions(temperature=1.0))
+    warm = Sampling(temperature=1.0)
     logits = mx.random.normal((2, 1000), key=mx.random.key(0))
     for position in range(20):
-        alone = sampler.choose(logits[1:], None, [RowStream(7)], [position]).tolist()
-        among = sampler.choose(logits, None, [RowStream(1), RowStream(7)], [3, position]).tolist()
+        alone = choose(logits[1:], None, [RowStream(7, 0, warm)], [position]).tolist()
+        among = choose(logits, None, [RowStream(1, 0, warm), RowStream(7, 0, warm)], [3, position]).tolist()
         assert among[1:] == alone
     keys = {RowStream(seed, part).key(position) for seed in (7, 8) for part in (0, 1) for position in (0, 1)}
     assert len(keys) == 8
@@ -168,12 +168,15 @@ def test_the_penalty_is_mlx_lms():
     assert recent_tokens(history).shape == (2, PENALTY_WINDOW)
 
 
-def test_a_greedy_row_takes_the_likeliest_token_beside_rows_that_draw():
-    logits = mx.random.normal((3, 500), key=mx.random.key(3))
-    sampler = BatchSampler(GenerationOptions(temperature=1.5))
-    best = mx.argmax(logits, axis=-1).tolist()
-    drawn_alone = sampler.choose(logits[:1], None, [RowStream(7)], [4]).tolist()
+def test_rows_that_are_sampled_in_different_ways_are_sampled_as_each_is_alone():
+    logits = 3 * mx.random.normal((5, 500), key=mx.random.key(3))
+    recent = recent_tokens([[int(mx.argmax(row).item())] for row in logits])
+    ways = [Sampling(1.5), Sampling(), Sampling(1.5), Sampling(0.7, top_k=9), Sampling(repetition_penalty=9.0)]
+    rows = [RowStream(7 + place, 0, way) for place, way in enumerate(ways)]
     for position in range(20):
-        tokens = sampler.choose(logits, None, [RowStream(7), RowStream(7, greedy=True), RowStream(9)], [4, position, 5])
-        assert tokens.tolist()[:2] == [*drawn_alone, best[1]]
-    assert drawn_alone != best[:1]
+        places = [position + place for place in range(5)]
+        alone = [choose(logits[i : i + 1], recent[i : i + 1], [rows[i]], [places[i]]).item() for i in range(5)]
+        assert choose(logits, recent, rows, places).tolist() == alone
+    best = mx.argmax(logits, axis=-1).tolist()
+    assert alone[1] == best[1]
+    assert alone[4] != best[4]

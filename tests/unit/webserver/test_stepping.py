@@ -5,18 +5,19 @@ from contextlib import aclosing
 import pytest
 
 from voicegen.errors import ModelError
-from voicegen.webserver.model_thread import ModelThread
+from voicegen.sharing.thread import ModelThread
+from voicegen.webserver.stepping import steps, steps_apart
 
 
 @pytest.fixture
 def thread():
-    thread = ModelThread("model")
+    thread = ModelThread(object, "model")
     yield thread
     thread.close()
 
 
 def counting(name, order, until=3, ended=None):
-    def steps():
+    def counted():
         try:
             for number in range(until):
                 order.append((name, number, threading.current_thread().name))
@@ -25,14 +26,14 @@ def counting(name, order, until=3, ended=None):
             if ended is not None:
                 ended.append(threading.current_thread().name)
 
-    return steps
+    return counted
 
 
 def test_generators_go_on_side_by_side_on_one_thread(thread):
     order = []
 
     async def read(name):
-        return [number async for number in thread.steps(counting(name, order))]
+        return [number async for number in steps(thread.submit, counting(name, order))]
 
     async def both():
         return await asyncio.gather(read("a"), read("b"))
@@ -46,8 +47,8 @@ def test_whoever_stops_reading_closes_the_generator_on_its_thread(thread):
     order, ended = [], []
 
     async def first():
-        async with aclosing(thread.steps(counting("a", order, 100, ended))) as steps:
-            return await anext(steps)
+        async with aclosing(steps(thread.submit, counting("a", order, 100, ended))) as counted:
+            return await anext(counted)
 
     assert asyncio.run(first()) == 0
     assert ended == [order[0][2]]
@@ -67,7 +68,7 @@ def test_a_reader_that_is_cancelled_in_a_step_closes_the_generator_when_the_step
 
     async def cancelled():
         async def read():
-            return [one async for one in thread.steps(stuck)]
+            return [one async for one in steps(thread.submit, stuck)]
 
         reader = asyncio.create_task(read())
         await asyncio.to_thread(begun.wait)
@@ -86,7 +87,23 @@ def test_an_error_of_the_model_reaches_the_reader(thread):
         raise ModelError("the model is broken")
 
     async def read():
-        return [one async for one in thread.steps(broken)]
+        return [one async for one in steps(thread.submit, broken)]
 
     with pytest.raises(ModelError, match="broken"):
         asyncio.run(read())
+
+
+def test_generators_apart_wait_for_nobody():
+    met = threading.Barrier(3)
+
+    def meeting():
+        met.wait()
+        yield threading.current_thread().name
+
+    async def read():
+        return [name async for name in steps_apart(meeting)]
+
+    async def all_three():
+        return await asyncio.gather(*(read() for _ in range(3)))
+
+    assert [len(names) for names in asyncio.run(all_three())] == [1, 1, 1]

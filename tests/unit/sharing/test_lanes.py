@@ -6,7 +6,8 @@ import pytest
 from voicegen.chat.echo import EchoAnswerModel
 from voicegen.errors import ModelError
 from voicegen.records import Answer, Failure, ModelInfo, Question, Utterance
-from voicegen.sharing import Caller, SharedAnswerModel, SharedSpeechModel, Withdrawn
+from voicegen.sharing.caller import Caller, Withdrawn
+from voicegen.sharing.models import SharedAnswerModel, SharedSpeechModel
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.tone import ToneSpeech
 

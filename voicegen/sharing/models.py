@@ -1,0 +1,96 @@
+"""Shared models that answer or speak, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from voicegen.protocols import AnswerModel, SpeechModel, Traits
+from voicegen.records import Answer, Failure, ModelInfo, Question, Speech, Utterance
+from voicegen.sharing.caller import Caller
+from voicegen.sharing.lanes import AT_ONCE, Lanes
+from voicegen.sharing.thread import ModelThread
+
+
+class SharedAnswerModel:
+    """An `AnswerModel` that many share.
+
+    Args:
+        make: makes the model, on the thread that it will work on; begun at once.
+        at_once: questions of one caller in the model's hands, at the most.
+    """
+
+    def __init__(self, make: Callable[[], AnswerModel], at_once: int = AT_ONCE) -> None:
+        self._thread = ModelThread(make, "chat")
+        self._lanes = Lanes(self._thread, lambda model, source, _is_wanted: model.answer(source), at_once)
+
+    def of(self, caller: Caller) -> AnswerModel:
+        """The model as this caller has it.
+
+        Raises:
+            VoicegenError: the model cannot be made.
+        """
+        return CallersAnswers(self._lanes, caller, self._thread.model.info)
+
+    def close(self) -> None:
+        """Lets go of the model after the step under way."""
+        self._lanes.close()
+        self._thread.close()
+
+
+class SharedSpeechModel:
+    """A `SpeechModel` that many share.
+
+    Args:
+        make: makes the model, on the thread that it will work on; begun at once.
+        at_once: utterances of one caller in the model's hands, at the most.
+    """
+
+    def __init__(self, make: Callable[[], SpeechModel], at_once: int = AT_ONCE) -> None:
+        self._thread = ModelThread(make, "tts")
+        self._lanes = Lanes(self._thread, lambda model, source, _is_wanted: model.speak(source), at_once)
+
+    def of(self, caller: Caller) -> SpeechModel:
+        """The model as this caller has it.
+
+        Raises:
+            VoicegenError: the model cannot be made.
+        """
+        return _CallersVoices(self._lanes, caller, self._thread.model)
+
+    def close(self) -> None:
+        """Lets go of the model after the step under way."""
+        self._lanes.close()
+        self._thread.close()
+
+
+class CallersAnswers:
+    """A shared model as one caller has it: an `AnswerModel`."""
+
+    def __init__(self, lanes: Lanes[Any], caller: Caller, info: ModelInfo) -> None:
+        self.info = info
+        self._lanes = lanes
+        self._caller = caller
+
+    def answer(self, questions: Iterable[Question | None]) -> Iterator[Answer | Failure]:
+        """As an `AnswerModel`."""
+        return self._lanes.records(self._caller, iter(questions))
+
+
+class _CallersVoices:
+    def __init__(self, lanes: Lanes[SpeechModel], caller: Caller, model: SpeechModel) -> None:
+        self.info = model.info
+        self.sample_rate = model.sample_rate
+        self._traits = replace(model.traits, at_speed=None, fits=None, stream=None)  # what goes past the thread
+        self._lanes = lanes
+        self._caller = caller
+
+    @property
+    def traits(self) -> Traits:
+        """What the model can do, but for what would go past its thread."""
+        return self._traits
+
+    def speak(self, utterances: Iterable[Utterance | None]) -> Iterator[Speech | Failure]:
+        """As a `SpeechModel`."""
+        return self._lanes.records(self._caller, iter(utterances))
