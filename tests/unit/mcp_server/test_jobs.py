@@ -1,12 +1,11 @@
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from voicegen.errors import ModelError
 from voicegen.mcp_server.jobs import Jobs
 from voicegen.mcp_server.refusals import Refusal
-from voicegen.sharing.caller import Withdrawn
 
 
 @pytest.fixture
@@ -48,12 +47,8 @@ def test_jobs_are_bounded_and_the_oldest_that_is_over_makes_room(pool):
 
 
 def test_cancelling_withdraws_a_job_that_runs_and_drops_one_that_waits(pool):
-    withdrawn = threading.Event()
-
     def until_withdrawn(job):
-        job.caller.wake_by(withdrawn.set)
-        withdrawn.wait(10)
-        raise Withdrawn
+        job.caller.wait(Future())
 
     jobs = Jobs(5)
     runs = jobs.begin("run", 1, until_withdrawn, pool)
