@@ -29,7 +29,7 @@ from voicegen.tts.marvis.mlx.memory import limit_cache
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.runners import MLXRunners, dtype_of
 from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
-from voicegen.tts.marvis.orders import FRAME_RATE
+from voicegen.tts.marvis.orders import FRAME_RATE, MAX_FRAMES
 
 BATCHES = (1, 8, 32, 128, 256)
 _MATRICES = 8  # more than any cache holds
@@ -53,7 +53,7 @@ def bench_marvis_mlx(options: Any) -> None:
     print(f"{own or engine.info.id}, {runners.precision}, {bytes_a_weight(model):.2f} bytes a weight")
     frames = 3 if on_cpu else 50
     batches = [slots for slots in BATCHES if slots <= engine.slots]
-    rows = [_codes(engine, slots, frames) for slots in batches]
+    rows = [_codes(engine, slots, frames if on_cpu else None) for slots in batches]
     rows += [_stream(engine, 2 * frames)] if own else []
     rows += _peer(_peer_fields(own, model.config), model.dtype, frames)
     itemsize, cached = bytes_a_weight(model), model.dtype.size
@@ -85,14 +85,17 @@ def bytes_a_weight(model: MLXModel) -> float:
     return sum(array.nbytes for matrix in matrices for array in matrix.arrays) / numbers
 
 
-def _codes(engine: Marvis, slots: int, frames: int) -> Measured:
-    """As many takes as there are slots, each of so many frames."""
+def _codes(engine: Marvis, slots: int, frames: int | None) -> Measured:
+    """Four takes a slot, of the lengths of speech, so that slots are refilled; as many as slots where frames are few."""
     engine.slots = slots
-    requests = workload(slots)
-    engine.generate_takes(requests, max_frames=2)
-    seconds = _seconds(lambda: engine.generate_takes(requests, max_frames=frames), warm=False)
-    peak = mx.get_peak_memory() / 2**30
-    return Measured("codes", slots, slots * frames / FRAME_RATE / seconds, engine.counts.occupancy, peak)
+    most = frames or MAX_FRAMES
+    engine.generate_takes(workload(slots if frames else 4 * slots, seed=1), max_frames=2 if frames else most)
+    requests = workload(slots if frames else 4 * slots)
+    start = time.perf_counter()
+    takes = engine.generate_takes(requests, max_frames=most)
+    seconds = time.perf_counter() - start
+    made = sum(take.codes.shape[1] for take in takes) / FRAME_RATE
+    return Measured("codes", slots, made / seconds, engine.counts.occupancy, mx.get_peak_memory() / 2**30)
 
 
 def _stream(engine: Marvis, frames: int) -> Measured:

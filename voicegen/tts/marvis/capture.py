@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.drawing import Sampling
+from voicegen.tts.marvis.frame_runner import rungs
 from voicegen.tts.marvis.fused import FusedFrame
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.prefill import PromptBatch, Rows, on_device, prefill, read_batch
@@ -136,6 +137,11 @@ class CapturedFrames:
         self._launched = 0
         self._prefill = CapturedPrefill(model, state)
         self.use(sampling)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Powers of two, and all slots."""
+        return rungs(self.state.slots)
 
     def use(self, sampling: Sampling) -> None:
         """Draws so from the next frame on; the graphs read it from the device."""

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from voicegen.tts.marvis.frame_runner import rungs
 from voicegen.tts.marvis.mimi import MimiDecoder
-from voicegen.tts.marvis.scheduler import rungs
 
 
 class StreamBatch:

@@ -67,6 +67,11 @@ class FrameRunner(Protocol):
         """What it generates for."""
         ...
 
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The numbers of slots that frames are made of, the smallest first and all of them last."""
+        ...
+
     def use(self, sampling: Sampling) -> None:
         """Draws so from the next frame on."""
         ...
@@ -170,3 +175,8 @@ def kept(
         runners[slots] = make(slots)
     runners[slots].use(sampling)
     return runners[slots]
+
+
+def rungs(slots: int) -> list[int]:
+    """The batch sizes that frames are launched for: powers of two, and all slots."""
+    return [*(2**power for power in range(slots.bit_length()) if 2**power < slots), slots]

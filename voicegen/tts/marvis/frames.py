@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.frame_runner import BROKEN, EOS, FULL, PendingFrame
+from voicegen.tts.marvis.frame_runner import BROKEN, EOS, FULL, PendingFrame, rungs
 from voicegen.tts.marvis.model import MarvisModel, attention
 from voicegen.tts.marvis.prefill import prefill
 from voicegen.tts.marvis.prompts import Admission
@@ -43,6 +43,11 @@ class PlainFrames:
         self.sampling = sampling
         self._depth_cache = torch.zeros(shape, device=model.device, dtype=model.dtype)
         self._first_mask = torch.ones(2, 2, dtype=torch.bool, device=model.device).tril()[None, None]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Powers of two, and all slots."""
+        return rungs(self.state.slots)
 
     def use(self, sampling: Sampling) -> None:
         """Draws so from the next frame on."""

@@ -72,7 +72,7 @@ class Scheduler:
         runner.state.claim(self)
         self._runner = runner
         self._silence = silence
-        self._rungs = rungs(slots)
+        self._rungs = runner.sizes
         self._orders: list[Order | None] = [None] * slots
         self._arrivals = np.zeros(slots, np.int64)
         self._since = np.zeros(slots, np.int64)  # the first step whose frame is the order's
@@ -247,8 +247,3 @@ class _End:
 
 
 _END = _End()
-
-
-def rungs(slots: int) -> list[int]:
-    """The batch sizes that frames are launched for: powers of two, and all slots."""
-    return [*(2**power for power in range(slots.bit_length()) if 2**power < slots), slots]

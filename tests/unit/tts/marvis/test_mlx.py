@@ -21,6 +21,7 @@ from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.mlx.frames import MLXFrames
 from voicegen.tts.marvis.mlx.sampler import gumbel_noise, sample
 from voicegen.tts.marvis.mlx.state import SlotState
+from voicegen.tts.marvis.mlx.steps import PlainSteps
 from voicegen.tts.marvis.sampler import gumbel_noise as torch_noise
 from voicegen.tts.marvis.sampler import sample as torch_sample
 from voicegen.tts.voices import VoicePrompt
@@ -146,16 +147,16 @@ def test_draws_are_torchs_and_tell_what_is_not_finite(temperature: float, top_k:
 
 
 def test_a_frame_one_ahead_and_compiled_gives_the_same_takes(engines: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU: the host reads one frame late, attention reads a part of the cache, prompts are read together."""
+    """As on a GPU: the host reads one frame late, the cache grows and shrinks, prompts are read together."""
     mlx, _ = engines()
     expected = mlx.generate_codes(many())
     runners = mlx.runners
-    monkeypatch.setattr("voicegen.tts.marvis.mlx.frames.SPAN", 32)
-    monkeypatch.setattr(
-        runners,
-        "made",
-        lambda slots: MLXFrames(runners.model, SlotState(runners.model, slots, 8), Sampling(), on_gpu=True),
-    )
+    model = runners.model
+
+    def made(slots: int) -> MLXFrames:
+        return MLXFrames(model, PlainSteps(model), SlotState(model, slots, 8, span=32), Sampling(), on_gpu=True)
+
+    monkeypatch.setattr(runners, "made", made)
     runners.clear()
     assert equal(mlx.generate_codes(many()), expected)
 

@@ -27,7 +27,7 @@ from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.config import read_config
 from voicegen.tts.marvis.layout import Packing
 from voicegen.tts.marvis.mlx.matrices import Packed, Stacked, Whole
-from voicegen.tts.marvis.mlx.model import MLXModel
+from voicegen.tts.marvis.mlx.model import MLXModel, Transformer
 from voicegen.tts.marvis.mlx.weights import MLXWeights, load_weights
 
 Checkpoints = Callable[..., Path]
@@ -41,12 +41,13 @@ def logits(folder: Path) -> list[np.ndarray]:
     """Of codebook 0 after each token of a prompt, and of codebook 1 after the last."""
     model = MLXModel(read_config(folder), loaded(folder), mx.float32)
 
-    def attend(_layer: int, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
-        return mx.fast.scaled_dot_product_attention(q, k, v, scale=q.shape[-1] ** -0.5, mask="causal")
+    def hidden_of(part: Transformer, x: mx.array) -> mx.array:
+        return part(x, lambda _layer, qkv: part.attention(*part.turned(qkv, 0), "causal"))
 
-    hidden = model.backbone(model.embed(mx.array([[256, 72, 101, 108, 257]]), None), 0, attend)
-    deep = model.depth(model.depth_start(hidden[:, -1], mx.array([7])), 0, attend)
-    return [np.array(model.first_head(hidden)), np.array(model.heads[0](deep[:, -1]))]
+    hidden = hidden_of(model.backbone, model.embed(mx.array([[256, 72, 101, 108, 257]]), None))
+    deep = hidden_of(model.depth, model.depth_start(hidden[:, -1], model.depth_input(mx.array([7]), 0)))
+    vocab = model.config.audio_vocab
+    return [np.array(model.heads[0](hidden))[..., :vocab], np.array(model.heads[1](deep[:, -1]))[..., :vocab]]
 
 
 def codes(folder: Path, device: str) -> list[np.ndarray]:

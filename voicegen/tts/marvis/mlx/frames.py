@@ -16,15 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.frame_runner import BROKEN, EOS, FULL, PendingFrame
+from voicegen.tts.marvis.frame_runner import EOS, FULL, PendingFrame
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.prefill import prefill
-from voicegen.tts.marvis.mlx.sampler import sample
 from voicegen.tts.marvis.mlx.state import IDLE, Arrays, SlotState
+from voicegen.tts.marvis.mlx.steps import Kept, Steps
 from voicegen.tts.marvis.prompts import Admission
-
-SPAN = 512
-"""On a GPU, attention reads so many positions of the cache, or a multiple that reaches as far as the longest take."""
 
 Frame = Callable[..., Any]
 
@@ -32,19 +29,25 @@ Frame = Callable[..., Any]
 class MLXFrames:
     """A `FrameRunner` in MLX."""
 
-    def __init__(self, model: MLXModel, state: SlotState, sampling: Sampling, *, on_gpu: bool) -> None:
-        """`on_gpu` has frames compiled, launched one ahead, and attention read no more of the cache than it needs."""
+    def __init__(self, model: MLXModel, steps: Steps, state: SlotState, sampling: Sampling, *, on_gpu: bool) -> None:
+        """`on_gpu` has frames compiled, launched one ahead, and prompts read together."""
         self.model = model
         self.lag = 1 if on_gpu else 0
+        self._steps = steps
         self._state = state
         self._sampling = sampling
         self._on_gpu = on_gpu
-        self._frames: dict[tuple[Sampling, int], Frame] = {}
+        self._frames: dict[Sampling, Frame] = {}
 
     @property
     def state(self) -> SlotState:
         """The slots."""
         return self._state
+
+    @property
+    def sizes(self) -> list[int]:
+        """All slots: fewer would not be made sooner."""
+        return [self._state.slots]
 
     def use(self, sampling: Sampling) -> None:
         """Draws so from the next frame on."""
@@ -56,6 +59,7 @@ class MLXFrames:
 
     def launch(self, slots: int) -> PendingFrame:
         """Starts a frame of all slots; the first `slots` of them are wanted."""
+        self._state.reach(int(self._state.positions.max()) + 1)
         frame, arrays = self._frame(), self._state.taken()
         arguments = (arrays.layers, arrays.hidden, arrays.counters, arrays.seeds)
         seeds = arrays.seeds
@@ -69,15 +73,11 @@ class MLXFrames:
         return _Launched(self._state, output, slots)
 
     def _frame(self) -> Frame:
-        longest = int(self._state.positions.max()) + 1
-        context = self._state.context
-        # On the CPU the whole cache is read, so that no other take's length changes the order of the sums.
-        span = min(-(-longest // SPAN) * SPAN, context) if self._on_gpu else context
-        key = self._sampling, span
-        if key not in self._frames:
-            function = partial(make_frame, self.model, self._state.codebooks, span, self._sampling)
-            self._frames[key] = mx.compile(function) if self._on_gpu else function
-        return self._frames[key]
+        """The function of a frame; it is traced for each number of positions that there is room for."""
+        if self._sampling not in self._frames:
+            function = partial(make_frame, self.model, self._steps, self._state.codebooks, self._sampling)
+            self._frames[self._sampling] = mx.compile(function) if self._on_gpu else function
+        return self._frames[self._sampling]
 
 
 class _Launched:
@@ -98,21 +98,21 @@ class _Launched:
 
 def make_frame(
     model: MLXModel,
+    steps: Steps,
     codebooks: int,
-    span: int,
     sampling: Sampling,
-    layers: list[tuple[mx.array, mx.array]],
+    layers: list[Kept],
     hidden: mx.array,
     counters: mx.array,
     seeds: mx.array,
-) -> tuple[list[tuple[mx.array, mx.array]], mx.array, mx.array, mx.array]:
+) -> tuple[list[Kept], mx.array, mx.array, mx.array]:
     """A frame of all slots, as a function of their arrays (`Arrays`).
 
     Args:
         model: What draws.
+        steps: How.
         codebooks: To draw.
-        span: Positions of the cache that attention reads.
-        sampling: How to draw.
+        sampling: With which temperature and top-k.
         layers: Keys and values.
         hidden: What the frame is drawn from.
         counters: Position, frame and limit.
@@ -121,58 +121,54 @@ def make_frame(
     Returns:
         The first three as they are after it, and (S, codebooks + 1) int32: codes, and flags in the last column.
     """
-    codes, finite = _drawn(model, codebooks, sampling, hidden, counters[:, 1].astype(mx.uint32), seeds)
-    layers, hidden = _advanced(model, span, layers, codes, mx.maximum(counters[:, 0], 0))
+    row = _drawn(model, steps, codebooks, sampling, hidden, counters, seeds)
+    codes, broken = row[:, :-1], row[:, -1]
+    layers, hidden = _advanced(model, steps, layers, codes, mx.maximum(counters[:, 0], 0))
     eos = (codes == model.config.eos_code).all(axis=1)
     full = counters[:, 1] + 1 >= counters[:, 2]
-    flags = eos * EOS + full * FULL + mx.logical_not(finite) * BROKEN
+    flags = eos * EOS + full * FULL + broken
     going_on = counters + mx.array([1, 1, 0], mx.int32)
     counters = mx.where(flags[:, None] > 0, mx.array(IDLE, mx.int32), going_on)
-    output = mx.concatenate([codes, flags[:, None].astype(mx.int32)], axis=1)
+    output = mx.where(mx.arange(codebooks + 1) == codebooks, flags[:, None], row)
     return layers, hidden, counters, output
 
 
 def _drawn(
-    model: MLXModel, codebooks: int, sampling: Sampling, hidden: mx.array, frames: mx.array, seeds: mx.array
-) -> tuple[mx.array, mx.array]:
-    """The codes (S, codebooks) of the slots' next frames, and whether all logits were finite (S,)."""
-    sizes = model.config.depth
-    shape = (len(hidden), sizes.kv_heads, codebooks, sizes.head_dim)
-    cache = [(mx.zeros(shape, model.dtype), mx.zeros(shape, model.dtype)) for _ in range(sizes.layers)]
+    model: MLXModel,
+    steps: Steps,
+    codebooks: int,
+    sampling: Sampling,
+    hidden: mx.array,
+    counters: mx.array,
+    seeds: mx.array,
+) -> mx.array:
+    """The codes of the slots' next frames, and BROKEN in the last column where logits were not finite."""
+    slots, depth = len(hidden), model.depth
+    kept = [steps.nothing(depth, slots, codebooks + 1) for _ in depth.layers]
 
-    def attend(layer: int, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
-        keys, values = cache[layer]
-        keys[:, :, first:end] = k
-        values[:, :, first:end] = v
-        mask = "causal" if end - first > 1 else None
-        kept = keys[:, :, :end], values[:, :, :end]
-        return mx.fast.scaled_dot_product_attention(q, *kept, scale=sizes.head_dim**-0.5, mask=mask)
+    def attend(layer: int, qkv: mx.array) -> mx.array:
+        mixed, kept[layer] = steps.attended(depth, qkv, kept[layer], first, codebooks + 1)
+        return mixed
 
-    code, finite = sample(model.first_head(hidden), seeds, frames, 0, sampling)
-    codes, x, first, end = [code], model.depth_start(hidden, code), 0, 2
+    row = mx.zeros((slots, codebooks + 1), mx.int32)
+    row, told = steps.drawn(model.heads[0](hidden), row, 0, counters, seeds, sampling)
+    x, first = model.depth_start(hidden, told), 0
     for codebook in range(1, codebooks):
-        logits = model.heads[codebook - 1](model.depth(x, first, attend)[:, -1])
-        code, fine = sample(logits, seeds, frames, codebook, sampling)
-        codes.append(code)
-        finite = mx.logical_and(finite, fine)
-        x, first, end = model.depth_input(code, codebook), codebook + 1, codebook + 2
-    return mx.stack(codes, axis=1), finite
+        logits = model.heads[codebook](depth(x, attend)[:, -1])
+        row, x = steps.drawn(logits, row, codebook, counters, seeds, sampling)
+        first = codebook + 1
+    return row
 
 
 def _advanced(
-    model: MLXModel, span: int, layers: list[tuple[mx.array, mx.array]], codes: mx.array, positions: mx.array
-) -> tuple[list[tuple[mx.array, mx.array]], mx.array]:
+    model: MLXModel, steps: Steps, layers: list[Kept], codes: mx.array, positions: mx.array
+) -> tuple[list[Kept], mx.array]:
     """Feeds each slot's frame to the backbone: the cache, and the hidden state (S, width) of the next frame."""
-    place = positions[:, None, None, None]
-    mask = mx.arange(span)[None, None, None] <= place
-    advanced: list[tuple[mx.array, mx.array]] = []
+    backbone, kept = model.backbone, list(layers)
 
-    def attend(layer: int, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
-        keys = mx.put_along_axis(layers[layer][0], place, k, axis=2)
-        values = mx.put_along_axis(layers[layer][1], place, v, axis=2)
-        advanced.append((keys, values))
-        kept = keys[:, :, :span], values[:, :, :span]
-        return mx.fast.scaled_dot_product_attention(q, *kept, scale=q.shape[-1] ** -0.5, mask=mask)
+    def attend(layer: int, qkv: mx.array) -> mx.array:
+        mixed, kept[layer] = steps.attended(backbone, qkv, kept[layer], positions, kept[layer][0].shape[2])
+        return mixed
 
-    hidden = model.backbone(model.embed_frames(codes)[:, None], positions, attend)[:, 0]
-    return advanced, hidden
+    hidden = backbone(model.embed_frames(codes)[:, None], attend)[:, 0]
+    return kept, hidden

@@ -16,9 +16,9 @@ class Whole:
 
     weight: mx.array
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """Rows (..., in) multiplied by it: (..., out)."""
-        return x @ self.weight.T
+    def __call__(self, x: mx.array, to: mx.array | None = None) -> mx.array:
+        """Rows (..., in) multiplied by it, and added to others: (..., out)."""
+        return x @ self.weight.T if to is None else mx.addmm(to, x, self.weight.T)
 
     def rows(self, places: mx.array) -> mx.array:
         """The rows (..., in) at some places (...)."""
@@ -39,10 +39,11 @@ class Packed:
     biases: mx.array
     packing: Packing
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """Rows (..., in) multiplied by it: (..., out)."""
+    def __call__(self, x: mx.array, to: mx.array | None = None) -> mx.array:
+        """Rows (..., in) multiplied by it, and added to others: (..., out)."""
         group, bits = self.packing.group, self.packing.bits
-        return mx.quantized_matmul(x, self.words, self.scales, self.biases, transpose=True, group_size=group, bits=bits)
+        made = mx.quantized_matmul(x, self.words, self.scales, self.biases, transpose=True, group_size=group, bits=bits)
+        return made if to is None else to + made
 
     def rows(self, places: mx.array) -> mx.array:
         """The rows (..., in) at some places (...), unpacked."""
@@ -61,9 +62,10 @@ class Stacked:
 
     parts: tuple[Table, ...]
 
-    def __call__(self, x: mx.array) -> mx.array:
-        """Rows (..., in) multiplied by it: (..., out)."""
-        return mx.concatenate([part(x) for part in self.parts], axis=-1)
+    def __call__(self, x: mx.array, to: mx.array | None = None) -> mx.array:
+        """Rows (..., in) multiplied by it, and added to others: (..., out)."""
+        made = mx.concatenate([part(x) for part in self.parts], axis=-1)
+        return made if to is None else to + made
 
     @property
     def arrays(self) -> list[mx.array]:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig
-from voicegen.tts.marvis.mlx.matrices import Table
+from voicegen.tts.marvis.mlx.matrices import Matrix, Table, Whole
 from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
 
-Attend = Callable[[int, mx.array, mx.array, mx.array], mx.array]
-"""(layer, q (B, H, T, D), k and v (B, KV, T, D)) -> (B, H, T, D); keeps k and v where they belong."""
+Attend = Callable[[int, mx.array], mx.array]
+"""(layer, its q, k and v (B, T, (H + 2 KV) * D), not rotated) -> (B, T, H * D); keeps k and v where they belong."""
 
 
 def wavelengths(sizes: TransformerConfig) -> mx.array:
@@ -44,22 +44,31 @@ class Transformer:
     norm: mx.array
     waves: mx.array
 
-    def __call__(self, x: mx.array, offset: mx.array | int, attend: Attend) -> mx.array:
-        """All layers and the last norm over x (B, T, width) whose first position is `offset`, of all rows or each."""
-        sizes = self.sizes
-        rotated, heads = sizes.heads + sizes.kv_heads, sizes.heads + 2 * sizes.kv_heads
+    def __call__(self, x: mx.array, attend: Attend) -> mx.array:
+        """All layers and the last norm over x (B, T, width)."""
+        epsilon = self.sizes.norm_eps
         for index, layer in enumerate(self.layers):
-            normed = mx.fast.rms_norm(x, layer.input_norm, sizes.norm_eps)
-            qkv = layer.qkv(normed).reshape(*x.shape[:2], heads, sizes.head_dim).transpose(0, 2, 1, 3)
-            # v is rotated with q and k and not used so: cutting it off first would copy
-            turned = mx.fast.rope(
-                qkv, sizes.head_dim, traditional=False, base=None, scale=1.0, offset=offset, freqs=self.waves
-            )
-            mixed = attend(index, turned[:, : sizes.heads], turned[:, sizes.heads : rotated], qkv[:, rotated:])
-            x = x + layer.out(mixed.transpose(0, 2, 1, 3).reshape(*x.shape[:2], -1))
-            gate, up = mx.split(layer.gate_up(mx.fast.rms_norm(x, layer.ffn_norm, sizes.norm_eps)), 2, axis=-1)
-            x = x + layer.down(gate * mx.sigmoid(gate) * up)
-        return mx.fast.rms_norm(x, self.norm, sizes.norm_eps)
+            mixed = attend(index, layer.qkv(mx.fast.rms_norm(x, layer.input_norm, epsilon)))
+            x = layer.out(mixed, x)
+            gate, up = mx.split(layer.gate_up(mx.fast.rms_norm(x, layer.ffn_norm, epsilon)), 2, axis=-1)
+            x = layer.down(gate * mx.sigmoid(gate) * up, x)
+        return mx.fast.rms_norm(x, self.norm, epsilon)
+
+    def turned(self, qkv: mx.array, offset: mx.array | int) -> tuple[mx.array, mx.array, mx.array]:
+        """Q (B, H, T, D), rotated, k (B, KV, T, D), rotated, and v, where the first position is `offset`, or each's."""
+        sizes = self.sizes
+        heads, rotated = sizes.heads + 2 * sizes.kv_heads, sizes.heads + sizes.kv_heads
+        parts = qkv.reshape(*qkv.shape[:2], heads, sizes.head_dim).transpose(0, 2, 1, 3)
+        # v is rotated with q and k and not used so: cutting it off first would copy
+        turned = mx.fast.rope(
+            parts, sizes.head_dim, traditional=False, base=None, scale=1.0, offset=offset, freqs=self.waves
+        )
+        return turned[:, : sizes.heads], turned[:, sizes.heads : rotated], parts[:, rotated:]
+
+    def attention(self, q: mx.array, k: mx.array, v: mx.array, mask: mx.array | str | None) -> mx.array:
+        """What q (B, H, T, D) see of k and v (B, KV, N, D), as (B, T, H * D)."""
+        seen = mx.fast.scaled_dot_product_attention(q, k, v, scale=self.sizes.head_dim**-0.5, mask=mask)
+        return seen.transpose(0, 2, 1, 3).reshape(q.shape[0], q.shape[2], -1)
 
 
 class MLXModel:
@@ -71,15 +80,14 @@ class MLXModel:
         self._text = weights.text_embeddings
         self._audio = weights.audio_embeddings
         self._projection = weights.projection
-        self.first_head = weights.first_head
-        self.heads = weights.heads
+        self.heads = tuple(_aligned(head) for head in (weights.first_head, *weights.heads))
         backbone, depth = config.backbone, config.depth
         self.backbone = Transformer(backbone, weights.backbone, weights.backbone_norm, wavelengths(backbone))
         self.depth = Transformer(depth, weights.depth, weights.depth_norm, wavelengths(depth))
         self._book_offsets = mx.arange(config.codebooks) * config.audio_vocab
         # Each code's embedding as the depth decoder sees it, so that a step looks up instead of multiplying.
         self._depth_inputs = [self._projected(weights.depth_embeddings, book) for book in range(config.codebooks)]
-        mx.eval(self._depth_inputs, self._book_offsets)
+        mx.eval(self._depth_inputs, self._book_offsets, [head.arrays for head in self.heads])
 
     def _projected(self, embeddings: Table, book: int) -> mx.array:
         first = book * self.config.audio_vocab
@@ -105,10 +113,20 @@ class MLXModel:
             audio = audio + self._audio.rows(places)
         return mx.where(is_audio[..., None], audio.astype(text.dtype), text)
 
-    def depth_start(self, hidden: mx.array, code: mx.array) -> mx.array:
-        """The first two inputs (B, 2, depth width): the backbone's hidden state (B, width) and code 0 (B,)."""
-        return mx.stack([self._projection(hidden), self._depth_inputs[0][code]], axis=1)
+    def depth_start(self, hidden: mx.array, told: mx.array) -> mx.array:
+        """The first two inputs (B, 2, depth width): the backbone's hidden state (B, width), and code 0's."""
+        return mx.concatenate([self._projection(hidden)[:, None], told], axis=1)
 
     def depth_input(self, code: mx.array, codebook: int) -> mx.array:
         """A code's input to the depth decoder: (B,) -> (B, 1, depth width)."""
         return self._depth_inputs[codebook][code][:, None]
+
+    def depth_table(self, codebook: int) -> mx.array:
+        """Those of all codes of a codebook (V, depth width)."""
+        return self._depth_inputs[codebook]
+
+
+def _aligned(head: Matrix) -> Matrix:
+    """A head with rows of zeros after its own, up to a multiple of 8: fast products need logits so long."""
+    missing = -len(head.weight) % 8 if isinstance(head, Whole) else 0
+    return Whole(mx.pad(head.weight, [(0, missing), (0, 0)])) if isinstance(head, Whole) and missing else head

@@ -16,12 +16,13 @@ def read_prefix(model: MLXModel, prompt: Prompt) -> CachedPrefix:
     """Reads a prompt that many takes begin with, once."""
     layers: list[tuple[mx.array, mx.array]] = []
 
-    def attend(_layer: int, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
+    def attend(_layer: int, qkv: mx.array) -> mx.array:
+        q, k, v = model.backbone.turned(qkv, 0)
         layers.append((k, mx.contiguous(v)))
-        return mx.fast.scaled_dot_product_attention(q, k, v, scale=q.shape[-1] ** -0.5, mask="causal")
+        return model.backbone.attention(q, k, v, "causal")
 
     tokens, is_audio = padded([prompt], len(prompt.tokens))
-    model.backbone(model.embed(mx.array(tokens.astype(np.int32)), mx.array(is_audio)), 0, attend)
+    model.backbone(model.embed(mx.array(tokens.astype(np.int32)), mx.array(is_audio)), attend)
     mx.eval(layers)
     return CachedPrefix(tuple(layers))
 
@@ -36,32 +37,41 @@ def prefill(model: MLXModel, state: SlotState, admissions: Sequence[Admission], 
         alone: Whether each is read alone, so that its company changes nothing.
     """
     for group in grouped(admissions, 1 if alone else 1024):
-        _read(model, state, group)
+        _read(model, state, group, alone=alone)
     for item in admissions:
         state.positions[item.slot] = item.prompt.length
         state.holders[item.slot] += 1
 
 
-def _read(model: MLXModel, state: SlotState, group: Sequence[Admission]) -> None:
+def shape_of(rows: int, width: int) -> tuple[int, int]:
+    """The shape that a GPU reads prompts in: powers of two, since each new shape costs it memory and preparations."""
+    return 1 << (rows - 1).bit_length(), max(16, 1 << (width - 1).bit_length())
+
+
+def _read(model: MLXModel, state: SlotState, group: Sequence[Admission], *, alone: bool) -> None:
     prefix = group[0].prompt.prefix
     assert prefix is None or isinstance(prefix, CachedPrefix)  # read by `read_prefix`
     start = prefix.length if prefix else 0
-    width = min(-(-max(len(item.prompt.tokens) for item in group) // 16) * 16, state.context - start)
-    tokens, is_audio, places = host_batch(group, len(group), width)
-    slots, rows, end = mx.array(places[:, 0].astype(np.int32)), len(group), start + width
+    rows, width = len(group), max(len(item.prompt.tokens) for item in group)
+    rows, width = (rows, -(-width // 16) * 16) if alone else shape_of(rows, width)
+    end = min(start + width, state.context)
+    tokens, is_audio, places = host_batch(group, rows, end - start)
+    slots = mx.array(places[:, 0].astype(np.int32))
+    state.reach(end)
     arrays = state.taken()
 
-    def attend(layer: int, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
+    def attend(layer: int, qkv: mx.array) -> mx.array:
+        q, k, v = model.backbone.turned(qkv, start)
         keys, values = arrays.layers[layer]
         if prefix is not None:
             before = [mx.broadcast_to(kept, (rows, *kept.shape[1:])) for kept in prefix.layers[layer]]
             k, v = mx.concatenate([before[0], k], axis=2), mx.concatenate([before[1], v], axis=2)
         keys[slots, :, :end] = k
         values[slots, :, :end] = v
-        return mx.fast.scaled_dot_product_attention(q, k, v, scale=q.shape[-1] ** -0.5, mask="causal")
+        return model.backbone.attention(q, k, v, "causal")
 
     audio = None if is_audio is None else mx.array(is_audio)
-    hidden = model.backbone(model.embed(mx.array(tokens.astype(np.int32)), audio), start, attend)
+    hidden = model.backbone(model.embed(mx.array(tokens.astype(np.int32)), audio), attend)
     arrays.hidden[slots] = hidden[mx.arange(rows), mx.array(places[:, 1].astype(np.int32))]
     arrays.counters[slots] = mx.array(places[:, 2:5].astype(np.int32))
     arrays.seeds[slots] = mx.array(places[:, 5:].astype(np.uint32))

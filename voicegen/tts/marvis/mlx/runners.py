@@ -20,12 +20,16 @@ from voicegen.tts.marvis.mlx.memory import Wiring, limit_cache, slots_that_fit
 from voicegen.tts.marvis.mlx.mimi import MLXMimi
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.prefill import read_prefix
+from voicegen.tts.marvis.mlx.proving import steps_for
 from voicegen.tts.marvis.mlx.state import SlotState
+from voicegen.tts.marvis.mlx.steps import Steps
 from voicegen.tts.marvis.mlx.weights import load_weights
 from voicegen.tts.marvis.prompts import Prefix, Prompt
 
 DTYPES = {"float32": mx.float32, "bfloat16": mx.bfloat16, "float16": mx.float16}
 MOST_SLOTS = {"metal": 32, "cuda": 256, "cpu": 8}
+SPAN = 512
+"""A GPU keeps so many positions of each slot, or a multiple that reaches as far as the longest take."""
 
 
 def loader(device: str, dtype: str) -> Loader:
@@ -69,6 +73,7 @@ class MLXRunners:
         self.device = f"mlx ({_backend()})"
         self.precision = next(name for name, dtype in DTYPES.items() if dtype == model.dtype)
         self._runners: dict[int, FrameRunner] = {}
+        self._steps: Steps | None = None
         self._wiring = Wiring()
 
     def most_slots(self) -> int:
@@ -88,8 +93,11 @@ class MLXRunners:
 
     def made(self, slots: int) -> FrameRunner:
         """A new runner with slots of its own, which nobody else is given."""
-        state = SlotState(self.model, slots, self.codebooks)
-        return MLXFrames(self.model, state, Sampling(), on_gpu=_backend() != "cpu")
+        on_gpu = _backend() != "cpu"
+        # On the CPU the whole cache is read, so that no other take's length changes the order of the sums.
+        state = SlotState(self.model, slots, self.codebooks, SPAN if on_gpu else None)
+        self._steps = self._steps or steps_for(self.model, on_gpu=on_gpu)
+        return MLXFrames(self.model, self._steps, state, Sampling(), on_gpu=on_gpu)
 
     def clear(self) -> None:
         """Gives the memory of all runners back."""

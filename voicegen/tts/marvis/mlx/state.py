@@ -35,7 +35,7 @@ class Arrays:
     """The arrays of `rows` slots.
 
     Attributes:
-        layers: keys and values (rows, KV, context, D) of each layer.
+        layers: keys and values (rows, KV, positions, D) of each layer.
         hidden: (rows, width), what the next frame is drawn from.
         counters: (rows, 3) int32: position, frame and limit.
         seeds: (rows, 2) uint32.
@@ -54,9 +54,11 @@ class Arrays:
 class SlotState:
     """The arrays of S slots, and how far each has come as the host knows it."""
 
-    def __init__(self, model: MLXModel, slots: int, codebooks: int) -> None:
+    def __init__(self, model: MLXModel, slots: int, codebooks: int, span: int | None = None) -> None:
+        """Keeps room for a multiple of `span` positions, as far as the longest take reaches; for all if None."""
         sizes = model.config.backbone
-        shape = (slots, sizes.kv_heads, sizes.context, sizes.head_dim)
+        self._span = span or sizes.context
+        shape = (slots, sizes.kv_heads, min(self._span, sizes.context), sizes.head_dim)
         self.slots = slots
         self.codebooks = codebooks
         self.context = sizes.context
@@ -76,6 +78,16 @@ class SlotState:
         """Memory that one slot's cache takes."""
         sizes = model.config.backbone
         return 2 * sizes.layers * sizes.kv_heads * sizes.context * sizes.head_dim * model.dtype.size
+
+    def reach(self, positions: int) -> None:
+        """Makes room for so many positions where there is less, or less room where no slot has come half as far."""
+        arrays = self.taken()
+        room = arrays.layers[0][0].shape[2]
+        furthest = max(positions, int(self.positions.max()) + 1)
+        wanted = min(-(-furthest // self._span) * self._span, self.context)
+        if wanted > room or 2 * wanted <= room:
+            arrays.layers = [(_with_room(keys, wanted), _with_room(values, wanted)) for keys, values in arrays.layers]
+        self.put(arrays)
 
     def taken(self) -> Arrays:
         """The arrays, which are to be put back changed."""
@@ -115,3 +127,9 @@ class SlotState:
             array[slot] = mx.zeros(array.shape[1:], array.dtype)
         self.put(arrays)
         self.idle([slot])
+
+
+def _with_room(array: mx.array, positions: int) -> mx.array:
+    """Keys or values (S, KV, n, D) with room for another number of positions."""
+    more = positions - array.shape[2]
+    return mx.pad(array, [(0, 0), (0, 0), (0, more), (0, 0)]) if more > 0 else mx.contiguous(array[:, :, :positions])

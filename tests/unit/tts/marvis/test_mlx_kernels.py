@@ -1,0 +1,107 @@
+"""Our own kernels for MLX: what they compute, run on a processor, and when a machine goes on without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from tests.kernels_on_a_processor import maker
+from tests.unit.tts.marvis.test_mlx import many
+from voicegen.tts.marvis import Marvis
+from voicegen.tts.marvis.drawing import Sampling
+from voicegen.tts.marvis.mlx import kernels
+from voicegen.tts.marvis.mlx.frames import MLXFrames
+from voicegen.tts.marvis.mlx.kernels import KernelSteps
+from voicegen.tts.marvis.mlx.model import MLXModel
+from voicegen.tts.marvis.mlx.proving import differing, steps_for
+from voicegen.tts.marvis.mlx.state import SlotState
+from voicegen.tts.marvis.mlx.steps import PlainSteps
+
+Checkpoints = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture
+def processor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels of Metal and CUDA run here."""
+
+    def made(name: str, inputs: list[str], outputs: list[str], body: str, header: str = "") -> Any:
+        return maker(folder)(name, inputs, outputs, body, f"#define GOLDEN {kernels.GOLDEN}u\n{header}")
+
+    monkeypatch.setattr(kernels, "_made", made)
+
+
+@pytest.fixture
+def engine(checkpoints: Checkpoints) -> Marvis:
+    return Marvis.load(checkpoints(), "mlx", "float32", codec="none", slots=4)
+
+
+def model_of(engine: Marvis) -> MLXModel:
+    model: MLXModel = engine.runners.model  # type: ignore[attr-defined]
+    return model
+
+
+@pytest.mark.usefixtures("processor")
+def test_kernels_attend_and_draw_as_mlxs_operators_do(engine: Marvis) -> None:
+    model = model_of(engine)
+    assert differing(model, KernelSteps(model), PlainSteps(model)) is None
+    assert isinstance(steps_for(model, on_gpu=True), KernelSteps)
+    assert isinstance(steps_for(model, on_gpu=False), PlainSteps)
+
+
+@pytest.mark.usefixtures("processor")
+def test_takes_made_with_kernels_are_those_made_without(engine: Marvis, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = [request for request in many() if request.voice is None][:6]
+    expected = engine.generate_codes(requests)
+    model = model_of(engine)
+
+    def made(slots: int) -> MLXFrames:
+        return MLXFrames(model, KernelSteps(model), SlotState(model, slots, 8), Sampling(), on_gpu=False)
+
+    monkeypatch.setattr(engine.runners, "made", made)
+    engine.runners.clear()
+    found = engine.generate_codes(requests)
+    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
+
+
+@pytest.mark.usefixtures("processor")
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("SQRT(float(DIM))", "float(DIM)", "attention of the backbone"),
+        ("held = int(code)", "held = int(code) + 1", "draws with Sampling"),
+        ("BARRIER;", "NO SUCH THING;", "Command"),
+    ],
+)
+def test_a_machine_on_which_kernels_do_something_else_goes_on_without_them(
+    right: str,
+    wrong: str,
+    said: str,
+    engine: Marvis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("ATTENTION", "DRAW"):
+        monkeypatch.setattr(kernels, name, getattr(kernels, name).replace(right, wrong))
+    assert isinstance(steps_for(model_of(engine), on_gpu=True), PlainSteps)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Marvis goes on without its own kernels, which do not work on this machine (")
+    assert said in record.getMessage()
+
+
+def test_both_languages_say_the_same_things() -> None:
+    named = [
+        {line.split()[1].split("(")[0] for line in text.splitlines() if line.startswith("#define")}
+        for text in (kernels.METAL, kernels.CUDA + "#define WARP_SUM\n")
+    ]
+    assert named[0] == named[1]
+    assert mx.metal.is_available() or kernels.METAL_PLACE.split("=")[0] == kernels.CUDA_PLACE.split("=")[0]

@@ -1,0 +1,368 @@
+"""The steps of a frame as kernels of our own: one description each, which Metal and CUDA both compile.
+
+A launch is what a frame costs on either, and MLX's operators take some twelve for a layer's attention and as many for a
+draw. Nothing is changed in place: attention reads what is kept anyway, and writes it down with the new position.
+What the two languages say differently is in their headers; what both must equal is `PlainSteps`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlx.core as mx
+
+from voicegen.tts.marvis.drawing import CODEBOOK_STRIDE, GOLDEN, Sampling
+from voicegen.tts.marvis.frame_runner import BROKEN
+from voicegen.tts.marvis.mlx.model import MLXModel, Transformer
+from voicegen.tts.marvis.mlx.steps import Kept
+
+THREADS = 256
+"""That draw a code together."""
+MOST_THREADS = 1024  # of a block, on either
+
+METAL = """
+#define FUNCTION inline
+#define SHARED threadgroup
+#define BARRIER threadgroup_barrier(mem_flags::mem_threadgroup)
+#define BITS(x) as_type<uint>(x)
+#define EXP metal::precise::exp
+#define LOG metal::precise::log
+#define SIN metal::precise::sin
+#define COS metal::precise::cos
+#define SQRT metal::precise::sqrt
+#define WARP_SUM simd_sum
+"""
+METAL_PLACE = """
+    const unsigned block = threadgroup_position_in_grid.x, thread = thread_position_in_threadgroup.x;
+"""
+CUDA = """
+#define FUNCTION __device__ inline
+#define SHARED __shared__
+#define BARRIER __syncthreads()
+#define BITS(x) __float_as_uint(x)
+#define EXP expf
+#define LOG logf
+#define SIN sinf
+#define COS cosf
+#define SQRT sqrtf
+template <typename N>
+__device__ inline N WARP_SUM(N x) {
+    for (int apart = 16; apart > 0; apart /= 2) x += __shfl_xor_sync(0xffffffffu, x, apart);
+    return x;
+}
+"""
+CUDA_PLACE = """
+    const unsigned block = blockIdx.x, thread = threadIdx.x;
+"""
+
+ATTENTION = """
+    // A block has a slot and the query heads of one of its key heads, a warp each. A lane holds dimensions lane + 32 j,
+    // and those half a head further on, which turn with them.
+    const unsigned lane = thread % 32, head = thread / 32, slot = block / KV, group = block % KV;
+    const int place = places[EACH ? slot : 0];
+    const unsigned half = DIM / 2, first = (slot * KV + group) * ROWS * DIM;
+    const float scale = 1.0f / SQRT(float(DIM));
+    float query[TOKENS][PAIRS][2], key[TOKENS][PAIRS][2], value[TOKENS][PAIRS][2];
+    float most[TOKENS], total[TOKENS], sum[TOKENS][PAIRS][2];
+
+    #pragma unroll
+    for (int t = 0; t < TOKENS; ++t) {
+        const unsigned heads = (slot * TOKENS + t) * KV * (GROUP + 2);
+        const unsigned of_query = (heads + group * GROUP + head) * DIM, of_key = (heads + KV * GROUP + group) * DIM;
+        const unsigned of_value = of_key + KV * DIM, kept = first + (place + t) * DIM;
+        most[t] = -1e30f;
+        total[t] = 0.0f;
+        #pragma unroll
+        for (int j = 0; j < PAIRS; ++j) {
+            const unsigned i = lane + 32 * j;
+            const bool inside = i < half;
+            const float angle = inside ? float(place + t) * (1.0f / waves[i]) : 0.0f;
+            const float c = COS(angle), s = SIN(angle);
+            const float qa = inside ? float(qkv[of_query + i]) : 0.0f;
+            const float qb = inside ? float(qkv[of_query + half + i]) : 0.0f;
+            const float ka = inside ? float(qkv[of_key + i]) : 0.0f;
+            const float kb = inside ? float(qkv[of_key + half + i]) : 0.0f;
+            query[t][j][0] = float(T(qa * c - qb * s));
+            query[t][j][1] = float(T(qa * s + qb * c));
+            key[t][j][0] = float(T(ka * c - kb * s));
+            key[t][j][1] = float(T(ka * s + kb * c));
+            #pragma unroll
+            for (int side = 0; side < 2; ++side) {
+                const unsigned at = i + side * half;
+                value[t][j][side] = inside ? float(qkv[of_value + at]) : 0.0f;
+                sum[t][j][side] = 0.0f;
+                if (inside && head == 0) kept_keys[kept + at] = T(key[t][j][side]);
+                if (inside && head == GROUP - 1) kept_values[kept + at] = T(value[t][j][side]);
+            }
+        }
+    }
+
+    for (int start = 0; start < place; start += CHUNK) {
+        float k[CHUNK][PAIRS][2], v[CHUNK][PAIRS][2];
+        #pragma unroll
+        for (int n = 0; n < CHUNK; ++n) {
+            #pragma unroll
+            for (int j = 0; j < PAIRS; ++j) {
+                #pragma unroll
+                for (int side = 0; side < 2; ++side) {
+                    const unsigned i = lane + 32 * j, at = first + (start + n) * DIM + side * half + i;
+                    const bool there = i < half && start + n < place;
+                    const T a = there ? keys[at] : T(0.0f), b = there ? values[at] : T(0.0f);
+                    if (there && head == 0) kept_keys[at] = a;
+                    if (there && head == GROUP - 1) kept_values[at] = b;
+                    k[n][j][side] = float(a);
+                    v[n][j][side] = float(b);
+                }
+            }
+        }
+        #pragma unroll
+        for (int t = 0; t < TOKENS; ++t) {
+            float score[CHUNK], highest = most[t];
+            #pragma unroll
+            for (int n = 0; n < CHUNK; ++n) {
+                float dot = 0.0f;
+                #pragma unroll
+                for (int j = 0; j < PAIRS; ++j) dot += query[t][j][0] * k[n][j][0] + query[t][j][1] * k[n][j][1];
+                score[n] = WARP_SUM(dot) * scale;
+                if (start + n < place && score[n] > highest) highest = score[n];
+            }
+            const float shrink = EXP(most[t] - highest);
+            most[t] = highest;
+            total[t] *= shrink;
+            #pragma unroll
+            for (int j = 0; j < PAIRS; ++j) {
+                sum[t][j][0] *= shrink;
+                sum[t][j][1] *= shrink;
+            }
+            #pragma unroll
+            for (int n = 0; n < CHUNK; ++n) {
+                const float weight = start + n < place ? EXP(score[n] - highest) : 0.0f;
+                total[t] += weight;
+                #pragma unroll
+                for (int j = 0; j < PAIRS; ++j) {
+                    sum[t][j][0] += weight * v[n][j][0];
+                    sum[t][j][1] += weight * v[n][j][1];
+                }
+            }
+        }
+    }
+
+    #pragma unroll
+    for (int t = 0; t < TOKENS; ++t) {
+        #pragma unroll
+        for (int u = 0; u <= t; ++u) {
+            float dot = 0.0f;
+            #pragma unroll
+            for (int j = 0; j < PAIRS; ++j) dot += query[t][j][0] * key[u][j][0] + query[t][j][1] * key[u][j][1];
+            const float score = WARP_SUM(dot) * scale, highest = score > most[t] ? score : most[t];
+            const float shrink = EXP(most[t] - highest), weight = EXP(score - highest);
+            most[t] = highest;
+            total[t] = total[t] * shrink + weight;
+            #pragma unroll
+            for (int j = 0; j < PAIRS; ++j) {
+                sum[t][j][0] = sum[t][j][0] * shrink + weight * value[u][j][0];
+                sum[t][j][1] = sum[t][j][1] * shrink + weight * value[u][j][1];
+            }
+        }
+        #pragma unroll
+        for (int j = 0; j < PAIRS; ++j) {
+            const unsigned i = lane + 32 * j, out = ((slot * TOKENS + t) * KV * GROUP + group * GROUP + head) * DIM + i;
+            if (i < half) {
+                mixed[out] = T(sum[t][j][0] / total[t]);
+                mixed[out + half] = T(sum[t][j][1] / total[t]);
+            }
+        }
+    }
+"""
+
+HASH = """
+FUNCTION unsigned mixed_bits(unsigned x) {
+    x = (x ^ (x >> 16)) * 0x7FEB352Du;
+    x = (x ^ (x >> 15)) * 0x846CA68Bu;
+    return x ^ (x >> 16);
+}
+#define BLOCK_SUM(n) \\
+    n = WARP_SUM(n); \\
+    if (thread % 32 == 0) counts[thread / 32] = n; \\
+    BARRIER; \\
+    n = 0; \\
+    for (int warp = 0; warp < THREADS / 32; ++warp) n += counts[warp]; \\
+    BARRIER
+"""
+DRAW = """
+    // A block draws a slot's code. The k-th largest logit is found bit by bit, by counting, among numbers that are in
+    // the order of the logits.
+    SHARED unsigned counts[THREADS / 32];
+    SHARED unsigned codes[THREADS];
+    SHARED float scores[THREADS];
+    const float temperature = temperatures[0];
+    const unsigned top = unsigned(tops[0]), slot = block, book = unsigned(books[0]);
+    float value[EACH_THREAD];
+    unsigned rank[EACH_THREAD], broken = 0;
+    for (int j = 0; j < EACH_THREAD; ++j) {
+        const unsigned code = thread + j * THREADS;
+        value[j] = code < VOCAB ? float(logits[slot * STRIDE + code]) + 0.0f : 0.0f;
+        broken += (BITS(value[j]) & 0x7F800000u) == 0x7F800000u;
+    }
+    BLOCK_SUM(broken);
+    for (int j = 0; j < EACH_THREAD; ++j) {
+        if (broken) value[j] = 0.0f;
+        const unsigned bits = BITS(value[j]);
+        rank[j] = thread + j * THREADS < VOCAB ? ((bits & 0x80000000u) ? ~bits : (bits | 0x80000000u)) : 0u;
+    }
+    unsigned least = 0;
+    if (temperature > 0.0f && top > 0 && top < VOCAB) {
+        for (int bit = 31; bit >= 0; --bit) {
+            const unsigned wanted = least | (1u << bit);
+            unsigned above = 0;
+            for (int j = 0; j < EACH_THREAD; ++j) above += rank[j] >= wanted;
+            BLOCK_SUM(above);
+            if (above >= top) least = wanted;
+        }
+    }
+    const unsigned counter = mixed_bits(unsigned(counters[slot * 3 + 1]) * CODEBOOK_STRIDE + book);
+    const unsigned one = mixed_bits(seeds[slot * 2] + counter), other = mixed_bits(seeds[slot * 2 + 1] ^ counter);
+    float best = 0.0f;
+    unsigned chosen = VOCAB;
+    for (int j = 0; j < EACH_THREAD; ++j) {
+        const unsigned code = thread + j * THREADS;
+        if (code >= VOCAB || rank[j] < least) continue;
+        float score = value[j];
+        if (temperature > 0.0f) {
+            const unsigned bits = mixed_bits(mixed_bits(code * GOLDEN + one) ^ other);
+            const float uniform = (float(bits >> 9) + 0.5f) * 1.1920928955078125e-07f;
+            score += temperature * -LOG(-LOG(uniform));
+        }
+        if (chosen == VOCAB || score > best) {
+            best = score;
+            chosen = code;
+        }
+    }
+    codes[thread] = chosen;
+    scores[thread] = best;
+    BARRIER;
+    for (unsigned apart = THREADS / 2; apart > 0; apart /= 2) {
+        if (thread < apart) {
+            const unsigned mine = codes[thread], theirs = codes[thread + apart];
+            const float score = scores[thread], higher = scores[thread + apart];
+            if (theirs < VOCAB && (mine == VOCAB || higher > score || (higher == score && theirs < mine))) {
+                codes[thread] = theirs;
+                scores[thread] = higher;
+            }
+        }
+        BARRIER;
+    }
+    const unsigned code = codes[0];
+    for (unsigned column = thread; column < COLUMNS; column += THREADS) {
+        int held = row[slot * COLUMNS + column];
+        if (column == book) held = int(code);
+        if (column == COLUMNS - 1 && broken) held = BROKEN;
+        drawn[slot * COLUMNS + column] = held;
+    }
+    for (unsigned i = thread; i < WIDTH; i += THREADS) told[slot * WIDTH + i] = table[code * WIDTH + i];
+"""
+
+
+class KernelSteps:
+    """`Steps` as kernels, on the backend that is there."""
+
+    CHUNK = 8  # positions that are read before any is used, so that their loads are under way together
+
+    def __init__(self, model: MLXModel) -> None:
+        self._model = model
+        attention, draw = ["qkv", "keys", "values", "places", "waves"], ["logits", "row", "books", "counters", "seeds"]
+        self._attention = _made("marvis_attention", attention, ["mixed", "kept_keys", "kept_values"], ATTENTION)
+        self._draw = _made(
+            "marvis_draw", [*draw, "temperatures", "tops", "table"], ["drawn", "told"], DRAW, header=HASH
+        )
+        # Numbers that change from launch to launch are arrays: as constants they would each be a kernel of their own.
+        self._numbers = [mx.array([number], mx.int32) for number in range(model.config.codebooks + 2)]
+        self._nothing = mx.zeros(64, model.dtype)
+        mx.eval(self._numbers, self._nothing)
+
+    @staticmethod
+    def can(model: MLXModel) -> bool:
+        """Whether the model's heads fit the kernels."""
+        return all(
+            part.head_dim % 2 == 0 and part.heads // part.kv_heads * 32 <= MOST_THREADS
+            for part in (model.config.backbone, model.config.depth)
+        )
+
+    def nothing(self, _part: Transformer, _slots: int, _rows: int) -> Kept:
+        """What is never read."""
+        return self._nothing, self._nothing
+
+    def attended(
+        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int
+    ) -> tuple[mx.array, Kept]:
+        """See `Steps`."""
+        sizes, slots, tokens = part.sizes, *qkv.shape[:2]
+        group = sizes.heads // sizes.kv_heads
+        shape = (slots, sizes.kv_heads, rows, sizes.head_dim)
+        threads = group * 32
+        mixed, keys, values = self._attention(
+            inputs=[qkv, *kept, self._numbers[place] if isinstance(place, int) else place, part.waves],
+            template=[
+                ("T", qkv.dtype),
+                ("EACH", not isinstance(place, int)),
+                ("TOKENS", tokens),
+                ("KV", sizes.kv_heads),
+                ("GROUP", group),
+                ("DIM", sizes.head_dim),
+                ("PAIRS", -(-sizes.head_dim // 64)),
+                ("ROWS", rows),
+                ("CHUNK", self.CHUNK),
+            ],
+            grid=(slots * sizes.kv_heads * threads, 1, 1),
+            threadgroup=(threads, 1, 1),
+            output_shapes=[(slots, tokens, sizes.heads * sizes.head_dim), shape, shape],
+            output_dtypes=[qkv.dtype] * 3,
+        )
+        return mixed, (keys, values)
+
+    def drawn(
+        self,
+        logits: mx.array,
+        row: mx.array,
+        codebook: int,
+        counters: mx.array,
+        seeds: mx.array,
+        sampling: Sampling,
+    ) -> tuple[mx.array, mx.array]:
+        """See `Steps`."""
+        table, vocab, slots = self._model.depth_table(codebook), self._model.config.audio_vocab, len(logits)
+        temperature = mx.array([sampling.temperature], mx.float32)
+        top = mx.array([sampling.top_k], mx.int32)
+        drawn, told = self._draw(
+            inputs=[logits, row, self._numbers[codebook], counters, seeds, temperature, top, table],
+            template=[
+                ("VOCAB", vocab),
+                ("STRIDE", logits.shape[1]),
+                ("EACH_THREAD", -(-vocab // THREADS)),
+                ("THREADS", THREADS),
+                ("COLUMNS", row.shape[1]),
+                ("WIDTH", table.shape[1]),
+                ("BROKEN", BROKEN),
+                ("CODEBOOK_STRIDE", CODEBOOK_STRIDE),
+            ],
+            grid=(slots * THREADS, 1, 1),
+            threadgroup=(THREADS, 1, 1),
+            output_shapes=[row.shape, (slots, 1, table.shape[1])],
+            output_dtypes=[mx.int32, table.dtype],
+        )
+        return drawn, told
+
+
+def _made(name: str, inputs: list[str], outputs: list[str], body: str, header: str = "") -> Any:
+    metal = mx.metal.is_available()
+    make, language, place = (
+        (mx.fast.metal_kernel, METAL, METAL_PLACE) if metal else (mx.fast.cuda_kernel, CUDA, CUDA_PLACE)
+    )
+    golden = f"#define GOLDEN {GOLDEN}u\n"
+    return make(
+        name=name,
+        input_names=inputs,
+        output_names=outputs,
+        header=language + golden + header,
+        source=place + body,
+    )
