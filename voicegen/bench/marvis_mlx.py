@@ -86,7 +86,7 @@ def bytes_a_weight(model: MLXModel) -> float:
 
 
 def _codes(engine: Marvis, slots: int, frames: int | None) -> Measured:
-    """Four takes a slot, of the lengths of speech, so that slots are refilled; as many as slots where frames are few."""
+    """Four takes a slot, of the lengths of speech; as many as slots where frames are few."""
     engine.slots = slots
     most = frames or MAX_FRAMES
     engine.generate_takes(workload(slots if frames else 4 * slots, seed=1), max_frames=2 if frames else most)
