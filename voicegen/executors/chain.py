@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any
 
 from voicegen import build
+from voicegen.cores import numpy_on_one_core
 from voicegen.executors.channel import Abandoned, Channel, Ended, Round
 from voicegen.executors.job import Job, ModelMaker, Watch, Work
 from voicegen.executors.share import Share, rows_of
@@ -62,7 +63,7 @@ def run_chain(job: Job, share: Share, watch: Watch, *, name: str, queue_size: in
     speech_model = models.speech_model(job.config)
     watch.loaded("tts", speech_model.info)
     writer = job.writer(name, answer_model.info if answer_model else None, speech_model.info)
-    with Listener(job.config.quality) as listener, closing(writer):
+    with Listener(job.config.quality) as listener, closing(writer), numpy_on_one_core():
         chain = _Chain(job, share, watch, answer_model, speech_model, listener, writer, queue_size)
         watch.started()
         chain.run()

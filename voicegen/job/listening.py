@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 from pydantic import ValidationError
 
-from voicegen.cores import usable_cores
+from voicegen.cores import numpy_on_one_core, usable_cores
 from voicegen.errors import ConfigError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.pipeline.ledger import Ledger
@@ -89,7 +89,7 @@ def take_faults(
     What is usual of a voice is had from the first of them, which are judged by it as well. What cannot be read is left
     out. `speed` is what the voice was told to speak at.
     """
-    with Listener(quality) as listener, ThreadPoolExecutor(usable_cores()) as pool:
+    with Listener(quality) as listener, ThreadPoolExecutor(usable_cores()) as pool, numpy_on_one_core():
         usual = _usual(quality, _takes(store, _first(_good(ledger), listener.first_rows), pool, speed))
         hashes = np.zeros((ledger.end, 2), np.uint64)
         for takes in _takes(store, _good(ledger), pool, speed):

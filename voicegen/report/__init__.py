@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from voicegen.cores import numpy_on_one_core
 from voicegen.remote import AnyPath
 from voicegen.store import Store
 
@@ -34,7 +35,7 @@ def write_report(store: Store, name: str | None = None) -> AnyPath:
     from voicegen.report.rows import RunRows
 
     rows = RunRows(store, name)
-    with store.making(REPORT) as path, path.open("w", encoding="utf-8", newline="\n") as file:
+    with store.making(REPORT) as path, path.open("w", encoding="utf-8", newline="\n") as file, numpy_on_one_core():
         file.writelines(page(rows))
     return store.root / REPORT
 
@@ -54,6 +55,6 @@ def write_report_of_two(first: Store, second: Store) -> Path:
 
     pair = RunPair(RunRows(first), RunRows(second))
     name = f"report-with-{first.name}.html"
-    with second.making(name) as path, path.open("w", encoding="utf-8", newline="\n") as file:
+    with second.making(name) as path, path.open("w", encoding="utf-8", newline="\n") as file, numpy_on_one_core():
         file.writelines(page_of_two(pair))
     return second.folder / name
