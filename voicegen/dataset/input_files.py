@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -20,13 +21,23 @@ from voicegen.dataset.source_files import SourceFile
 from voicegen.errors import InputError
 from voicegen.remote import AnyPath, RemotePath
 
+_COARSE: Final = 2_000_000_000
+"""Nanoseconds that a disk's times are true to, at the least."""
+
+_TOLD_BY_CONTENT: Final = ("s3", "s3a", "gs", "gcs", "hf", "memory")
+"""Where a file that has changed has another tag."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """A file's size in bytes, and time of change in ns, or what its store has for that: to notice an edit in a run."""
+    """A file's size in bytes, and when it was changed, or what its store has for that: to notice an edit.
+
+    A file of this machine has two times, in ns: that of its bytes, which anybody can set, and that of what the system
+    knows of it.
+    """
 
     size: int
-    changed: int | str
+    changed: tuple[int, ...] | str
 
     @classmethod
     def of(cls, path: AnyPath) -> FileStamp:
@@ -50,18 +61,22 @@ class FileStamp:
             raise InputError(f"{path}: there is no such file (looked in {path.absolute().parent}).") from error
         except OSError as error:
             raise InputError(f"{path}: cannot be opened: {error.strerror}.") from error
-        return cls(status.st_size, status.st_mtime_ns)
+        return cls(status.st_size, (status.st_mtime_ns, status.st_ctime_ns))
 
 
 @dataclass(frozen=True, slots=True)
-class _Surveyed:
-    """A file that was looked through: where its rows are, and what is the same in all of them."""
+class SurveyedFile:
+    """A file that was looked through: where its rows are, and what is the same in all of them.
+
+    `is_settled` says whether a change that came after it was looked through shows in its stamp.
+    """
 
     file: SourceFile
     first: int
     rows: int
     columns: frozenset[str]
     stamp: FileStamp
+    is_settled: bool
     sha256: str
 
     def unchanged(self, stamp: FileStamp) -> FileStamp:
@@ -100,13 +115,26 @@ class InputFiles:
     Args:
         files: in the order of their rows.
         named: what they are called together, for messages.
+        surveyed: the files where they were looked through before.
+        source: the column that says which file a row is from, where that is known.
     """
 
-    def __init__(self, files: Sequence[SourceFile], named: str) -> None:
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        named: str,
+        surveyed: Sequence[SurveyedFile] = (),
+        source: str | None = None,
+    ) -> None:
         self.named = named
-        self.source: str | None = None  # the column that says which file a row is from
+        self.source = source
         self._files = files
-        self._surveyed: Sequence[_Surveyed] = ()
+        self._surveyed = surveyed
+
+    @property
+    def surveyed(self) -> Sequence[SurveyedFile]:
+        """The files as they were looked through."""
+        return self._surveyed
 
     @property
     def sha256(self) -> str:
@@ -124,16 +152,17 @@ class InputFiles:
         """
         columns = MergedColumns()
         first_with: dict[str, AnyPath] = {}
-        surveyed: list[_Surveyed] = []
+        surveyed: list[SurveyedFile] = []
         seen: dict[frozenset[str], frozenset[str]] = {}
         rows = 0
         for file in self._files:
             stamp = FileStamp.of(file.path)
+            is_settled = _is_settled(file.path, stamp)
             table = open_reader(file.path, file.format).survey()
             _refuse_twice(file, table)
             names = frozenset(table.schema.names)
             names = seen.setdefault(names, names)  # most files have the same: one set for all
-            surveyed.append(_Surveyed(file, rows, table.rows, names, stamp, _sha256(file.path)))
+            surveyed.append(SurveyedFile(file, rows, table.rows, names, stamp, is_settled, _sha256(file.path)))
             columns.add(table)
             columns.add(Table.of_texts(file.folders, table.rows))
             first_with = {**dict.fromkeys([*names, *file.folders], file.path), **first_with}
@@ -195,7 +224,7 @@ class _FileBlock:
         return arrow_array(self.cells(field.name), field.type) if field.name in self.said else self.block.arrow(field)
 
 
-def _refuse_missing(surveyed: Sequence[_Surveyed], first_with: Mapping[str, AnyPath]) -> None:
+def _refuse_missing(surveyed: Sequence[SurveyedFile], first_with: Mapping[str, AnyPath]) -> None:
     for each in surveyed:
         if each.file.format in ("json", "jsonl"):  # a key that is not there is an empty cell
             continue
@@ -211,6 +240,13 @@ def _refuse_twice(file: SourceFile, table: Table) -> None:
     for name in file.folders:
         if name in table.schema.names:
             raise InputError(f"{file.path}: column {name!r} is in the file and in a folder's name: rename one of them.")
+
+
+def _is_settled(path: AnyPath, stamp: FileStamp) -> bool:
+    """Whether a change from now on gives a file another stamp: not on the web, nor where times are too coarse."""
+    if isinstance(path, RemotePath):
+        return path.protocol in _TOLD_BY_CONTENT
+    return isinstance(stamp.changed, tuple) and max(stamp.changed) < time.time_ns() - _COARSE
 
 
 def _sha256(path: AnyPath) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from voicegen.dataset.columns import ColumnNames
 from voicegen.dataset.input_files import InputTable
 from voicegen.dataset.readers.block import Block
 from voicegen.errors import InputError
+from voicegen.scratch.same_keys import SameKeys
 
 REPEATS_SHOWN = 3
 
@@ -60,7 +60,7 @@ def check_some_text(files: InputTable, names: ColumnNames) -> None:
 
 
 def check_rows(files: InputTable, names: ColumnNames) -> None:
-    """Checks ids and turns in one pass, with a few bytes of memory a row; a fault among them takes another to name.
+    """Checks ids and turns in one pass, in flat memory; a fault among them takes another to name.
 
     Raises:
         InputError: An id is given twice, a conversation's rows do not stand together, or a turn is no number or out of
@@ -72,9 +72,10 @@ def check_rows(files: InputTable, names: ColumnNames) -> None:
     for block in files.blocks(columns) if columns else ():
         if names.id is not None:
             ids.add(block_ids(block, names.id))
+        new: list[str] = []  # conversations that begin
         for turn in _turns(files, block, names):
             if turn.conversation != latest.conversation:
-                begun.add([turn.conversation])
+                new.append(turn.conversation)
             elif turn.number is not None and latest.number is not None and turn.number <= latest.number:
                 raise InputError(
                     f"{files.named}: {files.places(latest.row, turn.row)} are of one conversation, and turn "
@@ -82,6 +83,7 @@ def check_rows(files: InputTable, names: ColumnNames) -> None:
                     "upwards and sort the rows by them."
                 )
             latest = turn
+        begun.add(new)
     if suspects := ids.suspects():
         _refuse_repeats(files, str(names.id), suspects)
     if suspects := begun.suspects():
@@ -89,18 +91,18 @@ def check_rows(files: InputTable, names: ColumnNames) -> None:
 
 
 class _Keys:
-    """Notes keys that may occur once, 8 bytes each."""
+    """Notes keys that may occur once."""
 
     def __init__(self) -> None:
-        self._hashes = array("q")
+        self._same = SameKeys()
 
-    def add(self, keys: Iterable[str]) -> None:
-        self._hashes.extend(map(hash, keys))
+    def add(self, keys: Sequence[str]) -> None:
+        hashes = np.array(list(map(hash, keys)), np.int64)
+        self._same.add(hashes.view(np.uint64), np.zeros(len(keys), np.int64))
 
     def suspects(self) -> set[int]:
         """The hashes that were noted more than once; different keys may share one."""
-        ordered = np.sort(np.frombuffer(self._hashes, np.int64))
-        return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+        return {hash for alike in self._same.alike() for hash in np.unique(alike.keys.view(np.int64)).tolist()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which texts are the same, and which nearly so, found among many in a few bytes of memory each.
+"""Which texts are the same, and which nearly so, found among very many in two bytes of memory each.
 
 Same: equal but for case, spacing and the punctuation of sentences (`plain`). Nearly so: the sets of their trigrams of
 characters have a Jaccard similarity of about `NEAR` or more, as their MinHash sketches estimate it (Broder, "On the
@@ -10,26 +10,30 @@ depends on the texts alone, on every machine.
 from __future__ import annotations
 
 import re
-import tempfile
 import unicodedata
-from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from hashlib import blake2b
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voicegen.scratch.by_part import ByPart
+from voicegen.scratch.by_place import ByPlace
+from voicegen.scratch.same_keys import SameKeys
 from voicegen.text.longest import LONGEST_TEXT, too_long
 
 NEAR: Final = 0.8
 """Texts of this similarity or more are near duplicates."""
 
+BLOCK: Final = 2**16
+"""Places whose pairs come together."""
+
 _BANDS: Final = 21
 _BAND: Final = 6  # hashes in a band
 _HASHES: Final = _BANDS * _BAND
-_BLOCK: Final = 2048  # texts compared together
+_BANDS_TOGETHER: Final = 7
 _LETTERS: Final = 2**20  # characters sketched together, at the most
 
 _PUNCTUATION: Final = re.compile(r"(?<![^\W_])[.,:]+|[.,:]+(?![^\W_])|[;!?¿¡…\"`´‘“”„«»()\[\]{}、。]+")
@@ -64,6 +68,11 @@ class Pairs:
     earlier: NDArray[np.int64]
     similarity: NDArray[np.float32]
 
+    @classmethod
+    def none(cls) -> Pairs:
+        """No pairs."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+
     def those(self, which: NDArray[Any] | slice) -> Pairs:
         """Those pairs, by place, by a bool each or in a range."""
         return Pairs(self.later[which], self.earlier[which], self.similarity[which])
@@ -82,54 +91,81 @@ class Pairs:
 class Likeness:
     """Takes texts in any order, each with its place, and says which are like one another.
 
-    It keeps 16 bytes a text in memory, and its sketch of 126 in a temporary file; looking for pairs takes some 60 more.
+    It keeps a byte for each place in memory, and its sketch of 126 in a temporary file; looking for pairs takes a byte
+    more, and another 84 there, or up to 420 where every text is like many.
+
+    Raises:
+        OutputError: by any method: the disk for temporary files is full or cannot be used.
     """
 
     def __init__(self) -> None:
-        self._places = array("q")
-        self._keys = array("Q")
-        self._sketches = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this does
+        self._there = bytearray()  # by place, 1 where there is a text
+        self._keys = ByPlace(np.uint64)
+        self._sketches = ByPlace((np.uint8, _HASHES))
 
-    def add(self, places: Sequence[int], texts: Sequence[str]) -> None:
-        """Takes texts, each at a place of its own."""
+    def add(self, places: Sequence[int], texts: Sequence[str]) -> NDArray[np.uint64]:
+        """Takes texts, each at a place of its own; returns the `text_key` of each as it is `plain`."""
         plains = [plain(text) for text in texts]
-        self._places.extend(places)
-        self._keys.extend(map(text_key, plains))
+        at, keys = np.array(places, np.int64), np.array([text_key(text) for text in plains], np.uint64)
+        self._there.extend(bytes(max(int(at.max(initial=-1)) + 1 - len(self._there), 0)))
+        np.frombuffer(self._there, np.uint8)[at] = 1
+        self._keys.put(at, keys)
+        start = 0
         for some in _portions([text[:LONGEST_TEXT] for text in plains]):
-            self._sketches.write(_sketches(some).tobytes())
+            self._sketches.put(at[start : start + len(some)], _sketches(some))
+            start += len(some)
+        return keys
 
     def pairs(self) -> Iterator[Pairs]:
-        """Pairs of like texts in the order of `later`, a block at a time.
+        """Pairs of like texts in the order of `later`, those of some places at a time.
 
         A text that was there before has one pair, with the first of its like; a new one a pair with each text near to
         it that is the first, or the last before it, of those that agree with it in a band.
         """
-        arrival = np.argsort(np.array(self._places, np.int64), kind="stable")
-        places = np.array(self._places, np.int64)[arrival]
-        firsts = _firsts(np.array(self._keys, np.uint64)[arrival])
-        new = np.flatnonzero(firsts == np.arange(len(firsts)))
-        with tempfile.TemporaryFile() as file:
-            for band in self._bands(arrival[new]):
-                file.writelines(new[beside].astype(np.uint32).tobytes() for beside in _agreeing(band))
-            beside = _mapped(file, np.uint32, (2 * _BANDS, len(new)))
-            sketches = _mapped(self._sketches, np.uint8, (len(arrival), _HASHES))
-            for start in range(0, len(firsts), _BLOCK):
-                block = np.arange(start, min(start + _BLOCK, len(firsts)))
-                again = block[firsts[block] != block]
-                of_new = slice(*np.searchsorted(new, [start, start + _BLOCK]))
-                later, earlier = _apart(new[of_new], beside[:, of_new])
-                similarity = _similarity(sketches, arrival[later], arrival[earlier])
-                near = similarity >= NEAR
-                later, earlier = np.concatenate([again, later[near]]), np.concatenate([firsts[again], earlier[near]])
-                similarity = np.concatenate([np.ones(len(again), np.float32), similarity[near]])
-                order = np.lexsort((earlier, later))
-                yield Pairs(places[later[order]], places[earlier[order]], similarity[order])
+        count = -(-len(self._there) // BLOCK)
+        same, agreeing = ByPart(np.uint64, count), ByPart(np.uint64, count)
+        new = bytearray(self._there)  # by place, 1 where the same text was not there before
+        for alike in self._same().alike():
+            np.frombuffer(new, np.uint8)[alike.places[alike.places != alike.first]] = 0
+            _note(same, alike.places, alike.first)
+        for band in range(0, _BANDS, _BANDS_TOGETHER):
+            for alike in self._agreeing(new, range(band, band + _BANDS_TOGETHER)).alike():
+                _note(agreeing, alike.places, alike.first)
+                _note(agreeing, alike.places, np.where(alike.before == alike.first, alike.places, alike.before))
+        for number in range(count):
+            later, earlier = _apart(same.part(number))
+            yield Pairs(later, earlier, np.ones(len(later), np.float32)) | self._near(agreeing.part(number))
 
-    def _bands(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-        """Each band (N, 6) of the sketches in these rows of the file."""
-        sketches = _mapped(self._sketches, np.uint8, (len(self._keys), _HASHES))
-        for band in range(0, _HASHES, _BAND):
-            yield sketches[:, band : band + _BAND][rows]
+    def _same(self) -> SameKeys:
+        """The key of each text."""
+        keys = SameKeys()
+        for places in _places(self._there):
+            first = int(places[0])
+            keys.add(self._keys.part(first, int(places[-1]) + 1)[places - first], places)
+        return keys
+
+    def _agreeing(self, new: bytearray, bands: range) -> SameKeys:
+        """Keys of the bands of each new text, no two bands with the same."""
+        keys = SameKeys()
+        for places in _places(new):
+            first = int(places[0])
+            sketches = self._sketches.part(first, int(places[-1]) + 1)[places - first]
+            for band in bands:
+                key = np.full(len(places), band, np.uint64)
+                for column in sketches[:, band * _BAND : (band + 1) * _BAND].T:
+                    key = key << np.uint64(8) | column
+                keys.add(key, places)
+        return keys
+
+    def _near(self, agreeing: NDArray[np.uint64]) -> Pairs:
+        """Those of the pairs that are near to each other."""
+        found = [Pairs.none()]
+        packed = np.unique(agreeing)
+        for start in range(0, len(packed), BLOCK):
+            later, earlier = _apart(packed[start : start + BLOCK])
+            pairs = Pairs(later, earlier, _similarity(self._sketches.at(later), self._sketches.at(earlier)))
+            found.append(pairs.those(pairs.similarity >= NEAR))
+        return Pairs(*(np.concatenate(columns) for columns in zip(*map(astuple, found), strict=True)))
 
 
 def text_key(text: str) -> int:
@@ -137,54 +173,31 @@ def text_key(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def _firsts(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each key, where it comes first."""
-    order = np.argsort(keys, kind="stable")
-    starts = _starts(keys[order])
-    firsts = np.empty(len(keys), np.int64)
-    firsts[order] = order[starts]
-    return firsts
+def _places(there: bytearray) -> Iterator[NDArray[np.int64]]:
+    """The places where there is something, some at a time."""
+    for start in range(0, len(there), BLOCK):
+        found = np.flatnonzero(np.frombuffer(there, np.uint8, min(BLOCK, len(there) - start), start))
+        if len(found):
+            yield start + found
 
 
-def _starts(ordered: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """For each place among ordered keys, the first place with its key."""
-    new = np.ones(len(ordered), bool)
-    new[1:] = ordered[1:] != ordered[:-1]
-    return np.maximum.accumulate(np.where(new, np.arange(len(ordered)), 0))
+def _note(pairs: ByPart, later: NDArray[np.int64], earlier: NDArray[np.int64]) -> None:
+    """Takes down the pairs, but for those of a text with itself, among those of the later one's block."""
+    apart = later != earlier
+    packed = later[apart].astype(np.uint64) << np.uint64(32) | earlier[apart].astype(np.uint64)
+    pairs.add(later[apart] // BLOCK, packed)
 
 
-def _agreeing(band: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each row of a band (N, 6) the first that agrees with it, and the last before it that does; else itself."""
-    keys = np.zeros(len(band), np.uint64)
-    for column in band.T:
-        keys = keys << np.uint64(8) | column
-    order = np.argsort(keys, kind="stable")
-    starts = _starts(keys[order])
-    first, last = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
-    first[order] = order[starts]
-    last[order] = order[np.maximum(np.arange(len(keys)) - 1, starts)]
-    return first, last
-
-
-def _apart(rows: NDArray[np.int64], beside: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pairs, each once, of rows with those beside them (bands, N) that are not themselves."""
-    other = beside != rows
-    later = np.broadcast_to(rows, beside.shape)[other].astype(np.uint64)
-    packed = np.unique(later << np.uint64(32) | beside[other])
+def _apart(packed: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The later and the earlier of pairs that were noted."""
     return (packed >> np.uint64(32)).astype(np.int64), (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _similarity(sketches: NDArray[np.uint8], ones: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The Jaccard similarity as estimated: the share of hashes that agree, less those that do by chance."""
-    share = (sketches[ones] == sketches[others]).mean(axis=1, dtype=np.float32)
+def _similarity(ones: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The Jaccard similarity as sketches estimate it: the share of hashes that agree, less those that do by chance."""
+    share = (ones == others).mean(axis=1, dtype=np.float32)
     similarity: NDArray[np.float32] = np.maximum((share - 1 / 256) / (1 - 1 / 256), 0).astype(np.float32)
     return similarity
-
-
-def _mapped(file: IO[bytes], type: Any, shape: tuple[int, int]) -> NDArray[Any]:
-    """A file's content as an array that is read where it is looked at."""
-    file.flush()
-    return np.memmap(file, type, "r", shape=shape) if shape[0] * shape[1] else np.empty(shape, type)
 
 
 def _portions(texts: Sequence[str]) -> Iterator[Sequence[str]]:

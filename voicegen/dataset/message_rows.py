@@ -33,19 +33,39 @@ class MessageRows:
         id_column: of their ids; by their rows' numbers where it is None.
         ready: whether the assistant's messages are the answers.
         given_history: whether a later turn is asked after the assistant's messages, and not after the model's answers.
+        names: the columns that the turns have, and
+        firsts: by conversation, its first row, where the input was surveyed before.
     """
 
     def __init__(
-        self, files: InputFiles, column: str, id_column: str | None, *, ready: bool, given_history: bool
+        self,
+        files: InputFiles,
+        column: str,
+        id_column: str | None,
+        *,
+        ready: bool,
+        given_history: bool,
+        names: ColumnNames | None = None,
+        firsts: array[int] | None = None,
     ) -> None:
         self.named = files.named
-        self._files = files
+        self.files = files
         self._column = column
         self._id_column = id_column
         self._ready = ready
         self._given_history = given_history
-        self._firsts = array("Q")  # by conversation, its first row
-        self._names: ColumnNames | None = None
+        self._names = names
+        self.firsts = array("Q") if firsts is None else firsts
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was made with, but for the files and what a survey finds."""
+        return {
+            "column": self._column,
+            "id_column": self._id_column,
+            "ready": self._ready,
+            "given_history": self._given_history,
+        }
 
     @property
     def names(self) -> ColumnNames:
@@ -61,10 +81,10 @@ class MessageRows:
         """
         rows, usable, has_system = 0, False, False
         problem: tuple[int, CellError] | None = None
-        for block in self._files.blocks([self._column]):
+        for block in self.files.blocks([self._column]):
             for number, cell in enumerate(block.cells(self._column), block.start + 1):
                 found = _read(cell)
-                self._firsts.append(rows)
+                self.firsts.append(rows)
                 rows += 1 if isinstance(found, CellError) else len(found.turns)
                 if isinstance(found, CellError):
                     problem = problem or (number, found)
@@ -73,7 +93,7 @@ class MessageRows:
                     has_system = has_system or found.system is not None
         if problem is not None and not usable:
             raise InputError(
-                f"{self._files.place(problem[0])}: column {self._column!r} {problem[1]}, and no row has one: choose "
+                f"{self.files.place(problem[0])}: column {self._column!r} {problem[1]}, and no row has one: choose "
                 "another column by questions.messages_column, or questions.text_column for plain questions."
             )
         self._names = self._named(table.schema.names, has_system=has_system)
@@ -86,20 +106,20 @@ class MessageRows:
         ours = self.names.used
         theirs = [self._column, *([self._id_column] if self._id_column else [])]
         needed = None if columns is None else [*theirs, *(name for name in columns if name not in (*ours, *theirs))]
-        for block in self._files.blocks(needed, self._conversation(start)):
+        for block in self.files.blocks(needed, self._conversation(start)):
             yield self._turns(block, start)
 
     def place(self, row: int) -> str:
         """File and row of the conversation that a turn is of; `row` from 1."""
-        return self._files.place(self._conversation(row - 1) + 1)
+        return self.files.place(self._conversation(row - 1) + 1)
 
     def places(self, *rows: int) -> str:
         """Conversations of turns, from 1, as a sentence names their rows."""
-        return self._files.places(*(self._conversation(row - 1) + 1 for row in rows))
+        return self.files.places(*(self._conversation(row - 1) + 1 for row in rows))
 
     def _conversation(self, row: int) -> int:
         """The conversation that a row is a turn of, both from 0; past the end for a row that is there."""
-        return bisect_right(self._firsts, row) - 1
+        return bisect_right(self.firsts, row) - 1
 
     def _named(self, taken: Sequence[str], *, has_system: bool) -> ColumnNames:
         column = self._column
@@ -121,7 +141,7 @@ class MessageRows:
                 for place, (id, cell) in enumerate(zip(ids, block.cells(self._column), strict=True))
             )
         )
-        first = self._firsts[block.start]
+        first = self.firsts[block.start]
         rows = rows[max(start - first, 0) :]
         names = self.names
         columns: dict[str | None, list[Any]] = {

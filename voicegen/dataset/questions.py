@@ -7,8 +7,8 @@ from 0 through all files, as the numbers of the WAVs do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -18,14 +18,14 @@ from voicegen.dataset import inspection
 from voicegen.dataset.cells import CellError, answer_cell, readable_cell, text_cell, turn_cell
 from voicegen.dataset.columns import ColumnNames, find_column, has_column
 from voicegen.dataset.input_files import InputFiles, InputTable
+from voicegen.dataset.input_index import InputIndex, InputSummary
 from voicegen.dataset.inspection import block_conversations, block_ids
 from voicegen.dataset.manifest_schema import input_names
 from voicegen.dataset.message_rows import MESSAGES, MessageRows
 from voicegen.dataset.readers.block import Block, Table
-from voicegen.dataset.source_files import GivenPaths, named, source_files
+from voicegen.dataset.source_files import GivenPaths, SourceFiles, named, source_files
 from voicegen.errors import InputError
 from voicegen.records import Failure, Message, Question
-from voicegen.remote import AnyPath
 
 INPUT_FIELDS = (
     pa.field("id", pa.string(), nullable=False),
@@ -34,29 +34,6 @@ INPUT_FIELDS = (
     pa.field("question", pa.string()),
     pa.field("answer", pa.string()),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class InputSummary:
-    """What one look at the whole input found.
-
-    Attributes:
-        rows: in all files.
-        sha256: of the file's bytes, in hex; of several files, of what tells them from others.
-        names: the columns in use, as the input spells them.
-        columns: Arrow schema of the other columns, in the input's order.
-        files: their number.
-        source: which of `columns` says which file a row is from; None where there is one file.
-        passed_over: what was found where files were looked for, and cannot be read as one.
-    """
-
-    rows: int
-    sha256: str
-    names: ColumnNames
-    columns: pa.Schema
-    files: int
-    source: str | None
-    passed_over: Sequence[AnyPath]
 
 
 @dataclass(frozen=True)
@@ -77,6 +54,7 @@ class QuestionFile:
             the ready answers if it is the `answer_column` too. `None`: `messages` or `conversations`, where there is
             no `text_column`; "": none.
         given_history: whether the turns of such a conversation are asked after what it has of the assistant.
+        index: what was found when the input was looked through before.
     """
 
     path: GivenPaths
@@ -89,6 +67,7 @@ class QuestionFile:
     messages_column: str | None = None
     given_history: bool = False
     text_key: str = "questions.text_column"
+    index: InputIndex | None = None
 
     @property
     def named(self) -> str:
@@ -106,10 +85,17 @@ class QuestionFile:
     def inspect(self) -> InputSummary:
         """Reads the whole input, refuses what cannot be used and tells what is there. Later calls cost nothing.
 
+        Of an input that has not changed since, the `index` says what was found.
+
         Raises:
             InputError: A file, a column, an id or a turn is wrong; says in which row and what to do.
         """
         return self._looked_through[1]
+
+    def keep_index(self) -> None:
+        """Keeps what was found in the `index`, where there is one."""
+        if self.index is not None:
+            self.index.keep(self._settings, *self._looked_through)
 
     def place(self, row: int) -> str:
         """File and row, as an error names it; `row` from 1 in the whole input."""
@@ -159,6 +145,15 @@ class QuestionFile:
     @cached_property
     def _looked_through(self) -> tuple[InputTable, InputSummary]:
         found = source_files(self.path, self.format)
+        known = self.index and self.index.known(self._settings, self.named, found)
+        return known or self._look(found)
+
+    @property
+    def _settings(self) -> Mapping[str, Any]:
+        """All that decides what is found, but for the files."""
+        return {name: value for name, value in vars(self).items() if name in _SETTINGS}
+
+    def _look(self, found: SourceFiles) -> tuple[InputTable, InputSummary]:
         files = InputFiles(found.files, self.named)
         table = files.survey()
         if not table.rows:
@@ -237,6 +232,9 @@ class QuestionFile:
             self._id_name(columns),
             *(None if name is None else find_column(self.named, columns, name, key) for name, key in optional),
         )
+
+
+_SETTINGS = frozenset(each.name for each in fields(QuestionFile)) - {"path", "index"}
 
 
 class TurnCounter:

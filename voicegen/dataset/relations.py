@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from voicegen.dataset.likeness import Likeness, Pairs, plain, text_key
+from voicegen.dataset.likeness import BLOCK, Likeness, Pairs, text_key
 from voicegen.dataset.splits import Deciding, Shares, Splits
 from voicegen.records import ManifestRow
+from voicegen.scratch.by_place import ByPlace
 
 _BLOCK: Final = 1000  # rows looked up together
 
@@ -56,58 +56,48 @@ class QuestionRelations:
 
     @cached_property
     def _found(self) -> tuple[Splits, Repeats]:
-        likeness = Likeness()
-        keys, talks = array("Q"), array("q")
+        likeness, talks, repeats = Likeness(), _Talks(), Repeats()
+        own = bytearray()  # the part of each question by itself
         for batch in self.questions.batches():
             texts = batch.column("question").to_pylist()
-            asked = [(place, text) for place, text in enumerate(texts, len(keys)) if text is not None]
-            likeness.add([place for place, _ in asked], [text for _, text in asked])
-            keys.extend(text_key(plain(text or "")) for text in texts)
-            talks.extend(0 if name is None else hash(name) or 1 for name in batch.column("conversation_id").to_pylist())
-        turns = _turns(np.array(talks, np.int64))
-        deciding = Deciding(self.shares.codes(np.array(keys, np.uint64)))
-        repeats = Repeats.none(len(keys))
-        followed = 0
-        for pairs in likeness.pairs():
-            if not len(pairs.later):
-                continue
+            asked = [(place, text) for place, text in enumerate(texts, len(own)) if text is not None]
+            keys = np.full(len(texts), text_key(""), np.uint64)
+            places = [place for place, _ in asked]
+            keys[np.array(places, np.int64) - len(own)] = likeness.add(places, [text for _, text in asked])
+            talks.add(batch.column("conversation_id").to_pylist())
+            own.extend(self.shares.codes(keys).tobytes())
+        deciding = Deciding(own)
+        for stop, pairs in enumerate(likeness.pairs(), 1):
             repeats.note(pairs)
             kept = pairs if self.near else pairs.those(pairs.similarity == 1)
-            up_to = int(np.searchsorted(turns.later, pairs.later[-1], side="right"))
-            deciding.follow(kept | turns.those(slice(followed, up_to)))
-            followed = up_to
-        deciding.follow(turns.those(slice(followed, None)))
+            deciding.follow(kept | talks.until(stop * BLOCK))
+        deciding.follow(talks.until(len(own)))
         return deciding.splits, repeats
 
 
-@dataclass(frozen=True, slots=True)
 class Repeats:
-    """For each text, the first that it repeats: its place or -1, int64 (N,), and their similarity, float32 (N,)."""
+    """For each text, the first that it repeats, and their similarity; in a temporary file."""
 
-    first: NDArray[np.int64]
-    similarity: NDArray[np.float32]
-
-    @classmethod
-    def none(cls, size: int) -> Repeats:
-        """Of so many texts, none repeats another."""
-        return cls(np.full(size, -1, np.int64), np.zeros(size, np.float32))
+    def __init__(self) -> None:
+        self._found = ByPlace([("after", "<i8"), ("similarity", "<f4")])  # one past the place of the first; 0: none
 
     def note(self, pairs: Pairs) -> None:
         """Takes down pairs, all those of a later text together."""
         first = pairs.first()
-        self.first[first.later], self.similarity[first.later] = first.earlier, first.similarity
+        records = np.empty(len(first.later), self._found.type)
+        records["after"], records["similarity"] = first.earlier + 1, first.similarity
+        self._found.put(first.later, records)
 
     def columns(self, places: NDArray[np.int64], rows_each: int = 1) -> tuple[pa.Array, pa.Array]:
         """For texts at these places the first row that each repeats, and the similarity; null where it repeats none.
 
         A text that is at none of the places that are known repeats none.
         """
-        first, similarity = np.full(len(places), -1, np.int64), np.zeros(len(places), np.float32)
-        known = places < len(self.first)
-        first[known], similarity[known] = self.first[places[known]], self.similarity[places[known]]
+        found = self._found.at(places)
+        first = found["after"] - 1
         return (
             pa.array(first * rows_each, pa.int64(), mask=first < 0),
-            pa.array(similarity.astype(np.float64).round(3), pa.float64(), mask=first < 0),
+            pa.array(found["similarity"].astype(np.float64).round(3), pa.float64(), mask=first < 0),
         )
 
 
@@ -122,17 +112,26 @@ class AnswerRelations:
     def read(self, rows: _Finished) -> None:
         """Takes the answers of rows that are finished since the last time."""
         self._read.extend(bytes(max(rows.end - len(self._read), 0)))
-        new = [index for index, read in enumerate(self._read) if not read]
-        for start in range(0, len(new), _BLOCK):
-            found = rows.get(new[start : start + _BLOCK])
+        new = False
+        for unread in self._unread():
+            new = True
+            found = rows.get(unread)
             answered = [(index, row.answer) for index, row in found.items() if row.answer is not None]
             self._answers.add([index for index, _ in answered], [answer for _, answer in answered])
             for index in found:
                 self._read[index] = 1
         if new or self._repeats is None:
-            self._repeats = Repeats.none(len(self._read))
+            self._repeats = Repeats()
             for pairs in self._answers.pairs():
                 self._repeats.note(pairs)
+
+    def _unread(self) -> Iterator[Sequence[int]]:
+        """The rows whose answers are not among those that were read, some at a time."""
+        start = 0
+        while (start := self._read.find(0, start)) >= 0:
+            block = np.frombuffer(self._read[start : start + _BLOCK], np.uint8)
+            yield (start + np.flatnonzero(block == 0)).tolist()
+            start += _BLOCK
 
     def columns(self, indexes: Sequence[int]) -> dict[str, Any]:
         """The columns for rows with these indexes; none before rows were read."""
@@ -174,10 +173,31 @@ class RowRelations:
         }
 
 
-def _turns(talks: NDArray[np.int64]) -> Pairs:
-    """Each later turn of a conversation with its first; neighbours with the same number but 0 are of one."""
-    again = np.zeros(len(talks), bool)
-    again[1:] = (talks[1:] == talks[:-1]) & (talks[1:] != 0)
-    firsts = np.maximum.accumulate(np.where(again, 0, np.arange(len(talks))))
-    later = np.flatnonzero(again)
-    return Pairs(later, firsts[later], np.ones(len(later), np.float32))
+class _Talks:
+    """Which rows are turns of a conversation that began before them; in a temporary file."""
+
+    def __init__(self) -> None:
+        self._began = ByPlace(np.int64)  # of each such row, one past the place of the first turn; 0: it is none
+        self._rows = 0
+        self._latest: str | None = None
+        self._first = 0  # the place of the first turn of the latest
+        self._told = 0
+
+    def add(self, names: Sequence[str | None]) -> None:
+        """Takes the conversations of the rows that come next; neighbours of the same name are of one."""
+        later, began = [], []
+        for place, name in enumerate(names, self._rows):
+            if name is not None and name == self._latest:
+                later.append(place)
+                began.append(self._first + 1)
+            else:
+                self._latest, self._first = name, place
+        self._began.put(np.array(later, np.int64), np.array(began, np.int64))
+        self._rows += len(names)
+
+    def until(self, stop: int) -> Pairs:
+        """Each later turn before `stop`, and since the last time, with the first of its conversation."""
+        start, self._told = self._told, min(stop, len(self._began))
+        began = self._began.part(start, max(self._told, start))
+        later = np.flatnonzero(began)
+        return Pairs(start + later, began[later] - 1, np.ones(len(later), np.float32))

@@ -61,7 +61,7 @@ class Splits:
     @property
     def in_test(self) -> bytes:
         """1 for each question that is in test, else 0."""
-        return bytes(code == SPLITS.index("test") for code in self.codes)
+        return bytes(np.frombuffer(self.codes, np.uint8) == SPLITS.index("test"))
 
     def names(self, places: Sequence[int]) -> list[Split | None]:
         """`of` each of them."""
@@ -75,8 +75,8 @@ class Deciding:
         own: of each question by itself, as a place in `SPLITS`.
     """
 
-    def __init__(self, own: NDArray[np.uint8]) -> None:
-        self._codes = bytearray(own.tobytes())
+    def __init__(self, own: bytearray) -> None:
+        self._codes = own
 
     def follow(self, ties: Pairs) -> None:
         """Has questions follow those before them that they belong to; all ties of a question come together."""

@@ -15,6 +15,7 @@ from typing import Any
 from voicegen import build
 from voicegen.config import JobConfig
 from voicegen.dataset.growth import check_growth
+from voicegen.dataset.input_index import InputIndex
 from voicegen.dataset.manifest import CARD, MANIFEST, Provenance, manifest_rows, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.relation_counts import relation_counts
@@ -30,7 +31,7 @@ from voicegen.job.run_log import logging_to
 from voicegen.job.summary import SAMPLES, RunSummary, Sample
 from voicegen.job.watching import RunWatch
 from voicegen.pipeline.audio_faults import laid_out_for
-from voicegen.pipeline.clips import forget_missing, remove_leftovers
+from voicegen.pipeline.clips import Clips
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.outcome import of_the_question
 from voicegen.pipeline.run_folder import INPUT, RunFolder
@@ -78,6 +79,7 @@ def run_job(config: JobConfig, *, show: bool = False, executor: Executor | None 
         if folder.has_grown:
             check_growth(folder.store, questions, naming_of(config), len(Ledger(folder.store)))
         folder.remember_input(questions.inspect().rows)
+        questions.keep_index()
         return _Run(config, folder, questions, show, executor or make_executor(config.executor)).go_on()
 
 
@@ -107,6 +109,7 @@ class _Run:
         self._plan = plan_of(config, questions, relations)
         if len(folder.inputs) > 1:  # new audio lies where that of the first input does
             self._plan = replace(self._plan, total_rows=laid_out_for(self._ledger))
+        self._clips = Clips(self._store, self._plan, self._ledger)
         self._relations = RowRelations(relations, self._plan.answers_per_question)
         self._asked = asked_of(config, questions, self._plan)
         answers = self._plan.answers_per_question
@@ -137,21 +140,19 @@ class _Run:
         return self._ledger.unfinished(self._rows) + besides
 
     def _forget(self) -> None:
-        remove_leftovers(self._ledger, self._store, self._plan)  # of a session that was killed
-        missing = forget_missing(self._ledger, self._store, self._plan.audio)
-        if missing:
+        self._clips.remove_leftovers()  # of a session that was killed
+        if missing := self._clips.forget_missing():
             self._say(f"audio files of {missing} finished rows are gone or cut short: they are made again")
         if self._config.retry_failed:
-            for index in self._rows[: self._ledger.end]:
-                status = self._ledger.status(index)
-                if status in ("failed", "rejected"):  # the same seed would give the same take once more
-                    self._ledger.forget(index, redraw=status == "rejected")
+            for index in self._ledger.bad(self._rows):  # the same seed would give the same take once more
+                self._ledger.forget(index, redraw=self._ledger.status(index) == "rejected")
 
     def _make(self, left: int) -> RunSummary:
         display = ProgressDisplay(self._total, self._total - left, show=self._show)
         watch = RunWatch(
             self._folder,
             self._ledger,
+            self._clips,
             display,
             loading=sign_of_life(show=self._show),
             refresher=ManifestRefresher(self._write_manifest, at_once=not self._store.changed(MANIFEST)),
@@ -166,7 +167,7 @@ class _Run:
             _log.info("interrupted")
             if self._left():
                 raise Interrupted(self._summary(display.tally, watch.cut_answers)) from None
-        remove_leftovers(self._ledger, self._store, self._plan)
+        self._clips.remove_leftovers()
         self._complete()
         return self._summary(display.tally, watch.cut_answers)
 
@@ -240,12 +241,12 @@ class _Run:
 
     def _errors(self) -> Counter[str]:
         """Why rows failed or were rejected, and how many did, in all sessions."""
-        bad = (index for index in self._rows if self._ledger.status(index) in ("failed", "rejected"))
-        return Counter(reason for row in self._finished(bad) if (reason := _reason(row)) is not None)
+        bad = self._finished(self._ledger.bad(self._rows))
+        return Counter(reason for row in bad if (reason := _reason(row)) is not None)
 
     def _made_again(self) -> Counter[str]:
         """The faults of takes after which others were made, in all sessions."""
-        rows = self._finished(iter(self._ledger.drawn_again(self._rows)))
+        rows = self._finished(self._ledger.drawn_again(self._rows))
         return Counter(
             take.reason or "" for row in rows for kept in (row, row.asked) if kept for take in kept.takes[:-1]
         )
@@ -376,6 +377,7 @@ def question_file(config: JobConfig) -> QuestionFile:
         turn_column=settings.turn_column,
         messages_column=settings.messages_column,
         given_history=settings.history == "given",
+        index=InputIndex(Store(config.output_dir)),
     )
 
 

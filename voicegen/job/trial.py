@@ -25,6 +25,7 @@ from voicegen.job.progress import ProgressDisplay, sign_of_life
 from voicegen.job.run_job import identity_of, models_of, provenance_of
 from voicegen.job.run_log import logging_to
 from voicegen.job.watching import RunWatch
+from voicegen.pipeline.clips import Clips
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import Asked
 from voicegen.pipeline.run_folder import RunFolder, config_hash, read_record
@@ -87,7 +88,14 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
     with RunFolder(store, {**identity, "job": "try"}) as folder, logging_to(store, show=show):
         ledger = Ledger(store)
         display = ProgressDisplay(len(chosen) * plan.answers_per_question, 0, show=show)
-        watch = RunWatch(folder, ledger, display, loading=sign_of_life(show=show), refresher=nullcontext())
+        watch = RunWatch(
+            folder,
+            ledger,
+            Clips(store, plan, ledger),
+            display,
+            loading=sign_of_life(show=show),
+            refresher=nullcontext(),
+        )
         if show:
             print(shown(f"loading {' and '.join(models_of(config))}"), file=sys.stderr)
         with watch:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from voicegen.errors import OutputError
 from voicegen.executors.job import Work
 from voicegen.job.progress import ProgressDisplay
+from voicegen.pipeline.clips import Clips
 from voicegen.pipeline.ledger import Entry, Ledger
 from voicegen.pipeline.run_folder import RunFolder
 from voicegen.records import ModelInfo
@@ -24,6 +25,7 @@ class RunWatch:
     Args:
         folder: keeps which models made the run.
         ledger: is told of finished rows.
+        clips: the audio of those.
         display: shows how far it is.
         loading: what goes on until the models are ready.
         refresher: what else goes on from the start of the work to its end.
@@ -36,6 +38,7 @@ class RunWatch:
         self,
         folder: RunFolder,
         ledger: Ledger,
+        clips: Clips,
         display: ProgressDisplay,
         *,
         loading: AbstractContextManager[Any],
@@ -44,6 +47,7 @@ class RunWatch:
         self.cut_answers = 0
         self._folder = folder
         self._ledger = ledger
+        self._clips = clips
         self._display = display
         self._loading = loading
         self._refresher = refresher
@@ -70,7 +74,7 @@ class RunWatch:
     def started(self) -> None:
         """The work begins."""
         self._work.close()  # nothing is loading any more
-        self._ledger.keep_index()
+        self._keep_indexes()
         self._work.enter_context(self._display)
         self._work.enter_context(self._refresher)
 
@@ -81,12 +85,17 @@ class RunWatch:
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
         self._ledger.add(entries)
-        self._ledger.keep_index()
+        self._keep_indexes()
         self._display.written(entries)
         for row in (entry.row for entry in entries):
             self.cut_answers += row.status == "ok" and row.finish_reason == "length"
             if row.error is not None:
                 _log.warning("row %d %s: %s", row.index, row.status, row.error)
+
+    def _keep_indexes(self) -> None:
+        """Keeps what lets the next session of a large run begin soon."""
+        if self._ledger.keep_index() or self._clips.is_worth_keeping:
+            self._clips.keep()
 
     def told(self, text: str) -> None:
         """Something happened that the user is to know."""

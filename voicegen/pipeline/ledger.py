@@ -36,6 +36,9 @@ INDEX = "ledger.index"
 INDEX_AFTER: Final = 200_000
 """Lines, which take some seconds to read, after which the index is written anew."""
 
+_INDEX_SHARE: Final = 128
+"""Of a very large run the index is written when it lacks one row in so many, as it takes seconds to write."""
+
 _FORGOTTEN: Final = ("status", "attempts", "question_attempts")
 """The columns in which a row is another that is to be done again."""
 
@@ -175,10 +178,16 @@ class Ledger:
         taken = np.stack([clips.hash.part(0, self.end) for clips in self._clips], axis=1)
         return np.where(ok[:, None], taken, np.uint64(0))
 
-    def drawn_again(self, rows: range) -> list[int]:
-        """Those of `rows` of which more takes than one were made."""
-        known = rows[: max(self.end - rows.start, 0)]
-        return [index for index in known if any(clips.attempts[index] > 1 for clips in self._clips)]
+    def drawn_again(self, rows: range) -> Iterator[int]:
+        """Those of `rows` of which more takes than one were made, in order."""
+        for first, own in self._clips[0].attempts.blocks(*_slice(rows)):
+            asked = self._clips[1].attempts.part(first, first + len(own))
+            yield from (first + np.flatnonzero((own > 1) | (asked > 1))).tolist()
+
+    def bad(self, rows: range) -> Iterator[int]:
+        """Those of `rows` that failed or were rejected, in order."""
+        for first, codes in self._status.blocks(*_slice(rows)):
+            yield from (first + np.flatnonzero((codes != ABSENT) & (codes != STATUSES.index("ok")))).tolist()
 
     def changed(self) -> int:
         """When a row was last added, in ns since the epoch; 0 if there is none."""
@@ -194,9 +203,13 @@ class Ledger:
         code = self._status[index]
         return None if code == ABSENT else STATUSES[code]
 
-    def audio_bytes(self, index: int, beside: Side = "answer") -> int:
-        """Size of a finished row's audio file, or of its question's beside it; 0: there is none, or it is unknown."""
-        return int(self._clips[beside == "question"].bytes[index])
+    def codes_of(self, rows: range) -> NDArray[np.uint8]:
+        """How each of `rows` ended, as in `codes`."""
+        return self._status.part(rows.start, rows.stop)
+
+    def sizes_of(self, rows: range, beside: Side = "answer") -> NDArray[np.uint32]:
+        """Size of the audio file of each of `rows`, or of its question's beside it; 0: there is none, or not known."""
+        return self._clips[beside == "question"].bytes.part(rows.start, rows.stop)
 
     def attempt(self, index: int, side: Side = "answer") -> int:
         """Which attempt at a text of a row that is not finished is to be made next, from 1."""
@@ -269,13 +282,19 @@ class Ledger:
                     found[row.index] = row
         return found
 
-    def keep_index(self, after: int = INDEX_AFTER) -> None:
+    def keep_index(self, after: int | None = None) -> bool:
         """Keeps in the store what is known of the rows, where that takes so many more lines than the index there has.
 
         From then on most of it is in a file that the system maps, so memory hardly grows with the rows.
+
+        Args:
+            after: so many lines; as many as take some seconds to read by default.
+
+        Returns:
+            Whether it did.
         """
-        if self._unindexed < after:
-            return
+        if self._unindexed < (max(INDEX_AFTER, self.end // _INDEX_SHARE) if after is None else after):
+            return False
         self._unindexed = 0
         head = {
             "files": [[name, *self._latest[name]] for name in self._files],
@@ -289,12 +308,13 @@ class Ledger:
                 _, bases = load(file)
         except OutputError as error:
             _log.warning("no index of the ledger, which is read whole when the run goes on: %s", error)
-            return
+            return False
         for name, column in columns.items():
             for index in on_record:
                 if index < len(bases[name]):
                     bases[name][index] = column[index]
             column.rebase(bases[name])
+        return True
 
     @property
     def _columns(self) -> dict[str, Column]:

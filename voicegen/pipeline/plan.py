@@ -46,6 +46,15 @@ def audio_path(index: int, status: Status, total_rows: int, audio: AudioFormat =
     return f"{folder}/{index // ROWS_PER_FOLDER:04d}/{name}"
 
 
+def row_folders(end: int, total_rows: int) -> Iterator[tuple[str, range]]:
+    """The folders below `audio/` and `rejected/` in which rows up to `end` have their clips, each with its rows."""
+    if total_rows <= ROWS_PER_FOLDER:
+        yield "", range(end)
+        return
+    for start in range(0, end, ROWS_PER_FOLDER):
+        yield f"/{start // ROWS_PER_FOLDER:04d}", range(start, min(start + ROWS_PER_FOLDER, end))
+
+
 def clip_name(stem: str) -> tuple[int, Side] | None:
     """The row whose audio is in a file of that name without its ending, and which clip it is; None for another name."""
     number = stem.removesuffix(QUESTION)
@@ -132,6 +141,10 @@ class Plan:
     def audio_path(self, index: int, status: Status, beside: Side = "answer") -> str:
         """Where the audio of a row that ended so lies in the run's folder."""
         return audio_path(index, status, self.total_rows * self.answers_per_question, self.audio, beside)
+
+    def folders(self, end: int) -> Iterator[tuple[str, range]]:
+        """`row_folders` of the plan's rows up to `end`."""
+        return row_folders(end, self.total_rows * self.answers_per_question)
 
     def rows(self, read: Iterable[Question | Failure]) -> Iterator[Question | Failure]:
         """The input's rows with their final index, id, seed and voice, in order."""

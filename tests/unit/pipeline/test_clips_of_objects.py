@@ -6,8 +6,7 @@ import fsspec
 import pytest
 
 from tests.finished_rows import spoken_row
-from voicegen.audio.audio_format import WAV
-from voicegen.pipeline.clips import forget_missing, remove_leftovers
+from voicegen.pipeline.clips import Clips
 from voicegen.pipeline.ledger import Ledger, LedgerWriter
 from voicegen.pipeline.plan import Plan
 from voicegen.remote import RemotePath
@@ -44,17 +43,17 @@ def test_the_take_that_a_row_had_before_it_ended_otherwise_is_removed_now_or_by_
     ledger = Ledger(store)
     for index in (0, 1):
         ledger.forget(index, redraw=True)
-    remove_leftovers(ledger, store, Plan(0, 3))
+    Clips(store, Plan(0, 3), ledger).remove_leftovers()
     assert audio(store) == ["audio/000002.wav", "rejected/000000.wav", "rejected/000001.wav"]  # nothing is better yet
     ledger.add(session(store, spoken_row(0)))
-    remove_leftovers(ledger, store, Plan(0, 3))
+    Clips(store, Plan(0, 3), ledger).remove_leftovers()
     assert audio(store) == ["audio/000000.wav", "audio/000002.wav", "rejected/000001.wav"]
     session(store, spoken_row(1))  # and killed before it could remove anything
-    remove_leftovers(Ledger(store), store, Plan(0, 3))
+    Clips(store, Plan(0, 3), Ledger(store)).remove_leftovers()
     assert audio(store) == ["audio/000000.wav", "audio/000001.wav", "audio/000002.wav"]
 
 
 def test_what_was_put_is_not_looked_for(store):
     session(store, spoken_row(0))
     store.remove(["audio/000000.wav"])
-    assert forget_missing(Ledger(store), store, WAV) == 0
+    assert Clips(store, Plan(0, 1), Ledger(store)).forget_missing() == 0

@@ -1,0 +1,1 @@
+"""What there is too much of for memory: records of numbers in temporary files, for as long as the process runs."""
