@@ -1,11 +1,15 @@
-"""What a run of 100 million questions takes: planned from what a row costs in small runs, measured here and now.
+"""What a run of 100 million questions takes: planned from what a row costs in smaller runs, measured here and now.
 
-    python -m tests.bench.planning [--rows 100000000] [--shards 100] [--measured 70000 140000]
+    python -m tests.bench.planning [--rows 100000000] [--begin 1000000 10000000] [--beside 100000 1000000]
 
-Each step of starting a run again is measured in a process of its own on runs of two sizes; the straight line through
-the two is what a row costs, and what the step costs at any size. Seconds are of the processor, since other work on the
-machine does not count in those; memory is what a process's peak grows by. Texts are short and answers are of a
-sentence, as in a run. Prices of an object store are arguments: those of S3 in us-east-1 by default (2025).
+Each step of a run is measured in a process of its own on runs of two sizes; the straight line through the two is what
+a row costs, and what the step costs at any size. Steps that the work waits for are measured on larger runs than those
+that go on beside it, which take long. Seconds are of the processor, since other work on the machine does not count in
+those. Memory is the process's own beyond that of an empty one (Linux's RssAnon, looked at all the time): files that
+are mapped are the system's to drop. Questions are of nine words, one in a hundred was asked before, answers are of a
+sentence. Lines of the ledger are written by a template of the product's own, and all clips of a folder are one file
+under many names; all else is done by what does it in a run. Prices of an object store are arguments: those of S3 in
+us-east-1 by default (2025).
 
 Worked out, not measured: everything beyond the sizes that are named.
 """
@@ -14,34 +18,45 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
+import os
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.bench.export_scale import EveryRow
-from voicegen.audio.audio_format import WAV
+from tests.finished_rows import spoken_row
+from voicegen.audio.audio_file import encode_clip
+from voicegen.dataset.input_index import INPUT_INDEX, InputIndex
 from voicegen.dataset.manifest import MANIFEST, Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
-from voicegen.dataset.relations import QuestionRelations
+from voicegen.dataset.relations import QuestionRelations, RowRelations
 from voicegen.executors.chain import WRITE_GROUP
-from voicegen.pipeline.clips import forget_missing
-from voicegen.pipeline.ledger import INDEX, INDEX_AFTER, LEDGER, Ledger, LedgerWriter
+from voicegen.pipeline.clips import AUDIO_INDEX, Clips
+from voicegen.pipeline.ledger import INDEX, INDEX_AFTER, LEDGER, Ledger
+from voicegen.pipeline.ledger_lines import to_line
 from voicegen.pipeline.plan import ROWS_PER_FOLDER, Plan
+from voicegen.pipeline.same_audio import reject_same_audio
+from voicegen.quality.checks.duplicates import HASH, DuplicatesSettings
+from voicegen.records import Speech, Utterance
 from voicegen.store.folder import FolderStore
 
-_BLOCK: Final = 1000
+_BLOCK: Final = 100_000
 _CONTAINER: Final = 1000  # clips
 _ANSWER: Final = "It is what you get when you put the one number beside the other and count them all, one by one."
+_WORDS: Final = [f"{one}{two}{three}" for one in "bdfgklmnprst" for two in "aeiou" for three in ("n", "rk", "st", "ll")]
+_INDEX: Final = 7_777_777_777  # stands for a row's in the template of a line
+_HASH: Final = "7a7a7a7a7a7a7a7a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,7 @@ class Cost:
 
     def of_each(self, fewer: Cost, rows: int) -> Cost:
         """What each of `rows` costs that `fewer` does not have."""
-        return Cost((self.seconds - fewer.seconds) / rows, max(self.memory - fewer.memory, 0.0) / rows)
+        return Cost(max(self.seconds - fewer.seconds, 0.0) / rows, max(self.memory - fewer.memory, 0.0) / rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +84,97 @@ class Run:
         return FolderStore(self.root / "run")
 
     @property
-    def questions(self) -> QuestionFile:
-        """Its input, not looked at yet."""
+    def plan(self) -> Plan:
+        """What its rows are."""
+        return Plan(0, self.rows)
+
+    @property
+    def new(self) -> QuestionFile:
+        """Its input, as a first session has it."""
         return QuestionFile(self.root / "questions.parquet")
+
+    @property
+    def questions(self) -> QuestionFile:
+        """Its input, as later ones have it."""
+        return QuestionFile(self.root / "questions.parquet", index=InputIndex(self.store))
+
+    def clips(self, ledger: Ledger) -> Clips:
+        """Its audio."""
+        return Clips(self.store, self.plan, ledger)
 
 
 def make_run(root: Path, rows: int) -> Run:
-    """A finished run, written by voicegen's own writers; each clip is a file of no sound."""
+    """A finished run with all its indexes."""
     root.mkdir()
     run = Run(root, rows)
-    asked = [f"What is the answer to question {number * 7919} of {rows}?" for number in range(rows)]
-    table = pa.table({"id": [f"q{number}" for number in range(rows)], "question": asked})
-    pq.write_table(table, run.questions.path, row_group_size=10 * _BLOCK)
-    every = EveryRow(rows, 0.02)
-    with closing(LedgerWriter(run.store, 0, "made")) as writer:
-        for start in range(0, rows, _BLOCK):
-            made = every.get(range(start, min(start + _BLOCK, rows)))
-            for row in made.values():
-                name, data = every.clip(row.index)
-                path = run.store.root / name
-                if row.index % ROWS_PER_FOLDER == 0:
-                    path.parent.mkdir(parents=True)
-                path.write_bytes(data)
-            writer.append([replace(row, answer=_ANSWER, answer_spoken=_ANSWER) for row in made.values()])
-    Ledger(run.store).keep_index(after=1)
+    _write_questions(root / "questions.parquet", rows)
+    clip, data = encode_clip(Speech(Utterance(0, "-"), np.zeros(480, np.float32), 24_000), _INDEX, "-")
+    said = {"answer": _ANSWER, "answer_spoken": _ANSWER, "completion_tokens": 30}
+    line = to_line(spoken_row(_INDEX, clip=clip, scores={HASH: _HASH}, **said))
+    template = line.replace(b"%", b"%%").replace(b'"path":"-"', b'"path":"%(path)s"')
+    template = template.replace(b"%d" % _INDEX, b"%(index)d").replace(_HASH.encode(), b"%(hash)s")
+    with closing(run.store.journal(f"{LEDGER}/00000-made.jsonl")) as journal:
+        for start in range(0, rows, ROWS_PER_FOLDER):
+            indexes = range(start, min(start + ROWS_PER_FOLDER, rows))
+            names = {index: run.plan.audio_path(index, "ok") for index in indexes}
+            first = run.store.root / names[start]
+            first.parent.mkdir(parents=True)
+            first.write_bytes(data)
+            for index in indexes[1:]:
+                os.link(first, run.store.root / names[index])
+            journal.add(b"".join(template % _of_row(index, names[index]) for index in indexes))
+    _age(run)
+    ledger = Ledger(run.store)
+    ledger.keep_index(after=0)
+    run.clips(ledger).keep()
+    run.questions.keep_index()
     return run
 
 
-def _input(run: Run) -> None:
+def _of_row(index: int, path: str) -> dict[bytes, object]:
+    return {b"index": index, b"path": path.encode(), b"hash": b"%016x" % (index * 0x9E3779B97F4A7C15 % 2**64)}
+
+
+def _write_questions(path: Path, rows: int) -> None:
+    drawn, words = np.random.default_rng(0), np.array(_WORDS, object)
+    schema = pa.schema([("id", pa.string()), ("question", pa.string())])
+    with pq.ParquetWriter(path, schema) as file:
+        for start in range(0, rows, _BLOCK):
+            numbers = range(start, min(start + _BLOCK, rows))
+            texts = [f"What {' '.join(row)}?" for row in words[drawn.integers(0, len(words), (len(numbers), 9))]]
+            texts[::100] = [texts[1]] * len(texts[::100])
+            file.write_table(pa.table({"id": [f"q{number}" for number in numbers], "question": texts}, schema))
+
+
+def _age(run: Run) -> None:
+    """Makes the input and the folders of audio as old as those of an earlier session are."""
+    os.utime(run.root / "questions.parquet", ns=(0, time.time_ns() - 10**10))
+    for folder in (run.store.root / "audio").iterdir():
+        os.utime(folder, ns=(0, time.time_ns() - 10**10))
+    time.sleep(2.1)  # what the system knows of the input cannot be set
+
+
+def _begin(run: Run) -> None:
+    """All that the work of a session waits for."""
+    run.questions.inspect()
+    ledger = Ledger(run.store)
+    run.clips(ledger).remove_leftovers()
+    run.clips(ledger).forget_missing()
+    assert not ledger.unfinished(range(run.rows))
+    assert ledger.first_unfinished() == run.rows
+
+
+def _look(run: Run) -> None:
+    run.new.inspect()
+
+
+def _look_for_audio(run: Run) -> None:
+    run.store.remove([AUDIO_INDEX])
+    _folders(run)
+    run.clips(Ledger(run.store)).keep()
+
+
+def _know_input(run: Run) -> None:
     run.questions.inspect()
 
 
@@ -105,16 +183,18 @@ def _ledger(run: Run) -> None:
 
 
 def _lines(run: Run) -> None:
-    run.store.remove([INDEX])
+    index = run.store.root / INDEX
+    index.rename(index.with_name("kept"))
     Ledger(run.store)
+    index.with_name("kept").rename(index)
 
 
-def _audio(run: Run) -> None:
-    forget_missing(Ledger(run.store), run.store, WAV)
+def _folders(run: Run) -> None:
+    run.clips(Ledger(run.store)).forget_missing()
 
 
 def _plan(run: Run) -> None:
-    for _ in Plan(0, run.rows).rows(run.questions.questions()):
+    for _ in run.plan.rows(run.questions.questions()):
         pass
 
 
@@ -123,44 +203,60 @@ def _relations(run: Run) -> None:
 
 
 def _manifest(run: Run) -> None:
-    write_manifest(run.store, run.questions, Ledger(run.store), Provenance())
+    relations = RowRelations(QuestionRelations(run.questions))
+    write_manifest(run.store, run.questions, Ledger(run.store), Provenance(), relations=relations)
 
 
-STEPS: Final[Mapping[str, tuple[Callable[[Run], None], tuple[str, ...]]]] = MappingProxyType(
+def _same_audio(run: Run) -> None:
+    assert not reject_same_audio(run.store, Ledger(run.store), DuplicatesSettings())
+
+
+Step = Callable[[Run], None]
+BEGIN: Final[Mapping[str, tuple[Step, tuple[str, ...]]]] = MappingProxyType(
     {
-        "look at the input (Parquet)": (_input, ()),
+        "once: look at the input": (_look, ()),
+        "once: look which audio is there": (_look_for_audio, ("read the ledger's index",)),
+        "know the input again": (_know_input, ()),
         "read the ledger's index": (_ledger, ()),
-        "look which audio is there": (_audio, ("read the ledger's index",)),
-        "plan rows": (_plan, ("look at the input (Parquet)",)),
-        "find repeated questions": (_relations, ("look at the input (Parquet)",)),
-        "write the manifest": (
-            _manifest,
-            ("look at the input (Parquet)", "read the ledger's index", "find repeated questions"),
-        ),
+        "see which folders have changed": (_folders, ("read the ledger's index",)),
+        "all that the work waits for": (_begin, ()),
+    }
+)
+"""What is done before the work begins, by name, and which of the others each one's measurement has in it."""
+
+BESIDE: Final[Mapping[str, tuple[Step, tuple[str, ...]]]] = MappingProxyType(
+    {
+        "plan rows": (_plan, ()),
+        "find repeated questions": (_relations, ()),
+        "find repeats, write the manifest": (_manifest, ()),
+        "find the same audio": (_same_audio, ()),
         "(the ledger without its index)": (_lines, ()),
     }
 )
-"""What is done to go on with a run, by name, and which of the others each one's measurement has in it."""
-
-BEFORE: Final = tuple(STEPS)[:3]
-"""The steps that the work waits for. Rows are planned as they come, the others are made beside the work."""
+"""What is done beside the work, and after it."""
 
 
-def costs_of_a_row(few: Run, many: Run) -> dict[str, Cost]:
+def costs_of_a_row(steps: Mapping[str, tuple[Step, tuple[str, ...]]], few: Run, many: Run) -> dict[str, Cost]:
     """What a row costs each step."""
-    whole = {
-        name: _alone(step, many).of_each(_alone(step, few), many.rows - few.rows) for name, (step, _) in STEPS.items()
-    }
+    whole = {}
+    for name, (step, _) in steps.items():
+        of_few, of_many = _alone(step, few), _alone(step, many)
+        print(
+            f"  {name:<34} {few.rows:>10,}: {of_few.seconds:>7.2f} s {_size(of_few.memory):>8}"
+            f"   {many.rows:>10,}: {of_many.seconds:>7.2f} s {_size(of_many.memory):>8}",
+            flush=True,
+        )
+        whole[name] = of_many.of_each(of_few, many.rows - few.rows)
     return {
         name: Cost(
             max(whole[name].seconds - sum(whole[other].seconds for other in within), 0.0),
             max(whole[name].memory - sum(whole[other].memory for other in within), 0.0),
         )
-        for name, (_, within) in STEPS.items()
+        for name, (_, within) in steps.items()
     }
 
 
-def _alone(step: Callable[[Run], None], run: Run) -> Cost:
+def _alone(step: Step, run: Run) -> Cost:
     """What a step costs in a process of its own."""
     near, far = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=_report, args=(far, step, run))
@@ -171,48 +267,86 @@ def _alone(step: Callable[[Run], None], run: Run) -> Cost:
     return cost
 
 
-def _report(pipe: Connection, step: Callable[[Run], None], run: Run) -> None:
-    before, began = _peak(), time.process_time()
-    step(run)
-    pipe.send(Cost(time.process_time() - began, _peak() - before))
+def _report(pipe: Connection, step: Step, run: Run) -> None:
+    most = before = _own_memory()
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(0.02):
+            most = max(most, _own_memory())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    began = time.process_time()
+    try:
+        step(run)
+        seconds = time.process_time() - began
+    finally:
+        done.set()
+        watching.join()
+    pipe.send(Cost(seconds, max(most, _own_memory()) - before))
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+def _own_memory() -> float:
+    """Bytes of memory that are the process's own, and no file's."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 
 
 def print_run(title: str, rows: int, costs: Mapping[str, Cost]) -> None:
-    """What each step takes of a run of so many rows, all of them done, and those together that the work waits for."""
+    """What each step takes of a run of so many rows, all of them done."""
     print(f"\n{title}: {rows:,} rows")
     for name, cost in costs.items():
-        print(f"  {name:<30} {_time(cost.seconds * rows):>10} {_size(cost.memory * rows):>10}")
-    tail = costs["(the ledger without its index)"].seconds * min(INDEX_AFTER, rows)
-    begin = sum(costs[name].seconds for name in BEFORE) * rows + tail
-    print(f"  to begin: the first three, and {INDEX_AFTER:,} lines that the index has not: {_time(begin)}")
+        print(f"  {name:<34} {_time(cost.seconds * rows):>10} {_size(cost.memory * rows):>10}")
+    lines = max(INDEX_AFTER, rows // 128)  # as many as the index may lack
+    seconds = costs["all that the work waits for"].seconds * rows
+    tail = costs["(the ledger without its index)"].seconds * min(lines, rows)
+    print(f"  to begin again: {_time(seconds + tail)}, with up to {min(lines, rows):,} lines that the index has not")
+
+
+def measured(folder: Path, few: int, many: int) -> Iterator[Run]:
+    """Runs of two sizes."""
+    for rows in (few, many):
+        began = time.monotonic()
+        yield make_run(folder / f"{rows}", rows)
+        print(f"made {rows:,} rows in {time.monotonic() - began:.0f} s of the clock", flush=True)
 
 
 def main() -> None:
     """Prints what a row costs, and what a run does."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000_000)
-    parser.add_argument("--shards", type=int, nargs="*", default=[100])
-    parser.add_argument("--measured", type=int, nargs=2, default=[70_000, 140_000], metavar=("FEW", "MANY"))
+    parser.add_argument("--shards", type=int, nargs="*", default=[])
+    sizes = partial(parser.add_argument, type=int, nargs=2, metavar=("FEW", "MANY"))
+    sizes("--begin", default=[1_000_000, 10_000_000], help="rows by which the steps of a start are measured")
+    sizes("--beside", default=[100_000, 1_000_000], help="rows by which the others are")
+    parser.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
     parser.add_argument("--clip-kb", type=float, default=240.0, help="of audio a row: 5 s at 24 kHz in 16 bits")
     parser.add_argument("--put", type=float, default=0.005, help="dollars for 1,000 requests that write or list")
     parser.add_argument("--keep", type=float, default=0.023, help="dollars for a GB and month")
     options = parser.parse_args()
-    with TemporaryDirectory() as folder:
-        few, many = (make_run(Path(folder, str(rows)), rows) for rows in options.measured)
-        costs = costs_of_a_row(few, many)
+    with TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        (folder / "beside").mkdir()
+        few, many = measured(folder / "beside", *options.beside)
+        beside = costs_of_a_row(BESIDE, few, many)
         ledger = sum(file.size for file in many.store.files(LEDGER)) / many.rows
         manifest = (many.store.size(MANIFEST) or 0) / many.rows
-    print(f"a row costs (measured between {few.rows:,} and {many.rows:,} rows)")
-    for name, cost in costs.items():
-        print(f"  {name:<30} {cost.seconds * 1e6:>7.1f} us {cost.memory:>7.0f} bytes of memory")
-    print(f"  on the disk: {ledger:.0f} bytes of ledger, {manifest:.0f} of manifest, {options.clip_kb:g} KB of audio")
-    print_run("going on with a run", options.rows, costs)
+        few, many = measured(folder, *options.begin)
+        costs = costs_of_a_row(BEGIN, few, many) | beside
+        kept = {name: (many.store.size(name) or 0) / many.rows for name in (INDEX, AUDIO_INDEX, INPUT_INDEX)}
+    print("\na row costs")
+    for step, cost in costs.items():
+        print(f"  {step:<34} {cost.seconds * 1e6:>8.2f} us {cost.memory:>7.1f} bytes of memory")
+    print(
+        f"  on the disk: {ledger:.0f} bytes of ledger, {manifest:.0f} of manifest, {options.clip_kb:g} KB of audio, ",
+        end="",
+    )
+    print(", ".join(f"{size:.2f} of {name}" for name, size in kept.items()))
+    print_run("a run", options.rows, costs)
     for shards in options.shards:
-        print_run(f"going on with one of {shards} shards", -(-options.rows // shards), costs)
+        print_run(f"one of {shards} shards", -(-options.rows // shards), costs)
     rows, gigabytes = options.rows, options.rows * (options.clip_kb * 1000 + ledger + manifest) / 1e9
     pieces = rows / WRITE_GROUP
     print(
