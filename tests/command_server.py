@@ -21,7 +21,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("voicegen.job.run_job", "hydra", "pandas", "soundfile")  # torch makes a fork slower than a cold start
+PACKAGES = (  # what next to every command imports; torch makes a fork slower than a cold start
+    "filelock",
+    "hydra._internal.hydra",
+    "hydra.core.override_parser.overrides_parser",
+    "pandas",
+    "pyarrow.compute",
+    "rich.live",
+    "soundfile",
+    "voicegen.commands.run",
+    "voicegen.job.run_job",
+    "voicegen.report.page",
+    "voicegen.store.folder",
+)
 
 
 class CommandServer:

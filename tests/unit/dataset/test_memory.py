@@ -62,6 +62,7 @@ def test_questions_are_read_in_constant_memory(question_file):
     assert peak(MANY) < 1.4 * peak(FEW)
 
 
+@pytest.mark.parametrize("question_file", ["csv", "parquet"], indirect=True)  # read as above; text, and columns
 def test_a_manifest_is_written_in_constant_memory(question_file, tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "ROW_GROUP_ROWS", 4096)
 

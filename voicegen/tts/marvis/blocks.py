@@ -33,7 +33,7 @@ class Blocks:
         if model.device.type != "cpu":
             return Blocks()
         tried = [size for size in _OTHERS if size <= max(slots, _ALWAYS)]
-        alike = [size for size in tried if all(_rounds_alike(matrix, size) for matrix in _matrices(model))]
+        alike = [size for size in tried if _alike(model, size)]
         return Blocks(tuple(sorted([_ALWAYS, *alike])))
 
     def covering(self, slots: int) -> Iterator[slice]:
@@ -50,6 +50,14 @@ class Blocks:
 
     def _next(self, left: int) -> int:
         return next((size for size in self.sizes if size >= left), self.sizes[-1]) if self.sizes else left
+
+
+def _alike(model: MarvisModel, size: int) -> bool:
+    """Whether so many rows round as eight do; tried once for a model, at each number of threads."""
+    tried = (size, torch.get_num_threads())
+    if tried not in model.rounds_as_eight:
+        model.rounds_as_eight[tried] = all(_rounds_alike(matrix, size) for matrix in _matrices(model))
+    return model.rounds_as_eight[tried]
 
 
 def _matrices(model: MarvisModel) -> Iterator[torch.Tensor]:

@@ -100,6 +100,7 @@ class MarvisModel:
         # Each code's embedding as the depth decoder sees it, so that a step looks up instead of multiplying.
         self.depth_inputs = F.linear(self.weights.depth_embeddings, self.weights.projection)
         self.book_offsets = torch.arange(config.codebooks, device=device) * config.audio_vocab
+        self.rounds_as_eight: dict[tuple[int, int], bool] = {}  # what `blocks` found, by rows and threads
 
     def embed_frames(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes (..., k) of the first k codebooks -> (..., width), the sum of their embeddings."""
