@@ -18,6 +18,8 @@ _ROWS_AT_ONCE = 64
 
 PieceDecoder = Callable[[NDArray[np.int64], CodecState], NDArray[np.float32]]
 """The next frames (B, K, T) of B streams to float32 samples (B, T * frame_size); moves their state on."""
+PendingPieces = Callable[[], dict[int, NDArray[np.float32]]]
+"""Waits for the samples (N,) of each row that had frames."""
 
 
 class Mimi(Protocol):
@@ -53,7 +55,7 @@ class Codec:
 
     The encoder works in float32: it runs once a voice. In half precision the decoder works in float16, whatever half
     was asked for: against float32 that leaves a noise of -57 dB, bfloat16 one of -41 dB. A batch that float16 cannot
-    hold is decoded again in float32. Streams, where there is no arithmetic to save, are decoded in float32.
+    hold is decoded again in float32. A stream by itself, where there is no arithmetic to save, is decoded in float32.
 
     Attributes:
         mimi: what computes.
@@ -167,6 +169,8 @@ class StreamDecoder:
 class SeparateStreams:
     """Decodes each of several streams by itself."""
 
+    lag = 0
+
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         self._decoders: dict[int, StreamDecoder] = {}
@@ -175,6 +179,7 @@ class SeparateStreams:
         """Makes a row ready for a new stream."""
         self._decoders[row] = self._codec.stream_decoder()
 
-    def push(self, frames: Mapping[int, NDArray[np.int64]]) -> dict[int, NDArray[np.float32]]:
+    def push(self, frames: Mapping[int, NDArray[np.int64]]) -> PendingPieces:
         """The samples (t * frame_size,) of the next frames (K, t) of each row."""
-        return {row: self._decoders[row].push(codes) for row, codes in frames.items()}
+        pieces = {row: self._decoders[row].push(codes) for row, codes in frames.items()}
+        return lambda: pieces

@@ -22,6 +22,11 @@ class CodecState:
     values: dict[int, Any] = field(default_factory=dict)
     position: int = 0
 
+    @property
+    def parts(self) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
+        """Contexts, keys and values."""
+        return self.contexts, self.keys, self.values
+
     def first(self, streams: int) -> CodecState:
         """The state of the first so many streams alone."""
         return CodecState(

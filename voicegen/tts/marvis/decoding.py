@@ -222,9 +222,9 @@ def check_codebooks(codec: Codec, codebooks: int) -> None:
         )
 
 
-def decodable(codes: NDArray[np.int64], codec: Codec) -> NDArray[np.int64]:
+def decodable(codes: NDArray[np.integer[Any]], codec: Codec) -> NDArray[np.int64]:
     """Codes that the codec knows: the model's vocabulary has a few special ones past the codec's last."""
-    return np.minimum(codes, getattr(codec, "codebook_size", 2048) - 1)
+    return np.minimum(codes, getattr(codec, "codebook_size", 2048) - 1, dtype=np.int64)
 
 
 def playable(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.prompts import Admission, Prefix, Prompt
 
 if TYPE_CHECKING:
-    from voicegen.tts.marvis.codec import Codec
+    from voicegen.tts.marvis.codec import Codec, PendingPieces
     from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 
 EOS, FULL, BROKEN = 1, 2, 4
@@ -152,14 +152,20 @@ class Runners(Protocol):
 
 
 class StreamDecoders(Protocol):
-    """Rows of a codec's state, for streams at places of their own."""
+    """Rows of a codec's state, for streams at places of their own.
+
+    Attributes:
+        lag: pushes that may be ahead of the one whose samples are taken.
+    """
+
+    lag: int
 
     def begin(self, row: int) -> None:
         """Makes a row ready for a new stream."""
         ...
 
-    def push(self, frames: Mapping[int, NDArray[np.int64]]) -> dict[int, NDArray[np.float32]]:
-        """The samples (N,) of the next frames (K, t) of each row."""
+    def push(self, frames: Mapping[int, NDArray[np.int64]]) -> PendingPieces:
+        """Decodes the next frames (K, t) of each row."""
         ...
 
 

@@ -36,6 +36,10 @@ class MimiDecoder:
         codebooks: codebooks that there are; fewer may be decoded.
         codebook_size: codes in each.
         steps: positions of the transformer a frame.
+        tables: the codebooks' vectors, of the semantic half and of the acoustic one; `projections` follow their sums.
+        upsample: from frames to positions, if there are more of those.
+        transformer: its layers, over `window` positions; RoPE turns by `frequencies`.
+        seanet: the layers that make samples; None stands for an ELU.
     """
 
     def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
@@ -56,20 +60,20 @@ class MimiDecoder:
             model.quantizer.semantic_residual_vector_quantizer,
             model.quantizer.acoustic_residual_vector_quantizer,
         )
-        self._tables = [self._to(_codebook_table(half), torch.float32) for half in halves]
-        self._projections = [
+        self.tables = [self._to(_codebook_table(half), torch.float32) for half in halves]
+        self.projections = [
             None if half.output_proj is None else self._to(half.output_proj.weight[..., 0], torch.float32)
             for half in halves
         ]
         upsample, transformer, seanet = _parts(model)
-        self._upsample = None if upsample is None else self._upsampling(upsample)
-        self._transformer = [self._transformer_layer(layer, config) for layer in transformer.layers]
-        self._window: int = config.sliding_window
-        self._frequencies = transformer.rotary_emb.inv_freq.to(device, torch.float32)
-        self._seanet = [self._seanet_layer(layer) for layer in seanet.layers]
-        strides = [layer.stride for layer in (self._upsample, *self._seanet) if isinstance(layer, Upsampling)]
+        self.upsample = None if upsample is None else self._upsampling(upsample)
+        self.transformer = [self._transformer_layer(layer, config) for layer in transformer.layers]
+        self.window: int = config.sliding_window
+        self.frequencies = transformer.rotary_emb.inv_freq.to(device, torch.float32)
+        self.seanet = [self._seanet_layer(layer) for layer in seanet.layers]
+        strides = [layer.stride for layer in (self.upsample, *self.seanet) if isinstance(layer, Upsampling)]
         self.frame_size = int(torch.tensor(strides).prod())
-        self.steps = 1 if self._upsample is None else self._upsample.stride
+        self.steps = 1 if self.upsample is None else self.upsample.stride
 
     @torch.inference_mode()
     def __call__(self, codes: Tensor, state: CodecState) -> Tensor:
@@ -82,7 +86,7 @@ class MimiDecoder:
         Returns:
             float32 samples (B, T * frame_size).
         """
-        length, past = codes.shape[2] * self.steps, min(state.position, self._window - 1)
+        length, past = codes.shape[2] * self.steps, min(state.position, self.window - 1)
         keys = torch.arange(state.position - past, state.position + length, device=self.device)
         samples = self._decoded(codes, state, self._rotation(keys[past:]), self._sees(keys[past:], keys))
         state.position += length
@@ -100,7 +104,7 @@ class MimiDecoder:
         Returns:
             float32 samples (B, T * frame_size).
         """
-        past, length = self._window - 1, codes.shape[2] * self.steps
+        past, length = self.window - 1, codes.shape[2] * self.steps
         keys = positions[:, None] + torch.arange(-past, length, device=self.device)
         cosine, sine = self._rotation(keys[:, past:])
         return self._decoded(codes, state, (cosine[:, None], sine[:, None]), self._sees(keys[:, past:], keys)[:, None])
@@ -112,20 +116,20 @@ class MimiDecoder:
         for arrays in (state.keys, state.values):
             for layer, array in arrays.items():
                 batch, heads, _, size = array.shape
-                arrays[layer] = array.new_zeros(batch, heads, self._window - 1, size)
+                arrays[layer] = array.new_zeros(batch, heads, self.window - 1, size)
         return CodecState(
             {layer: torch.zeros_like(array) for layer, array in state.contexts.items()}, state.keys, state.values
         )
 
     def _decoded(self, codes: Tensor, state: CodecState, rotation: tuple[Tensor, Tensor], sees: Tensor) -> Tensor:
         hidden = self._latents(codes).to(self.dtype)
-        if self._upsample is not None:
-            hidden = self._upsample(hidden, state)
+        if self.upsample is not None:
+            hidden = self.upsample(hidden, state)
         hidden = hidden.transpose(1, 2)
-        for block in self._transformer:
+        for block in self.transformer:
             hidden = block(hidden, rotation, sees, state)
         hidden = hidden.transpose(1, 2)
-        for layer in self._seanet:
+        for layer in self.seanet:
             hidden = layer(hidden, state) if layer is not None else functional.elu(hidden)
         return hidden[:, 0].float()
 
@@ -135,8 +139,8 @@ class MimiDecoder:
         latents = None
         for part, table, projection in zip(
             codes.split([self._semantic, codes.shape[1] - self._semantic], dim=1),
-            self._tables,
-            self._projections,
+            self.tables,
+            self.projections,
             strict=True,
         ):
             if part.shape[1] == 0:
@@ -151,13 +155,13 @@ class MimiDecoder:
 
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosine and sine (..., D) of positions (...)."""
-        angles = positions[..., None].float() * self._frequencies
+        angles = positions[..., None].float() * self.frequencies
         return tuple(torch.cat([part, part], dim=-1).to(self.dtype) for part in (angles.cos(), angles.sin()))
 
     def _sees(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Which of `keys` (..., S) each of `queries` (..., T) sees (..., T, S); none lies before the beginning."""
         behind = queries[..., :, None] - keys[..., None, :]
-        return (behind >= 0) & (behind < self._window) & (keys[..., None, :] >= 0)
+        return (behind >= 0) & (behind < self.window) & (keys[..., None, :] >= 0)
 
     def _to(self, weight: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         return weight.detach().to(self.device, dtype or self.dtype).contiguous()

@@ -141,11 +141,12 @@ class TransformerLayer:
 
     def __call__(self, inputs: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor, state: CodecState) -> Tensor:
         """Advances the state of its attention."""
-        hidden = inputs + self.scales[0] * self.attention(self._normed(inputs, 0), rotation, mask, state)
-        expanded = self.activation(functional.linear(self._normed(hidden, 1), self.expand))
+        hidden = inputs + self.scales[0] * self.attention(self.normed(inputs, 0), rotation, mask, state)
+        expanded = self.activation(functional.linear(self.normed(hidden, 1), self.expand))
         return hidden + self.scales[1] * functional.linear(expanded, self.contract)
 
-    def _normed(self, inputs: Tensor, which: int) -> Tensor:
+    def normed(self, inputs: Tensor, which: int) -> Tensor:
+        """The norm before attention (0) or before the MLP (1)."""
         weight, bias = self.norms[which]
         return functional.layer_norm(inputs, weight.shape, weight, bias, self.epsilon)
 

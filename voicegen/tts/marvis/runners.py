@@ -10,7 +10,7 @@ import torch
 from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.codec import Codec, SeparateStreams
-from voicegen.tts.marvis.codec_streams import StreamBatch
+from voicegen.tts.marvis.codec_streams import PlainRows, StreamBatch
 from voicegen.tts.marvis.config import MarvisConfig
 from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 from voicegen.tts.marvis.devices import choose_device, choose_dtype, most_slots
@@ -115,10 +115,16 @@ class TorchRunners:
         return CapturedDecoder(codec, codec.mimi)
 
     def stream_decoders(self, codec: Codec, rows: int) -> StreamDecoders:
-        """Rows of one batch, where the codec is in torch."""
-        if isinstance(codec.mimi, TorchMimi):
-            return StreamBatch(codec.mimi.exact, self.codebooks, rows)
-        return SeparateStreams(codec)
+        """Rows of one batch, where the codec is in torch; captured on CUDA."""
+        if not isinstance(codec.mimi, TorchMimi):
+            return SeparateStreams(codec)
+        if self._captured:
+            from voicegen.tts.marvis.captured_rows import CapturedRows
+            from voicegen.tts.marvis.codec_step import CodecStep
+
+            if CodecStep.is_for(codec.mimi.fast):
+                return StreamBatch(CapturedRows(codec.mimi.fast, self.codebooks, rows), codec)
+        return StreamBatch(PlainRows(codec.mimi.exact, self.codebooks, rows), codec)
 
     def resampler(self, from_rate: int, to_rate: int) -> Resampler | None:
         """torchaudio's, on CUDA."""

@@ -107,12 +107,12 @@ class Scheduler:
             return []
         return self._step(may_shrink=waiting)
 
-    def codes(self, order: Order, start: int = 0) -> NDArray[np.int64]:
-        """The codes (K, t) that there are of an order in hand, from a frame on; none while it waits."""
-        if order not in self._orders:
-            return np.zeros((self._codes.shape[2], 0), np.int64)
-        slot = self._orders.index(order)
-        return self._codes[slot, start : self._length[slot]].T.astype(np.int64)
+    def in_hand(self) -> dict[Order, NDArray[np.int32]]:
+        """The codes (K, t) that there are of each order in hand, as they lie."""
+        lengths = self._length.tolist()
+        return {
+            order: self._codes[slot, : lengths[slot]].T for slot, order in enumerate(self._orders) if order is not None
+        }
 
     def drop(self, order: Order) -> None:
         """Gives up an order, if it is in hand."""

@@ -20,12 +20,12 @@ from voicegen.tts.marvis.frame_runner import FrameRunner, StreamDecoders
 from voicegen.tts.marvis.scheduler import Order, Scheduler, Take
 
 if TYPE_CHECKING:
-    from voicegen.tts.marvis.codec import Codec
+    from voicegen.tts.marvis.codec import Codec, PendingPieces
 
 
 @dataclass(slots=True, eq=False)
 class _Stream:
-    """How far an order is: frames that were decoded, audio that was not yet taken, and its take when it has ended."""
+    """How far an order is: frames given to the codec, audio not yet taken, and its take when it has ended."""
 
     sent: int = 0
     pieces: deque[NDArray[np.float32]] = field(default_factory=deque)
@@ -44,6 +44,7 @@ class Streams:
         self._scheduler = Scheduler(runner, silence)
         self._codec = codec
         self._decoder = decoder
+        self._decoding: deque[tuple[PendingPieces, dict[int, _Stream]]] = deque()
         self._free = list(range(runner.state.slots))  # rows of the decoder
         self._waiting: deque[Order] = deque()
         self._open: dict[Order, _Stream] = {}
@@ -82,33 +83,45 @@ class Streams:
     def _next(self, stream: _Stream) -> NDArray[np.float32] | None:
         """The next piece of a stream, made if need be; None where it has ended."""
         with self._lock:
-            while not stream.pieces and stream.take is None:
-                ended = self._scheduler.advance(self._orders())
-                for take in ended:
-                    if take.order in self._open:
-                        self._open[take.order].take = take
-                self._decode()
+            while not stream.pieces and (stream.take is None or self._decoding):
+                if stream.take is None:
+                    self._move_on()
+                else:
+                    self._collect(0)
             return stream.pieces.popleft() if stream.pieces else None
 
-    def _decode(self) -> None:
-        """Decodes what is new of every stream."""
-        new: dict[int, NDArray[np.int64]] = {}
-        of_row: dict[int, _Stream] = {}
-        for order, stream in self._open.items():
-            made = (
-                self._scheduler.codes(order, stream.sent)
-                if stream.take is None
-                else stream.take.codes[:, stream.sent :]
-            )
-            if made.shape[1]:
-                row = self._row(stream)
-                new[row], of_row[row] = decodable(made, self._codec), stream
-                stream.sent += made.shape[1]
-        for row, samples in self._decoder.push(new).items():
-            of_row[row].pieces.append(playable(samples))
+    def _move_on(self) -> None:
+        """Makes a frame of every stream, and gives the codec what is new."""
+        for take in self._scheduler.advance(self._orders()):
+            if take.order in self._open:
+                self._open[take.order].take = take
+        new, of_row = self._new()
+        if new:
+            self._decoding.append((self._decoder.push(new), of_row))
         for stream in self._open.values():
             if stream.take is not None:
                 self._give_back(stream)
+        self._collect(self._decoder.lag if new else 0)
+
+    def _new(self) -> tuple[dict[int, NDArray[np.int64]], dict[int, _Stream]]:
+        """The frames that were not decoded yet, and whose they are, by the decoder's row."""
+        new: dict[int, NDArray[np.int64]] = {}
+        of_row: dict[int, _Stream] = {}
+        in_hand = self._scheduler.in_hand()
+        for order, stream in self._open.items():
+            codes = in_hand.get(order) if stream.take is None else stream.take.codes
+            if codes is not None and codes.shape[1] > stream.sent:
+                row = self._row(stream)
+                new[row], of_row[row] = decodable(codes[:, stream.sent :], self._codec), stream
+                stream.sent = codes.shape[1]
+        return new, of_row
+
+    def _collect(self, leave: int) -> None:
+        """Takes the samples of all but the last `leave` pushes, which the device may still be decoding."""
+        while len(self._decoding) > leave:
+            pieces, of_row = self._decoding.popleft()
+            for row, samples in pieces().items():
+                of_row[row].pieces.append(playable(samples))
 
     def _row(self, stream: _Stream) -> int:
         if stream.row is None:

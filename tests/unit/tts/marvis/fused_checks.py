@@ -14,7 +14,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tests.marvis_checkpoints import tiny_mimi
 from voicegen.tts.marvis.cache import SlotState
+from voicegen.tts.marvis.codec_state import CodecState
 from voicegen.tts.marvis.config import read_config
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frames import PlainFrames
@@ -22,6 +24,7 @@ from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.prefill import prefill
 from voicegen.tts.marvis.prompts import Admission, Prompt
 from voicegen.tts.marvis.sampler import sample
+from voicegen.tts.marvis.torch_mimi import TorchMimi
 from voicegen.tts.marvis.weights import load_weights
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -148,6 +151,37 @@ def test_a_slot_without_finite_logits_is_flagged_alone(checkpoints: Callable[...
     PlainFrames(model, clean, Sampling(0.0, 0)).launch(2)
     assert (state.output[:2, -1] & BROKEN).tolist() == [BROKEN, 0]
     torch.testing.assert_close(state.output[1], clean.output[1])
+
+
+def test_a_step_of_the_codec_equals_its_plain_decoder() -> None:
+    """Three streams that begin apart, one in the row of one that ended; a window of 5 positions, a frame has two."""
+    from voicegen.tts.marvis.codec_step import CodecStep
+
+    mimi = tiny_mimi(num_quantizers=4, num_filters=32, sliding_window=5, upsampling_ratios=[4])
+    decoder = TorchMimi(mimi, DEVICE).exact
+    assert CodecStep.is_for(decoder)
+    step = CodecStep(decoder, codebooks=4, rows=2)
+    codes = torch.randint(0, 32, (3, 4, 3), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    with torch.inference_mode():
+        expected = decoder(codes, CodecState())
+        decoded = torch.full_like(expected, torch.nan).unflatten(1, (3, -1))
+        for turn in (
+            [(0, 0, 0)],
+            [(1, 1, 0), (0, 0, 1)],
+            [(1, 1, 1), (0, 2, 0)],
+            [(1, 1, 2)],
+        ):
+            for place, (row, stream, frame) in enumerate(turn):
+                if frame == 0:
+                    step.begin([row])
+                step.source[place, 0], step.source[place, 1:] = row, codes[stream, :, frame]
+            step.launch(len(turn))
+            for place, (_, stream, frame) in enumerate(turn):
+                decoded[stream, frame] = step.samples[place]
+    frame_size = decoder.frame_size
+    for stream, frames in enumerate((2, 3, 1)):
+        mine, plain = decoded[stream, :frames].flatten(), expected[stream, : frames * frame_size]
+        torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.skipif(DEVICE.type != "cuda", reason="graphs are captured on CUDA alone")

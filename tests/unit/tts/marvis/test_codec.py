@@ -13,7 +13,7 @@ from tests.marvis_checkpoints import tiny_mimi, write_mimi, write_moshi_mimi
 from voicegen.errors import ModelError
 from voicegen.tts.marvis import codec as codec_module
 from voicegen.tts.marvis.codec import Codec, SeparateStreams
-from voicegen.tts.marvis.codec_streams import StreamBatch
+from voicegen.tts.marvis.codec_streams import PlainRows, StreamBatch
 from voicegen.tts.marvis.torch_mimi import TorchMimi
 
 CODEBOOKS, CODES = 6, 32
@@ -97,7 +97,8 @@ def test_streamed_pieces_join_to_the_whole(codec: Codec, cuts: list[int]) -> Non
 @pytest.mark.parametrize("kind", ["together", "apart"])
 def test_streams_of_one_batch_are_each_as_alone_wherever_they_begin_wait_and_end(codec: Codec, kind: str) -> None:
     """Longer than the window, of 64 positions or 32 frames; the last one has the row of one that ended."""
-    decoders = StreamBatch(codec.mimi.exact, CODEBOOKS, rows=3) if kind == "together" else SeparateStreams(codec)
+    together = StreamBatch(PlainRows(codec.mimi.exact, CODEBOOKS, rows=3), codec)
+    decoders = together if kind == "together" else SeparateStreams(codec)
     codes = [random_codes(frames, seed) for seed, frames in enumerate((40, 12, 35, 9))]
     rows, begins = (0, 1, 2, 1), (0, 3, 5, 30)
     pieces: list[list[np.ndarray]] = [[] for _ in codes]
@@ -109,12 +110,30 @@ def test_streams_of_one_batch_are_each_as_alone_wherever_they_begin_wait_and_end
         counts = {one: int(draw.integers(0, 3)) for one, begin in enumerate(begins) if turn >= begin}
         new = {one: codes[one][:, sent[one] : sent[one] + count] for one, count in counts.items()}
         new = {one: part for one, part in new.items() if part.shape[1]}
-        for row, samples in decoders.push({rows[one]: part for one, part in new.items()}).items():
+        for row, samples in decoders.push({rows[one]: part for one, part in new.items()})().items():
             one = next(one for one in new if rows[one] == row)
             pieces[one].append(samples)
             sent[one] += new[one].shape[1]
     for one, parts in zip(codes, pieces, strict=True):
         assert_same(np.concatenate(parts), codec.decode([one])[0])
+
+
+def test_a_stream_that_half_precision_cannot_hold_goes_on_in_full_and_the_others_as_they_are(mimi: Any) -> None:
+    """Loud are frames whose first code is 0: what one leaves behind must not be heard after it."""
+    loud = tiny_mimi(num_quantizers=CODEBOOKS, codebook_size=CODES)
+    loud.quantizer.semantic_residual_vector_quantizer.layers[0].codebook.embed_sum[0] *= 1e6
+    codec = Codec(TorchMimi(loud, dtype=torch.float16))
+    decoders = StreamBatch(PlainRows(codec.mimi.fast, CODEBOOKS, rows=2), codec)
+    quiet, changing = random_codes(6, 1) % (CODES - 1) + 1, random_codes(6, 2) % (CODES - 1) + 1
+    changing[0, 3] = 0
+    for row in range(2):
+        decoders.begin(row)
+    turns = [decoders.push({0: quiet[:, turn : turn + 1], 1: changing[:, turn : turn + 1]})() for turn in range(6)]
+    first, second = (np.concatenate([turn[row] for turn in turns]) for row in range(2))
+    exact = Codec(TorchMimi(loud))
+    noise = first - exact.decode([quiet])[0]
+    assert 0 < np.abs(noise).max() < 0.05
+    assert_same(second[3 * 1920 :], exact.decode([changing])[0][3 * 1920 :])
 
 
 def test_what_follows_never_changes_what_came_before(codec: Codec) -> None:

@@ -15,23 +15,30 @@ two kernels ago can be read without waiting.
 from __future__ import annotations
 
 from voicegen.tts.marvis.kernels.attention import attention, short_attention
+from voicegen.tts.marvis.kernels.codec import latents, remember, ring_attention
 from voicegen.tts.marvis.kernels.frame import embed_frame, finish
 from voicegen.tts.marvis.kernels.narrow import narrow_product
 from voicegen.tts.marvis.kernels.products import Products, Tiles
 from voicegen.tts.marvis.kernels.sampling import sample
 from voicegen.tts.marvis.kernels.stream import Stream, normed
 from voicegen.tts.marvis.kernels.vendor import VendorProducts
+from voicegen.tts.marvis.kernels.windows import Window, window_product
 
 __all__ = [
     "Products",
     "Stream",
     "Tiles",
     "VendorProducts",
+    "Window",
     "attention",
     "embed_frame",
     "finish",
+    "latents",
     "narrow_product",
     "normed",
+    "remember",
+    "ring_attention",
     "sample",
     "short_attention",
+    "window_product",
 ]
