@@ -24,6 +24,14 @@ from voicegen.mcp_server.service import Service
 
 ROOT = Path(__file__).parent.parent
 
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+"""What a client says first."""
+
+
+def request_of(method: str, params: dict[str, Any], number: int = 1) -> dict[str, Any]:
+    """A message, as it goes over the wire."""
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+
 
 class Assistant:
     """A client whose methods return when the server has answered."""

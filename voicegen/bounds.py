@@ -48,10 +48,19 @@ _PLAIN: Mapping[str, str] = MappingProxyType(
         "int": "it must be a whole number",
         "float": "it must be a number",
         "bool": "it must be true or false",
-        "string": "it must be text",
+        "finite": "it must be a finite number",
+        "string_type": "it must be text",
+        "string_too_short": "it must have at least {min_length} character(s)",
+        "string_too_long": "it may have {max_length} characters at the most",
+        "list": "it must be a list",
+        "tuple": "it must be a list",
+        "dict": "it must be an object, with names and values",
+        "model": "it must be an object, with names and values",
+        "too_short": "it must have at least {min_length} of them",
+        "too_long": "it may have {max_length} of them at the most",
     }
 )
-"""What pydantic says in words of programs, by what the names of its errors begin with: int_parsing, int_type, ..."""
+"""What pydantic says in words of programs, by the names of its errors or what those begin with: int_parsing, ..."""
 
 
 def checked(of: type, values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -81,7 +90,9 @@ def what_it_may_be(problems: Sequence[ErrorDetails]) -> str:
 def _reason(problem: ErrorDetails) -> str:
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
-    return _PLAIN.get(problem["type"].partition("_")[0]) or problem["msg"].replace("Input should be", "it must be")
+    kind = problem["type"]
+    said = _PLAIN.get(kind) or _PLAIN.get(kind.partition("_")[0])
+    return said.format(**problem.get("ctx", {})) if said else problem["msg"].replace("Input should be", "it must be")
 
 
 def _is_numpy(value: Any) -> bool:

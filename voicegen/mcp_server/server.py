@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import anyio
@@ -12,11 +13,12 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
 from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from voicegen import __version__
-from voicegen.bounds import Seed
+from voicegen.bounds import Seed, what_it_may_be
 from voicegen.errors import VoicegenError
 from voicegen.mcp_server import results
 from voicegen.mcp_server.clips import mime_type
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SIGN_OF_LIFE: Final = 5.0  # seconds between progress notifications: some clients wait longer for who is at work
+_PLAINLY: Final = MappingProxyType({"missing": "is missing", "extra_forbidden": "is unknown"})
 _LONGEST_TEXT: Final = 200_000  # characters
 _MOST_QUESTIONS: Final = 10_000  # of a run; a request has 4 MB at the most
 
@@ -86,8 +89,13 @@ class VoiceServer(MCPServer[Any]):
 
 
 def _malformed(error: ValidationError) -> Refusal:
-    fields = {".".join(map(str, one["loc"])): _problem(one["type"], one["msg"]) for one in error.errors()}
-    return Refusal("arguments", "; ".join(f"{name} {problem}" for name, problem in fields.items()), fields)
+    """What is wrong with each argument, and what is wanted, in a line."""
+    fields = {".".join(map(str, one["loc"])): _problem(one) for one in error.errors()}
+    told = (
+        f"{name} {problem}" if problem in _PLAINLY.values() else f"{name}: {problem}"
+        for name, problem in fields.items()
+    )
+    return Refusal("arguments", "; ".join(told), fields)
 
 
 def _one_of(names: Sequence[str], name: str | None) -> str | None:
@@ -96,9 +104,8 @@ def _one_of(names: Sequence[str], name: str | None) -> str | None:
     return name
 
 
-def _problem(kind: str, message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    return "is missing" if kind == "missing" else f"cannot be: {message[:1].lower()}{message[1:]}"
+def _problem(one: ErrorDetails) -> str:
+    return _PLAINLY.get(one["type"]) or what_it_may_be([one])
 
 
 class _Requests:
