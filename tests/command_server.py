@@ -28,6 +28,7 @@ PACKAGES = (  # what next to every command imports; torch makes a fork slower th
     "pandas",
     "pyarrow.compute",
     "rich.live",
+    "s3fs",
     "soundfile",
     "voicegen.commands.run",
     "voicegen.job.run_job",

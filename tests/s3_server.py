@@ -15,7 +15,28 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 BUCKET = "bucket"
 SECRET = "not-to-be-shown"
 
+Environ = dict[str, Any]
+Start = Callable[..., Any]
+Application = Callable[[Environ, Start], Iterable[bytes]]
+Answer = Callable[[Application, Environ, Start], Iterable[bytes]]
+"""How a request is answered, by the store's own application or without it (WSGI, PEP 3333)."""
+
 _ERROR = '<?xml version="1.0"?><Error><Code>{code}</Code><Message>as a test has it</Message></Error>'
+
+
+def rightly(app: Application, environ: Environ, start: Start) -> Iterable[bytes]:
+    return app(environ, start)
+
+
+def fails(status: int, code: str) -> Answer:
+    """Answers with an error; nothing is done."""
+
+    def answer(_: Application, environ: Environ, start: Start) -> Iterable[bytes]:
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        start(f"{status} {code}", [("Content-Type", "application/xml")])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [_ERROR.format(code=code).encode()]
+
+    return answer
 
 
 class _Quiet(WSGIRequestHandler):
@@ -28,11 +49,13 @@ class S3Server:
 
     Attributes:
         refuse: which requests, by method and path, are answered with an error now: an HTTP status and S3's code.
+        answer: how all others are answered, by the store's own application.
         listed: the prefixes of the lists that were asked for.
     """
 
     def __init__(self) -> None:
         self.refuse: Callable[[str, str], tuple[int, str] | None] = lambda _method, _path: None
+        self.answer: Answer = rightly
         self.listed: list[str] = []
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
@@ -42,18 +65,15 @@ class S3Server:
     def close(self) -> None:
         self._server.shutdown()
 
-    def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    def _answer(self, environ: Environ, start: Start) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         query = parse_qs(environ["QUERY_STRING"])
         if "list-type" in query and query.get("max-keys") != ["1"]:
             self.listed += query.get("prefix", [""])
         refused = self.refuse(method, path)
         if refused is None:
-            return self._app(environ, start)
-        status, code = refused
-        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        start(f"{status} {code}", [("Content-Type", "application/xml")])
-        return [] if method == "HEAD" else [_ERROR.format(code=code).encode()]
+            return self.answer(self._app, environ, start)
+        return fails(*refused)(self._app, environ, start)
 
 
 @contextmanager

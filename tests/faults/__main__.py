@@ -1,6 +1,6 @@
 """Plants many faults, a thousand by default, and prints how each kind ended.
 
-    python -m tests.faults [--faults 1000] [--seed 0] [--kinds "power" "kill after"] [--add RESULTS.json]
+    python -m tests.faults [--faults 1000] [--seed 0] [--jobs 3] [--kinds "power" "kill after"] [--add RESULTS.json]
 
 Every one is drawn from the seed. After each, what is on record must be there; then the same command is run again, and
 what is there then must be, but for timings, what an unbroken run leaves: the same bytes of audio, the same manifest,
@@ -12,47 +12,38 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from random import Random
 
 from tqdm import tqdm
 
-from tests.faults.harness import NOT_REACHED, Bench, Broken
-from tests.faults.plan import KINDS, drawn
+from tests.faults.harness import NOT_REACHED
+from tests.faults.plan import KINDS
+from tests.faults.shares import BROKEN, planted
 from tests.faults.small_disk import may_mount
-
-BROKEN = "BROKEN"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that plant side by side")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS])
     parser.add_argument("--add", type=Path, help="a file of results")
     options = parser.parse_args()
     kinds = [kind for kind in options.kinds if kind != "small disk" or may_mount()]
-    draw = Random(options.seed)
     ends = _results(options.add)
-    broken: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, Bench(Path(folder)) as bench:
-        for number in tqdm(range(options.faults)):
-            kind = kinds[number % len(kinds)]
-            fault = drawn(kind, bench.course(kind).counts, draw)
-            try:
-                ends[kind][bench.plant(fault, "broken", draw)] += 1
-            except Broken as error:
-                ends[kind][BROKEN] += 1
-                broken.append(str(error))
-                print(error, file=sys.stderr)
-            shutil.rmtree(Path(folder, "broken"), ignore_errors=True)
-            if options.add is not None:
-                options.add.write_text(json.dumps(ends), "utf-8")
+    broken = 0
+    shares = planted(options.faults, options.seed, kinds, options.jobs)
+    for kind, end, error in tqdm(shares, total=options.faults):
+        ends[kind][end] += 1
+        if error:
+            broken += 1
+            print(error, file=sys.stderr, flush=True)
+        if options.add is not None:
+            options.add.write_text(json.dumps(ends), "utf-8")
     print_table(ends)
     return 1 if broken else 0
 
@@ -67,6 +58,8 @@ def print_table(ends: Mapping[str, Counter[str]]) -> None:
     print("| fault | what happens | planted | how that run ended | then not as unbroken |")
     print("| --- | --- | --: | --- | --: |")
     for kind, of_kind in ends.items():
+        if not of_kind:
+            continue
         ended = ", ".join(f"{count} {end}" for end, count in of_kind.most_common() if end not in (BROKEN, NOT_REACHED))
         planted = of_kind.total() - of_kind[NOT_REACHED]
         print(f"| {kind} | {KINDS[kind].meaning} | {planted} | {ended} | {of_kind[BROKEN]} |")

@@ -1,168 +1,141 @@
-"""Plants a fault in a run, has the same command finish it, and holds what is there against an unbroken run."""
+"""Plants faults in a run, has the same command finish it, and holds what is there against an unbroken run."""
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import subprocess
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Self
+from typing import Final, Self
 
-from tests.faults.chat_server import PATIENCE, WORDS, FaultyChat
+from tests.faults.grounds import Bench, Ground
 from tests.faults.invariants import Broken, check_record, check_whole
-from tests.faults.plan import KINDS, REQUEST, ROOM, Fault
+from tests.faults.plan import SPOILS, Fault
 from tests.faults.power import lose_power
-from tests.faults.process import Planted
-from tests.openai_server import serving
-from tests.product import questions_csv, run_module, voicegen
+from tests.product import voicegen
 
-ROWS = 24
-NOT_REACHED = "over before"
-_RUN = ("run", "preset=fake", "tts.duration=0.05", "questions.path=q.csv", "executor.queue_size=4")
-_LONGEST = 90.0  # seconds of a run; one that takes longer hangs
-_SPOILS = ("torn ledger", "torn audio", "changed ledger", "changed audio", "lost audio")
-_ENDS = {0: "well", 2: "one line", 3: "rows failed", 130: "interrupted", 143: "terminated", -9: "killed"}
-_UNFORESEEN = ("chat fails", "speech fails", "little memory")  # shown with its traceback, as whoever mends it needs it
-_CRASHED = (-6, -11)  # a library that is given no memory may abort
+NOT_REACHED: Final = "over before"
+_ENDS: Final = {0: "well", 2: "one line", 3: "rows failed", 130: "interrupted", 143: "terminated", -9: "killed"}
+_UNFORESEEN: Final = ("chat fails", "speech fails", "little memory")  # shown with its traceback, for whoever mends it
+_CRASHED: Final = (-6, -11)  # a library that is given no memory may abort
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How runs go: the command but for their folder, an unbroken one, and how often it made each call."""
-
-    words: tuple[str, ...]
-    unbroken: Path
-    counts: Mapping[str, int]
-
-
-class Bench:
-    """Unbroken and broken runs over the same questions, in a folder of their own, as a context manager.
+class Trial:
+    """A run that has one fault after another, as a context manager; in the end it is removed.
 
     Args:
-        folder: an empty one.
+        bench: where.
+        name: of a folder that is not there.
+        draw: what is left to chance of the faults.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._kept = folder / "kept"
-        self._counts = folder / "counts.json"
-        self._work = ExitStack()
-        self._chat = FaultyChat()
-        questions_csv(folder / "q.csv", ROWS)
+    def __init__(self, bench: Bench, name: str, draw: Random) -> None:
+        self._bench = bench
+        self._name = name
+        self._draw = draw
+        self._had: list[Fault] = []  # since the run was begun
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._chat.plant(None)
-        self._work.close()
+        self._remove()
 
-    def course(self, kind: str) -> Course:
-        """The one that faults of a kind are planted in."""
-        return self._of_server if REQUEST in KINDS[kind].calls else self._of_fakes
+    def have(self, fault: Fault, defect: str | None = None) -> str:
+        """Has the command go on with the run, with this fault; how that ended, or NOT_REACHED.
 
-    @cached_property
-    def _of_fakes(self) -> Course:
-        return self._unbroken("unbroken", _RUN)
-
-    @cached_property
-    def _of_server(self) -> Course:
-        server = self._work.enter_context(serving(self._chat))
-        words = (*_RUN, *WORDS, *PATIENCE, f"chat.base_url={server.base_url}")
-        return self._unbroken("unbroken-of-server", words)
-
-    def _unbroken(self, name: str, words: tuple[str, ...]) -> Course:
-        self._chat.plant(None)
-        done = self._run(None, name, words, None)
-        if done.returncode:
-            raise Broken(f"the unbroken run: exit code {done.returncode}, {done.stderr}")
-        run = self._folder / name
-        check_record(run)
-        room = sum(-(-path.stat().st_size // 4096) * 4 for path in run.rglob("*"))
-        return Course(words, run, {**self._counted(), REQUEST: self._chat.requests, ROOM: room})
-
-    def plant(self, fault: Fault, name: str, draw: Random, defect: str | None = None) -> str:
-        """Has a run of this name with the fault, and finishes it; returns how the first ended, or NOT_REACHED.
+        Where the run came to its end all the same it is whole, and the next fault begins another.
 
         Args:
-            fault: for the first run alone.
-            name: of a folder that is not there.
-            draw: what is left to chance of the fault.
-            defect: one that the first run has beside, of `defects.DEFECTS`.
+            fault: planted in the same kind of run as those before it.
+            defect: one that the run has beside, of `defects.DEFECTS`.
 
         Raises:
             Broken: what is there then is not what must be, or the product said more than a line.
         """
+        self._had.append(fault)
+        ground, place = self._ground, f"{self._ground.url}{self._name}"
+        with self._told():
+            done, was_had = self._bench.run(fault, place, ground.words, defect)
+            if fault.kind in ("node gone", "Ray gone"):
+                self._bench.start_ray_anew()
+            end = _end(fault, done)
+            run = self._bench.files(ground.url, self._name)
+            lost_power = fault.kind == "power" and done.returncode == -9
+            recorded = lose_power(run, self._bench.kept, self._draw) if lost_power else ()
+            if fault.kind in SPOILS:
+                _spoil(run, fault.kind, self._draw)
+            else:
+                check_record(run, recorded)
+                if done.returncode == 0:
+                    self._check_whole()
+        return end if was_had or not fault.call else NOT_REACHED
+
+    def finish(self) -> None:
+        """Has the command finish the run.
+
+        Raises:
+            Broken: it does not make what an unbroken run makes.
+        """
+        if not self._had:
+            return
+        last, place = self._had[-1].kind, f"{self._ground.url}{self._name}"
+        with self._told():
+            if last == "changed audio":
+                self._voicegen("verify", place, "--fix", ends=(3,))
+            again = (*self._ground.words, f"output_dir={place}", "retry_failed=true")
+            if last == "changed ledger":
+                _remove_line(self._voicegen(*again, ends=(2,)), self._bench.folder)
+            self._voicegen(*again, ends=(0,))
+            self._check_whole()
+
+    @property
+    def earlier(self) -> int:
+        """How many faults the run has had that is there now."""
+        return len(self._had)
+
+    @property
+    def _ground(self) -> Ground:
+        return self._bench.ground(self._had[-1].kind)
+
+    def _check_whole(self) -> None:
+        """Holds the run, which is finished, against an unbroken one; the next is begun anew."""
+        ground = self._ground
+        check_whole(self._bench.files(ground.url, self._name), ground.unbroken, ground.rows)
+        self._remove()
+
+    def _remove(self) -> None:
+        if self._had:
+            self._bench.remove(self._ground.url, self._name)
+        self._had.clear()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        had = "; ".join(map(str, self._had))
         try:
-            return self._planted(fault, name, draw, defect)
+            yield
         except Broken as error:
-            raise Broken(f"{fault}: {error}") from None
+            raise Broken(f"{had}: {error}") from None
 
-    def _planted(self, fault: Fault, name: str, draw: Random, defect: str | None) -> str:
-        course, run = self.course(fault.kind), self._folder / name
-        self._chat.plant(fault if fault.of_server else None)
-        done = self._run(fault if fault.call and not fault.of_server else None, name, course.words, defect)
-        killed = done.returncode < 0  # and so it may have written half of what it counted
-        struck = self._chat.struck if fault.of_server else killed or self._counted().get("struck", True)
-        self._chat.plant(None)
-        end = self._end(fault, done)
-        lost_power = fault.kind == "power" and done.returncode == -9
-        recorded = lose_power(run, self._kept, draw) if lost_power else ()
-        if fault.kind in _SPOILS:
-            _spoil(run, fault.kind, draw)
-        else:
-            check_record(run, recorded)
-        self._finish(fault, name, course.words)
-        check_whole(run, course.unbroken, ROWS)
-        return end if struck or not fault.call else NOT_REACHED
-
-    def _end(self, fault: Fault, done: subprocess.CompletedProcess[str]) -> str:
-        """How a run with a fault ended; says so where it must not end like that."""
-        if fault.kind in _UNFORESEEN and done.returncode == 1:
-            return "unforeseen"
-        if fault.kind == "little memory" and done.returncode in _CRASHED:
-            return "crashed"
-        if done.returncode not in _ENDS or "Traceback" in done.stderr:
-            raise Broken(f"exit code {done.returncode}, {done.stderr}")
-        return _ENDS[done.returncode]
-
-    def _finish(self, fault: Fault, name: str, words: tuple[str, ...]) -> None:
-        if fault.kind == "changed audio":
-            self._voicegen("verify", name, "--fix", ends=(3,))
-        again = (*words, f"output_dir={name}", "retry_failed=true")
-        if fault.kind == "changed ledger":
-            said = self._voicegen(*again, ends=(2,))
-            _remove_line(said, self._folder)
-        self._voicegen(*again, ends=(0,))
-
-    def _run(
-        self, fault: Fault | None, name: str, words: tuple[str, ...], defect: str | None
-    ) -> subprocess.CompletedProcess[str]:
-        self._counts.unlink(missing_ok=True)
-        shutil.rmtree(self._kept, ignore_errors=True)
-        self._kept.mkdir()
-        planted = Planted(fault, str(self._counts), str(self._kept), defect).to_word()
-        words = (planted, str(self._folder / name), *words, f"output_dir={name}")
-        try:
-            return run_module("tests.faults.process", *words, cwd=self._folder, timeout=_LONGEST)
-        except subprocess.TimeoutExpired:
-            raise Broken(f"the run hangs, after {_LONGEST:g} s") from None
-
-    def _counted(self) -> Mapping[str, int]:
-        return json.loads(self._counts.read_text("utf-8")) if self._counts.exists() else {}
-
-    def _voicegen(self, *words: str, ends: tuple[int, ...]) -> str:
+    def _voicegen(self, *words: str, ends: Sequence[int]) -> str:
         """What the command says on standard error."""
-        done = voicegen(*words, cwd=self._folder)
+        done = voicegen(*words, cwd=self._bench.folder)
         if done.returncode not in ends:
             raise Broken(f"{' '.join(words)}: exit code {done.returncode}, {done.stderr}")
         return done.stderr
+
+
+def _end(fault: Fault, done: subprocess.CompletedProcess[str]) -> str:
+    """How a run with a fault ended; says so where it must not end like that."""
+    if fault.kind in _UNFORESEEN and done.returncode == 1:
+        return "unforeseen"
+    if fault.kind == "little memory" and done.returncode in _CRASHED:
+        return "crashed"
+    if done.returncode not in _ENDS or "Traceback" in done.stderr:
+        raise Broken(f"exit code {done.returncode}, {done.stderr}")
+    return _ENDS[done.returncode]
 
 
 def _spoil(run: Path, kind: str, draw: Random) -> None:

@@ -25,11 +25,15 @@ import numpy as np
 import psutil
 
 from tests.faults.defects import DEFECTS
-from tests.faults.plan import DISK, KINDS, ROOM, Fault
+from tests.faults.plan import DISK, KINDS, MESSAGE, READ, ROOM, WRITE, Fault
 from tests.faults.power import Unsynced
 from tests.faults.small_disk import small_disk
+from tests.faults.store_server import PROCESS, hurry
+from tests.faults.workers import reach_workers, was_had
 from voicegen.chat.echo import EchoAnswerModel
 from voicegen.cli import main
+from voicegen.executors.processes import Processes
+from voicegen.executors.ray_actors import _Actors
 from voicegen.pipeline import writer
 from voicegen.pipeline.ledger import LedgerWriter
 from voicegen.tts.tone import ToneSpeech
@@ -41,9 +45,18 @@ _SIGNALS = {
     "torn audio": signal.SIGKILL,
     "terminate": signal.SIGTERM,
     "interrupt": signal.SIGINT,
+    "driver killed": signal.SIGKILL,
+    "driver terminated": signal.SIGTERM,
+    "driver interrupted": signal.SIGINT,
+    "driver interrupted twice": signal.SIGINT,
+    "store driver killed": signal.SIGKILL,
+    "Ray driver killed": signal.SIGKILL,
+    "Ray driver terminated": signal.SIGTERM,
+    "Ray driver interrupted": signal.SIGINT,
 }
 _TEN_DAYS = 864_000.0  # seconds
 _PATIENCE = 1.0  # seconds from a SIGTERM to a SIGKILL
+_AGAIN = 0.3  # seconds from a Ctrl-C to the next
 _LITTLE = 2**20  # bytes
 
 
@@ -53,7 +66,7 @@ class Planted:
 
     Attributes:
         counts: the file to write the counts to.
-        kept: the folder for what `power` needs.
+        kept: the folder for what `power` needs, and for the fault of a worker.
         defect: of `DEFECTS`.
     """
 
@@ -111,6 +124,22 @@ class Striking:
         writer.encode_clip = encoded  # type: ignore[attr-defined]
         EchoAnswerModel.answer = lambda model, asked: self._each("answer", answer(model, asked))  # type: ignore
         ToneSpeech.speak = lambda model, texts: self._each("speak", speak(model, texts))  # type: ignore
+
+    def into_the_driver(self) -> None:
+        """Puts itself where workers are heard."""
+        for crew in (Processes, _Actors):
+            crew.hear = self._hearing(crew.hear)  # type: ignore[method-assign]
+
+    def _hearing(self, hear: Callable[..., Any]) -> Callable[..., Any]:
+        def heard(crew: Any, seconds: float) -> Any:
+            message = hear(crew, seconds)
+            if message is not None and self._strikes(MESSAGE):
+                if self._kind.endswith("twice"):
+                    threading.Timer(_AGAIN, os.kill, (os.getpid(), _SIGNALS[self._kind])).start()
+                os.kill(os.getpid(), _SIGNALS[self._kind])
+            return message
+
+        return heard
 
     def _strikes(self, call: str) -> bool:
         """Counts a call; whether the fault is in it."""
@@ -212,15 +241,20 @@ def run(words: list[str]) -> int:
     """Runs a command with a fault in it; returns its exit code."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background has ignored
     planted, folder, *command = Planted.from_word(words[0]), Path(words[1]), *words[2:]
-    fault = planted.fault
-    striking = Striking(fault, folder, Path(planted.kept))
+    fault, kept = planted.fault, Path(planted.kept)
+    (kept / PROCESS).write_text(str(os.getpid()), "utf-8")
+    reach_workers(kept)
+    if fault is not None and fault.call in (READ, WRITE):
+        hurry(lasts=KINDS[fault.kind].lasts, silent=fault.kind == "store silent")
+    striking = Striking(fault, folder, kept)
     striking.into_the_stages()
+    striking.into_the_driver()
     with small_disk(folder, fault.at) if fault is not None and fault.call == ROOM else nullcontext():
         striking.into_the_disk()
         if planted.defect is not None:
             DEFECTS[planted.defect]()
         exit_code = main(command)
-    struck = striking.struck or (fault is not None and fault.call == ROOM and exit_code != 0)
+    struck = striking.struck or was_had(kept) or (fault is not None and fault.call == ROOM and exit_code != 0)
     Path(planted.counts).write_text(json.dumps({"struck": struck, **striking.counts}), "utf-8")
     return exit_code
 

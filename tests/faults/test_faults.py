@@ -6,7 +6,9 @@ from random import Random
 import pytest
 
 from tests.faults.defects import DEFECTS
-from tests.faults.harness import Bench, Broken
+from tests.faults.grounds import Bench
+from tests.faults.harness import Trial
+from tests.faults.invariants import Broken
 from tests.faults.plan import Fault
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="descriptors are told by /proc")
@@ -18,22 +20,41 @@ def bench(tmp_path_factory):
         yield bench
 
 
-SOME = {
-    Fault("kill within", "write", 20): "killed",
-    Fault("power", "replace", 12): "killed",
-    Fault("file limit", "write", 20): "one line",
-    Fault("short writes", "write", 20): "well",
-    Fault("little memory", "speak", 12): "one line",
-    Fault("speech hangs", "speak", 12): "killed",
-    Fault("server garbage", "request", 12): "well",
-    Fault("torn ledger", "fsync", 20): "killed",
-    Fault("changed ledger"): "well",
-}
+def had(bench, *faults, defect=None):
+    """How one run ended with each of several faults, and was finished after them."""
+    with Trial(bench, "broken", Random(0)) as trial:
+        ends = [trial.have(fault, defect) for fault in faults]
+        trial.finish()
+        return ends
 
 
-@pytest.mark.parametrize(("fault", "end"), SOME.items(), ids=str)
-def test_after_a_fault_the_same_command_makes_what_an_unbroken_run_makes(bench, fault, end):
-    assert bench.plant(fault, fault.kind.replace(" ", "-"), Random(0)) == end
+SOME = [
+    {
+        Fault("power", "replace", 4): "killed",
+        Fault("file limit", "write", 6): "one line",
+        Fault("little memory", "speak", 3): "one line",
+        Fault("kill within", "write", 4): "killed",
+        Fault("speech hangs", "speak", 3): "killed",
+        Fault("short writes", "write", 4): "well",
+    },
+    {Fault("torn ledger", "fsync", 20): "killed"},
+    {Fault("changed ledger"): "well"},
+    {Fault("server garbage", "request", 12): "well"},
+    {
+        Fault("store denies", "request to write", 6): "one line",
+        Fault("store kill after", "request to write", 6): "killed",
+        Fault("store answer lost", "request to write", 1): "well",
+    },
+    {
+        Fault("worker disk full", "its audio", 3): "one line",
+        Fault("worker killed", "its report", 12): "well",
+    },
+]
+
+
+@pytest.mark.parametrize("faults", SOME, ids=lambda faults: next(iter(faults)).kind)
+def test_after_faults_the_same_command_makes_what_an_unbroken_run_makes(bench, faults):
+    assert had(bench, *faults) == [*faults.values()]
 
 
 FOUND = {
@@ -49,7 +70,7 @@ FOUND = {
 def test_a_run_with_a_defect_is_told(bench, defect):
     fault, said = FOUND[defect]
     with pytest.raises(Broken, match=said):
-        bench.plant(fault, defect.replace(" ", "-"), Random(0), defect)
+        had(bench, fault, defect=defect)
 
 
 def test_every_defect_is_planted():

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import pickle
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import fsspec
 import pytest
 
 from voicegen.errors import OutputError
+from voicegen.job.run_log import logging_to
 from voicegen.remote import RemotePath
 from voicegen.store import Store
 from voicegen.store import journal as journals
@@ -147,6 +149,28 @@ def test_a_dead_process_of_this_machine_holds_nothing(store, memory):
     memory.pipe_file("/bucket/run/.lock/000000007", json.dumps(record).encode())
     with store.hold():
         assert memory.find("/bucket/run/.lock") == ["/bucket/run/.lock/000000008"]
+
+
+def test_a_lease_whose_answer_was_lost_is_held_all_the_same(store, memory, monkeypatch):
+    pipe_file = type(memory).pipe_file
+
+    def lost(filesystem, path, value, mode="overwrite"):
+        pipe_file(filesystem, path, value, mode=mode)
+        if mode == "create":  # asked again, as no answer came, the store says that it is there
+            raise FileExistsError(path)
+
+    monkeypatch.setattr(type(memory), "pipe_file", lost)
+    with store.hold():
+        assert objects(memory, ".lock") == ["000000001"]
+
+
+def test_a_log_that_cannot_be_written_ends_no_run(store, memory, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(type(memory), "pipe_file", refuse)
+    with logging_to(store, show=False):
+        logging.getLogger("voicegen").warning("a line")
 
 
 def test_a_process_elsewhere_holds_a_store_as_long_as_it_gives_signs_of_life(store, memory, monkeypatch, caplog):

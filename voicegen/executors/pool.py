@@ -85,6 +85,7 @@ class Limits:
 class _State:
     """What is known of a worker that is there."""
 
+    name: str
     ready: bool = False
     takes_more: bool = False
     heard: float = 0.0  # when, by the monotonic clock
@@ -176,8 +177,8 @@ class _Work:
     def _start(self, worker: int) -> None:
         self._starts[worker] += 1
         again = f"-{self._starts[worker]}" if self._starts[worker] > 1 else ""
-        self._states[worker] = _State()
-        self._crew.start(worker, f"worker{worker + 1}{again}")
+        self._states[worker] = _State(f"worker{worker + 1}{again}")
+        self._crew.start(worker, self._states[worker].name)
 
     def _hear(self) -> None:
         heard = self._crew.hear(_TICK)
@@ -199,7 +200,6 @@ class _Work:
             case Begun():
                 state.takes_more = True
             case Written():
-                self._deaths = 0
                 self._written(worker, message.entries)
             case Refused():
                 raise message.error
@@ -224,6 +224,7 @@ class _Work:
                 self._crew.send(worker, lease)
 
     def _written(self, worker: int, entries: Sequence[Entry]) -> None:
+        self._deaths = 0
         self._watch.written(entries)
         self._leases.finished(worker, [entry.row.index for entry in entries])
         for row in (entry.row for entry in entries):
@@ -237,11 +238,13 @@ class _Work:
                     self._crew.send(other, ended)
 
     def _died(self, worker: int, how: str) -> None:
-        was_ready = self._states.pop(worker).ready
+        state = self._states.pop(worker)
+        if left := list(self._job.ledger.left_by(state.name)):
+            self._written(worker, left)  # on record, and it did not live to say so
         count, doomed = self._leases.lost(worker)
         self.any_died = True
         self._deaths += 1
-        if not was_ready:
+        if not state.ready:
             self._loading_deaths += 1
         if self._loading_deaths >= _LOADING_DEATHS or self._deaths >= _DEATHS:
             when = f"while {'loading' if self._loading_deaths >= _LOADING_DEATHS else 'no row was finished'}"

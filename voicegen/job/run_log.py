@@ -63,5 +63,6 @@ class _JournalHandler(logging.Handler):
             self._journal.add(f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
     def close(self) -> None:
-        self._journal.close()
+        with suppress(OutputError):
+            self._journal.close()
         super().close()

@@ -64,7 +64,7 @@ class LedgerWriter:
     """
 
     def __init__(self, store: Store, session: int, writer: str) -> None:
-        self._journal = store.journal(f"{LEDGER}/{session:05d}-{writer}.jsonl")
+        self._journal = store.journal(_name(session, writer))
 
     def append(self, rows: Sequence[ManifestRow]) -> list[Entry]:
         """Adds rows durably: after a return they survive a loss of power.
@@ -260,6 +260,25 @@ class Ledger:
         for entry in entries:
             self._note(to_fields(entry.row), entry.place)
 
+    def left_by(self, writer: str) -> Iterator[Entry]:
+        """What a writer of this session, which is no more, has added and was not taken down here.
+
+        Raises:
+            OutputError: its file cannot be read.
+        """
+        name = _name(self.session, writer)
+        if name.rpartition("/")[2] not in self._store.names(LEDGER):
+            return
+        offset, known = self._latest.get(name, (0, None))
+        with self._store.reading(name) as file:
+            file.seek(offset)
+            for line in file:
+                if line.endswith(b"\n"):  # else it is torn: nobody was to believe in it
+                    row = from_line(line)
+                    if row.index != known:
+                        yield Entry(row, (name, offset))
+                    offset += len(line)
+
     def get(self, indexes: Iterable[int]) -> dict[int, ManifestRow]:
         """The finished rows among `indexes`."""
         return self._at(self._place[index] for index in indexes if self.status(index) is not None)
@@ -395,6 +414,11 @@ class Ledger:
         self._status[index] = status  # last: who reads meanwhile finds the rest
         self._latest[name] = offset, index
         self._unindexed += 1
+
+
+def _name(session: int, writer: str) -> str:
+    """Of a writer's file in the store."""
+    return f"{LEDGER}/{session:05d}-{writer}.jsonl"
 
 
 def _slice(rows: range | None) -> tuple[int, int | None]:

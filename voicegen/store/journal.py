@@ -53,6 +53,7 @@ class ObjectJournal:
         self._name = name
         self._path = root / name
         self._parts: list[Part] = []
+        self._broken = False
         self._term: Term | None = None
 
     def add(self, piece: bytes) -> Place:
@@ -65,18 +66,20 @@ class ObjectJournal:
             self._term = Term(self._root)
             if parts_of(self._path):
                 raise OutputError(f"cannot write {self._path}: another process began it; run the same command again")
+        self._broken = True  # unless all goes well
         self._term.check()
         start = self._parts[-1].end if self._parts else 0
         part = Part(start, start + len(piece))
         self._put(part, piece)
         self._parts.append(part)
+        self._broken = False
         while self._is_to_be_joined(alike := self._last_small(part.rank)):
             part = self._join(alike)
         return self._name, start
 
     def close(self) -> None:
-        """Ends the journal, in as few objects as may be."""
-        if len(small := self._last_small()) > 1:
+        """Ends the journal, in as few objects as may be; a store that has just failed is not waited for once more."""
+        if not self._broken and len(small := self._last_small()) > 1:
             self._join(small)
 
     def _last_small(self, rank: int | None = None) -> list[Part]:
@@ -137,11 +140,12 @@ class ObjectLog:
 
     def _flush(self) -> None:
         assert self._end is not None
+        self._put = clock()  # where it fails, the next try is half a minute later too
         part = Part(self._end, self._end + len(self._waiting))
         with storing(self._path):
             filesystem, path = self._path.filesystem()
             filesystem.pipe_file(f"{path}/{part.name}", bytes(self._waiting))
-        self._end, self._put = part.end, clock()
+        self._end = part.end
         self._waiting.clear()
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import psutil
 
@@ -73,10 +74,13 @@ class Lease:
         self.is_first = not before
         self._number = max(before, default=0) + 1
         self._beats = 0
+        self._taker = uuid4().hex
         try:
             self._write(mode="create")
         except FileExistsError:
-            raise OutputError(f"{root} was taken by another voicegen process just now: wait for it") from None
+            number, record = _latest(root)
+            if (number, record.get("taker")) != (self._number, self._taker):  # else the answer to our own put was lost
+                raise OutputError(f"{root} was taken by another voicegen process just now: wait for it") from None
         self._remove(before)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="voicegen-lease", daemon=True)
@@ -113,7 +117,7 @@ class Lease:
                 _log.warning("%s", error)  # the next beat may go through
 
     def _write(self, *, mode: str = "overwrite", released: bool = False) -> None:
-        record = {**_process(), "beat": self._beats, "released": released}
+        record = {**_process(), "taker": self._taker, "beat": self._beats, "released": released}
         with storing(self._root):
             filesystem, folder = _locks(self._root)
             filesystem.pipe_file(f"{folder}/{self._number:09d}", json.dumps(record).encode(), mode=mode)

@@ -54,6 +54,18 @@ def test_rows_come_back_as_they_were_appended(tmp_path):
     assert ledger.get(range(10)) == reopened(tmp_path).get(range(10)) == {row.index: row for row in rows}
 
 
+def test_what_a_writer_that_died_had_added_and_not_told_is_found(tmp_path):
+    session = Session(tmp_path)
+    assert list(session.ledger.left_by("w")) == []
+    session.append(ok(3))
+    untold = session.writer.append([ok(0), failed(7)])
+    assert list(session.ledger.left_by("w")) == untold
+    (tmp_path / "ledger" / "00000-w.jsonl").open("ab").write(b'{"index":8,"sta')  # torn
+    assert list(session.ledger.left_by("w")) == untold
+    session.ledger.add(untold)
+    assert list(session.ledger.left_by("w")) == list(session.ledger.left_by("nobody")) == []
+
+
 def test_counts_end_and_audio_follow_the_rows(tmp_path):
     for each in (appended(tmp_path, ok(4), failed(1)), reopened(tmp_path)):
         assert (len(each), each.count("ok"), each.count("failed"), each.end) == (2, 1, 1, 5)
