@@ -29,13 +29,15 @@ def syllables(seconds: float, rate: int = 16_000, seed: int = 0, noise: float = 
     place = (time * 5).astype(int)
     count = place.max(initial=0) + 1
     pitch = draw.uniform(90, 250, count)[place]
-    colours = draw.uniform(0, 1, (count, 12))
-    sound = sum(
-        colours[place, harmony] * np.sin(2 * np.pi * pitch * (harmony + 1) * time)
-        for harmony in range(12)
-        if 250 * (harmony + 1) < rate / 2
-    )
-    envelope = np.sin(np.pi * ((time * 5) % 1)) ** 2
+    colours = draw.uniform(0, 1, (count, 12)).T.copy()
+    angle = 2 * np.pi * pitch * time
+    wave, before, twice = np.sin(angle), np.zeros_like(angle), 2 * np.cos(angle)
+    sound = np.zeros_like(angle)
+    for harmony in range(12):
+        if 250 * (harmony + 1) < rate / 2:
+            sound += colours[harmony].take(place) * wave
+        wave, before = twice * wave - before, wave  # sin((k + 1)x) = 2 cos(x) sin(kx) - sin((k - 1)x)
+    envelope = np.sin(5 * np.pi * time) ** 2
     loud = 0.2 * sound * envelope / max(float(np.abs(sound).max(initial=0)), 1e-9)
     return (loud + noise * draw.standard_normal(len(time))).astype(np.float32)
 

@@ -141,7 +141,7 @@ def test_two_lines_a_library_make_a_batch_of_what_the_readme_exports(folder, mon
 
 @pytest.mark.parametrize("command", NOT_HERE)
 def test_a_command_whose_models_are_not_here_says_so_in_one_line(command, folder):
-    refused = cold_voicegen(*words_of(command), "name=hub", cwd=folder)
+    refused = voicegen(*words_of(command), "name=hub", cwd=folder)
     assert refused.returncode == 2, refused.stderr
     assert refused.stderr.strip().splitlines()[-1].startswith("voicegen: ")
     assert "Traceback" not in refused.stderr

@@ -160,8 +160,7 @@ def test_what_was_heard_otherwise_is_marked(page):
     expect(page.locator("#detail ins")).to_contain_text(["heard otherwise,"])
 
 
-@pytest.mark.parametrize("width", [390, 820, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (820, "light"), (1440, "dark")])
 def test_the_page_is_never_wider_than_its_window(browser, run, width, scheme):
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.goto((run / "report.html").as_uri())

@@ -114,8 +114,7 @@ def test_the_search_finds_what_either_run_says(page):
     expect(page.locator("#count")).to_have_text("1 of 31 rows")
 
 
-@pytest.mark.parametrize("width", [390, 820, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (820, "light"), (1440, "dark")])
 def test_the_page_is_never_wider_than_its_window(folder, browser, width, scheme):
     with opened(folder / PAGE, folder, browser, viewport={"width": width, "height": 800}, color_scheme=scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -163,12 +163,13 @@ def test_other_columns_are_the_same_in_all_turns_and_the_system_prompt_is_one_of
     assert plain.to_pydict() == {"n": [1]}
 
 
-@pytest.mark.parametrize("start", [0, 1, 2, 4999, 5000, 6143, 6144, 9999, 12000])
-def test_reading_can_begin_at_any_turn(tmp_path, start):
+def test_reading_can_begin_at_any_turn(tmp_path):
     path = jsonl_file(tmp_path / "q.jsonl", [{"messages": said(f"{n} a", "x", f"{n} b")} for n in range(5000)])
     file = QuestionFile(path)
     assert file.inspect().rows == 10_000
-    assert list(file.questions(start)) == list(file.questions())[start:]
+    turns = list(file.questions())
+    for start in (0, 1, 2, 4999, 5000, 6143, 6144, 9999, 12000):
+        assert list(file.questions(start)) == turns[start:], start
 
 
 def test_errors_name_the_file_and_the_row_of_the_conversation(tmp_path):

@@ -78,13 +78,19 @@ def items(count):
         yield {"id": number, "question": f'Is "{number}" [a, {{number}}] \u00fc?', "more": {"list": [number, None]}}
 
 
+@pytest.fixture(scope="module")
+def a_line_each(tmp_path_factory):
+    """The rows of objects that have a line each, and their other columns."""
+    path = tmp_path_factory.mktemp("lines") / "lines.jsonl"
+    lines = text_file(path, "".join(json.dumps(item) + "\n" for item in items(5000)))
+    return read(lines), extras(lines)
+
+
 @pytest.mark.parametrize("indent", [None, 0, 4])
 @pytest.mark.parametrize("name", ["q.json", "q.jsonl"])
-def test_a_json_array_gives_the_rows_of_the_same_objects_a_line(tmp_path, name, indent):
+def test_a_json_array_gives_the_rows_of_the_same_objects_a_line(tmp_path, name, indent, a_line_each):
     array = text_file(tmp_path / name, json.dumps(list(items(5000)), indent=indent))
-    lines = text_file(tmp_path / "lines.jsonl", "".join(json.dumps(item) + "\n" for item in items(5000)))
-    assert read(array) == read(lines)
-    assert extras(array) == extras(lines)
+    assert (read(array), extras(array)) == a_line_each
     assert next(QuestionFile(array).questions(4321)).text == list(items(4322))[-1]["question"]
 
 

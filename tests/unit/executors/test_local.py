@@ -95,13 +95,13 @@ def test_a_disk_that_cannot_be_written_ends_the_run(work, tmp_path):
 
 
 def test_an_interruption_finishes_the_writes_in_flight(work, tmp_path):
-    stopped = work(questions(1000), answer_model=Echo(stop_at=100))
+    stopped = work(questions(300), answer_model=Echo(stop_at=100))
     with pytest.raises(KeyboardInterrupt):
         stopped.run(queue_size=2)
     finished = len(stopped.ledger)
     assert 0 < finished <= 100
     assert len(list((tmp_path / "audio").iterdir())) == finished
-    assert work(questions(1000)).run().ledger.count("ok") == 1000
+    assert work(questions(300)).run().ledger.count("ok") == 300
 
 
 def test_a_slow_stage_holds_the_ones_before_it_back(work):

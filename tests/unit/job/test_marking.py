@@ -16,12 +16,22 @@ from voicegen.store import Store
 WORDS = ("preset=fake", "quality=off", "questions.path=q.csv", "name=r")
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run and its questions."""
+    folder = tmp_path_factory.mktemp("finished")
+    questions_csv(folder / "q.csv", 6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        voicegen.run(*WORDS)
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A finished run of six rows."""
+def run(finished, tmp_path, monkeypatch):
+    """A finished run of six rows; a copy of the test's own."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    questions_csv(tmp_path / "q.csv", 6)
-    voicegen.run(*WORDS)
     return tmp_path / "outputs" / "r"
 
 

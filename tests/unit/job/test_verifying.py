@@ -43,13 +43,24 @@ def make_run(*words):
     return voicegen.run(*WORDS, *words)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run and its questions."""
+    folder = tmp_path_factory.mktemp("finished")
+    questions_csv(folder / "q.csv", 10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("voicegen.build.speech_model", lambda config: Cut())
+        make_run()
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A finished run of ten rows, of which row 3 is rejected."""
+def run(finished, tmp_path, monkeypatch):
+    """A finished run of ten rows, of which row 3 is rejected; a copy of the test's own."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("voicegen.build.speech_model", lambda config: Cut())
-    questions_csv(tmp_path / "q.csv", 10)
-    make_run()
     return tmp_path / "outputs" / "r"
 
 

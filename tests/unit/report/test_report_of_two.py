@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import zlib
 from base64 import b64decode
 
@@ -23,12 +24,21 @@ def run(folder, name, answers, *words, ids=None):
     return folder / name
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Three runs, each made once."""
+    folder = tmp_path_factory.mktemp("made")
+    run(folder, "old", ANSWERS)
+    run(folder, "new", [*ANSWERS[:3], "It is all new.", "Another one.", "One more."], ids="abcdeg")
+    run(folder, "others", ANSWERS[:2], ids="xy")
+    return folder
+
+
 @pytest.fixture
-def two(tmp_path, monkeypatch):
+def two(made, tmp_path, monkeypatch):
     """Runs of six rows; the second has other answers in two, lacks the last row, and has one of its own."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    run(tmp_path, "old", ANSWERS)
-    run(tmp_path, "new", [*ANSWERS[:3], "It is all new.", "Another one.", "One more."], ids="abcdeg")
     return tmp_path
 
 
@@ -153,7 +163,6 @@ def test_a_name_of_any_letters_leads_to_the_first_run_s_clips(tmp_path, monkeypa
     ],
 )
 def test_what_cannot_be_put_side_by_side_is_refused_in_one_line(two, words, message, capsys):
-    run(two, "others", ANSWERS[:2], ids="xy")
     capsys.readouterr()
     assert main(["report", *(word.format(here=two.name) for word in words)]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()

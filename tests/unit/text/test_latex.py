@@ -78,4 +78,4 @@ def test_anything_that_looks_like_a_formula_is_read_without_a_complaint(text):
 # Each of these took minutes if the search for an end were made again and again.
 @pytest.mark.parametrize("opening", [r"\[ ", r"\( ", r"\begin{align} ", "$ ", "$$", "` `` ``` ", r"\frac{", "(" * 50])
 def test_any_number_of_openings_without_an_end_is_text(opening):
-    assert to_spoken(opening * 10_000 + "\n\nThen words.").endswith("Then words.")
+    assert to_spoken(opening * 5_000 + "\n\nThen words.").endswith("Then words.")
