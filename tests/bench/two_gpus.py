@@ -35,7 +35,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        _write_checkpoint(folder / "model")
+        write_checkpoint_of_true_sizes(folder / "model")
         lines = ["question", *(f"{TEXT[:-1]} {row}." for row in range(options.rows))]
         (folder / "q.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         one = _rate(folder, 1)
@@ -43,7 +43,7 @@ def main() -> None:
         print(f"{options.workers} workers give {several / one:.2f} times one")
 
 
-def _write_checkpoint(folder: Path) -> None:
+def write_checkpoint_of_true_sizes(folder: Path) -> None:
     """Marvis 100M v0.2's sizes, but for the text's vocabulary, and Mimi's."""
     sizes = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 8, "num_key_value_heads": 2}
     sizes["head_dim"] = 128

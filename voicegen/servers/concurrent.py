@@ -17,7 +17,7 @@ from voicegen.errors import ModelError
 from voicegen.records import Failure
 from voicegen.servers.endpoint import Endpoint
 from voicegen.servers.failures import ParameterRefused, RequestRefused, ServerUnreachable, TryAgain
-from voicegen.servers.openai_client import failure_of, open_client, request_options
+from voicegen.servers.openai_client import Clients, failure_of, request_options
 from voicegen.servers.tries import Tries
 
 _NOTHING_BUT_ERRORS: Final = 20  # failed tries without a reply between them: the server is at fault
@@ -63,7 +63,7 @@ class Requests(Generic[Record]):
             target=self._loop.run_forever, name=f"{self._endpoint.group} requests", daemon=True
         )
         self._thread.start()
-        self._client = open_client(self._endpoint)
+        self._clients = Clients(self._endpoint)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -147,10 +147,11 @@ class Requests(Generic[Record]):
         if self._closing:
             raise asyncio.CancelledError
         try:
-            async with asyncio.timeout(self._endpoint.timeout):
-                return await self._client.post(
-                    path, cast_to=httpx.Response, body=body, options=request_options(self._endpoint)
-                )
+            with self._clients.one() as client:
+                async with asyncio.timeout(self._endpoint.timeout):
+                    return await client.post(
+                        path, cast_to=httpx.Response, body=body, options=request_options(self._endpoint)
+                    )
         except (openai.OpenAIError, TimeoutError) as error:
             raise failure_of(self._endpoint, error) from error
 
@@ -196,7 +197,7 @@ class Requests(Generic[Record]):
         for task in rows:
             task.cancel()
         await asyncio.gather(*rows, return_exceptions=True)
-        await self._client.close()
+        await self._clients.close()
 
 
 def while_some_succeed(records: Iterable[Record | Failure]) -> Iterator[Record | Failure]:

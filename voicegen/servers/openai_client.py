@@ -10,6 +10,7 @@ import email.utils
 import json
 import time
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
@@ -20,15 +21,44 @@ from voicegen.servers.endpoint import Endpoint
 from voicegen.servers.failures import ParameterRefused, RequestRefused, ServerUnreachable, TryAgain
 
 _CONNECT_TIMEOUT: Final = 10.0  # seconds
+_REQUESTS_EACH: Final = 8  # of a client, at once
 _PARAMETER_CODES: Final = ("unsupported_parameter", "unsupported_value")
 _EVENT_FIELDS: Final = (b":", b"data:", b"event:", b"id:", b"retry:")
 _OPENING: Final = 2000  # bytes kept of a reply that may prove to be no stream
 
 
-def open_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
-    """A client for many requests at once."""
-    http = httpx.AsyncClient(limits=httpx.Limits(max_connections=None), **_http_settings(endpoint))
-    return openai.AsyncOpenAI(http_client=http, **_settings(endpoint))
+class Clients:
+    """Clients for any number of requests at once, each for a few of them.
+
+    One client alone would look at all its connections whenever a request begins or ends, as httpcore does: with 512
+    under way a request cost four times as much of the processor.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        """Opens no connection yet."""
+        self._endpoint = endpoint
+        self._http = _http_settings(endpoint)
+        self._http["verify"] = httpx.create_ssl_context(trust_env=self._http["trust_env"])
+        self._all: list[openai.AsyncOpenAI] = []
+        self._free: list[openai.AsyncOpenAI] = []  # each as often as it can take another request
+
+    @contextmanager
+    def one(self) -> Iterator[openai.AsyncOpenAI]:
+        """A client for one request."""
+        if not self._free:
+            http = httpx.AsyncClient(limits=httpx.Limits(max_connections=None), **self._http)
+            self._all.append(openai.AsyncOpenAI(http_client=http, **_settings(self._endpoint)))
+            self._free += [self._all[-1]] * _REQUESTS_EACH
+        client = self._free.pop()
+        try:
+            yield client
+        finally:
+            self._free.append(client)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        for client in self._all:
+            await client.close()
 
 
 def request_options(endpoint: Endpoint) -> Any:
