@@ -104,6 +104,8 @@ class Work:
     def told(self, text):
         self.lines.append(text)
 
+    def made(self, outcomes): ...
+
     def written(self, entries):
         self.ledger.add(entries)
         self._count("written", len(entries))

@@ -40,6 +40,7 @@ Language = Annotated[str, AfterValidator(_language)]
 Speed = Annotated[float, Field(ge=0.25, le=4)]  # times the model's own pace
 SampleRate = Annotated[int, Field(ge=4000, le=192_000)]  # Hz
 Container = Literal["wav", "flac"]  # of a dataset's audio files
+Shards = Literal["tar", "parquet"]  # what the clips of a run can be packed in
 Subtype = Literal["PCM_16", "PCM_24", "FLOAT"]  # of the samples in them; FLAC has no FLOAT
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from voicegen.backend import Backends
-from voicegen.bounds import NotNegative, Positive, what_it_may_be
+from voicegen.bounds import NotNegative, Positive, Shards, what_it_may_be
 from voicegen.chat.backends import CHAT
 from voicegen.errors import ConfigError
+from voicegen.pipeline.shards import Packing
 from voicegen.quality.listener import QualityConfig
 from voicegen.records import Speak
 from voicegen.remote import RemotePath
@@ -156,6 +157,21 @@ class ShardConfig(Settings):
         return range(first, end)
 
 
+class AudioConfig(Settings):
+    """In what the clips of a run lie: that changes no clip, and a run may go on with another."""
+
+    container: Literal["wav", Shards]
+    shard_mb: Annotated[float, Field(gt=0, le=1000)]  # which is held in memory
+    shard_minutes: Annotated[float, Field(gt=0)]
+
+    @property
+    def packing(self) -> Packing | None:
+        """How clips are packed; None: each is a file."""
+        if self.container == "wav":
+            return None
+        return Packing(self.container, self.shard_mb * 1e6, self.shard_minutes * 60)
+
+
 class C2paConfig(Settings):
     """Whose certificate signs the audio files, if any."""
 
@@ -238,6 +254,7 @@ class JobConfig(Settings):
     quality: QualityConfig
     split: SplitConfig
     shard: ShardConfig = Field(json_schema_extra=NOT_IDENTITY)
+    audio: AudioConfig = Field(json_schema_extra=NOT_IDENTITY)
     c2pa: C2paConfig = Field(default=C2paConfig(), json_schema_extra=NOT_IDENTITY)  # that files are signed is in it
     executor: LocalExecutorConfig | RayExecutorConfig = Field(discriminator="kind", json_schema_extra=NOT_IDENTITY)
     voicechat: VoiceChatConfig | None = Field(default=None, json_schema_extra=NOT_IDENTITY)  # of a chat alone

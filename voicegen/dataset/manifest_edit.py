@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,8 +15,15 @@ from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA
 from voicegen.records import ManifestRow
 from voicegen.store import Store
 
-_CHANGING: Final = ("audio_path", "status", "error", "takes", "mark")
-_OF_QUESTION: Final = ("question_audio_path", "question_status", "question_takes")
+_CHANGING: Final = ("audio_path", "audio_offset", "audio_size", "status", "error", "takes", "mark")
+_OF_QUESTION: Final = (
+    "question_audio_path",
+    "question_audio_offset",
+    "question_audio_size",
+    "question_status",
+    "question_takes",
+)
+_OF_CLIP: Final = MappingProxyType({"audio_path": "path", "audio_offset": "offset", "audio_size": "size"})
 _BLOCK: Final = 8192
 
 
@@ -38,7 +46,7 @@ def put_outcomes(store: Store, rows: Mapping[int, ManifestRow]) -> None:
 
 def _with_all(schema: pa.Schema) -> pa.Schema:
     for name in _CHANGING:
-        if name not in schema.names:
+        if name not in (*schema.names, *_OF_CLIP):  # one without these is of a run that packs nothing
             schema = schema.insert(schema.get_field_index("attempts") + 1, MANIFEST_SCHEMA.field(name))
     return schema
 
@@ -63,6 +71,6 @@ def _cell(row: ManifestRow, name: str) -> Any:
     if kept is None:
         return None
     name = name.removeprefix("question_")
-    if name == "audio_path":
-        return None if kept.clip is None else kept.clip.path
+    if name in _OF_CLIP:
+        return getattr(kept.clip, _OF_CLIP[name], None)
     return [asdict(take) for take in kept.takes] if name == "takes" else getattr(kept, name)

@@ -15,7 +15,7 @@ rows wait as are answered beside the slowest of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from voicegen.executors.channel import Abandoned, Channel, Ended, Round
 from voicegen.executors.job import Job, ModelMaker, Watch, Work
 from voicegen.executors.share import Share, rows_of
 from voicegen.pipeline.conversations import QuestionFeed
+from voicegen.pipeline.ledger import Entry
 from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.stages import Script, SpeechFeed, Take, ask, listen, recite, unasked
 from voicegen.pipeline.writer import Writer
@@ -93,7 +94,7 @@ class _Chain:
         self._to_write: Channel[Outcome] = Channel(queue_size)
         self._error: BaseException | None = None
         self._first_rows = job.first_rows(listener, self._to_speak.open)
-        share.joined(self._first_rows)
+        share.joined(self._first_rows, self._to_write.nudge)
 
     def run(self) -> None:
         speaking = self._start("speaking", self._speak, self._to_speak)
@@ -199,8 +200,16 @@ class _Chain:
             try:
                 group = self._to_write.get_batch(WRITE_GROUP)
             except Ended:
+                self._written(self._writer.put_away())
                 return
-            self._watch.written(self._writer.write(group))
+            entries = self._writer.write(group) if group else self._writer.put_away()
+            if not self._written(entries) and group:
+                self._watch.made(group)
+
+    def _written(self, entries: Sequence[Entry]) -> bool:
+        if entries:
+            self._watch.written(entries)
+        return bool(entries)
 
 
 def _join(thread: threading.Thread) -> None:

@@ -30,6 +30,7 @@ class Channel(Generic[Item]):
         self._changed = threading.Condition()
         self._closed = False
         self._abandoned = False
+        self._nudged = False
 
     def put(self, item: Item) -> None:
         """Adds an item, waiting for room.
@@ -68,20 +69,31 @@ class Channel(Generic[Item]):
             return item
 
     def get_batch(self, most: int) -> list[Item]:
-        """Waits for an item and takes it with what lies behind it, `most` in all.
+        """Waits for an item and takes it with what lies behind it, `most` in all; none once it is nudged.
 
         Raises:
             Ended: the channel was closed and is empty.
             Abandoned: the channel was given up.
         """
-        first = self.get()
-        assert first is not None
-        batch = [first]
         with self._changed:
+            while not (self._items or self._nudged or self._closed or self._abandoned):
+                self._changed.wait()
+            if self._nudged and not self._items:
+                self._nudged = False
+                return []
+            first = self.get()
+            assert first is not None
+            batch = [first]
             while self._items and len(batch) < most:
                 batch.append(self._items.popleft())
             self._changed.notify_all()
         return batch
+
+    def nudge(self) -> None:
+        """Has who waits for a batch go on with none, once all that is inside is taken."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Says that no more will be put; what is inside can still be taken."""

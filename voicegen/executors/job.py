@@ -70,6 +70,9 @@ class Watch(Protocol):
     def worked(self, work: Work) -> None:
         """A stage is that much further."""
 
+    def made(self, outcomes: Sequence[Outcome]) -> None:
+        """Rows are through the stages, and wait to be durable with others."""
+
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""
 
@@ -159,6 +162,7 @@ class Job:
             audio=self.config.tts.audio,
             origin=Origin(tts, chat if self.config.asks else None, self.run, build.signer(self.config)),
             keep_reasoning=getattr(self.config.chat, "keep_reasoning", False),
+            packing=self.config.audio.packing,
         )
 
     def is_left(self, index: int) -> bool:

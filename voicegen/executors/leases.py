@@ -7,10 +7,10 @@ one half at a time. So innocent rows come through together, and a culprit is fou
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 
 from voicegen.executors.job import Job
 
@@ -57,12 +57,13 @@ class Leases:
         self.left = job.left
         self._groups = _conversations(job) if job.has_conversations else _single(job)
         self._in_hand: dict[int, dict[int, int]] = {}  # by worker: rows, and where to read from for each
+        self._made: defaultdict[int, dict[int, int]] = defaultdict(dict)  # likewise, those that wait to be durable
         self._suspects: deque[_Group] = deque()
         self._under_suspicion: int | None = None  # the worker that has suspects
         self._crashes: Counter[int] = Counter()
 
     def in_hand(self, worker: int) -> Collection[int]:
-        """The rows that a worker has."""
+        """The rows that a worker has, but for those that wait to be durable."""
         return self._in_hand.get(worker, {}).keys()
 
     def deal(self, worker: int) -> Lease | None:
@@ -70,7 +71,7 @@ class Leases:
         in_hand = self._in_hand.setdefault(worker, {})
         if self._under_suspicion == worker:
             return None
-        if self._suspects and self._under_suspicion is None and not in_hand:
+        if self._suspects and self._under_suspicion is None and not in_hand and not self._made[worker]:
             self._under_suspicion = worker
             groups = [self._suspects.popleft()]
         else:
@@ -81,11 +82,16 @@ class Leases:
         rows = [index for group in groups for index in group.rows]
         return Lease(rows, groups[0].start, self._earlier(groups[0].start, rows))
 
+    def made(self, worker: int, rows: Collection[int]) -> None:
+        """Takes down that rows wait in a worker to be durable."""
+        self._made[worker].update({index: self._in_hand[worker].pop(index) for index in rows})
+
     def finished(self, worker: int, rows: Collection[int]) -> None:
         """Takes down that a worker finished rows."""
         self.left -= len(rows)
         for index in rows:
-            del self._in_hand[worker][index]
+            if self._made[worker].pop(index, None) is None:
+                del self._in_hand[worker][index]
             self._crashes.pop(index, None)
         self._end_suspicion(worker)
 
@@ -95,7 +101,12 @@ class Leases:
         Returns:
             How many rows that were, and the one of them that is not to be made, as it killed whoever made it.
         """
-        in_hand = sorted(self._in_hand.pop(worker, {}).items())
+        made, had = self._made.pop(worker, {}), self._in_hand.pop(worker, {})
+        if self._job.has_conversations:  # a turn may be in hand whose earlier ones are lost with it
+            made, had = {}, {**made, **had}
+        again = [_Group(start, [index]) for index, start in sorted(made.items())]
+        self._groups = chain(again, self._groups)
+        in_hand = sorted(had.items())
         self._end_suspicion(worker)
         if len(in_hand) == 1:
             index, start = in_hand[0]
@@ -108,10 +119,10 @@ class Leases:
             middle = len(in_hand) // 2
             halves = (in_hand[:middle], in_hand[middle:])
             self._suspects.extendleft(_Group(half[0][1], [index for index, _ in half]) for half in reversed(halves))
-        return len(in_hand), None
+        return len(made) + len(in_hand), None
 
     def _end_suspicion(self, worker: int) -> None:
-        if self._under_suspicion == worker and not self._in_hand.get(worker):
+        if self._under_suspicion == worker and not (self._in_hand.get(worker) or self._made.get(worker)):
             self._under_suspicion = None
 
     def _next_groups(self) -> list[_Group]:

@@ -14,11 +14,16 @@ from voicegen.records import ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
-class FirstRowEnded:
-    """To a worker: another has finished a row by which others are judged."""
+class RowEnded:
+    """A row has ended, and how it was said: to a worker, of one of another's by which its own are judged."""
 
     index: int
     said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class PutAway:
+    """To a worker that has made all its rows: those that wait to be durable with others are to be so at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class NoMore:
     """To a worker: all rows are dealt; it ends with those that it has."""
 
 
-Order = Lease | FirstRowEnded | NoMore
+Order = Lease | RowEnded | PutAway | NoMore
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,13 @@ class Worked:
     """From a worker: a stage is that much further."""
 
     work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """From a worker: rows are through its stages, and wait to be durable with others."""
+
+    rows: Sequence[RowEnded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +107,4 @@ class Ended:
     how: str | None = None
 
 
-Message = Loaded | Started | Begun | Worked | Written | Logged | Refused | Broke | Ended
+Message = Loaded | Started | Begun | Worked | Made | Written | Logged | Refused | Broke | Ended

@@ -20,13 +20,15 @@ from voicegen.executors.messages import (
     Begun,
     Broke,
     Ended,
-    FirstRowEnded,
     Loaded,
     Logged,
+    Made,
     Message,
     NoMore,
     Order,
+    PutAway,
     Refused,
+    RowEnded,
     Started,
     Worked,
     Written,
@@ -88,6 +90,7 @@ class _State:
     name: str
     ready: bool = False
     takes_more: bool = False
+    waits: bool = False  # has rows that wait to be durable, and was not told to make them so
     heard: float = 0.0  # when, by the monotonic clock
     said: str | None = None  # why it ends
 
@@ -138,6 +141,7 @@ class _Work:
         self._starts = [0] * workers
         self._first = job.first
         self._awaited = {index for index in self._first if job.is_left(index)}
+        self._undurable: dict[int, RowEnded] = {}  # first rows that others were told of
         self._models: dict[str, ModelInfo] = {}
         self._has_started = False
         self._loading_deaths = 0
@@ -179,6 +183,8 @@ class _Work:
         again = f"-{self._starts[worker]}" if self._starts[worker] > 1 else ""
         self._states[worker] = _State(f"worker{worker + 1}{again}")
         self._crew.start(worker, self._states[worker].name)
+        for row in self._undurable.values():  # which its ledger does not have
+            self._crew.send(worker, row)
 
     def _hear(self) -> None:
         heard = self._crew.hear(_TICK)
@@ -199,6 +205,8 @@ class _Work:
                     self._watch.started()
             case Begun():
                 state.takes_more = True
+            case Made():
+                self._made(worker, message.rows)
             case Written():
                 self._written(worker, message.entries)
             case Refused():
@@ -222,15 +230,29 @@ class _Work:
                 state.takes_more = False
                 state.heard = max(state.heard, time.monotonic())
                 self._crew.send(worker, lease)
+            elif state.takes_more and state.waits and not self._leases.in_hand(worker):
+                state.waits = False
+                self._crew.send(worker, PutAway())
+
+    def _made(self, worker: int, rows: Sequence[RowEnded]) -> None:
+        """Takes down that rows wait in a worker to be durable: others go by them, and no death is their fault."""
+        self._deaths = 0
+        self._states[worker].waits = True
+        self._leases.made(worker, [row.index for row in rows])
+        for row in rows:
+            if row.index in self._first:
+                self._undurable[row.index] = row
+            self._tell_others(worker, row.index, row)
 
     def _written(self, worker: int, entries: Sequence[Entry]) -> None:
         self._deaths = 0
         self._watch.written(entries)
         self._leases.finished(worker, [entry.row.index for entry in entries])
         for row in (entry.row for entry in entries):
-            self._tell_others(worker, row.index, FirstRowEnded(row.index, row.said))
+            self._undurable.pop(row.index, None)
+            self._tell_others(worker, row.index, RowEnded(row.index, row.said))
 
-    def _tell_others(self, worker: int | None, index: int, ended: FirstRowEnded) -> None:
+    def _tell_others(self, worker: int | None, index: int, ended: RowEnded) -> None:
         if index in self._awaited:
             self._awaited.discard(index)
             for other in self._states:
@@ -271,9 +293,9 @@ class _Work:
         outcome = unasked(row if isinstance(row, Question) else None, failure)
         self._failed += 1
         writer = self._job.writer(f"driver-{self._failed}", self._models.get("chat"), self._models["tts"])
-        self._watch.written(writer.write([outcome]))
+        self._watch.written([*writer.write([outcome]), *writer.put_away()])
         writer.close()
-        self._tell_others(None, index, FirstRowEnded(index, outcome.said))
+        self._tell_others(None, index, RowEnded(index, outcome.said))
 
     def _kill_who_hangs(self) -> None:
         now = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from voicegen.executors.job import Job
@@ -13,8 +13,11 @@ from voicegen.records import Failure, Question
 class Share(Protocol):
     """The rows that are made in this process, in parts; no conversation reaches from one part into another."""
 
-    def joined(self, first_rows: FirstRows) -> None:
-        """Takes what is to be told which first rows are made here, and of those that end elsewhere."""
+    def joined(self, first_rows: FirstRows, put_away: Callable[[], None]) -> None:
+        """Takes what is to be told which first rows are made here, and of those that end elsewhere.
+
+        And what, once all rows that were handed out are made, makes those durable that wait for others.
+        """
 
     def part(self, wait: bool) -> Iterator[Question | Failure] | None:
         """The next part, in order; with `wait=False` None where there is none at the moment.
@@ -52,7 +55,7 @@ class Whole:
         self._job = job
         self._given = False
 
-    def joined(self, first_rows: FirstRows) -> None:
+    def joined(self, first_rows: FirstRows, put_away: Callable[[], None]) -> None:  # noqa: ARG002 - the end does
         """All first rows are made here."""
         first_rows.take(first_rows.awaited)
 

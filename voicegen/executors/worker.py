@@ -15,19 +15,22 @@ from voicegen.executors.leases import Lease
 from voicegen.executors.messages import (
     Begun,
     Broke,
-    FirstRowEnded,
     Loaded,
     Logged,
+    Made,
     Message,
     NoMore,
     Order,
+    PutAway,
     Refused,
+    RowEnded,
     Started,
     Worked,
     Written,
 )
 from voicegen.pipeline.first_rows import FirstRows
 from voicegen.pipeline.ledger import Entry
+from voicegen.pipeline.outcome import Outcome
 from voicegen.records import Failure, ModelInfo, Question
 
 _FAR = 1_000
@@ -58,8 +61,10 @@ class Worker:
         match order:
             case Lease():
                 self._rows.add(order)
-            case FirstRowEnded():
+            case RowEnded():
                 self._rows.first_row_ended(order)
+            case PutAway():
+                self._rows.put_away()
             case NoMore():
                 self._rows.end()
 
@@ -93,6 +98,10 @@ class Worker:
         """Says that a stage is further."""
         self._say(Worked(work))
 
+    def made(self, outcomes: Sequence[Outcome]) -> None:
+        """Says which rows wait to be durable."""
+        self._say(Made([RowEnded(outcome.index, outcome.said) for outcome in outcomes]))
+
     def written(self, entries: Sequence[Entry]) -> None:
         """Says which rows are finished."""
         self._rows.written(entries)
@@ -114,7 +123,8 @@ class _LeasedRows:
         self._earlier: dict[int, str | None] = {}
         self._joining = threading.Lock()
         self._first_rows: FirstRows | None = None
-        self._ended_before: list[FirstRowEnded] = []
+        self.put_away: Callable[[], None] = lambda: None
+        self._ended_before: list[RowEnded] = []
         self._input = _Input(job)
 
     def add(self, lease: Lease) -> None:
@@ -126,16 +136,17 @@ class _LeasedRows:
     def end(self) -> None:
         self._leases.close()
 
-    def first_row_ended(self, row: FirstRowEnded) -> None:
+    def first_row_ended(self, row: RowEnded) -> None:
         with self._joining:
             if self._first_rows is None:
                 self._ended_before.append(row)
                 return
         self._first_rows.ended(row.index, row.said)
 
-    def joined(self, first_rows: FirstRows) -> None:
+    def joined(self, first_rows: FirstRows, put_away: Callable[[], None]) -> None:
         with self._joining:
             self._first_rows = first_rows
+        self.put_away = put_away
         for row in self._ended_before:
             first_rows.ended(row.index, row.said)
 

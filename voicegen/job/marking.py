@@ -135,7 +135,7 @@ def _put(store: Store, ledger: Ledger, before: Mapping[int, ManifestRow], after:
 
 def _left_behind(store: Store, rows: Mapping[int, ManifestRow]) -> Iterator[str]:
     """What lies twice, where it was good and where it was moved to, since somebody was killed in between."""
-    for clip in (clip for row in rows.values() for clip in row.clips):
+    for clip in (clip for row in rows.values() for clip in row.clips if clip.offset is None):
         old = clip.path.replace(f"{REJECTED}/", f"{AUDIO}/", 1)
         if old != clip.path and (data := store.read(old)) is not None and data == store.read(clip.path):
             yield old

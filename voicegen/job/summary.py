@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from voicegen.dataset.relation_counts import RelationCounts, Repeated
 from voicegen.dataset.splits import SPLITS
+from voicegen.pipeline.plan import AUDIO
+from voicegen.pipeline.shards import SHARDS
 from voicegen.remote import AnyPath
 from voicegen.report import REPORT
 from voicegen.text.shown import shown
@@ -104,8 +106,9 @@ def print_summary(summary: RunSummary) -> None:
         print(_fitted(f"  {sample.audio_path}  {sample.question}"))
         if sample.answer:
             print(_fitted(f"      {sample.answer}"))
-    if (audio := summary.output_dir / "audio").is_dir():
-        print(f"audio in  {audio}")
+    for audio in (summary.output_dir / folder for folder in (AUDIO, SHARDS)):
+        if audio.is_dir():
+            print(f"audio in  {audio}")
     print(f"manifest  {summary.manifest}")
     if (report := summary.output_dir / REPORT).exists():
         print(f"report    {report}")

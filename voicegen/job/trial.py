@@ -78,6 +78,8 @@ def try_rows(preview: Preview, count: int, *, show: bool = False) -> Trial:
         VoicegenError: a model or the folder of what is tried cannot be used.
     """
     config, questions = preview.config, preview.questions
+    files = config.audio.model_copy(update={"container": "wav"})  # to be listened to
+    config = config.model_copy(update={"audio": files})
     store = Store(trial_folder(config))
     identity = identity_of(config, questions.inspect().sha256)
     run = config_hash(identity)  # files are marked as the run's, and so are the same to the byte

@@ -1,14 +1,15 @@
 """Measures a run from its files alone, and queues what is broken for the next command that goes on with it.
 
-Mending moves files aside and nothing else: a row whose audio is gone is made again by the next session, at the attempt
-that it was made by (`pipeline/clips.py`), and so with the same bytes; a manifest that is gone is written anew.
+Mending moves files aside: a row whose audio is gone is made again by the next session, at the attempt that it was made
+by (`pipeline/clips.py`), and so with the same bytes; a manifest that is gone is written anew. Of a shard with a broken
+clip the others are packed anew first.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from voicegen.dataset.manifest import MANIFEST
+from voicegen.dataset.manifest_edit import put_outcomes
 from voicegen.dataset.manifest_faults import manifest_faults
 from voicegen.errors import ConfigError, InputError, OutputError
 from voicegen.faults import Fault, FaultKind
@@ -24,6 +26,7 @@ from voicegen.job.listening import quality_for, take_faults
 from voicegen.pipeline.audio_faults import audio_faults, stray_audio
 from voicegen.pipeline.ledger import LEDGER, Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED
+from voicegen.pipeline.repacking import Repacking
 from voicegen.pipeline.run_folder import RUN_JSON, audio_of, read_record, run_hash, why_it_stays
 from voicegen.quality.listener import QualityConfig
 from voicegen.remote import AnyPath, RemotePath
@@ -129,14 +132,20 @@ class _Verification:
         examples: defaultdict[FaultKind, list[Fault]] = defaultdict(list)
         aside = Aside(self._store)
         again = bytearray(self._ledger.end)
+        shards, broken = self._ledger.shards(), defaultdict[str, set[int]](set)
         for fault in self._faults(quality):
             counts[fault.kind] += 1
             if len(examples[fault.kind]) < EXAMPLES:
                 examples[fault.kind].append(fault)
-            if self._fix and fault.kind in (*_MADE_AGAIN, FaultKind.STRAY):
+            shard = fault.path.rpartition("/")[0]
+            if fault.kind in _MADE_AGAIN and fault.index is not None and shard in shards:
+                broken[shard].add(fault.index)
+            elif self._fix and fault.kind in (*_MADE_AGAIN, FaultKind.STRAY):
                 aside.put(fault.path)  # a row that has none on record may have one all the same
             if fault.kind in _MADE_AGAIN and fault.index is not None:
                 again[fault.index] = 1
+        if self._fix:
+            self._mend(broken, aside, manifest=not counts[FaultKind.MANIFEST])
         if self._fix and (counts[FaultKind.MANIFEST] or counts[FaultKind.ROW]):
             aside.put(MANIFEST)
         return VerifyReport(
@@ -146,6 +155,15 @@ class _Verification:
             made_again=sum(again),
             aside=None if aside.folder is None else self._store.folder / aside.folder,
         )
+
+    def _mend(self, broken: Mapping[str, Collection[int]], aside: Aside, *, manifest: bool) -> None:
+        """Moves broken shards aside, once what is whole in them lies in others; a manifest that is good says where."""
+        with closing(Repacking(self._store, self._ledger)) as repacking:
+            for shard, lost in broken.items():
+                saved = repacking.save(shard, lost)
+                if saved and manifest and self._store.changed(MANIFEST):
+                    put_outcomes(self._store, {row.index: row for row in saved})
+                aside.put(shard)
 
     def _faults(self, quality: QualityConfig | None) -> Iterator[Fault]:
         if self._record.get("config_hash") != run_hash(self._record):

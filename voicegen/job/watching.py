@@ -13,6 +13,7 @@ from voicegen.executors.job import Work
 from voicegen.job.progress import ProgressDisplay
 from voicegen.pipeline.clips import Clips
 from voicegen.pipeline.ledger import Entry, Ledger
+from voicegen.pipeline.outcome import Outcome
 from voicegen.pipeline.run_folder import RunFolder
 from voicegen.records import ModelInfo
 
@@ -81,6 +82,9 @@ class RunWatch:
     def worked(self, work: Work) -> None:
         """A stage is that much further."""
         self._display.worked(work)
+
+    def made(self, outcomes: Sequence[Outcome]) -> None:
+        """Rows wait to be durable with others."""
 
     def written(self, entries: Sequence[Entry]) -> None:
         """Rows are finished, and durable."""

@@ -26,6 +26,7 @@ from voicegen.mcp_server.jobs import Job
 from voicegen.mcp_server.models import Models, ModelsOfCaller
 from voicegen.mcp_server.refusals import Refusal
 from voicegen.pipeline.ledger import Entry
+from voicegen.pipeline.outcome import Outcome
 from voicegen.records import ClipPlace, ModelInfo, Speak
 from voicegen.store import Store
 from voicegen.store.clips import read_clip
@@ -237,6 +238,9 @@ class _Counting:
 
     def told(self, text: str) -> None:
         self.watch.told(text)
+
+    def made(self, outcomes: Sequence[Outcome]) -> None:
+        self.watch.made(outcomes)
 
     def written(self, entries: Sequence[Entry]) -> None:
         self.watch.written(entries)

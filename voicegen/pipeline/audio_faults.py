@@ -20,7 +20,8 @@ from voicegen.errors import OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED, ROWS_PER_FOLDER, audio_path, clip_name
-from voicegen.records import Clip, ManifestRow
+from voicegen.pipeline.shards import SHARDS
+from voicegen.records import Clip, ManifestRow, Side
 from voicegen.store import Store
 from voicegen.store.clips import read_clip
 
@@ -48,7 +49,11 @@ def audio_faults(
 
 
 def stray_audio(store: Store, ledger: Ledger, audio: AudioFormat) -> Iterator[Fault]:
-    """Yields the audio files below `audio/` and `rejected/` that no row has."""
+    """Yields the audio files below `audio/` and `rejected/`, and the shards, that no row has."""
+    known = ledger.shards()
+    for file in store.files(SHARDS):
+        if file.name not in known:
+            yield Fault(FaultKind.STRAY, file.name, "no clip on record lies in it")
     total_rows = laid_out_for(ledger)
     files = (file.name for folder in (AUDIO, REJECTED) for file in store.files(folder))
     found = filter(is_audio, files)
@@ -70,16 +75,23 @@ def stray_audio(store: Store, ledger: Ledger, audio: AudioFormat) -> Iterator[Fa
 def laid_out_for(ledger: Ledger) -> int:
     """A number of rows for which the plan has the layout that most of the first finished rows have."""
     rows = ledger.get(islice(ledger.finished(), _BLOCK)).values()
-    layouts = Counter(row.clip.path.count("/") for row in rows if row.clip is not None)
+    layouts = Counter(row.clip.path.count("/") for row in rows if row.clip is not None and row.clip.offset is None)
     return 0 if layouts[1] >= layouts[2] else ROWS_PER_FOLDER + 1
 
 
 def _planned(row: ManifestRow, total_rows: int, audio: AudioFormat) -> Iterator[tuple[str, Clip | None]]:
     """Where a row's audio is to lie, and what is on record of it."""
     if row.clip is not None or row.status == "ok":
-        yield audio_path(row.index, row.status, total_rows, audio), row.clip
+        yield _path(row, row.clip, total_rows, audio), row.clip
     if row.asked is not None and (row.asked.clip is not None or row.status == "ok"):
-        yield audio_path(row.index, row.status, total_rows, audio, "question"), row.asked.clip
+        yield _path(row, row.asked.clip, total_rows, audio, "question"), row.asked.clip
+
+
+def _path(row: ManifestRow, clip: Clip | None, total_rows: int, audio: AudioFormat, beside: Side = "answer") -> str:
+    """Where a clip is to lie: one that is packed where the record says."""
+    if clip is not None and clip.offset is not None:
+        return clip.path
+    return audio_path(row.index, row.status, total_rows, audio, beside)
 
 
 def _faults(store: Store, audio: AudioFormat, total_rows: int, row: ManifestRow) -> list[Fault]:

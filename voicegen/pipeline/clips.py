@@ -1,8 +1,9 @@
 """What a run has of audio, held against its ledger: which clips are gone or cut short, and which are left over.
 
-A file is told by its name and size; whether its bytes are still the same is for a check of `audio_sha256` to say. Of a
-large run it is kept which folders had all that the ledger says, and when they were changed last: so the next session
-looks into the others alone. A file that is cut in its place changes no folder, and `verify` finds it.
+A file is told by its name and size, and a shard by whether it is as long as its clips need; whether their bytes are
+still the same is for a check of `audio_sha256` to say. Of a large run it is kept which folders had all that the ledger
+says, and when they were changed last: so the next session looks into the others alone. A file that is cut in its place
+changes no folder, and `verify` finds it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from voicegen.errors import OutputError
 from voicegen.pipeline.ledger import ABSENT, INDEX_AFTER, Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED, SIDES, Plan, clip_name
+from voicegen.pipeline.shards import SHARDS
 from voicegen.records import STATUSES, Side
 from voicegen.store import Store, StoredFile
 
@@ -59,7 +61,7 @@ class Clips:
 
     def forget_missing(self) -> int:
         """Lets rows be done again whose audio somebody removed or cut; returns how many."""
-        missing = [index for found in self._changed() for index in found.missing]
+        missing = [*self._in_broken_shards(), *(index for found in self._changed() for index in found.missing)]
         for index in missing:
             self._ledger.forget(index)
         return len(missing)
@@ -67,10 +69,13 @@ class Clips:
     def remove_leftovers(self) -> None:
         """Removes rejected takes of rows that have a good one by now, and takes that were good of rows rejected since.
 
-        In a store that is not looked through they are told by how rows ended before.
+        In a store that is not looked through they are told by how rows ended before. Also shards of which no clip is on
+        record: a writer was killed before its rows were, or they lie elsewhere by now.
         """
+        known = self._ledger.shards()
+        self._store.remove([file.name for file in self._store.files(SHARDS) if file.name not in known])
         if self._store.lists_audio:
-            if self._ledger.count("rejected") or self._store.names(REJECTED):
+            if known or self._ledger.count("rejected") or self._store.names(REJECTED):
                 for found in self._changed():
                     self._store.remove(found.left_over)
             return
@@ -97,6 +102,13 @@ class Clips:
         except OutputError:
             return  # who writes rows to that disk tells of it
 
+    def _in_broken_shards(self) -> list[int]:
+        """The rows whose shard is gone or cut."""
+        if not (known := self._ledger.shards()):
+            return []
+        there = {file.name: file.size for file in self._store.files(SHARDS)}
+        return self._ledger.packed_in({name for name, end in known.items() if there.get(name, 0) < end})
+
     def _changed(self) -> Iterator[_Differences]:
         """Looks into the folders that may have changed since they were found to have all."""
         if not self._store.lists_audio:
@@ -117,6 +129,7 @@ class Clips:
         codes = self._ledger.codes_of(rows)
         sizes = {side: self._ledger.sizes_of(rows, side) for side in SIDES["both"]}
         ended, expected = codes.tolist(), {side: of.tolist() for side, of in sizes.items()}
+        packed = {side: self._ledger.packed_of(rows, side) for side in SIDES["both"]}
         there = {side: bytearray(len(rows)) for side in SIDES["both"]}
         left_over = []
         for top, status, otherwise in _FOLDERS:
@@ -124,13 +137,15 @@ class Clips:
                 if index not in rows:
                     continue
                 at = index - rows.start
-                if ended[at] == status:
+                if packed[side][at]:
+                    left_over.append(file.name)
+                elif ended[at] == status:
                     there[side][at] = not expected[side][at] or file.size == expected[side][at]
                 elif ended[at] == otherwise and (otherwise == _OK or expected["answer"][at]):
                     left_over.append(file.name)
         has_own = (codes == _OK) | ((codes == _REJECTED) & (sizes["answer"] > 0))  # or it was rejected for its text
         has_asked = (codes != ABSENT) & (sizes["question"] > 0)
-        own, asked = (np.frombuffer(there[side], bool) for side in SIDES["both"])
+        own, asked = (np.frombuffer(there[side], bool) | packed[side] for side in SIDES["both"])
         return _Differences((rows.start + np.flatnonzero(has_own & ~own | has_asked & ~asked)).tolist(), left_over)
 
     def _files(self, folder: str) -> Iterator[tuple[int, Side, StoredFile]]:

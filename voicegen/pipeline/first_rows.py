@@ -87,11 +87,13 @@ class FirstRows:
             self._unasked.discard(index)
 
     def ended(self, index: int, said: Said) -> None:
-        """Says that a row has ended, here or elsewhere, and how it was said."""
+        """Says that a row has ended, here or elsewhere, and how it was said; once more is no news."""
         if index not in self.awaited:
             return
         with self._changing:
             self._unasked.discard(index)
+            if not any(index in self._left[voice] for voice in self._first[index]):
+                return
             self._show(index, said)
             for voice in dict.fromkeys(self._first[index]):
                 self._left[voice].discard(index)

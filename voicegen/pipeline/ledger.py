@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -93,8 +93,9 @@ class _Clips:
         self.attempts = Column("H")  # the last attempt at it; 0 where the row has no such clip
         self.began = Column("H")  # the first attempt of the session that finished it
         self.hash = Column("Q")  # of its take's samples; 0 where that is not known
+        self.shard = Column("I")  # the number of the shard that it lies in, from 1; 0: it is a file by itself
 
-    def note(self, index: int, kept: Mapping[str, Any] | None) -> float:
+    def note(self, index: int, kept: Mapping[str, Any] | None, shards: _Shards) -> float:
         """Takes down what a row's line has of the clip; returns its seconds."""
         attempts = kept.get("attempts", 1) if kept else 0
         clip = kept.get("clip") if kept else None
@@ -102,7 +103,34 @@ class _Clips:
         self.began[index] = kept.get("began", attempts) if kept else 0
         self.hash[index] = hash_in(kept.get("scores", {})) if kept else 0
         self.bytes[index] = clip.get("num_bytes", 0) if clip else 0
+        self.shard[index] = shards.note(clip) if clip else 0
         return clip["num_samples"] / clip["sampling_rate"] if clip else 0.0
+
+
+class _Shards:
+    """The files that clips are packed in, by their numbers, from 1, and how long each must at least be."""
+
+    def __init__(self, known: Iterable[tuple[str, int]] = ()) -> None:
+        self.names: list[str] = []
+        self.ends: list[int] = []
+        self._numbers: dict[str, int] = {}
+        for name, end in known:
+            self._add(name, end)
+
+    def note(self, clip: Mapping[str, Any]) -> int:
+        """Takes down where a clip lies, as its line has it; returns its shard's number, 0 where it is in none."""
+        if (offset := clip.get("offset")) is None:
+            return 0
+        name, end = clip["path"].rpartition("/")[0], offset + clip["num_bytes"]
+        number = self._numbers.get(name) or self._add(name, end)
+        self.ends[number - 1] = max(self.ends[number - 1], end)
+        return number
+
+    def _add(self, name: str, end: int) -> int:
+        self.names.append(name)
+        self.ends.append(end)
+        self._numbers[name] = len(self.names)
+        return len(self.names)
 
 
 class Ledger:
@@ -126,6 +154,7 @@ class Ledger:
         self._place = Column("Q")  # by row: the number of a file, and where in it the line starts
         self._seconds = Column("f")  # by row: of audio
         self._clips = _Clips(), _Clips()  # by row: its own, and of its question beside it
+        self._shards = _Shards()
         self._latest: dict[str, tuple[int, int]] = {}  # by file: where the last line lies that was noted, and its row
         self._on_record: dict[int, dict[str, int]] = {}  # of rows that are to be done again: what their lines say
         self._unindexed = 0  # lines that are not in the index
@@ -210,6 +239,25 @@ class Ledger:
     def sizes_of(self, rows: range, beside: Side = "answer") -> NDArray[np.uint32]:
         """Size of the audio file of each of `rows`, or of its question's beside it; 0: there is none, or not known."""
         return self._clips[beside == "question"].bytes.part(rows.start, rows.stop)
+
+    def packed_of(self, rows: range, beside: Side = "answer") -> NDArray[np.bool_]:
+        """Of each of `rows`, whether its audio, or its question's beside it, lies in a shard by the record."""
+        return self._clips[beside == "question"].shard.part(rows.start, rows.stop) > 0
+
+    def shards(self) -> dict[str, int]:
+        """The shards that clips on record lie in, and how many bytes each has at least."""
+        used = {number for clips in self._clips for _, block in clips.shard.blocks() for number in np.unique(block)}
+        return {self._shards.names[number - 1]: self._shards.ends[number - 1] for number in sorted(used) if number}
+
+    def packed_in(self, shards: Collection[str]) -> list[int]:
+        """The rows with a clip that lies in one of these, by the record, in order."""
+        numbers = [number for number, name in enumerate(self._shards.names, 1) if name in shards]
+        found = [
+            first + np.flatnonzero(np.isin(block, numbers))
+            for clips in self._clips
+            for first, block in clips.shard.blocks()
+        ]
+        return sorted(set(np.concatenate(found).tolist())) if found and numbers else []
 
     def attempt(self, index: int, side: Side = "answer") -> int:
         """Which attempt at a text of a row that is not finished is to be made next, from 1."""
@@ -318,6 +366,7 @@ class Ledger:
         head = {
             "files": [[name, *self._latest[name]] for name in self._files],
             "former": list(self._former.items()),
+            "shards": list(zip(self._shards.names, self._shards.ends, strict=True)),
         }
         columns, on_record = self._columns, dict(self._on_record)
         try:
@@ -350,11 +399,13 @@ class Ledger:
                 head, bases = load(file)
             latest = {name: (place, row) for name, place, row in head["files"]}
             former = {index: code for index, code in head["former"] if STATUSES[code]}
+            shards = _Shards(head["shards"])
             if bases.keys() != self._columns.keys() or not all(self._lies(name, *latest[name]) for name in latest):
                 return
             if not (
                 _all_below(bases["status"], len(STATUSES), ABSENT)
                 and _all_below(bases["place"], len(latest) << _OFFSET_BITS)
+                and all(_all_below(bases[f"{side}shard"], len(shards.names) + 1) for side in ("", "question_"))
             ):
                 return
         except (OutputError, ValueError, LookupError, TypeError, AttributeError):
@@ -362,6 +413,7 @@ class Ledger:
         self._files = {name: number for number, name in enumerate(latest)}
         self._latest = latest
         self._former = former
+        self._shards = shards
         for name, column in self._columns.items():
             column.rebase(bases[name])
 
@@ -410,7 +462,7 @@ class Ledger:
             self._former[index] = self._status[index]
         self._place[index] = number << _OFFSET_BITS | offset
         own, asked = self._clips
-        self._seconds[index] = own.note(index, row) + asked.note(index, row.get("asked"))
+        self._seconds[index] = own.note(index, row, self._shards) + asked.note(index, row.get("asked"), self._shards)
         self._status[index] = status  # last: who reads meanwhile finds the rest
         self._latest[name] = offset, index
         self._unindexed += 1

@@ -35,7 +35,10 @@ def rejected(row: ManifestRow, error: str, reason: str, sides: Sequence[Side] = 
 
 
 def _aside(clip: Clip | None) -> Clip | None:
-    return clip and replace(clip, path=f"{REJECTED}/{clip.path.split('/', 1)[1]}")
+    """Where a clip lies that is rejected since: one that is packed stays in its shard."""
+    if clip is None or clip.offset is not None:
+        return clip
+    return replace(clip, path=f"{REJECTED}/{clip.path.split('/', 1)[1]}")
 
 
 def _told(takes: Sequence[TakeRecord], reason: str | None) -> Sequence[TakeRecord]:

@@ -13,6 +13,7 @@ from voicegen.audio.origin import Origin
 from voicegen.cores import usable_cores
 from voicegen.pipeline.ledger import Entry, Ledger, LedgerWriter
 from voicegen.pipeline.outcome import Outcome
+from voicegen.pipeline.shards import OpenShards, Packing
 from voicegen.records import Clip, ManifestRow, Side, Speech, SpokenQuestion, Status
 from voicegen.store import Store
 
@@ -20,16 +21,18 @@ _MOST_ENCODERS: Final = 8
 
 
 class _Encoded(NamedTuple):
-    """An outcome, its clips, and the bytes of their files."""
+    """An outcome, its clips, and the bytes of those, in the order of `ManifestRow.clips`."""
 
     outcome: Outcome
     clip: Clip | None = None
     question: Clip | None = None
-    files: tuple[tuple[str, bytes], ...] = ()
+    data: tuple[bytes, ...] = ()
 
 
 class Writer:
-    """Writes outcomes in groups: all audio files of a group are durable before its ledger lines are.
+    """Writes outcomes in groups: all audio of a group is durable before its ledger lines are.
+
+    Where clips are packed, rows wait until the shard that their clips are in is closed.
 
     Args:
         store: the run's.
@@ -39,6 +42,7 @@ class Writer:
         audio: what the audio files are.
         origin: what made them, for their metadata.
         keep_reasoning: whether the reasoning of an answer goes into the ledger.
+        packing: how clips are packed; None: each is a file.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Writer:
         audio: AudioFormat = WAV,
         origin: Origin | None = None,
         keep_reasoning: bool = False,
+        packing: Packing | None = None,
     ) -> None:
         self._store = store
         self._lines = LedgerWriter(store, ledger.session, name)
@@ -59,24 +64,41 @@ class Writer:
         self._audio = audio
         self._origin = origin
         self._keep_reasoning = keep_reasoning
+        self._shards = None if packing is None else OpenShards(packing, f"{ledger.session:05d}-{name}")
         # encoding and hashing leave the interpreter free; one thread is slower at them than a GPU at making takes
         self._encoders = ThreadPoolExecutor(min(usable_cores(), _MOST_ENCODERS), "encode")
 
     def write(self, outcomes: Sequence[Outcome]) -> list[Entry]:
-        """Makes the outcomes durable and returns their rows.
+        """Makes the outcomes durable and returns their rows; or none yet, or those of earlier calls as well.
 
         Raises:
             OutputError: the disk is full or the folder cannot be written; then nothing is torn, and no row of the
                 group counts.
         """
-        encoded = list(self._encoders.map(self._encoded, outcomes))
-        self._store.put([file for each in encoded for file in each.files])
-        return self._lines.append([self._row(each) for each in encoded])
+        made = [(self._row(each), each.data) for each in self._encoders.map(self._encoded, outcomes)]
+        if self._shards is not None:
+            self._shards.add(made)
+            return self.put_away() if self._shards.are_full else []
+        clips = [(clip.path, data) for row, its in made for clip, data in zip(row.clips, its, strict=True)]
+        return self._durable(clips, [row for row, _ in made])
+
+    def put_away(self) -> list[Entry]:
+        """Makes durable what waits in open shards, and returns its rows.
+
+        Raises:
+            OutputError: as `write`; then none of those rows counts.
+        """
+        return [] if self._shards is None else self._durable(*self._shards.close())
 
     def close(self) -> None:
-        """Ends the ledger's file."""
+        """Ends the ledger's file; what waits in open shards is lost."""
         self._encoders.shutdown()
         self._lines.close()
+
+    def _durable(self, files: Sequence[tuple[str, bytes]], rows: Sequence[ManifestRow]) -> list[Entry]:
+        if files:
+            self._store.put(files)
+        return self._lines.append(rows) if rows else []
 
     def _row(self, encoded: _Encoded) -> ManifestRow:
         outcome, index = encoded.outcome, encoded.outcome.index
@@ -98,9 +120,9 @@ class Writer:
             return _Encoded(outcome)
         clip, data = self._clip(outcome, outcome.speech)
         if outcome.asked is None or outcome.asked.speech is None:
-            return _Encoded(outcome, clip, None, ((clip.path, data),))
+            return _Encoded(outcome, clip, None, (data,))
         question, said = self._clip(outcome, outcome.asked.speech)
-        return _Encoded(outcome, clip, question, ((question.path, said), (clip.path, data)))
+        return _Encoded(outcome, clip, question, (data, said))
 
     def _clip(self, outcome: Outcome, speech: Speech) -> tuple[Clip, bytes]:
         side = speech.utterance.side

@@ -16,6 +16,7 @@ from voicegen.executors.pool import Limits, Pool
 from voicegen.executors.worker import Worker
 from voicegen.records import Answer
 
+PACKED = ("audio.container=tar",)
 PACE = "+quality.checks.pace={rules: {pace: {min: 0.7, max: 1.4}}}"
 
 
@@ -76,10 +77,17 @@ def shared(work, workers=3, queue_size=2, row_timeout=60.0, max_row_crashes=2):
     return work.run_by(Pool(Threads(work.job, queue_size), workers, Limits(row_timeout, max_row_crashes)))
 
 
-def by_pace(work, name, seed, speech_model=None):
+def by_pace(work, name, seed, speech_model=None, settings=()):
     """Verdicts hang on what is usual of each voice here."""
     models = {"answer_model": Shuffled(seed), "speech_model": speech_model or Babbler(seed)}
-    return work(questions(ROWS), name, settings=[PACE], voices=VOICES, **models)
+    return work(questions(ROWS), name, settings=[PACE, *settings], voices=VOICES, **models)
+
+
+def wherever(rows):
+    """Rows without where their clips lie."""
+    return {
+        index: replace(row, clip=row.clip and replace(row.clip, path="", offset=None)) for index, row in rows.items()
+    }
 
 
 def statuses(done):
@@ -100,7 +108,37 @@ def test_workers_come_to_the_verdicts_that_one_process_comes_to(work, workers):
     assert done.lines == []
 
 
-def test_a_row_that_ends_whoever_makes_it_fails_alone(work):
+@pytest.mark.parametrize("workers", [1, 3])
+def test_rows_that_wait_for_their_shard_keep_nobody_waiting(work, workers):
+    alone = wherever(told(by_pace(work, "alone", 1).run()))
+    done = shared(by_pace(work, "shared", 2, settings=PACKED), workers)
+    assert wherever(told(done)) == alone
+    assert done.counts["written"] == ROWS
+    assert done.lines == []
+    shards = list(done.job.store.files("shards"))
+    assert len(shards) <= 2 * 2 * workers  # of the first rows, by which others go, and of the others; rejected ones too
+    assert {file.name for file in shards} == set(done.ledger.shards())
+
+
+def test_rows_that_wait_for_their_shard_are_made_again_when_their_worker_dies_and_are_no_suspects(work):
+    alone = wherever(told(by_pace(work, "alone", 1).run()))
+    died = threading.Event()
+
+    class Mortal(Babbler):
+        def _take(self, utterance):
+            if utterance.index == 50 and not died.is_set():
+                died.set()
+                raise RuntimeError("gone")
+            return super()._take(utterance)
+
+    broken = by_pace(work, "broken", 2, Mortal(3), PACKED)
+    assert wherever(told(shared(broken))) == alone
+    assert len(broken.lines) == 1
+    assert broken.counts["written"] == ROWS
+
+
+@pytest.mark.parametrize("settings", [(), PACKED])
+def test_a_row_that_ends_whoever_makes_it_fails_alone(work, settings):
     class Fragile(Hum):
         def speak(self, utterances):
             for utterance in utterances:
@@ -108,7 +146,7 @@ def test_a_row_that_ends_whoever_makes_it_fails_alone(work):
                     raise RuntimeError("device-side assert")
                 yield from super().speak([utterance])
 
-    done = shared(work(questions(60), speech_model=Fragile()), workers=2)
+    done = shared(work(questions(60), speech_model=Fragile(), settings=settings), workers=2)
     assert statuses(done) == {index: "failed" if index == 17 else "ok" for index in range(60)}
     row = done.ledger.get([17])[17]
     assert row.error == "worker: whoever made it broke (RuntimeError: device-side assert), 2 times"
@@ -155,7 +193,8 @@ def test_first_rows_of_a_worker_that_died_are_made_before_what_waits_for_them(wo
     assert len(broken.lines) == 1
 
 
-def test_turns_of_a_conversation_follow_one_another_whoever_dies(work, tmp_path):
+@pytest.mark.parametrize("settings", [(), PACKED])
+def test_turns_of_a_conversation_follow_one_another_whoever_dies(work, tmp_path, settings):
     class Remembering(Echo):
         def __init__(self, deaths=()):
             super().__init__()
@@ -171,7 +210,7 @@ def test_turns_of_a_conversation_follow_one_another_whoever_dies(work, tmp_path)
 
     def talks(name, model):
         lines = ["talk,question", *(f"{index // 7},question {index}" for index in range(40))]
-        made = work(questions(40), name, answer_model=model)
+        made = work(questions(40), name, answer_model=model, settings=settings)
         (tmp_path / name / "q.csv").write_text("\n".join(lines) + "\n", "utf-8")
         file = QuestionFile(tmp_path / name / "q.csv", conversation_column="talk")
         made.job = replace(made.job, questions=file)
@@ -242,6 +281,8 @@ def test_whatever_dies_each_row_is_in_one_hand_and_only_culprits_are_given_up(wo
             given_up.extend([] if doomed is None else [doomed])
         elif good := [index for index in hands[worker] if index not in culprits]:
             done = draw.sample(good, draw.randint(1, len(good)))
+            if draw.random() < 0.3:  # they wait for others, and the worker lives as long
+                leases.made(worker, done)
             leases.finished(worker, done)
             made.extend(done)
             hands[worker] = [index for index in hands[worker] if index not in done]
