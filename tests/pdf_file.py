@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 
-def pdf_of(*pages: Sequence[str]) -> bytes:
-    """Each page is its lines of ASCII."""
+def pdf_of(*pages: Sequence[str], is_locked: bool = False) -> bytes:
+    """Each page is its lines of ASCII. A locked one is opened by no password that anybody knows."""
     count = len(pages)
     kids = " ".join(f"{4 + 2 * place} 0 R" for place in range(count))
     objects = [
@@ -26,5 +26,7 @@ def pdf_of(*pages: Sequence[str]) -> bytes:
         data += f"{number} 0 obj\n{body}\nendobj\n".encode()
     table = "".join(f"{place:010d} 00000 n \n" for place in places)
     size = len(objects) + 1
-    end = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
+    lock = f"/ID [<00> <00>] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <{'01' * 32}> /U <{'02' * 32}> >> "
+    trailer = f"<< /Size {size} {lock if is_locked else ''}/Root 1 0 R >>"
+    end = f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n{trailer}\n"
     return data + f"{end}startxref\n{len(data)}\n%%EOF\n".encode()

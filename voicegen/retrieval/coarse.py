@@ -21,6 +21,7 @@ _MOST: Final = 127
 _DIGIT: Final = 2 * _MOST  # of a question's number, the second of its two digits counts one part in so many
 _ROUNDING: Final = 2e-5  # of products in float32, and of scores that count as the same
 _BLOCK: Final = 1 << 14
+_LOOK: Final = 1 << 12  # vectors whose products stay in the processor's cache until they are scores
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,7 +38,7 @@ class Coarse:
         numbers = np.empty(vectors.shape, np.int8)
         scales = np.empty(len(vectors), np.float32)
         error = 0.0
-        for block in _blocks(len(vectors)):
+        for block in _blocks(len(vectors), _BLOCK):
             some = vectors[block]
             scales[block] = np.maximum(np.abs(some).max(axis=1) / _MOST, np.finfo(np.float32).tiny)
             numbers[block] = np.rint(some / scales[block, None])
@@ -50,11 +51,19 @@ class Coarse:
         import torch
 
         digits, scale, away = _in_digits(vector)
-        products = torch._int_mm(torch.from_numpy(self.numbers), torch.from_numpy(digits))  # (P, 2) int32
-        scores = (products[:, 0] + products[:, 1] / _DIGIT) * (torch.from_numpy(self.scales) * float(scale))
-        least = scores.topk(k, sorted=True).values[-1]
+        wanted, numbers, scales = (
+            torch.from_numpy(digits),
+            torch.from_numpy(self.numbers),
+            torch.from_numpy(self.scales),
+        )
+        scores = np.empty(len(numbers), np.float32)  # in parts of `scale`
+        into = torch.from_numpy(scores)
+        for block in _blocks(len(numbers), _LOOK):
+            products = torch._int_mm(numbers[block], wanted)  # (B, 2) int32
+            torch.mul(products[:, 0] + products[:, 1] / _DIGIT, scales[block], out=into[block])
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
         bound = self.error + (1 + self.error) * away + _ROUNDING  # of any score's distance from the exact one
-        return np.asarray(torch.nonzero(scores >= least - 2 * bound)[:, 0].numpy())
+        return np.flatnonzero(scores >= least - 2 * bound / scale)
 
 
 def is_quick() -> bool:
@@ -74,5 +83,5 @@ def _in_digits(vector: NDArray[np.float32]) -> tuple[NDArray[np.int8], np.float3
     return digits, scale, away
 
 
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
+def _blocks(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, count, size))

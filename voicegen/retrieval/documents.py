@@ -126,7 +126,11 @@ def _pdf(content: bytes) -> Document:
                 text: str = page.get_textpage().get_text_range()
                 pages.append(text.replace("\r\n", "\n").replace(f"{_LINE_HYPHEN}\n", "").replace(_LINE_HYPHEN, ""))
     except PdfiumError as error:
-        reason = "it needs a password" if "password" in str(error).lower() else "it is no PDF, or a damaged one"
+        reason = (
+            "it needs a password: save it without one"
+            if "password" in str(error).lower()
+            else "it is no PDF, or a damaged one"
+        )
         raise InputError(reason) from None
     parts: list[Part] = []
     start = 0

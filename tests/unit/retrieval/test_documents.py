@@ -47,6 +47,7 @@ def test_the_parts_of_a_pdf_are_its_pages():
     ("suffix", "content", "told"),
     [
         (".pdf", b"%PDF-1.4\nno more", "it is no PDF, or a damaged one"),
+        (".pdf", pdf_of(["A secret."], is_locked=True), "it needs a password: save it without one"),
         (".txt", "Größe".encode("latin-1"), "not UTF-8"),
         (".html", b"<div>" * 5000 + b"x", "nested too deeply"),
     ],
