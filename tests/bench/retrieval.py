@@ -4,8 +4,8 @@
 
 The vectors are made up: topics, each with passages around it, as a sentence model has them (a cosine of some 0.6 within
 one, and near 0 from one to another); the index is a real file, mapped into memory. `plain` is one
-product of all vectors and the question's, with nothing before it. Both find the same. With `--first` a question goes before
-all else that the machine does, as on a quiet one (Linux, by root).
+product of all vectors and the question's, with nothing before it. Both find the same. With `--first` a question goes
+before all else that the machine does, as on a quiet one (Linux, by root).
 """
 
 from __future__ import annotations
