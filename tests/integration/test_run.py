@@ -274,7 +274,7 @@ def test_a_run_that_finishes_after_its_terminal_went_away_has_succeeded(tmp_path
 
 
 def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(tmp_path):
-    count, moments = 200, random.Random(7)
+    count, moments = 300, random.Random(7)
     file = questions_csv(tmp_path / "q.csv", count)
     pace = "+quality.checks.pace={rules: {pace: {max: 1.1}}}"  # of the tones here, half are longer
     words = ("run", FAKE[0], "tts.duration=null", pace, "quality.max_attempts=2", f"questions.path={file}")

@@ -13,20 +13,18 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
 from pydantic import TypeAdapter, validate_call
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation
-from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 from voicegen.errors import ConfigError
 from voicegen.reading.calls import malformed_text
 from voicegen.records import Message, Role, ToolCall
 from voicegen.text.well_formed import well_formed
+
+if TYPE_CHECKING:
+    from referencing import Resource
 
 ENTRY_POINTS = "voicegen.tools"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -144,6 +142,9 @@ class ToolRegistry:
         return [self.call(call) for call in calls]
 
     def _outcome(self, call: ToolCall) -> str:
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import best_match
+
         tool = self._tools.get(call.name)
         if tool is None:
             return _refusal(f"There is no tool named {call.name!r}. Tools: {', '.join(self._tools) or 'none'}.")
@@ -242,6 +243,12 @@ def _without_titles(schema: Any) -> Any:
 
 
 def _checked(name: str, parameters: Any) -> Mapping[str, Any]:
+    from jsonschema import Draft202012Validator  # where a tool is registered, and in no chat without one
+    from jsonschema.exceptions import SchemaError
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
     if not isinstance(parameters, Mapping):
         kind = type(parameters).__name__
         raise ConfigError(f"Tool {name!r}: its parameters are a {kind}; a JSON schema of an object is a mapping.")
