@@ -4,9 +4,10 @@
 
 The parts share no sentence: bounds are chosen on the first, the others are to report, each once. Half of the texts are
 plain, a sixth each have numbers, have names, or are lists. The starter voice says them all, and of those that faults
-are planted in, every second, also the text with three of its words exchanged and with two to four words said twice. The
-voice's pace is known from its first takes, as in a run. With a cache what was spoken and recognized is kept there: a
-run that was stopped goes on, and other bounds of the same measurements are tried in a moment.
+are planted in, every second, also the text with three of its words exchanged, with one of its numbers exchanged (as
+"nineteen fifty" for "nineteen sixty") and with two to four words said twice. The voice's pace is known from its first
+takes, as in a run. With a cache what was spoken and recognized is kept there: a run that was stopped goes on, and other
+bounds of the same measurements are tried in a moment.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -35,6 +37,16 @@ from voicegen.text.spoken import to_spoken
 from voicegen.tts.piper.speech import PiperSpeech
 
 CUT = ("head cut 0.3 s", "head cut 0.1 s", "tail cut 0.3 s", "tail cut 0.1 s", "middle removed", "repeated once")
+NUMBERS = tuple(
+    words.split()
+    for words in (
+        "two three four five six seven eight nine",
+        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen",
+        "twenty thirty forty fifty sixty seventy eighty ninety",
+        "third fourth fifth sixth seventh eighth ninth tenth",
+    )
+)
+A_NUMBER = re.compile(rf"\b(?:{'|'.join(word for words in NUMBERS for word in words)})\b")
 FURTHER = 7  # texts on is the one whose words are said in another's place
 
 
@@ -87,11 +99,17 @@ def takes(texts: Sequence[Text], cache: Path | None) -> tuple[list[Speech], Iter
     def said(place: int, words: str) -> Utterance:
         return Utterance(place, words, seed=place)
 
+    def instead(texts_said: Mapping[int, str]) -> list[Speech]:
+        spoken = kept_takes(voice, [said(place, words) for place, words in texts_said.items()], cache)
+        return [
+            replace(take, utterance=said(place, meant[place])) for place, take in zip(texts_said, spoken, strict=True)
+        ]
+
     def of_others(change: Callable[[list[str], list[str], random.Random], list[str]]) -> list[Speech]:
         others = {place: meant[(place + FURTHER) % len(meant)].split() for place in some}
-        changed = [" ".join(change(meant[place].split(), others[place], random.Random(place))) for place in some]
-        spoken = kept_takes(voice, [said(place, words) for place, words in zip(some, changed, strict=True)], cache)
-        return [replace(take, utterance=said(place, meant[place])) for place, take in zip(some, spoken, strict=True)]
+        return instead(
+            {place: " ".join(change(meant[place].split(), others[place], random.Random(place))) for place in some}
+        )
 
     good = kept_takes(voice, [said(place, words) for place, words in enumerate(meant)], cache)
 
@@ -99,6 +117,8 @@ def takes(texts: Sequence[Text], cache: Path | None) -> tuple[list[Speech], Iter
         exchanged = of_others(_with_words_exchanged)
         others = [exchanged[-1], *exchanged[:-1]]  # none of which was heard before
         yield "words exchanged", exchanged
+        counting = [place for place in some if texts[place].kind == "numbers" and A_NUMBER.search(meant[place])]
+        yield "a number exchanged", instead({place: number_exchanged(meant[place], place) for place in counting})
         yield "words said twice", of_others(_with_words_twice)
         for fault in ("another text", *CUT):
             yield fault, [planted(fault, good[place], other, place) for place, other in zip(some, others, strict=True)]
@@ -111,6 +131,15 @@ def _with_words_exchanged(words: list[str], others: list[str], draw: random.Rand
     count = min(3, len(words) // 2)
     at, there = draw.randint(0, len(words) - count), draw.randint(0, max(0, len(others) - count))
     return [*words[:at], *others[there : there + count], *words[at + count :]]
+
+
+def number_exchanged(text: str, seed: int) -> str:
+    """One of its words that count is another of its kind: a digit, a teen, a ten or an ordinal."""
+    draw = random.Random(seed)
+    place = draw.choice(list(A_NUMBER.finditer(text)))
+    others = next(words for words in NUMBERS if place[0] in words)
+    other = draw.choice([word for word in others if word != place[0]])
+    return f"{text[: place.start()]}{other}{text[place.end() :]}"
 
 
 def _with_words_twice(words: list[str], _others: list[str], draw: random.Random) -> list[str]:

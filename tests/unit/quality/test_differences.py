@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicegen.quality.recognizers.differences import differences
+from voicegen.quality.recognizers.differences import differences, most
 from voicegen.quality.recognizers.sounds import distance, lost_first, sounds, weight
 from voicegen.quality.recognizers.timing import lingering, rushed
 from voicegen.quality.recognizers.whisper import Word
@@ -45,6 +45,7 @@ def test_numbers_sound_as_they_are_read_and_signs_that_are_silent_do_not():
         ("nineteen oh five", "1905"),
         ("call five five five oh one nine nine", "call 5550199"),
         ("four one one one, one one one one, one one one one", "411111111111"),
+        ("five five five, zero one four three on", "555-01431"),
     ],
 )
 def test_a_number_that_was_heard_is_read_as_it_may_have_been_said(meant, heard):
@@ -55,6 +56,40 @@ def test_a_number_that_was_heard_is_read_as_it_may_have_been_said(meant, heard):
 def test_another_number_is_another_however_it_is_read():
     [place] = differences(forced("in nineteen sixty-nine they came"), forced("in 1847 they came"), "en")
     assert place.sounds > 4
+
+
+@pytest.mark.parametrize(
+    ("meant", "heard", "other"),
+    [
+        ("nineteen sixty-nine", "1959", True),
+        ("two hundred fourteen", "240", True),
+        ("six point eight seven five", "6.875", False),
+        ("eighteen seventy-nine in Ulm", "1879, and Almond", False),
+        ("fifth", "theft", False),
+        ("three", "", False),
+    ],
+)
+def test_a_place_says_whether_it_holds_another_number(meant, heard, other):
+    places = differences(forced(f"it is {meant} here"), forced(f"it is {heard} here"), "en")
+    assert any(place.other_number for place in places) == other
+
+
+def test_what_lacks_before_a_word_and_is_put_in_behind_it_is_one_place():
+    [place] = differences(forced("born in Ulm and died"), forced("born and Almond died"), "en")
+    assert place.sounds < 4
+    assert place.heard == (1, 3)
+    far = differences(forced("born in Ulm and then died"), forced("born and then Almond died"), "en")
+    assert [place.heard for place in far] == [(1, 1), (3, 4)]
+
+
+def test_each_stretch_counts_in_the_writing_of_the_text_where_it_differs_least():
+    heard = forced("at 12 they sat by 13 trees")
+    words = differences(forced("at twelve they sat by thirteen trees"), heard, "en")
+    mixed = differences(forced("at 12 they sat by forty trees"), heard, "en")
+    assert most([words], lambda one: one.words + 1) == most([mixed], lambda one: one.words + 1) == 1
+    assert most([words, mixed], lambda one: 5 if one.heard == (1, 2) else 0) == 0
+    assert most([words, mixed], lambda one: 5 if one.heard == (5, 6) else 0) == 5
+    assert most([], lambda one: 1) == most([[], []], lambda one: 1) == 0
 
 
 def test_letters_stand_for_sounds_in_a_language_that_nobody_reads():

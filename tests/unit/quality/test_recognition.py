@@ -129,7 +129,21 @@ def test_the_text_is_forced_as_the_recognizer_writes_it_where_that_says_the_same
     meant = ["She", "paid", "eleven", "dollars", "and", "fifty", "cents", "in", "nineteen", "ninety", "to", "Tom"]
     heard = ["She", "paid", "$11.50", "in", "1990", "to", "Tim."]
     assert written_as_heard(meant, heard, "en") == ["She", "paid", "$11.50", "in", "1990", "to", "Tom"]
-    assert in_digits(["about", "ninety-two", "thousand", "of", "them"], "en") == ["about", "92,000", "of", "them"]
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("about ninety-two thousand of them, not ninety thousand.", "about 92,000 of them, not 90,000."),
+        ("call six one seven, five five five, zero one four three now", "call 617, 555, 0143 now"),
+        ("in nineteen sixty-eight.", "in 1968."),
+        ("(three hundred fifty degrees) - well", "(350 degrees) - well"),
+        ("no numbers", "no numbers"),
+        ("", ""),
+    ],
+)
+def test_numbers_are_put_in_digits_and_none_goes_on_beyond_a_mark(said, written):
+    assert in_digits(said.split(), "en") == written.split()
 
 
 @pytest.mark.parametrize(
@@ -142,6 +156,19 @@ def test_the_text_is_forced_as_the_recognizer_writes_it_where_that_says_the_same
 )
 def test_numbers_that_say_the_same_only_with_the_words_beside_them_are_known(meant, heard):
     assert written_as_heard(meant.split(), heard.split(), "en") == heard.split()
+
+
+@pytest.mark.parametrize(
+    ("meant", "heard", "written"),
+    [
+        ("on May first, two thousand one, not on May", "on May 1, 2001, out on May", "on May 1, 2001, not on May"),
+        ("at twenty seventeen UTC.", "at 2017 UDC.", "at 2017 UTC."),
+        ("in Ulm nineteen ten he died", "Almond 1910 he died", "in Ulm 1910 he died"),
+        ("about six of them", "about seven of them", "about six of them"),
+    ],
+)
+def test_numbers_are_written_as_they_were_heard_where_words_beside_them_are_others(meant, heard, written):
+    assert written_as_heard(meant.split(), heard.split(), "en") == written.split()
 
 
 def test_the_numbers_of_a_list_are_parted_from_the_sentence_before_and_those_with_a_point_are_not():

@@ -29,7 +29,9 @@ from voicegen.settings import NOT_IDENTITY, ModelName
 
 _PARTED: Final = (18.0, 28.0)  # seconds within which a long take is parted, where it is quietest
 _QUIET: Final = 0.05  # seconds over which that is
-_SURE: Final = 6.0  # nats that what was heard is likelier by, where it is no other writing of what was meant
+_SURE: Final = 7.0  # nats that what was heard is likelier by, where it is no other writing of what was meant
+_RATHER: Final = 1.5  # likewise of the text's first and last sounds, where no word is gone: as "UDC" is than "UTC"
+_HEARD_OTHERWISE: Final = 1.0  # sounds, which "thirteen" is from "thirty": less is another way to write it
 _AGAIN: Final = (5, 3)  # neighbouring words, and how often a text says them
 _PUT_IN: Final = 2  # words: one more may be a long one that was written as two
 
@@ -69,8 +71,9 @@ class _Recognition:
             "asr_text": heard,
             "wer": agreed.wer,
             "cer": agreed.cer,
-            "misheard": _least(differing, lambda one: one.sounds if one.likelier > _SURE else 0),
-            "unheard_first": _least(differing, lambda one: one.lost_first),
+            "misheard": _most(differing, lambda one: one.sounds if one.likelier > _SURE else 0),
+            "other_number": _most(differing, _as_another_number),
+            "unheard_first": _most(differing, lambda one: one.lost_first if _is_lost(one) else 0),
             "words": _as_json(readings[0]),
             **({} if _says_it_again_and_again(text) else self._counted(differing, readings)),
         }
@@ -78,8 +81,8 @@ class _Recognition:
     def _counted(self, differing: Sequence[Sequence[Difference]], readings: Sequence[Sequence[Word]]) -> Scores:
         """What asks the recognizer where in the text it is: it is lost where the same is said again and again."""
         return {
-            "unheard_last": _least(differing, lambda one: one.lost_last),
-            "put_in": _least(differing, lambda one: one.put_in if one.words >= _PUT_IN else 0),
+            "unheard_last": _most(differing, lambda one: one.lost_last if _is_lost(one) else 0),
+            "put_in": _most(differing, lambda one: one.put_in if one.words >= _PUT_IN and one.likelier > -_SURE else 0),
             "rushed": _mildest(max, (timing.rushed(reading, self._language) for reading in readings)),
             "lingering": _mildest(min, (timing.lingering(reading, self._language) for reading in readings)),
         }
@@ -126,9 +129,18 @@ def _later(word: Word, seconds: float) -> Word:
     return replace(word, start=round(word.start + seconds, 2), end=round(word.end + seconds, 2))
 
 
-def _least(writings: Sequence[Sequence[Difference]], of: Callable[[Difference], float]) -> float:
-    """The most that a place differs by, in that writing of the text where it is least."""
-    return round(min(max(map(of, places), default=0.0) for places in writings), 2) + 0.0
+def _most(writings: Sequence[Sequence[Difference]], of: Callable[[Difference], float]) -> float:
+    from voicegen.quality.recognizers.differences import most
+
+    return round(most(writings, of), 2) + 0.0
+
+
+def _is_lost(one: Difference) -> bool:
+    return one.words < 0 or one.likelier > _RATHER
+
+
+def _as_another_number(one: Difference) -> float:
+    return one.likelier if one.other_number and one.sounds >= _HEARD_OTHERWISE else 0.0
 
 
 def _mildest(of: Callable[[list[float]], float], values: Iterable[float | None]) -> float | None:
@@ -161,6 +173,11 @@ SPEC: Final = CheckSpec(
             "misheard",
             "Most sounds that were heard otherwise in one place, where that is likelier than the text.",
             "some of its words are not in it",
+        ),
+        Measurement(
+            "other_number",
+            "Nats by which another number is likelier than that of the text, where one was heard.",
+            "another number is said",
         ),
         Measurement(
             "unheard_first", "Sounds that the text begins with and that were not heard.", "its first word is cut"

@@ -20,12 +20,15 @@ from voicegen.text.spoken import to_spoken
 
 _BRACKET: Final = re.compile(r"[][(){}<>]")  # the normalizers take what is in brackets for no speech
 _TENS: Final = re.compile(r"(?i)\b(twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-(?=[a-z])")
-_NUMBER: Final = re.compile(r"(?<![\w.,])\d{5,}(?![\w.,])")
+_NUMBER: Final = re.compile(r"(?<![\w.,])\d{5,}(?!\w|[.,]\w)")
+
+_CLAUSE: Final = re.compile(r"\s*([^\w\s]*\s*)(.+?)([^\w\s]*)(?=\s*$|(?<![\w\s])\s|\s[^\w\s])")
 
 _NO_WORDS: Final = re.compile(r"\d|\b[IVXLC]+\b")  # numbers, in digits or as Romans wrote them
 _RUN_ON: Final = re.compile(r"([$£€¥][\d,]+\.\d+)|(?<=\w)\.(?=\d+\b)")  # and what only looks like that: $25.50
 
-_Code = tuple[str, int, int, int, int]
+Code = tuple[str, int, int, int, int]
+"""Of `difflib`: what became of the words meant from the first number to the second, and which were heard instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,14 @@ def written_as_heard(meant: Sequence[str], heard: Sequence[str], language: str) 
     parts: list[str] = []
     codes = matched(meant, heard).get_opcodes()
     while codes:
-        kind, i, j, k, _ = codes[0]
+        kind, _, _, k, _ = codes[0]
         size = 1 if kind == "equal" else _said_alike(codes, meant, heard, language)
-        parts += heard[k : codes[size - 1][4]] if size else meant[i:j]
+        parts += heard[k : codes[size - 1][4]] if size else _alike_at_ends(codes[0], meant, heard, language)
         codes = codes[max(size, 1) :]
     return parts
 
 
-def _said_alike(codes: Sequence[_Code], meant: Sequence[str], heard: Sequence[str], language: str) -> int:
+def _said_alike(codes: Sequence[Code], meant: Sequence[str], heard: Sequence[str], language: str) -> int:
     """How many of the places, from the first, say the same: `$8.4 billion` is two around the word that both have.
 
     Some say it after the word before them alone, as the X of a pope does.
@@ -74,6 +77,37 @@ def _said_alike(codes: Sequence[_Code], meant: Sequence[str], heard: Sequence[st
         if not _NO_WORDS.search(" ".join(heard[k : codes[0][4]])):
             break
     return 0
+
+
+def _alike_at_ends(code: Code, meant: Sequence[str], heard: Sequence[str], language: str) -> list[str]:
+    """The words of a place, its numbers as they were heard where only what is between or beside them is said otherwise.
+
+    Of "January first, two thousand one, not" and "January 1, 2001, out" that is "January 1, 2001, not".
+    """
+    _, i, j, k, m = code
+    if not _NO_WORDS.search(" ".join(heard[k:m])):
+        return list(meant[i:j])
+    for more in (0, 1) if min(i, k) > 0 else (0,):
+        a, b = _alike_at_end(meant[i - more : j], heard[k - more : m], language, lambda words, size: words[:size])
+        if a > more:
+            return [*heard[k : k - more + b], *meant[i - more + a : j]]
+    a, b = _alike_at_end(meant[i:j], heard[k:m], language, lambda words, size: words[-size:])
+    return [*meant[i : j - a], *heard[m - b : m]]
+
+
+def _alike_at_end(
+    meant: Sequence[str], heard: Sequence[str], language: str, end: Callable[[Sequence[str], int], Sequence[str]]
+) -> tuple[int, int]:
+    """The most words at one end of both that say the same numbers."""
+    forms = (_in_digits(language), _in_words(language))
+    sizes = {(form, _run_together(form, end(meant, size))): size for size in range(1, len(meant) + 1) for form in forms}
+    for size in range(len(heard), 0, -1):
+        words = end(heard, size)
+        if _NO_WORDS.search(" ".join(words)):
+            for form in forms:
+                if alike := sizes.get((form, _run_together(form, words))):
+                    return alike, size
+    return 0, 0
 
 
 def parted(heard: str, meant: Sequence[str]) -> list[str]:
@@ -93,11 +127,18 @@ def portions(meant: Sequence[str], heard: Sequence[Sequence[str]]) -> list[list[
 
 
 def in_digits(words: Sequence[str], language: str) -> list[str]:
-    """The words with numbers in digits, as a recognizer writes them."""
+    """The words with numbers in digits, as a recognizer writes them: none goes on beyond a mark of punctuation."""
     if language != "en":
         return list(words)
     numbers = _english().standardize_numbers
-    return _NUMBER.sub(lambda number: f"{int(number[0]):,}", numbers(_TENS.sub(r"\1 ", " ".join(words)))).split()
+    clauses = _CLAUSE.findall(_TENS.sub(r"\1 ", " ".join(words)))
+    written = " ".join(f"{before}{numbers(clause)}{after}" for before, clause, after in clauses)
+    return _NUMBER.sub(lambda number: f"{int(number[0]):,}", written).split()
+
+
+def numbers_in(text: str, language: str) -> str:
+    """The digits of all its numbers, one after another, however they are written."""
+    return "".join(re.findall(r"\d", " ".join(_in_digits(language)(text))))
 
 
 def matched(meant: Sequence[str], heard: Sequence[str]) -> SequenceMatcher[str]:
@@ -114,9 +155,12 @@ def _compared(meant: list[str], heard: list[str]) -> Agreement:
 
 
 def _says_the_same(meant: Sequence[str], heard: Sequence[str], language: str) -> bool:
-    sides = " ".join(meant), " ".join(heard)
     forms = (_in_digits(language), _in_words(language))
-    return any("".join(form(sides[0])) == "".join(form(sides[1])) for form in forms)
+    return any(_run_together(form, meant) == _run_together(form, heard) for form in forms)
+
+
+def _run_together(form: Callable[[str], list[str]], words: Sequence[str]) -> str:
+    return "".join(form(" ".join(words)))
 
 
 def _plain(word: str) -> str:

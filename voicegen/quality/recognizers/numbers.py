@@ -36,8 +36,8 @@ def _readings(digits: str, together: int) -> Iterator[str]:
         first, rest = digits[:size], digits[size:]
         if first[0] == "0" and size > 1:
             return
-        said = "oh" if first == "0" else cardinal(int(first))
-        if rest:
-            yield from (f"{said} {further}" for further in _readings(rest, together))
-        else:
-            yield said
+        for said in ("oh", "zero") if first == "0" else (cardinal(int(first)),):
+            if rest:
+                yield from (f"{said} {further}" for further in _readings(rest, together))
+            else:
+                yield said
