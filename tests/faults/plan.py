@@ -66,6 +66,9 @@ def _of_a_store() -> dict[str, Kind]:
         "store answer lost": Kind("it writes, and its answer is lost", (WRITE,), course="store"),
         "store half": Kind("it breaks off in the middle of an object", (READ,), course="store"),
         "store silent": Kind("it does not answer a request at all", both, course="store"),
+        "store not a number": Kind(
+            "the speech model gives NaN for a take of a run at a store", ("speak",), course="store"
+        ),
         "store down": Kind("from one request on it answers 500", both, lasts=True, course="store"),
         "store denies": Kind("from one request on it answers 403", both, lasts=True, course="store"),
         "store gone": Kind("from one request on it ends connections", both, lasts=True, course="store"),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+_TRIES = 4
 
 
 class Nodes:
@@ -23,14 +24,29 @@ class Nodes:
         self.start()
 
     def start(self) -> None:
-        """Starts them, also anew."""
+        """Starts them, also anew; on a busy machine Ray's half minute may be too short for it, so it is given tries."""
+        self.close()
+        for left in range(_TRIES - 1, -1, -1):
+            try:
+                self._cluster = self._started()
+                break
+            except Exception:
+                if not left:
+                    raise
+        os.environ["RAY_ADDRESS"] = self._cluster.address
+
+    def _started(self) -> Any:
         from ray.cluster_utils import Cluster
 
-        self.close()
+        cluster = Cluster()
         with _environment(self._environment):
-            self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-            self._cluster.add_node(num_cpus=1)
-        os.environ["RAY_ADDRESS"] = self._cluster.address
+            try:
+                cluster.add_node(num_cpus=1, include_dashboard=False)
+                cluster.add_node(num_cpus=1)
+            except BaseException:
+                cluster.shutdown()
+                raise
+        return cluster
 
     def close(self) -> None:
         """Ends them."""

@@ -323,3 +323,14 @@ def test_no_run_is_written_where_none_can_be(tmp_path):
     missing = warm_voicegen("run", *MADE, "output_dir=gs://bucket/run", cwd=tmp_path)
     assert (missing.returncode, "uv sync --extra gcs" in missing.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("executor", ["executor.workers=2", "executor=ray"])
+@pytest.mark.parametrize("setting", ["output_dir=memory://bucket/run", "questions.path=memory://bucket/q.csv"])
+def test_memory_of_one_process_is_refused_where_others_work(setting, executor, tmp_path):
+    refused = warm_voicegen("run", *MADE, setting, executor, cwd=tmp_path)
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        f"voicegen: {setting}: what is in memory is one process's, and executor.workers=2 are processes of their own: "
+        "give a folder, s3:// or gs://\n",
+    )

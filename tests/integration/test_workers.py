@@ -68,3 +68,12 @@ def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_one_goes_o
     assert warm_voicegen(*WORDS, "name=alone", cwd=tmp_path).returncode == 0
     assert manifest_rows(run) == manifest_rows(tmp_path / "outputs/alone")
     assert wav_hashes(run) == wav_hashes(tmp_path / "outputs/alone")
+
+
+def test_a_worker_that_is_terminated_as_it_ends_says_nothing(tmp_path, monkeypatch, capfd):
+    late = "from voicegen.signals import _Waker\n\ndef close(_):\n    raise KeyboardInterrupt\n\n_Waker.close = close\n"
+    (tmp_path / "sitecustomize.py").write_text(late, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    questions(tmp_path, 2)
+    assert warm_voicegen(*WORDS, "executor.workers=1", "name=r", cwd=tmp_path).returncode == 0
+    assert capfd.readouterr().err == ""

@@ -86,7 +86,7 @@ class SurveyedFile:
         if now != stamp and _sha256(path) != self.sha256:
             raise InputError(
                 f"{path}: the file has changed since the run began, so rows no longer match: put the old file "
-                "back and run again, or start anew with overwrite=true."
+                "back and run again, or start anew with another name=... or output_dir=..."
             )
         return now
 

@@ -132,10 +132,12 @@ def serve() -> None:
     log_to(say)
     worker = Worker(job, name, queue_size, say)
     threading.Thread(target=_listen, args=(orders, worker), name="voicegen-orders", daemon=True).start()
-    with hearing_signals(), suppress(KeyboardInterrupt):
-        worker.run()
-    sys.stderr.flush()
-    os._exit(0)  # a thread waits for orders
+    try:
+        with suppress(KeyboardInterrupt), hearing_signals():
+            worker.run()
+        sys.stderr.flush()
+    finally:  # also where it is interrupted once more, as it ends: nobody is to hear of that
+        os._exit(0)  # a thread waits for orders
 
 
 class _Sayer:

@@ -24,11 +24,12 @@ from voicegen.errors import ConfigError
 from voicegen.executors import make_executor
 from voicegen.executors.job import Executor, Job
 from voicegen.files import shipped
-from voicegen.job.planning import asked_of, check_voices_of_test, naming_of, plan_of, relations_of, rows_of
+from voicegen.job.planning import asked_of, naming_of, plan_of, relations_of, rows_of
 from voicegen.job.progress import ProgressDisplay, Tally, sign_of_life
 from voicegen.job.refresh import ManifestRefresher
 from voicegen.job.run_log import logging_to
 from voicegen.job.summary import SAMPLES, RunSummary, Sample
+from voicegen.job.together import refuse_what_does_not_go_together
 from voicegen.job.watching import RunWatch
 from voicegen.pipeline.audio_faults import laid_out_for
 from voicegen.pipeline.clips import Clips
@@ -312,33 +313,6 @@ def models_of(config: JobConfig) -> list[str]:
     return [getattr(model, "model", None) or model.kind for model in models if model is not None]
 
 
-def refuse_what_does_not_go_together(config: JobConfig) -> None:
-    """Refuses settings that exclude each other.
-
-    Raises:
-        ConfigError: names them.
-    """
-    settings = config.questions
-    check_voices_of_test(config)
-    _refuse_voices_that_say_nothing(config)
-    if config.retrieval is not None and not config.asks:
-        raise ConfigError("retrieval is for questions that a chat model answers, and here none is asked: leave it out")
-    if config.text.rewrite is None:
-        return
-    if config.speak == "question":
-        raise ConfigError("text.rewrite=chat is for answers, and speak=question has none: set text.rewrite=null")
-    if settings.answer_column is not None:
-        raise ConfigError(
-            "text.rewrite=chat needs the chat model, which questions.answer_column leaves out: "
-            "set text.rewrite=null, or leave the column out"
-        )
-    if config.wording.family != "en":
-        raise ConfigError(
-            f"text.rewrite=chat is for English: in {config.tts.language} a rewrite that changes a number cannot be "
-            "told from one that does not; set text.rewrite=null"
-        )
-
-
 def checked_input(config: JobConfig) -> QuestionFile:
     """The input of a job, looked through.
 
@@ -351,17 +325,6 @@ def checked_input(config: JobConfig) -> QuestionFile:
     if config.answers_per_question > 1 and questions.inspect().names.conversation is not None:
         raise ConfigError("chat.num_answers must be 1 with conversations: each has one history")
     return questions
-
-
-def _refuse_voices_that_say_nothing(config: JobConfig) -> None:
-    askers = config.voice.question
-    if config.speak == "answer" and askers.speaking:
-        raise ConfigError("voice.question says questions: set speak=both or speak=question, or leave it out")
-    if config.speak == "both" and askers.prompts and not config.voice.speaking:
-        raise ConfigError(
-            "voice.question.prompts leaves the answers without a voice, and the model would take the first of them: "
-            "name one in voice.names or voice.prompts"
-        )
 
 
 def question_file(config: JobConfig) -> QuestionFile:

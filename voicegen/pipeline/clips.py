@@ -82,6 +82,7 @@ class Clips:
         self._store.remove(
             self._plan.audio_path(index, former, beside)
             for index, former in self._ledger.ended_otherwise()
+            if former != "failed"  # it had none, and its good take lies where that would have
             for beside in SIDES["both"]
         )
 

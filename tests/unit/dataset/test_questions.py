@@ -264,7 +264,7 @@ def test_a_file_edited_during_the_run_is_noticed(tmp_path):
     file = QuestionFile(path)
     file.inspect()
     text_file(path, "question\nNew one?\nWho?\n")
-    with pytest.raises(InputError, match="changed since the run began"):
+    with pytest.raises(InputError, match=r"changed since the run began.* or start anew with another name=\.\.\. or"):
         next(file.questions())
 
 

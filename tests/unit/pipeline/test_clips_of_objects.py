@@ -9,6 +9,7 @@ from tests.finished_rows import spoken_row
 from voicegen.pipeline.clips import Clips
 from voicegen.pipeline.ledger import Ledger, LedgerWriter
 from voicegen.pipeline.plan import Plan
+from voicegen.records import ManifestRow
 from voicegen.remote import RemotePath
 from voicegen.store import Store
 
@@ -51,6 +52,19 @@ def test_the_take_that_a_row_had_before_it_ended_otherwise_is_removed_now_or_by_
     session(store, spoken_row(1))  # and killed before it could remove anything
     Clips(store, Plan(0, 3), Ledger(store)).remove_leftovers()
     assert audio(store) == ["audio/000000.wav", "audio/000001.wav", "audio/000002.wav"]
+
+
+def test_a_row_that_failed_and_is_good_by_now_keeps_its_audio(store):
+    entries = LedgerWriter(store, Ledger(store).session, "local").append(
+        [ManifestRow(0, "failed", seed=0, error="chat: no")]
+    )
+    assert len(entries) == 1
+    ledger = Ledger(store)
+    ledger.forget(0)
+    ledger.add(session(store, spoken_row(0)))
+    for known in (ledger, Ledger(store)):
+        Clips(store, Plan(0, 1), known).remove_leftovers()
+        assert audio(store) == ["audio/000000.wav"]
 
 
 def test_what_was_put_is_not_looked_for(store):
