@@ -201,7 +201,7 @@ class ClipPlace:
     """Where the bytes of an audio file lie in a run's store, by names with forward slashes.
 
     They are the file `path`. Or, where there is an `offset`, `size` bytes from there on of the shard that the path's
-    last part lies in, as a file in a folder: `shards/00000-local-000000-1f3a9c2e.tar/000012.wav`.
+    last part lies in, as a file in a folder: `shards/00000-local-000000-1f3a9c2e77ab.tar/000012.wav`.
     """
 
     path: str

@@ -224,3 +224,28 @@ def test_a_row_that_a_listener_rejects_stays_in_its_shard_until_it_is_made_again
     again = manifest_rows(packed)[2]
     assert (again["status"], again["audio_path"] == row["audio_path"]) == ("ok", False)
     assert not warm_voicegen("verify", packed, cwd=packed).stdout
+
+
+def test_shards_of_a_run_merge_to_the_run_and_packed_runs_to_one(runs, tmp_path):
+    packed = "audio.container=tar"
+    parts = [made(runs, f"part{number}", packed, f"shard.index={number}", "shard.count=2") for number in "01"]
+    others = [runs / "outputs/tar", made(runs, "other", packed, "seed=7"), made(runs, "third", "seed=8")]
+    merged, joined = tmp_path / "merged", tmp_path / "joined"
+    for sources, place in ((parts, merged), (others, joined)):
+        done = warm_voicegen("merge", *sources, "--to", place, cwd=runs)
+        assert done.returncode == 0, done.stderr
+        assert not warm_voicegen("verify", place, cwd=runs).stdout
+        assert_no_shard_is_idle(place)
+    assert rows_at(merged) == rows_at(runs / "outputs/wav")
+    assert [row["clips"] for row in rows_at(joined)] == [row["clips"] for run in others for row in rows_at(run)]
+    shard = next((joined / "shards").iterdir())
+    assert any((run / "shards" / shard.name).exists() and shard.samefile(run / "shards" / shard.name) for run in others)
+
+
+@pytest.mark.parametrize("kind", ["wav", "tar"])
+def test_the_code_on_a_run_s_card_reads_its_audio(runs, kind, monkeypatch):
+    monkeypatch.chdir(runs / "outputs")
+    *_, code = (runs / "outputs" / kind / "README.md").read_text("utf-8").split("```python\n")
+    said = {}
+    exec(code.partition("```")[0], said)
+    assert (said["samples"] == load_manifest(kind)[0].waveform.numpy()).all()

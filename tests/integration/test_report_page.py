@@ -191,3 +191,20 @@ def test_a_question_that_is_spoken_has_a_player_of_its_own_beside_its_answers(tm
             page.click(".player >> nth=0 >> .play")
             expect(page.locator(".play").first).to_have_attribute("aria-label", "Pause")
             expect(page.locator(".play").last).to_have_attribute("aria-label", "Play")
+
+
+def test_a_clip_in_a_shard_plays_once_the_page_is_given_the_shards(browser, tmp_path):
+    questions = [f"What is {number} plus {number}?" for number in range(4)]
+    (tmp_path / "q.csv").write_text("\n".join(["question", *questions]), "utf-8")
+    root = tmp_path / "packed"
+    settings = {"output_dir": str(root), "questions.path": str(tmp_path / "q.csv"), "audio.container": "tar"}
+    voicegen.run("preset=fake", "speak=both", settings=settings)
+    with opened(root / "report.html", root, browser) as page:
+        page.keyboard.press("j")
+        expect(page.locator(".player .quiet").first).to_contain_text("give the page the files of the run's folder")
+        page.locator(".chooser").first.set_input_files([str(shard) for shard in (root / "shards").iterdir()])
+        for number in range(2):  # the question's clip, and the answer's
+            player = page.locator(".player").nth(number)
+            expect(player.locator(".quiet")).to_have_text("")
+            player.locator(".play").click()
+            expect(player.locator(".time")).not_to_contain_text("0.0 /")

@@ -137,12 +137,18 @@ def _put(store: Store, numbering: Numbering, source: Source, row: ManifestRow, i
     """Puts a row's audio under its number in the merged run, and returns the row as it is there."""
 
     def put(clip: Clip, side: Side) -> Clip:
-        size = source.store.size(clip.path)
-        if size is None or (clip.num_bytes and size != clip.num_bytes):
+        place, offset = clip.place, clip.offset
+        size = source.store.size(place.file)
+        whole = size == place.size if offset is None else size is not None and size >= offset + place.size
+        if size is None or (place.size and not whole):
             raise InputError(
                 f"{source.store}/{clip.path} is {'missing' if size is None else 'not as it was written'}: "
                 f"voicegen verify {source.store} --fix and the run's own command make it again"
             )
+        if offset is not None:  # a shard keeps its name, whatever its rows are called now
+            if store.size(place.file) is None:
+                store.share(place.file, source.store, place.file)
+            return replace(clip, index=index)
         own = numbering.is_one_run
         path = clip.path if own else audio_path(index, row.status, numbering.end, source.audio, side)
         store.share(path, source.store, clip.path)

@@ -8,7 +8,8 @@ clip lie in one piece, so that whoever knows its place (`ClipPlace`) reads it by
 - parquet: a row a clip, its `audio` a `struct<bytes, path>`, as Hugging Face's `datasets` have it.
 
 A shard is called after the session and the writer that made it, its number there and its content: so a writer that was
-thought dead, and comes after another one has its place, puts nothing in the place of what that one put.
+thought dead, and comes after another one has its place, puts nothing in the place of what that one put; and shards of
+different runs can lie in one folder.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SHARDS: Final = "shards"
 """The folder of them in a run's store; those of rejected rows' takes are in `shards/rejected`."""
 
 _GROUP_ROWS: Final = 100  # of a Parquet file: what a reader that wants one clip by its row reads at once
-_DIGITS: Final = 8  # of a hash, in hex
+_DIGITS: Final = 12  # of a hash, in hex: enough for the shards of all runs that are merged
 
 Made = tuple[ManifestRow, Sequence[bytes]]
 """A row and the bytes of its clips, in their order."""

@@ -74,10 +74,14 @@ def write_run_card(store: Store, name: str | None = None) -> bool:
             manifest = pq.ParquetFile(file, pre_buffer=False)
             columns = columns_there(manifest.schema_arrow, CARD_COLUMNS)
             facts = card_facts(manifest.iter_batches(columns=columns))
+            offsets = columns_there(manifest.schema_arrow, ["audio_offset"])
+            packed = any(
+                batch[0].null_count < len(batch) for batch in manifest.iter_batches(columns=offsets) if offsets
+            )
     except pa.ArrowException as error:
         raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
     name = name or store.name
-    record, form = read_record(store) or {}, run_form(name)
+    record, form = read_record(store) or {}, run_form(name, packed=packed)
     if lacking := what_is_lacking(record, facts.total):
         form = replace(form, limits=[NOT_ALL.format(lacking)])
     store.put([(CARD, card(name, facts, record, form).encode())])

@@ -22,15 +22,24 @@ dataset = voicegen.load_manifest("{folder}")
 By Hugging Face's `datasets`, without voicegen:
 
 ```python
-import datasets, soundfile
+import datasets, {modules}soundfile
 
 rows = datasets.load_dataset("{folder}", split="train")
 rows = rows.filter(lambda row: row["status"] == "ok" and row["split"] == "train")
-samples, rate = soundfile.read("{folder}/" + rows[0]["audio_path"])
+{reading}
 ```
 
 The file is one, and so `datasets` calls all of it train: the column `split` says which part a row is in.
 """
+
+_READING: Final = """\
+samples, rate = soundfile.read("{folder}/" + rows[0]["audio_path"])"""
+
+_READING_PACKED: Final = """\
+clip = rows[0]
+with open("{folder}/" + clip["audio_path"].rpartition("/")[0], "rb") as shard:
+    shard.seek(clip["audio_offset"])
+    samples, rate = soundfile.read(io.BytesIO(shard.read(clip["audio_size"])))"""
 
 _DECODING: Final = """\
 `datasets` decodes audio with torchcodec and the system's FFmpeg, and needs neither to load it. These two lines need
@@ -60,9 +69,11 @@ class Form:
     limits: Sequence[str] = ()
 
 
-def run_form(folder: str) -> Form:
-    """A run's folder, of this name."""
-    return Form(_RUN_CODE.replace("{folder}", _quoted(folder)), MANIFEST)
+def run_form(folder: str, *, packed: bool = False) -> Form:
+    """A run's folder, of this name; `packed`: its clips are in shards."""
+    reading, modules = (_READING_PACKED, "io, ") if packed else (_READING, "")
+    code = _RUN_CODE.replace("{reading}", reading).replace("{modules}", modules)
+    return Form(code.replace("{folder}", _quoted(folder)), MANIFEST)
 
 
 def export_form(folder: str, loading: str, splits: Sequence[str], *, parquet: bool) -> Form:

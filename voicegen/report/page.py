@@ -71,13 +71,13 @@ def _blocks(rows: RunRows, prefix: str = "") -> Iterator[str]:
 
 
 def _policy(script: str, style: str) -> str:
-    """What the browser is to allow: this script, this style, and audio that lies beside the page."""
+    """What the browser is to allow: this script and style, and audio beside the page or in a file that it is given."""
     return "; ".join(
         (
             "default-src 'none'",
             f"script-src 'sha256-{_sha256(script)}'",
             f"style-src 'sha256-{_sha256(style)}'",
-            "media-src 'self' file:",
+            "media-src 'self' file: blob:",
             "base-uri 'none'",
             "form-action 'none'",
         )

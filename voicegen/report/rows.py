@@ -42,6 +42,7 @@ _COST = ("chat_seconds", "tts_seconds")
 _TEXTS = (
     "id", "question", "answer", "answer_spoken", "left_out", "audio_path", "audio_sha256", "error", "asr_text", "words",
     "takes", "conversation_id", "turn", "trimmed_before", "rewritten", "answer_cut", "reasoning",
+    "audio_offset", "audio_size", "question_audio_offset", "question_audio_size",
     "question_spoken", "question_left_out", "question_audio_path", "question_duration", "question_voice",
     "question_status", "question_takes", "question_words",
 )  # fmt: skip

@@ -27,7 +27,7 @@ class Detail {
     this.texts = texts;
     const index = this.rows.number("index", place);
     this.timed = { own: [], question: [] };
-    const asked = texts.question_audio_path !== texts.audio_path ? texts.question_audio_path ?? null : null;
+    const asked = texts.question_audio_path !== texts.audio_path ? clipOf(texts, "question_") : null;
     this.markButtons = ["accept", "reject"].map((mark) => button(mark === "accept" ? "✓ Accept" : "✕ Reject", () => this.mark(mark), `mark ${mark}`));
     const close = button("✕", () => this.closed(), "ghost close");
     close.setAttribute("aria-label", "Close");
@@ -41,7 +41,7 @@ class Detail {
     this.element.scrollTop = 0;
     this.showMark();
     this.asking.show(asked, texts.question_duration, this.rows.head.pictures, null);
-    this.player.show(texts.audio_path, this.rows.number("duration", place), this.rows.head.pictures, this.rows.picture(place));
+    this.player.show(clipOf(texts), this.rows.number("duration", place), this.rows.head.pictures, this.rows.picture(place));
   }
 
   sections(place, texts) {

@@ -182,8 +182,8 @@ class PairDetail {
     const status = rows.category("status", own);
     const folder = side === "before" ? this.rows.pair.folder : "";
     const { own: player, question } = this.players[side];
-    const asked = texts.question_audio_path !== texts.audio_path ? texts.question_audio_path ?? null : null;
-    player.show(texts.audio_path, rows.number("duration", own), rows.head.pictures, rows.picture(own), folder);
+    const asked = texts.question_audio_path !== texts.audio_path ? clipOf(texts, "question_") : null;
+    player.show(clipOf(texts), rows.number("duration", own), rows.head.pictures, rows.picture(own), folder);
     question.show(asked, texts.question_duration, rows.head.pictures, null, folder);
     return make("section", "side",
       make("div", "heading", name, make("span", `badge ${status}`, status)),

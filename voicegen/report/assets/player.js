@@ -3,6 +3,15 @@
 const WAVE = 72, GAP = 6, SPECTRUM = 120; // CSS pixels
 const HEAT = [[9, 8, 26], [43, 17, 83], [101, 26, 128], [157, 46, 127], [213, 70, 108], [246, 118, 88], [253, 181, 119], [252, 246, 190]];
 
+// The shards that the user has given, by name: a page from the disk may read no part of a file that it was not given.
+const shards = new Map();
+
+// Where a row's clip lies, or its question's: a file, or a part of a shard.
+function clipOf(texts, of = "") {
+  const path = texts[`${of}audio_path`];
+  return path ? { path, offset: texts[`${of}audio_offset`] ?? null, size: texts[`${of}audio_size`] } : null;
+}
+
 class Player {
   constructor(moved) {
     this.audio = document.createElement("audio");
@@ -15,7 +24,18 @@ class Player {
     this.toggleButton = button("▶", () => this.toggle(), "play");
     this.time = make("span", "time", "0.0");
     this.message = make("span", "quiet", "");
-    this.element = make("div", "player", this.canvas, make("div", "controls", this.toggleButton, this.time, this.message));
+    this.chooser = make("input", "chooser");
+    Object.assign(this.chooser, { type: "file", multiple: true, hidden: true });
+    this.chooser.setAttribute("aria-label", "Shards");
+    this.chooser.addEventListener("change", () => {
+      for (const file of this.chooser.files) shards.set(file.name, file);
+      document.dispatchEvent(new Event("shards"));
+    });
+    document.addEventListener("shards", () => { if (!this.choose.hidden) this.load(); });
+    this.choose = button("Choose shards…", () => this.chooser.click(), "choose");
+    this.choose.hidden = true;
+    this.element = make("div", "player", this.canvas,
+      make("div", "controls", this.toggleButton, this.time, this.message, this.choose, this.chooser));
     for (const event of ["play", "pause", "ended"]) this.audio.addEventListener(event, () => this.refresh());
     this.audio.addEventListener("timeupdate", () => this.refresh());
     this.audio.addEventListener("loadedmetadata", () => this.refresh());
@@ -30,24 +50,35 @@ class Player {
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
-  // Shows a clip; `seconds` is its length by the manifest, `picture` a promise of its peaks and levels, or null.
-  async show(path, seconds, shape, picture, folder = "") {
+  // Shows a clip, as clipOf gives it; `seconds` is its length by the manifest, `picture` a promise of its peaks and levels, or null.
+  async show(clip, seconds, shape, picture, folder = "") {
     this.audio.pause();
+    Object.assign(this, { clip, folder });
     this.seconds = seconds;
     this.shape = shape;
     this.picture = null;
-    this.message.textContent = path ? "" : "There is no audio.";
-    if (path) this.audio.src = folder + path.split("/").map(encodeURIComponent).join("/");
-    else this.audio.removeAttribute("src");
-    this.audio.load();
-    this.refresh();
+    this.load();
     const shown = (this.asked = picture);
     const arrived = await picture;
     if (shown !== this.asked) return; // another clip is shown by now
     this.picture = arrived;
     if (arrived) this.spectrum = painted(arrived.levels, shape);
-    else if (path && picture) this.message.textContent = "No picture of this row is in the page.";
+    else if (clip && picture && !this.message.textContent) this.message.textContent = "No picture of this row is in the page.";
     this.draw();
+  }
+
+  load() {
+    const { clip, folder } = this;
+    const shard = clip && clip.offset !== null ? clip.path.split("/").at(-2) : null;
+    const missing = shard !== null && !shards.has(shard);
+    URL.revokeObjectURL(this.audio.getAttribute("src") ?? "");
+    this.message.textContent = missing ? `In ${shard}: give the page the files of the run's folder "shards" once.` : clip ? "" : "There is no audio.";
+    this.choose.hidden = !missing;
+    if (!clip || missing) this.audio.removeAttribute("src");
+    else if (shard === null) this.audio.src = folder + clip.path.split("/").map(encodeURIComponent).join("/");
+    else this.audio.src = URL.createObjectURL(shards.get(shard).slice(clip.offset, clip.offset + clip.size, clip.path.endsWith(".flac") ? "audio/flac" : "audio/wav"));
+    this.audio.load();
+    this.refresh();
   }
 
   toggle() {
