@@ -25,7 +25,7 @@ from voicegen.records import ModelInfo
 from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, read_object
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.mlx.matrices import Matrix, Whole
-from voicegen.tts.marvis.mlx.memory import limit_cache
+from voicegen.tts.marvis.mlx.memory import keep_graphs, limit_cache
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.runners import MLXRunners, dtype_of
 from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
@@ -86,11 +86,11 @@ def bytes_a_weight(model: MLXModel) -> float:
 
 
 def _codes(engine: Marvis, slots: int, frames: int | None) -> Measured:
-    """Four takes a slot, of the lengths of speech; as many as slots where frames are few."""
+    """Eight takes a slot, of the lengths of speech; as many as slots where frames are few."""
     engine.slots = slots
     most = frames or MAX_FRAMES
-    engine.generate_takes(workload(slots if frames else 4 * slots, seed=1), max_frames=2 if frames else most)
-    requests = workload(slots if frames else 4 * slots)
+    engine.generate_takes(workload(slots if frames else 2 * slots, seed=1), max_frames=2 if frames else most)
+    requests = workload(slots if frames else 8 * slots)
     start = time.perf_counter()
     takes = engine.generate_takes(requests, max_frames=most)
     seconds = time.perf_counter() - start
@@ -188,6 +188,7 @@ def _part_fields(sizes: TransformerConfig) -> dict[str, Any]:
 
 def _random_engine(options: Any) -> Marvis:
     """Random weights of true sizes, without a codec, with as many slots as the memory holds."""
+    keep_graphs()
     limit_cache()
     use_fast_blas()
     precision, config = dtype_of(options.device, options.dtype), true_sizes()

@@ -125,6 +125,7 @@ class CapturedFrames:
     """The fast `FrameRunner`, for CUDA."""
 
     lag = 1
+    refill_every = 1
 
     def __init__(self, model: MarvisModel, state: SlotState, sampling: Sampling) -> None:
         self.model = model

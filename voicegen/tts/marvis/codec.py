@@ -15,6 +15,7 @@ from voicegen.audio.resample import resample
 from voicegen.tts.marvis.codec_state import CodecState
 
 _ROWS_AT_ONCE = 64
+_STRETCH = 32  # frames at most, where shapes are to be few
 
 PieceDecoder = Callable[[NDArray[np.int64], CodecState], NDArray[np.float32]]
 """The next frames (B, K, T) of B streams to float32 samples (B, T * frame_size); moves their state on."""
@@ -32,6 +33,7 @@ class Mimi(Protocol):
         codebook_size: codes in each.
         frames_at_once: of all the rows of a batch together, as the memory allows.
         decode_half: decodes in half precision, where that is to be used.
+        keeps_shapes: whether only batches of a few shapes are decoded: each costs a GPU preparations, and memory.
     """
 
     sample_rate: int
@@ -40,6 +42,7 @@ class Mimi(Protocol):
     codebook_size: int
     frames_at_once: int
     decode_half: PieceDecoder | None
+    keeps_shapes: bool
 
     def decode(self, codes: NDArray[np.int64], state: CodecState) -> NDArray[np.float32]:
         """A `PieceDecoder` in float32."""
@@ -127,15 +130,18 @@ class Codec:
             for row, one in zip(padded, codes, strict=False):
                 row[:, : max(0, one.shape[1] - start)] = one[:, start:end]
             samples = decode(padded, state)
-            for row in range(rows):
-                pieces[row].append(samples[row, : (min(lengths[row], end) - start) * self.frame_size])
+            for row in range(min(rows, len(codes))):
+                pieces[row].append(samples[row, : max(0, min(lengths[row], end) - start) * self.frame_size])
         return [np.concatenate(row) if row else np.zeros(0, dtype=np.float32) for row in pieces]
 
     def _stretches(self, lengths: list[int]) -> Iterator[tuple[int, int, int]]:
         """Cuts a batch in time: first and last frame, and how many rows still have codes there."""
         start = 0
         while rows := sum(length > start for length in lengths):
-            end = min(start + max(1, self.mimi.frames_at_once // rows), lengths[0])
+            if self.mimi.keeps_shapes:
+                rows = 1 << (rows - 1).bit_length()
+            frames = max(1, self.mimi.frames_at_once // rows)
+            end = start + min(frames, _STRETCH) if self.mimi.keeps_shapes else min(start + frames, lengths[0])
             yield start, end, rows
             start = end
 

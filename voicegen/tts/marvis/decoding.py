@@ -1,6 +1,7 @@
 """Takes to speech beside generation: with torch on CUDA the codec decodes in a thread and on a stream of its own.
 
-Takes wait until they fill a batch, or nothing comes. Elsewhere takes are decoded at once, where they end.
+Takes wait until they fill a batch, or nothing comes. Elsewhere they are decoded between frames: where they end, or with
+MLX on a GPU, whose launches are what it costs, a few at a time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -51,10 +52,6 @@ class Resampler(Protocol):
         ...
 
 
-def _one_batch(_frames: int) -> tuple[int, int]:
-    return 0, BATCH
-
-
 BATCH = 64
 """Takes decoded at once, unless the decoder says otherwise."""
 IDLE_SECONDS = 0.2
@@ -62,6 +59,29 @@ IDLE_SECONDS = 0.2
 SWITCH_SECONDS = 0.0002
 WAITING = 512
 """Takes that may wait for the codec before generation waits too."""
+
+
+class _Piles:
+    """Takes that wait for others of their kind."""
+
+    def __init__(self, batch_of: Callable[[int], tuple[int, int]]) -> None:
+        self._batch_of = batch_of
+        self._waiting: dict[int, list[Take]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, take: Take) -> list[Take]:
+        """The batch that a take fills, or none."""
+        kind, most = self._batch_of(take.codes.shape[1])
+        pile = self._waiting.setdefault(kind, [])
+        pile.append(take)
+        return self._waiting.pop(kind) if len(pile) >= most else []
+
+    def rest(self) -> Iterator[list[Take]]:
+        """What waits, full or not."""
+        while self._waiting:
+            yield self._waiting.popitem()[1]
 
 
 class _Flush:
@@ -78,6 +98,7 @@ class Decoding:
         resampler: Resampler | None = None,
         *,
         threaded: bool = False,
+        together: int = 1,
     ) -> None:
         """Decodes with a codec.
 
@@ -86,12 +107,14 @@ class Decoding:
             decoder: decodes in the codec's place.
             resampler: gives takes another rate than the codec's.
             threaded: decode beside generation.
+            together: takes that wait for one another, where they are decoded between frames.
         """
         self._codec = codec
         self._resampler = resampler
         self._rate = resampler.rate if resampler else codec.sample_rate
         self._decode_codes = decoder.decode if decoder else codec.decode
-        self._batch_of = decoder.batch_of if decoder else _one_batch
+        most = BATCH if threaded else together
+        self._piles = _Piles(decoder.batch_of if decoder else lambda _frames: (0, most))
         self._switch_seconds = sys.getswitchinterval()
         self._taken = 0
         self._given = 0
@@ -130,10 +153,10 @@ class Decoding:
     def add(self, take: Take) -> Iterator[Speech | Failure]:
         """Gives a take to the codec; yields what is ready."""
         self._taken += 1
-        if self._thread is None:
-            self._decode([take])
-        else:
+        if self._thread:
             self._takes.put(take)
+        elif batch := self._piles.add(take):
+            self._decode(batch)
         while not self._records.empty():
             yield self._next()
 
@@ -141,6 +164,9 @@ class Decoding:
         """Waits for every take given; yields them."""
         if self._thread and self._given < self._taken:
             self._takes.put(_Flush())
+        elif not self._thread:
+            for batch in self._piles.rest():
+                self._decode(batch)
         while self._given < self._taken:
             yield self._next()
 
@@ -164,21 +190,16 @@ class Decoding:
 
     def _batches(self) -> Iterator[list[Take]]:
         """Full batches of takes that go well together; those that are not full when it is time to flush."""
-        waiting: dict[int, list[Take]] = {}
         while True:
             try:
-                item = self._takes.get(timeout=IDLE_SECONDS if waiting else None)
+                item = self._takes.get(timeout=IDLE_SECONDS if self._piles else None)
             except queue.Empty:
                 item = _Flush()
             if isinstance(item, Take):
-                kind, most = self._batch_of(item.codes.shape[1])
-                group = waiting.setdefault(kind, [])
-                group.append(item)
-                if len(group) >= most:
-                    yield waiting.pop(kind)
+                if batch := self._piles.add(item):
+                    yield batch
                 continue
-            while waiting:
-                yield waiting.popitem()[1]
+            yield from self._piles.rest()
             if item is None:
                 return
 

@@ -23,7 +23,7 @@ from voicegen.protocols import SpeechStream
 from voicegen.records import Failure, ModelInfo, Speech, Utterance
 from voicegen.tts.marvis.checkpoint import DEFAULT_CODEC, Checkpoint
 from voicegen.tts.marvis.config import MarvisConfig, unknown_fields
-from voicegen.tts.marvis.decoding import BatchDecoder, Decoding, Resampler, check_codebooks
+from voicegen.tts.marvis.decoding import BATCH, BatchDecoder, Decoding, Resampler, check_codebooks
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import Loader, Runners
 from voicegen.tts.marvis.orders import MAX_FRAMES, OrderMaker, SpeechRequest
@@ -221,7 +221,9 @@ class Marvis:
         self._know_silence()
         failures: list[Failure] = []
         orders = self._orders_of(requests, max_frames, failures)
-        with Decoding(self.codec, self._batch_decoder(), resampler, threaded=self.runners.works_ahead) as decoding:
+        together = max(1, min(BATCH, self.slots // 4)) if self.runners.decodes_together else 1
+        ahead = self.runners.works_ahead
+        with Decoding(self.codec, self._batch_decoder(), resampler, threaded=ahead, together=together) as decoding:
             for take in self.run(orders, Sampling(temperature, top_k)):
                 yield from taken_out(failures)
                 if take is None:

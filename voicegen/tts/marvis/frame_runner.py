@@ -68,6 +68,11 @@ class FrameRunner(Protocol):
         ...
 
     @property
+    def refill_every(self) -> int:
+        """Frames from one look at the free slots to the next: reading prompts may cost as much as making a frame."""
+        ...
+
+    @property
     def sizes(self) -> Sequence[int]:
         """The numbers of slots that frames are made of, the smallest first and all of them last."""
         ...
@@ -94,6 +99,7 @@ class Runners(Protocol):
         device: Its name, for messages.
         precision: Of the weights, such as `float32`.
         works_ahead: Whether takes are decoded in a thread of its own, beside generation.
+        decodes_together: Whether takes wait for a few others, where they are decoded between frames.
     """
 
     config: MarvisConfig
@@ -101,6 +107,7 @@ class Runners(Protocol):
     device: str
     precision: str
     works_ahead: bool
+    decodes_together: bool
 
     def most_slots(self) -> int:
         """Takes at a time that the device's memory holds, a power of two."""

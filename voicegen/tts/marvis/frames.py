@@ -34,6 +34,7 @@ class PlainFrames:
     """Frames in plain torch, with the buffers of the depth decoder allocated once."""
 
     lag = 0
+    refill_every = 1
 
     def __init__(self, model: MarvisModel, state: SlotState, sampling: Sampling) -> None:
         sizes = model.config.depth

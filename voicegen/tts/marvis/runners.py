@@ -62,6 +62,7 @@ class TorchRunners:
         self.device = str(model.device)
         self.precision = str(model.dtype).removeprefix("torch.")
         self.works_ahead = model.device.type == "cuda"
+        self.decodes_together = False
         self._captured = self.works_ahead if captured is None else captured
         self._exact = exact
         self._runners: dict[int, FrameRunner] = {}

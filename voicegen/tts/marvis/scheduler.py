@@ -101,7 +101,8 @@ class Scheduler:
 
     def advance(self, orders: Iterator[Order | None]) -> list[Take]:
         """Takes orders into free slots and makes one frame of all in hand; the takes that have ended."""
-        waiting = self._fill(orders)
+        due = not self._busy.any() or self.counts.steps % self._runner.refill_every == 0
+        waiting = due and self._fill(orders)
         if not self._busy.any():
             self._pending.clear()
             return []

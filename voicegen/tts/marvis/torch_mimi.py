@@ -36,6 +36,7 @@ class TorchMimi:
         self.codebook_size: int = model.config.codebook_size
         self._model = model.eval().to(self.device, torch.float32)
         self.exact = self.fast = MimiDecoder(model, self.device, torch.float32)
+        self.keeps_shapes = False
         self.decode_half: PieceDecoder | None = None
         if dtype != torch.float32:
             self.fast = MimiDecoder(model, self.device, torch.float16)

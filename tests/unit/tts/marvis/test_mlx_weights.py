@@ -42,12 +42,12 @@ def logits(folder: Path) -> list[np.ndarray]:
     model = MLXModel(read_config(folder), loaded(folder), mx.float32)
 
     def hidden_of(part: Transformer, x: mx.array) -> mx.array:
-        return part(x, lambda _layer, qkv: part.attention(*part.turned(qkv, 0), "causal"))
+        return part(x, lambda _layer, qkv: part.attention(*part.turned(qkv, len(qkv), 0), "causal"))
 
-    hidden = hidden_of(model.backbone, model.embed(mx.array([[256, 72, 101, 108, 257]]), None))
-    deep = hidden_of(model.depth, model.depth_start(hidden[:, -1], model.depth_input(mx.array([7]), 0)))
+    hidden = hidden_of(model.backbone, model.embed(mx.array([256, 72, 101, 108, 257]), None))
+    deep = hidden_of(model.depth, model.depth_start(hidden[-1:], model.depth_input(mx.array([7]), 0)))
     vocab = model.config.audio_vocab
-    return [np.array(model.heads[0](hidden))[..., :vocab], np.array(model.heads[1](deep[:, -1]))[..., :vocab]]
+    return [np.array(model.heads[0](hidden))[..., :vocab], np.array(model.heads[1](deep[-1]))[..., :vocab]]
 
 
 def codes(folder: Path, device: str) -> list[np.ndarray]:

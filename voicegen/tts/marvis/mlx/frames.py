@@ -45,6 +45,11 @@ class MLXFrames:
         return self._state
 
     @property
+    def refill_every(self) -> int:
+        """Prompts of several slots are read in no more launches than one slot's."""
+        return max(1, self._state.slots // 64) if self._on_gpu else 1
+
+    @property
     def sizes(self) -> list[int]:
         """All slots: fewer would not be made sooner."""
         return [self._state.slots]
@@ -147,15 +152,16 @@ def _drawn(
     kept = [steps.nothing(depth, slots, codebooks + 1) for _ in depth.layers]
 
     def attend(layer: int, qkv: mx.array) -> mx.array:
-        mixed, kept[layer] = steps.attended(depth, qkv, kept[layer], first, codebooks + 1)
+        mixed, kept[layer] = steps.attended(depth, qkv, kept[layer], first, codebooks + 1, len(qkv) // slots)
         return mixed
 
     row = mx.zeros((slots, codebooks + 1), mx.int32)
     row, told = steps.drawn(model.heads[0](hidden), row, 0, counters, seeds, sampling)
     x, first = model.depth_start(hidden, told), 0
     for codebook in range(1, codebooks):
-        logits = model.heads[codebook](depth(x, attend)[:, -1])
-        row, x = steps.drawn(logits, row, codebook, counters, seeds, sampling)
+        deep = depth(x, attend, steps.gated)
+        last = deep if first else deep[1::2]  # at first each slot has two positions
+        row, x = steps.drawn(model.heads[codebook](last), row, codebook, counters, seeds, sampling)
         first = codebook + 1
     return row
 
@@ -170,5 +176,4 @@ def _advanced(
         mixed, kept[layer] = steps.attended(backbone, qkv, kept[layer], positions, kept[layer][0].shape[2])
         return mixed
 
-    hidden = backbone(model.embed_frames(codes)[:, None], attend)[:, 0]
-    return kept, hidden
+    return kept, backbone(model.embed_frames(codes), attend, steps.gated)

@@ -18,6 +18,8 @@ from voicegen.tts.marvis.mlx.steps import Kept
 
 THREADS = 256
 """That draw a code together."""
+EACH_GATES = 4
+"""Gates of a thread."""
 MOST_THREADS = 1024  # of a block, on either
 
 METAL = """
@@ -262,6 +264,15 @@ DRAW = """
     for (unsigned i = thread; i < WIDTH; i += THREADS) told[slot * WIDTH + i] = table[code * WIDTH + i];
 """
 
+GATES = """
+    for (int j = 0; j < EACH; ++j) {
+        const unsigned at = (block * EACH + j) * THREADS + thread, place = at / INNER * 2 * INNER + at % INNER;
+        if (at >= ROWS * INNER) return;
+        const float gate = float(gate_up[place]);
+        passed[at] = T(gate / (1.0f + EXP(-gate)) * float(gate_up[place + INNER]));
+    }
+"""
+
 
 class KernelSteps:
     """`Steps` as kernels, on the backend that is there."""
@@ -275,6 +286,7 @@ class KernelSteps:
         self._draw = _made(
             "marvis_draw", [*draw, "temperatures", "tops", "table"], ["drawn", "told"], DRAW, header=HASH
         )
+        self._gates = _made("marvis_gates", ["gate_up"], ["passed"], GATES)
         # Numbers that change from launch to launch are arrays: as constants they would each be a kernel of their own.
         self._numbers = [mx.array([number], mx.int32) for number in range(model.config.codebooks + 2)]
         self._nothing = mx.zeros(64, model.dtype)
@@ -292,11 +304,31 @@ class KernelSteps:
         """What is never read."""
         return self._nothing, self._nothing
 
+    def gated(self, gate_up: mx.array) -> mx.array:
+        """See `Steps`."""
+        rows, inner = len(gate_up), gate_up.shape[1] // 2
+        blocks = -(-rows * inner // (THREADS * EACH_GATES))
+        (passed,) = self._gates(
+            inputs=[gate_up],
+            template=[
+                ("T", gate_up.dtype),
+                ("ROWS", rows),
+                ("INNER", inner),
+                ("THREADS", THREADS),
+                ("EACH", EACH_GATES),
+            ],
+            grid=(blocks * THREADS, 1, 1),
+            threadgroup=(THREADS, 1, 1),
+            output_shapes=[(rows, inner)],
+            output_dtypes=[gate_up.dtype],
+        )
+        return passed
+
     def attended(
-        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int
+        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int, tokens: int = 1
     ) -> tuple[mx.array, Kept]:
         """See `Steps`."""
-        sizes, slots, tokens = part.sizes, *qkv.shape[:2]
+        sizes, slots = part.sizes, len(qkv) // tokens
         group = sizes.heads // sizes.kv_heads
         shape = (slots, sizes.kv_heads, rows, sizes.head_dim)
         threads = group * 32
@@ -315,7 +347,7 @@ class KernelSteps:
             ],
             grid=(slots * sizes.kv_heads * threads, 1, 1),
             threadgroup=(threads, 1, 1),
-            output_shapes=[(slots, tokens, sizes.heads * sizes.head_dim), shape, shape],
+            output_shapes=[(slots * tokens, sizes.heads * sizes.head_dim), shape, shape],
             output_dtypes=[qkv.dtype] * 3,
         )
         return mixed, (keys, values)
@@ -347,7 +379,7 @@ class KernelSteps:
             ],
             grid=(slots * THREADS, 1, 1),
             threadgroup=(THREADS, 1, 1),
-            output_shapes=[row.shape, (slots, 1, table.shape[1])],
+            output_shapes=[row.shape, (slots, table.shape[1])],
             output_dtypes=[mx.int32, table.dtype],
         )
         return drawn, told

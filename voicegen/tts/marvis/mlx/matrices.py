@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mlx.core as mx
 
@@ -15,10 +15,15 @@ class Whole:
     """A matrix (out, in) of numbers."""
 
     weight: mx.array
+    _turned: mx.array = field(init=False)  # the same numbers, ready, so that no product turns them again
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_turned", self.weight.T)
+        mx.eval(self._turned)
 
     def __call__(self, x: mx.array, to: mx.array | None = None) -> mx.array:
         """Rows (..., in) multiplied by it, and added to others: (..., out)."""
-        return x @ self.weight.T if to is None else mx.addmm(to, x, self.weight.T)
+        return x @ self._turned if to is None else mx.addmm(to, x, self._turned)
 
     def rows(self, places: mx.array) -> mx.array:
         """The rows (..., in) at some places (...)."""

@@ -1,17 +1,18 @@
-"""The Mimi codec in MLX, for `Codec`: audio to codes and back, in float32, piece by piece with a state.
+"""The Mimi codec in MLX, for `Codec`: audio to codes and back, piece by piece with a state.
 
 Mimi: A. Défossez et al., "Moshi: a speech-text foundation model for real-time dialogue", 2024, arXiv 2410.00037. The
 weights are those that `codec_files.py` finds, without torch. Every layer looks only backwards, so a whole is computed
-as one piece after the other from the empty state, and equals what `mimi.py` and transformers compute.
+as one piece after the other from the empty state, and equals what `mimi.py` and transformers compute. It works in
+float32, and for takes that a GPU decodes many at once in float16.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import mlx.core as mx
 import numpy as np
@@ -35,10 +36,14 @@ from voicegen.tts.marvis.mlx.mimi_layers import (
 )
 from voicegen.tts.marvis.mlx.weights import adjacent_to_halves
 
-FRAMES_AT_ONCE = 32
-"""Of all the rows of a batch together, and of a voice that is encoded: a frame takes 11 MB at the most."""
+FRAMES_AT_ONCE = {"cpu": 32, "metal": 128, "cuda": 1024}
+"""Of all the rows of a batch together: a frame takes 11 MB at the most, in float16 half as much."""
+FRAMES_ENCODED = 32
+"""Of a voice, at once."""
 
 Half = Literal["encoder", "decoder"]
+DecoderHalf = tuple[Sequence[Layer], Transformer, Sequence[Layer]]
+"""From frames to the transformer's positions, through it, and to samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +73,21 @@ class Quantizer:
 class MLXMimi:
     """A codec's weights on MLX's device; a `codec.Mimi`."""
 
-    decode_half: PieceDecoder | None = None
-
-    def __init__(self, files: CodecFiles) -> None:
+    def __init__(self, files: CodecFiles, backend: str = "cpu") -> None:
         """Reads a codec's tensors.
+
+        Args:
+            files: a codec's.
+            backend: of MLX: `cpu`, `metal` or `cuda`.
 
         Raises:
             ModelError: one is missing or not finite, or they do not fit the config.
         """
         config = CodecConfig.parse(files.fields)
         builder = _Builder(files, config)
-        self.frames_at_once = FRAMES_AT_ONCE
+        self.frames_at_once = FRAMES_AT_ONCE[backend]
+        self.keeps_shapes = backend != "cpu"
+        self.decode_half: PieceDecoder | None = None if backend == "cpu" else self._decode_half
         self.sample_rate = config.sample_rate
         self.codebooks = config.codebooks
         self.codebook_size = config.codebook_size
@@ -89,6 +98,8 @@ class MLXMimi:
             self._downsample = builder.downsampling(stride)
             self._into = builder.transformer("encoder"), builder.transformer("decoder")
             self._encoder, self._decoder = builder.encoder(), builder.decoder()
+            self._whole = tuple(self._upsample), self._into[1], tuple(self._decoder)
+            self._half: DecoderHalf = self._whole if backend == "cpu" else _halved(self._whole)
             self.frame_size = prod(config.ratios) * stride
             self.decode(np.zeros((1, self.codebooks, 1), np.int64), CodecState())
             self.encode(np.zeros(self.frame_size, np.float32))
@@ -98,23 +109,34 @@ class MLXMimi:
             ) from None
 
     @classmethod
-    def load(cls, source: str | Path = "kyutai/mimi", revision: str | None = None) -> MLXMimi:
+    def load(cls, source: str | Path = "kyutai/mimi", revision: str | None = None, backend: str = "cpu") -> MLXMimi:
         """Loads a codec in any of its forms from a file, a folder or the hub; safetensors only.
 
         Raises:
             ModelError: it cannot be found, is no Mimi, or a tensor is missing or not finite.
         """
-        return cls(find_codec(source, revision))
+        return cls(find_codec(source, revision), backend)
 
     def decode(self, codes: NDArray[np.int64], state: CodecState) -> NDArray[np.float32]:
         """The next frames (B, K, T) of B streams to float32 samples (B, T * frame_size)."""
+        return self._samples(self._latents(codes), self._whole, state)
+
+    def _decode_half(self, codes: NDArray[np.int64], state: CodecState) -> NDArray[np.float32]:
+        """The same in float16."""
+        return self._samples(self._latents(codes).astype(mx.float16), self._half, state)
+
+    def _latents(self, codes: NDArray[np.int64]) -> mx.array:
         semantic = len(self._semantic.books)
         held = mx.array(codes.astype(np.int32))
         hidden = self._semantic.vectors(held[:, :semantic])
         if codes.shape[1] > semantic:
             hidden = hidden + self._acoustic.vectors(held[:, semantic:])
-        hidden = run(self._upsample, hidden, state)
-        samples = run(self._decoder, self._into[1](hidden, state), state)[..., 0]
+        return hidden
+
+    @staticmethod
+    def _samples(hidden: mx.array, half: DecoderHalf, state: CodecState) -> NDArray[np.float32]:
+        upsample, transformer, decoder = half
+        samples = run(decoder, transformer(run(upsample, hidden, state), state), state)[..., 0].astype(mx.float32)
         mx.eval(samples, *_arrays(state))
         return np.array(samples)
 
@@ -124,7 +146,7 @@ class MLXMimi:
         return np.concatenate([self._encoded(piece, state) for piece in self._pieces(waveform)], axis=1)
 
     def _pieces(self, waveform: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        size = self.frames_at_once * self.frame_size
+        size = FRAMES_ENCODED * self.frame_size
         for start in range(0, len(waveform), size):
             yield waveform[start : start + size]
 
@@ -134,6 +156,18 @@ class MLXMimi:
         codes = mx.concatenate([self._semantic.codes(latents), self._acoustic.codes(latents)])
         mx.eval(codes, *_arrays(state))
         return np.array(codes).astype(np.int64)
+
+
+def _halved(part: Any) -> Any:
+    """Layers with their numbers in float16, but for the angles of a rotation."""
+    if isinstance(part, mx.array):
+        return part.astype(mx.float16)
+    if isinstance(part, tuple):
+        return tuple(map(_halved, part))
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    kept = ("waves",)
+    return replace(part, **{one.name: _halved(getattr(part, one.name)) for one in fields(part) if one.name not in kept})
 
 
 def _arrays(state: CodecState) -> Iterator[mx.array]:

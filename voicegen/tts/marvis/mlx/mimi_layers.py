@@ -85,7 +85,7 @@ class ChannelUpsampling:
         reach = len(self.taps) - 1
         before = state.contexts.get(self.number)
         if before is None:
-            before = mx.zeros((batch, reach, channels))
+            before = mx.zeros((batch, reach, channels), inputs.dtype)
         extended = mx.concatenate([before, inputs], axis=1)
         state.contexts[self.number] = mx.contiguous(extended[:, length:])
         parts = [extended[:, reach - back : reach - back + length, None] * taps for back, taps in enumerate(self.taps)]

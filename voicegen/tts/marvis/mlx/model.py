@@ -14,7 +14,13 @@ from voicegen.tts.marvis.mlx.matrices import Matrix, Table, Whole
 from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
 
 Attend = Callable[[int, mx.array], mx.array]
-"""(layer, its q, k and v (B, T, (H + 2 KV) * D), not rotated) -> (B, T, H * D); keeps k and v where they belong."""
+"""(layer, its q, k and v (N, (H + 2 KV) * D), not rotated) -> (N, H * D); keeps k and v where they belong."""
+
+
+def gated(gate_up: mx.array) -> mx.array:
+    """The products (N, F) of gates, through a sigmoid linear unit, and what they let pass, side by side (N, 2 F)."""
+    gate, up = mx.split(gate_up, 2, axis=-1)
+    return gate * mx.sigmoid(gate) * up
 
 
 def wavelengths(sizes: TransformerConfig) -> mx.array:
@@ -44,21 +50,25 @@ class Transformer:
     norm: mx.array
     waves: mx.array
 
-    def __call__(self, x: mx.array, attend: Attend) -> mx.array:
-        """All layers and the last norm over x (B, T, width)."""
+    def __call__(self, x: mx.array, attend: Attend, gate: Callable[[mx.array], mx.array] = gated) -> mx.array:
+        """All layers and the last norm over x (N, width): N positions, of whichever rows."""
         epsilon = self.sizes.norm_eps
         for index, layer in enumerate(self.layers):
-            mixed = attend(index, layer.qkv(mx.fast.rms_norm(x, layer.input_norm, epsilon)))
-            x = layer.out(mixed, x)
-            gate, up = mx.split(layer.gate_up(mx.fast.rms_norm(x, layer.ffn_norm, epsilon)), 2, axis=-1)
-            x = layer.down(gate * mx.sigmoid(gate) * up, x)
+            x = layer.out(attend(index, layer.qkv(mx.fast.rms_norm(x, layer.input_norm, epsilon))), x)
+            x = layer.down(gate(layer.gate_up(mx.fast.rms_norm(x, layer.ffn_norm, epsilon))), x)
         return mx.fast.rms_norm(x, self.norm, epsilon)
 
-    def turned(self, qkv: mx.array, offset: mx.array | int) -> tuple[mx.array, mx.array, mx.array]:
-        """Q (B, H, T, D), rotated, k (B, KV, T, D), rotated, and v, where the first position is `offset`, or each's."""
+    def turned(self, qkv: mx.array, tokens: int, offset: mx.array | int) -> tuple[mx.array, mx.array, mx.array]:
+        """The heads of B rows, q and k rotated: (B, H, T, D), (B, KV, T, D) and (B, KV, T, D).
+
+        Args:
+            qkv: (B * T, (H + 2 KV) * D).
+            tokens: T.
+            offset: the first position, of all rows or of each.
+        """
         sizes = self.sizes
         heads, rotated = sizes.heads + 2 * sizes.kv_heads, sizes.heads + sizes.kv_heads
-        parts = qkv.reshape(*qkv.shape[:2], heads, sizes.head_dim).transpose(0, 2, 1, 3)
+        parts = qkv.reshape(-1, tokens, heads, sizes.head_dim).transpose(0, 2, 1, 3)
         # v is rotated with q and k and not used so: cutting it off first would copy
         turned = mx.fast.rope(
             parts, sizes.head_dim, traditional=False, base=None, scale=1.0, offset=offset, freqs=self.waves
@@ -66,9 +76,9 @@ class Transformer:
         return turned[:, : sizes.heads], turned[:, sizes.heads : rotated], parts[:, rotated:]
 
     def attention(self, q: mx.array, k: mx.array, v: mx.array, mask: mx.array | str | None) -> mx.array:
-        """What q (B, H, T, D) see of k and v (B, KV, N, D), as (B, T, H * D)."""
+        """What q (B, H, T, D) see of k and v (B, KV, N, D), as (B * T, H * D)."""
         seen = mx.fast.scaled_dot_product_attention(q, k, v, scale=self.sizes.head_dim**-0.5, mask=mask)
-        return seen.transpose(0, 2, 1, 3).reshape(q.shape[0], q.shape[2], -1)
+        return seen.transpose(0, 2, 1, 3).reshape(-1, self.sizes.heads * self.sizes.head_dim)
 
 
 class MLXModel:
@@ -114,12 +124,12 @@ class MLXModel:
         return mx.where(is_audio[..., None], audio.astype(text.dtype), text)
 
     def depth_start(self, hidden: mx.array, told: mx.array) -> mx.array:
-        """The first two inputs (B, 2, depth width): the backbone's hidden state (B, width), and code 0's."""
-        return mx.concatenate([self._projection(hidden)[:, None], told], axis=1)
+        """The first two inputs (2 B, depth width) of each: the backbone's hidden state (B, width), and code 0's."""
+        return mx.stack([self._projection(hidden), told], axis=1).reshape(-1, told.shape[1])
 
     def depth_input(self, code: mx.array, codebook: int) -> mx.array:
-        """A code's input to the depth decoder: (B,) -> (B, 1, depth width)."""
-        return self._depth_inputs[codebook][code][:, None]
+        """A code's input to the depth decoder: (B,) -> (B, depth width)."""
+        return self._depth_inputs[codebook][code]
 
     def depth_table(self, codebook: int) -> mx.array:
         """Those of all codes of a codebook (V, depth width)."""

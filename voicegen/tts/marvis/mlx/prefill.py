@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
-from voicegen.tts.marvis.mlx.model import MLXModel
+from voicegen.tts.marvis.mlx.model import Attend, MLXModel
 from voicegen.tts.marvis.mlx.state import CachedPrefix, SlotState
 from voicegen.tts.marvis.prompts import Admission, Prompt, grouped, host_batch, padded
 
@@ -17,12 +17,12 @@ def read_prefix(model: MLXModel, prompt: Prompt) -> CachedPrefix:
     layers: list[tuple[mx.array, mx.array]] = []
 
     def attend(_layer: int, qkv: mx.array) -> mx.array:
-        q, k, v = model.backbone.turned(qkv, 0)
+        q, k, v = model.backbone.turned(qkv, len(tokens[0]), 0)
         layers.append((k, mx.contiguous(v)))
         return model.backbone.attention(q, k, v, "causal")
 
     tokens, is_audio = padded([prompt], len(prompt.tokens))
-    model.backbone(model.embed(mx.array(tokens.astype(np.int32)), mx.array(is_audio)), attend)
+    _positions(model, model.embed(mx.array(tokens.astype(np.int32)), mx.array(is_audio)), attend)
     mx.eval(layers)
     return CachedPrefix(tuple(layers))
 
@@ -61,7 +61,7 @@ def _read(model: MLXModel, state: SlotState, group: Sequence[Admission], *, alon
     arrays = state.taken()
 
     def attend(layer: int, qkv: mx.array) -> mx.array:
-        q, k, v = model.backbone.turned(qkv, start)
+        q, k, v = model.backbone.turned(qkv, end - start, start)
         keys, values = arrays.layers[layer]
         if prefix is not None:
             before = [mx.broadcast_to(kept, (rows, *kept.shape[1:])) for kept in prefix.layers[layer]]
@@ -71,9 +71,14 @@ def _read(model: MLXModel, state: SlotState, group: Sequence[Admission], *, alon
         return model.backbone.attention(q, k, v, "causal")
 
     audio = None if is_audio is None else mx.array(is_audio)
-    hidden = model.backbone(model.embed(mx.array(tokens.astype(np.int32)), audio), attend)
+    hidden = _positions(model, model.embed(mx.array(tokens.astype(np.int32)), audio), attend)
     arrays.hidden[slots] = hidden[mx.arange(rows), mx.array(places[:, 1].astype(np.int32))]
     arrays.counters[slots] = mx.array(places[:, 2:5].astype(np.int32))
     arrays.seeds[slots] = mx.array(places[:, 5:].astype(np.uint32))
     state.put(arrays)
     mx.async_eval(arrays.all())
+
+
+def _positions(model: MLXModel, x: mx.array, attend: Attend) -> mx.array:
+    """The backbone over the positions (B, T, width) of prompts."""
+    return model.backbone(x.reshape(-1, x.shape[2]), attend).reshape(x.shape)

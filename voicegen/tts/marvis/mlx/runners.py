@@ -16,7 +16,7 @@ from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, StreamDecoders, kept
 from voicegen.tts.marvis.mlx.frames import MLXFrames
-from voicegen.tts.marvis.mlx.memory import Wiring, limit_cache, slots_that_fit
+from voicegen.tts.marvis.mlx.memory import Wiring, backend, keep_graphs, limit_cache, slots_that_fit
 from voicegen.tts.marvis.mlx.mimi import MLXMimi
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.prefill import read_prefix
@@ -42,6 +42,7 @@ def loader(device: str, dtype: str) -> Loader:
     precision = dtype_of(device, dtype)
 
     def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
+        keep_graphs()
         limit_cache()
         use_fast_blas()
         return MLXRunners(MLXModel(config, load_weights(folder, config, precision), precision), codebooks)
@@ -54,7 +55,7 @@ def dtype_of(device: str, dtype: str) -> mx.Dtype:
     if device == "metal" and not mx.metal.is_available():
         raise ModelError("device metal is not there on this machine: use device=auto, mlx or cpu")
     if dtype == "auto":
-        return mx.float32 if _backend() == "cpu" else mx.float16 if _lacks_bfloat16() else mx.bfloat16
+        return mx.float32 if backend() == "cpu" else mx.float16 if _lacks_bfloat16() else mx.bfloat16
     if dtype not in DTYPES:
         raise ConfigError(f"dtype is {dtype!r}; it may be auto, {', '.join(DTYPES)}")
     return DTYPES[dtype]
@@ -70,7 +71,8 @@ class MLXRunners:
         self.model = model
         self.config = model.config
         self.codebooks = codebooks or model.config.codebooks
-        self.device = f"mlx ({_backend()})"
+        self.device = f"mlx ({backend()})"
+        self.decodes_together = backend() != "cpu"
         self.precision = next(name for name, dtype in DTYPES.items() if dtype == model.dtype)
         self._runners: dict[int, FrameRunner] = {}
         self._steps: Steps | None = None
@@ -78,10 +80,8 @@ class MLXRunners:
 
     def most_slots(self) -> int:
         """Takes at a time whose cache fits in a quarter of the device's memory, a power of two; a chat may share it."""
-        backend = _backend()
-        if backend == "cpu":
-            return MOST_SLOTS[backend]
-        return slots_that_fit(SlotState.bytes_a_slot(self.model), MOST_SLOTS[backend])
+        most = MOST_SLOTS[backend()]
+        return most if backend() == "cpu" else slots_that_fit(SlotState.bytes_a_slot(self.model), most)
 
     def generating(self) -> AbstractContextManager[None]:
         """Keeps memory wired on Metal."""
@@ -93,7 +93,7 @@ class MLXRunners:
 
     def made(self, slots: int) -> FrameRunner:
         """A new runner with slots of its own, which nobody else is given."""
-        on_gpu = _backend() != "cpu"
+        on_gpu = backend() != "cpu"
         # On the CPU the whole cache is read, so that no other take's length changes the order of the sums.
         state = SlotState(self.model, slots, self.codebooks, SPAN if on_gpu else None)
         self._steps = self._steps or steps_for(self.model, on_gpu=on_gpu)
@@ -114,7 +114,7 @@ class MLXRunners:
 
     def load_codec(self, source: str | Path) -> Codec:
         """The codec, in MLX too; see `MLXMimi.load`."""
-        return Codec(MLXMimi.load(source))
+        return Codec(MLXMimi.load(source, backend=backend()))
 
     def batch_decoder(self, _codec: Codec) -> BatchDecoder | None:
         """None: the codec decodes itself."""
@@ -127,12 +127,6 @@ class MLXRunners:
     def resampler(self, _from_rate: int, _to_rate: int) -> Resampler | None:
         """None: a take is decoded alone, and soxr resamples it."""
         return None
-
-
-def _backend() -> str:
-    if mx.default_device().type == mx.DeviceType.cpu:
-        return "cpu"
-    return "metal" if mx.metal.is_available() else "cuda"
 
 
 def _lacks_bfloat16() -> bool:

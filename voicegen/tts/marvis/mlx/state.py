@@ -75,9 +75,9 @@ class SlotState:
 
     @staticmethod
     def bytes_a_slot(model: MLXModel) -> int:
-        """Memory that one slot's cache takes."""
+        """Memory that one slot's cache takes, and the one that a frame makes of it."""
         sizes = model.config.backbone
-        return 2 * sizes.layers * sizes.kv_heads * sizes.context * sizes.head_dim * model.dtype.size
+        return 2 * 2 * sizes.layers * sizes.kv_heads * sizes.context * sizes.head_dim * model.dtype.size
 
     def reach(self, positions: int) -> None:
         """Makes room for so many positions where there is less, or less room where no slot has come half as far."""

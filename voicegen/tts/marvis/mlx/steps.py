@@ -11,7 +11,7 @@ import mlx.core as mx
 
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import BROKEN
-from voicegen.tts.marvis.mlx.model import MLXModel, Transformer
+from voicegen.tts.marvis.mlx.model import MLXModel, Transformer, gated
 from voicegen.tts.marvis.mlx.sampler import sample
 
 Kept = tuple[mx.array, mx.array]
@@ -19,27 +19,32 @@ Kept = tuple[mx.array, mx.array]
 
 
 class Steps(Protocol):
-    """The two things that a frame repeats for every layer and every codebook."""
+    """The things that a frame repeats for every layer and every codebook."""
 
     def nothing(self, part: Transformer, slots: int, rows: int) -> Kept:
         """What S slots keep before their first position."""
         ...
 
     def attended(
-        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int
+        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int, tokens: int = 1
     ) -> tuple[mx.array, Kept]:
         """Attention of new positions over those before and themselves.
 
         Args:
             part: whose heads and rotation.
-            qkv: (S, T, (H + 2 KV) * D), not rotated.
+            qkv: (S * T, (H + 2 KV) * D), not rotated.
             kept: what there is.
             place: of the first new position: (S,) int32, each with T = 1, or one number of all slots.
             rows: positions that there is room for.
+            tokens: T.
 
         Returns:
-            (S, T, H * D), and what is kept now.
+            (S * T, H * D), and what is kept now.
         """
+        ...
+
+    def gated(self, gate_up: mx.array) -> mx.array:
+        """See `model.gated`."""
         ...
 
     def drawn(
@@ -63,7 +68,7 @@ class Steps(Protocol):
 
         Returns:
             The row with the code in it, and BROKEN in its flags where logits were not finite; and what the depth
-            decoder is told of the code, (S, 1, width).
+            decoder is told of the code, (S, width).
         """
         ...
 
@@ -79,17 +84,21 @@ class PlainSteps:
         shape = (slots, part.sizes.kv_heads, rows, part.sizes.head_dim)
         return mx.zeros(shape, self._model.dtype), mx.zeros(shape, self._model.dtype)
 
+    def gated(self, gate_up: mx.array) -> mx.array:
+        """See `Steps`."""
+        return gated(gate_up)
+
     def attended(
-        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int
+        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int, tokens: int = 1
     ) -> tuple[mx.array, Kept]:
         """See `Steps`."""
-        q, k, v = part.turned(qkv, place)
+        q, k, v = part.turned(qkv, tokens, place)
         keys, values = kept
         mask: mx.array | str | None
         if isinstance(place, int):
-            end = place + qkv.shape[1]
+            end = place + tokens
             keys[:, :, place:end], values[:, :, place:end] = k, v
-            k, v, mask = keys[:, :, :end], values[:, :, :end], "causal" if qkv.shape[1] > 1 else None
+            k, v, mask = keys[:, :, :end], values[:, :, :end], "causal" if tokens > 1 else None
         else:
             there = place[:, None, None, None]
             k = keys = mx.put_along_axis(keys, there, k, axis=2)
