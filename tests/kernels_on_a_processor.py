@@ -16,8 +16,13 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-_TYPES = {mx.float32: "float", mx.int32: "int", mx.uint32: "unsigned"}
-_NUMPY: dict[mx.Dtype, Any] = {mx.float32: np.float32, mx.int32: np.int32, mx.uint32: np.uint32}
+_TYPES = {mx.float32: "float", mx.float16: "_Float16", mx.int32: "int", mx.uint32: "unsigned"}
+_NUMPY: dict[mx.Dtype, Any] = {
+    mx.float32: np.float32,
+    mx.float16: np.float16,
+    mx.int32: np.int32,
+    mx.uint32: np.uint32,
+}
 
 _MACHINE = """
 #include <cmath>

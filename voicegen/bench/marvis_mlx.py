@@ -47,10 +47,10 @@ def bench_marvis_mlx(options: Any) -> None:
     engine = Marvis.load(own, options.device, options.dtype) if own else _random_engine(options)
     runners = engine.runners
     assert isinstance(runners, MLXRunners)
-    model, on_cpu = runners.model, runners.device == "mlx (cpu)"
+    model, steps, on_cpu = runners.model, runners.steps.name, runners.device == "mlx (cpu)"
     chip = measure_chip(model.dtype, 2048 if on_cpu else 8192)
     print(f"{_device()}, {runners.device}: {chip.flops / 1e12:.2f} TFLOP/s, {chip.bandwidth / 1e9:.0f} GB/s here")
-    print(f"{own or engine.info.id}, {runners.precision}, {bytes_a_weight(model):.2f} bytes a weight")
+    print(f"{own or engine.info.id}, {runners.precision}, {bytes_a_weight(model):.2f} bytes a weight, {steps}")
     frames = 3 if on_cpu else 50
     batches = [slots for slots in BATCHES if slots <= engine.slots]
     rows = [_codes(engine, slots, frames if on_cpu else None) for slots in batches]

@@ -35,6 +35,14 @@ class Codec:
         return [one[0].astype(np.float32) / 64 for one in codes]
 
 
+def test_takes_that_are_decoded_together_wait_for_one_another_or_for_the_end() -> None:
+    codec = Codec()
+    with Decoding(codec, together=3) as decoding:  # type: ignore[arg-type]
+        given = [len(list(decoding.add(take(index)))) for index in range(7)]
+        assert (given, codec.batches) == ([0, 0, 3, 0, 0, 3, 0], [3, 3])
+        assert [record.utterance.index for record in decoding.flush() if isinstance(record, Speech)] == [6]
+
+
 @pytest.mark.parametrize("threaded", [False, True])
 def test_every_take_comes_back_as_itself_and_a_broken_one_fails_alone(threaded: bool) -> None:
     takes = [take(index, frames=1 + index % 3) for index in range(30)]

@@ -51,8 +51,9 @@ def model_of(engine: Marvis) -> MLXModel:
 
 
 @pytest.mark.usefixtures("processor")
-def test_kernels_attend_and_draw_as_mlxs_operators_do(engine: Marvis) -> None:
-    model = model_of(engine)
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_kernels_attend_and_draw_as_mlxs_operators_do(dtype: str, checkpoints: Checkpoints) -> None:
+    model = model_of(Marvis.load(checkpoints(), "mlx", dtype, codec="none", slots=4))
     assert differing(model, KernelSteps(model), PlainSteps(model)) is None
     assert isinstance(steps_for(model, on_gpu=True), KernelSteps)
     assert isinstance(steps_for(model, on_gpu=False), PlainSteps)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mlx.core as mx
 import pytest
 
 from tests.marvis_checkpoints import write_mimi
 from voicegen.tts.marvis import Marvis, SpeechRequest
-from voicegen.tts.marvis.mlx import memory
+from voicegen.tts.marvis.drawing import Sampling
+from voicegen.tts.marvis.frame_runner import PendingFrame
+from voicegen.tts.marvis.mlx import memory, prefill
+from voicegen.tts.marvis.mlx.frames import MLXFrames
 from voicegen.tts.marvis.mlx.memory import slots_that_fit
 from voicegen.tts.marvis.mlx.runners import dtype_of
+from voicegen.tts.marvis.mlx.state import SlotState
+from voicegen.tts.marvis.mlx.steps import PlainSteps
 
 Checkpoints = Callable[..., Path]
 
@@ -51,6 +57,47 @@ def test_a_run_of_many_lengths_stays_flat(engine: Marvis) -> None:
     assert max(active) - min(active) < 1 << 16  # other tests' arrays of this process may go meanwhile
 
 
+def test_thousands_of_frames_on_a_gpu_have_a_few_shapes_and_keep_memory_flat(
+    engine: Marvis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU prepares kernels for each new shape, and keeps what it prepared."""
+    runners: Any = engine.runners
+    read: set[tuple[int, int]] = set()
+    rooms: set[int] = set()
+    state = SlotState(runners.model, 4, 8, span=32)
+
+    shaped = prefill.shape_of
+
+    def shape_of(rows: int, width: int) -> tuple[int, int]:
+        shape = shaped(rows, width)
+        read.add(shape)
+        return shape
+
+    class Frames(MLXFrames):
+        def launch(self, slots: int) -> PendingFrame:
+            pending = super().launch(slots)
+            arrays = state.taken()
+            rooms.add(arrays.layers[0][0].shape[2])
+            state.put(arrays)
+            return pending
+
+    monkeypatch.setattr("voicegen.tts.marvis.mlx.prefill.shape_of", shape_of)
+    monkeypatch.setattr(mx, "compile", lambda function: function)
+    steps = PlainSteps(runners.model)
+    monkeypatch.setattr(runners, "made", lambda _slots: Frames(runners.model, steps, state, Sampling(), on_gpu=True))
+    active, known = [], []
+    for seed in range(3):
+        takes = engine.generate_takes(requests(45, seed))
+        state.reach(0)  # as between two runs
+        active.append(mx.get_active_memory())
+        known.append((len(read), len(rooms)))
+        assert sum(take.codes.shape[1] for take in takes) > 700
+    assert max(active) - min(active) < 1 << 16
+    assert known[0] == known[-1]
+    assert read <= {(rows, width) for rows in (1, 2, 4) for width in (16, 32, 64, 128)}
+    assert rooms <= {32, 64, 96, 128}
+
+
 def test_freed_arrays_are_bounded_by_the_machines_memory(
     checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +107,9 @@ def test_freed_arrays_are_bounded_by_the_machines_memory(
         monkeypatch.setattr(mx, "device_info", lambda known=known: known)
         Marvis.load(checkpoints(), "mlx", codec="none")
     assert limits == [2 << 30, 5_726_633_984 // 16, 2 << 30]
+    monkeypatch.setattr(memory, "backend", lambda: "cuda")  # a card of its own
+    memory.limit_cache()
+    assert limits[-1] == 4 << 30
 
 
 def test_slots_follow_the_machines_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from tests.marvis_checkpoints import (
 )
 from voicegen.errors import ModelError
 from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.codec_state import CodecState
 from voicegen.tts.marvis.mlx.mimi import MLXMimi
 from voicegen.tts.marvis.torch_mimi import TorchMimi
 
@@ -193,3 +194,23 @@ def test_mimi_at_its_true_sizes_is_torchs(tmp_path: Path) -> None:
     codec = Codec(MLXMimi.load(tmp_path))
     assert (codec.sample_rate, codec.frame_rate, codec.codebooks) == (24_000, 12.5, 32)
     assert snr(codec.decode([codes])[0], Codec(TorchMimi(model)).decode([codes])[0]) > 100
+
+
+def test_a_gpu_decodes_takes_in_float16_and_in_few_shapes(folder: Path, codec: Codec) -> None:
+    on_gpu = MLXMimi.load(folder, backend="metal")
+    shapes: set[tuple[int, ...]] = set()
+    halves = on_gpu.decode_half
+    assert halves is not None
+
+    def decode(codes: np.ndarray, state: CodecState) -> np.ndarray:
+        shapes.add(codes.shape)
+        return halves(codes, state)
+
+    on_gpu.decode_half = decode
+    for round in range(3):
+        codes = [random_codes(1 + (17 * i + round) % 90, seed=i) for i in range(3 + 2 * round)]
+        decoded, expected = Codec(on_gpu).decode(codes), codec.decode(codes)
+        for ours, theirs in zip(decoded, expected, strict=True):
+            assert ours.shape == theirs.shape
+            assert snr(ours, theirs) > 50  # measured: 58 and more
+    assert shapes <= {(rows, CODEBOOKS, min(32, 128 // rows)) for rows in (1, 2, 4, 8)}

@@ -277,6 +277,8 @@ GATES = """
 class KernelSteps:
     """`Steps` as kernels, on the backend that is there."""
 
+    name = "kernels of our own"
+
     CHUNK = 8  # positions that are read before any is used, so that their loads are under way together
 
     def __init__(self, model: MLXModel) -> None:

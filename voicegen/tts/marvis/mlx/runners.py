@@ -96,8 +96,13 @@ class MLXRunners:
         on_gpu = backend() != "cpu"
         # On the CPU the whole cache is read, so that no other take's length changes the order of the sums.
         state = SlotState(self.model, slots, self.codebooks, SPAN if on_gpu else None)
-        self._steps = self._steps or steps_for(self.model, on_gpu=on_gpu)
-        return MLXFrames(self.model, self._steps, state, Sampling(), on_gpu=on_gpu)
+        return MLXFrames(self.model, self.steps, state, Sampling(), on_gpu=on_gpu)
+
+    @property
+    def steps(self) -> Steps:
+        """What frames are made with on this machine; found out when it is first asked for."""
+        self._steps = self._steps or steps_for(self.model, on_gpu=backend() != "cpu")
+        return self._steps
 
     def clear(self) -> None:
         """Gives the memory of all runners back."""

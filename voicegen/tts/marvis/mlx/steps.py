@@ -19,7 +19,13 @@ Kept = tuple[mx.array, mx.array]
 
 
 class Steps(Protocol):
-    """The things that a frame repeats for every layer and every codebook."""
+    """The things that a frame repeats for every layer and every codebook.
+
+    Attributes:
+        name: what they are made with, for whoever reads a bench.
+    """
+
+    name: str
 
     def nothing(self, part: Transformer, slots: int, rows: int) -> Kept:
         """What S slots keep before their first position."""
@@ -75,6 +81,8 @@ class Steps(Protocol):
 
 class PlainSteps:
     """`Steps` in MLX's operators."""
+
+    name = "MLX's operators"
 
     def __init__(self, model: MLXModel) -> None:
         self._model = model
