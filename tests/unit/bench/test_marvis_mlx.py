@@ -24,7 +24,7 @@ def test_the_table_has_a_row_a_batch_and_says_how_to_have_the_peer(
     assert main(["tts=marvis", f"tts.model={folder}", "tts.device=mlx"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "mlx (cpu): 2.00 TFLOP/s, 50 GB/s here" in lines[0]
-    assert lines[1] == f"{folder}, float32, 0.75 bytes a weight"
+    assert lines[1] == f"{folder}, float32, 0.75 bytes a weight, MLX's operators"
     assert "uv run --with mlx-audio voicegen bench" in lines[2]
     rows = [(line.split()[0], int(line[28:34])) for line in lines[4:7]]
     assert rows == [("codes", 1), ("codes", 8), ("stream,", 1)]
