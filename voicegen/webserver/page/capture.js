@@ -1,7 +1,7 @@
-// Gives what the microphone hears, in pieces of 40 ms at 24 kHz: each sample is the mean of the input over its time.
+// Gives what the microphone hears, in pieces of 20 ms at 24 kHz: each sample is the mean of the input over its time.
 
 const RATE = 24000;
-const PIECE = 960;
+const PIECE = 480; // short, since whoever speaks is waiting for silence
 
 class Capture extends AudioWorkletProcessor {
   constructor() {
