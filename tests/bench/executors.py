@@ -1,14 +1,18 @@
-"""What workers cost and gain: `python tests/bench/executors.py [--rows N] [--busy MS] [--workers N] [--no-ray]`.
+"""What workers cost and gain: `nice python tests/bench/executors.py [--rows N] [--busy MS] [--workers N] [--no-ray]`.
 
-First rows that cost nothing (echo and tone): what a row costs in one process, in worker processes and on Ray. Then rows
-that cost so many ms of one core in the speech model: N workers against 1, which on N quiet cores is to be 1.8 times as
-fast for two. Loading is left out, as in the summary of a run.
+First rows that cost nothing (echo and tone): what a row costs in one process, in worker processes and on Ray; by the
+clock, and, since other work on the machine does not count in that, of the processor in all processes but Ray's own
+(GCS, raylet). From how long a row must take for what it costs more to be a hundredth of it follows. Then rows that cost
+so many ms of one core in the speech model (`--busy 0`: not): N workers against 1, which on N quiet cores is to be 1.8
+times as fast for two. Loading is left out of the clock, as in the summary of a run; of the processor's time, what a run
+of a tenth of the rows takes is.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import tempfile
 from contextlib import chdir
@@ -44,7 +48,23 @@ def seconds_of(name: str, rows: int, *words: str) -> float:
     return summary.session_seconds
 
 
+def cost_of(name: str, rows: int, *words: str) -> tuple[float, float]:
+    """What a row takes, in ms: by the clock, and of the processor."""
+    few, before = rows // 10, processor_seconds()
+    seconds_of(f"{name}-few", few, *words)
+    between = processor_seconds()
+    seconds = seconds_of(name, rows, *words)
+    processor = (processor_seconds() - between) - (between - before)
+    return 1000 * seconds / rows, 1000 * processor / (rows - few)
+
+
+def processor_seconds() -> float:
+    """Of this process and of those that it started and that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
 def main() -> None:
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # of a machine that is busy
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=2_000)
     parser.add_argument("--busy", type=float, default=25.0, help="ms of a core for each of a tenth of the rows")
@@ -61,13 +81,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         lines = ["question", *(f"What is {number}?" for number in range(options.rows))]
         Path("q.csv").write_text("\n".join(lines) + "\n", "utf-8")
-        print(f"{options.rows} rows of echo and tone\n{'':24}{'s':>8}{'ms/row':>8}{'more':>8}")
+        print(f"{options.rows} rows of echo and tone: ms a row\n{'':24}{'clock':>8}{'more':>8}{'processor':>12}")
         alone = None
         for number, (kind, words) in enumerate(kinds.items()):
-            seconds = seconds_of(f"free-{number}", options.rows, *words)
-            alone = alone or seconds
-            ms = 1000 * seconds / options.rows
-            print(f"{kind:24}{seconds:8.1f}{ms:8.2f}{ms - 1000 * alone / options.rows:8.2f}", flush=True)
+            clock, processor = cost_of(f"free-{number}", options.rows, *words)
+            alone = clock if alone is None else alone
+            told = f"{processor:12.2f}" if "Ray" not in kind else f"{'':12}"
+            more = max(clock - alone, 0.0)
+            print(f"{kind:24}{clock:8.2f}{more:8.2f}{told}   a hundredth of a row of {more / 10:.2f} s", flush=True)
+        if not options.busy:
+            return
         Path("busy").mkdir()
         Path("busy/sitecustomize.py").write_text(BUSY.format(seconds=options.busy / 1000), "utf-8")
         path = str(Path("busy").resolve())
