@@ -1,14 +1,15 @@
 """What a run of 100 million questions takes: planned from what a row costs in smaller runs, measured here and now.
 
-    python -m tests.bench.planning [--rows 100000000] [--begin 1000000 10000000] [--beside 100000 1000000]
+    python -m tests.bench.planning [--rows 100000000] [--begin 1000000 10000000] [--beside 300000 1000000]
 
 Each step of a run is measured in a process of its own on runs of two sizes; the straight line through the two is what
 a row costs, and what the step costs at any size. Steps that the work waits for are measured on larger runs than those
 that go on beside it, which take long. Seconds are of the processor, since other work on the machine does not count in
 those. Memory is the process's own beyond that of an empty one (Linux's RssAnon, looked at all the time): files that
 are mapped are the system's to drop. Questions are of nine words, one in a hundred was asked before, answers are of a
-sentence. Lines of the ledger are written by a template of the product's own, and all clips of a folder are one file
-under many names; all else is done by what does it in a run. Prices of an object store are arguments: those of S3 in
+sentence. Lines of the ledger are written by a template of the product's own, its index has its columns as many times
+over, and all clips of a folder are one file under many names; larger runs, whose folders nobody looks into, have none.
+All else is done by what does it in a run. Prices of an object store are arguments: those of S3 in
 us-east-1 by default (2025).
 
 Worked out, not measured: everything beyond the sizes that are named.
@@ -17,11 +18,12 @@ Worked out, not measured: everything beyond the sizes that are named.
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +35,9 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from tests.finished_rows import spoken_row
 from voicegen.audio.audio_file import encode_clip
@@ -46,8 +50,9 @@ from voicegen.pipeline.clips import AUDIO_INDEX, Clips
 from voicegen.pipeline.ledger import INDEX, INDEX_AFTER, LEDGER, Ledger
 from voicegen.pipeline.ledger_lines import to_line
 from voicegen.pipeline.plan import ROWS_PER_FOLDER, Plan
+from voicegen.pipeline.row_columns import Column, load, save
 from voicegen.pipeline.same_audio import reject_same_audio
-from voicegen.quality.checks.duplicates import HASH, DuplicatesSettings
+from voicegen.quality.checks.duplicates import HASH, SAME_AUDIO, SPEC
 from voicegen.records import Speech, Utterance
 from voicegen.store.folder import FolderStore
 
@@ -57,6 +62,9 @@ _ANSWER: Final = "It is what you get when you put the one number beside the othe
 _WORDS: Final = [f"{one}{two}{three}" for one in "bdfgklmnprst" for two in "aeiou" for three in ("n", "rk", "st", "ll")]
 _INDEX: Final = 7_777_777_777  # stands for a row's in the template of a line
 _HASH: Final = "7a7a7a7a7a7a7a7a"
+_SPREAD: Final = 0x9E3779B97F4A7C15  # so that no two rows have one
+_DUPLICATES: Final = SPEC.settings.model_validate({"rules": {SAME_AUDIO.name: {"max": 0.5}}})
+_LINES: Final = f"{LEDGER}/00000-made.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,47 +111,84 @@ class Run:
         return Clips(self.store, self.plan, ledger)
 
 
-def make_run(root: Path, rows: int) -> Run:
-    """A finished run with all its indexes."""
+def make_run(root: Path, rows: int, *, with_audio: bool) -> Run:
+    """A finished run with all its indexes; its folders of audio have their files, or are empty and held to be whole."""
     root.mkdir()
     run = Run(root, rows)
     _write_questions(root / "questions.parquet", rows)
-    clip, data = encode_clip(Speech(Utterance(0, "-"), np.zeros(480, np.float32), 24_000), _INDEX, "-")
+    clip, sound = encode_clip(Speech(Utterance(0, "-"), np.zeros(480, np.float32), 24_000), _INDEX, "-")
     said = {"answer": _ANSWER, "answer_spoken": _ANSWER, "completion_tokens": 30}
-    line = to_line(spoken_row(_INDEX, clip=clip, scores={HASH: _HASH}, **said))
-    template = line.replace(b"%", b"%%").replace(b'"path":"-"', b'"path":"%(path)s"')
-    template = template.replace(b"%d" % _INDEX, b"%(index)d").replace(_HASH.encode(), b"%(hash)s")
-    with closing(run.store.journal(f"{LEDGER}/00000-made.jsonl")) as journal:
+    line = to_line(spoken_row(_INDEX, clip=clip, scores={HASH: _HASH}, **said)).replace(b"%", b"%%")
+    line = line.replace(b'"path":"-"', b'"path":"%(path)s"').replace(_HASH.encode(), b"%(hash)s")
+    template = line.replace(b"%d" % _INDEX, b"%(index)d")
+    lengths = []
+    with closing(run.store.journal(_LINES)) as journal:
         for start in range(0, rows, ROWS_PER_FOLDER):
             indexes = range(start, min(start + ROWS_PER_FOLDER, rows))
-            names = {index: run.plan.audio_path(index, "ok") for index in indexes}
-            first = run.store.root / names[start]
-            first.parent.mkdir(parents=True)
-            first.write_bytes(data)
-            for index in indexes[1:]:
-                os.link(first, run.store.root / names[index])
-            journal.add(b"".join(template % _of_row(index, names[index]) for index in indexes))
+            _make_folder(run, indexes, sound if with_audio else None)
+            lines = [template % _of_row(index, run.plan.audio_path(index, "ok")) for index in indexes]
+            lengths.append(np.fromiter(map(len, lines), np.uint64, len(lines)))
+            journal.add(b"".join(lines))
+    _keep_ledger_index(run, np.concatenate(lengths))
     _age(run)
-    ledger = Ledger(run.store)
-    ledger.keep_index(after=0)
-    run.clips(ledger).keep()
+    if with_audio:
+        run.clips(Ledger(run.store)).keep()
+    else:
+        whole = {f"/{path.name}": [path.stat().st_mtime_ns, 0] for path in (run.store.root / "audio").iterdir()}
+        run.store.put([(AUDIO_INDEX, json.dumps({"whole": whole}).encode())])
     run.questions.keep_index()
     return run
 
 
+def _make_folder(run: Run, indexes: range, sound: bytes | None) -> None:
+    """The folder of some rows' audio: one file by all their names, or nothing."""
+    first = run.store.root / run.plan.audio_path(indexes[0], "ok")
+    first.parent.mkdir(parents=True)
+    if sound is None:
+        return
+    first.write_bytes(sound)
+    for index in indexes[1:]:
+        os.link(first, run.store.root / run.plan.audio_path(index, "ok"))
+
+
 def _of_row(index: int, path: str) -> dict[bytes, object]:
-    return {b"index": index, b"path": path.encode(), b"hash": b"%016x" % (index * 0x9E3779B97F4A7C15 % 2**64)}
+    return {b"index": index, b"path": path.encode(), b"hash": b"%016x" % (index * _SPREAD % 2**64)}
+
+
+def _keep_ledger_index(run: Run, lengths: NDArray[np.uint64]) -> None:
+    """The index that the product makes of the first line, with as many rows as there are lines."""
+    with run.store.reading(_LINES) as file, TemporaryDirectory() as folder:
+        of_one = FolderStore(Path(folder))
+        with closing(of_one.journal(_LINES)) as journal:
+            journal.add(file.readline())
+        Ledger(of_one).keep_index(after=0)
+        with of_one.reading(INDEX) as made:
+            head, columns = load(made)
+    rows, ends = len(lengths), np.cumsum(lengths)
+    changed = {"place": ends - lengths, "hash": np.arange(rows, dtype=np.uint64) * np.uint64(_SPREAD)}
+    whole = {
+        name: Column(
+            column.dtype.char, base=changed.get(name, np.repeat(column, rows))
+        )  # those that have nothing: nothing
+        for name, column in columns.items()
+    }
+    head["files"] = [[_LINES, int(ends[-1] - lengths[-1]), rows - 1]]
+    with run.store.making(INDEX) as path:
+        save(path, head, whole, {})
 
 
 def _write_questions(path: Path, rows: int) -> None:
-    drawn, words = np.random.default_rng(0), np.array(_WORDS, object)
+    drawn, words = np.random.default_rng(0), pa.array(_WORDS)
     schema = pa.schema([("id", pa.string()), ("question", pa.string())])
     with pq.ParquetWriter(path, schema) as file:
         for start in range(0, rows, _BLOCK):
-            numbers = range(start, min(start + _BLOCK, rows))
-            texts = [f"What {' '.join(row)}?" for row in words[drawn.integers(0, len(words), (len(numbers), 9))]]
-            texts[::100] = [texts[1]] * len(texts[::100])
-            file.write_table(pa.table({"id": [f"q{number}" for number in numbers], "question": texts}, schema))
+            numbers = pa.array(range(start, min(start + _BLOCK, rows)), pa.int64()).cast(pa.string())
+            nine = drawn.integers(0, len(words), (9, len(numbers)))
+            nine[:, ::100] = nine[:, :1]
+            texts = pc.binary_join_element_wise(*(words.take(pa.array(each)) for each in nine), " ")
+            texts = pc.binary_join_element_wise("What ", texts, "?", "")
+            ids = pc.binary_join_element_wise("q", numbers, "")
+            file.write_table(pa.table({"id": ids, "question": texts}, schema))
 
 
 def _age(run: Run) -> None:
@@ -208,14 +253,13 @@ def _manifest(run: Run) -> None:
 
 
 def _same_audio(run: Run) -> None:
-    assert not reject_same_audio(run.store, Ledger(run.store), DuplicatesSettings())
+    assert not reject_same_audio(run.store, Ledger(run.store), _DUPLICATES)
 
 
 Step = Callable[[Run], None]
 BEGIN: Final[Mapping[str, tuple[Step, tuple[str, ...]]]] = MappingProxyType(
     {
         "once: look at the input": (_look, ()),
-        "once: look which audio is there": (_look_for_audio, ("read the ledger's index",)),
         "know the input again": (_know_input, ()),
         "read the ledger's index": (_ledger, ()),
         "see which folders have changed": (_folders, ("read the ledger's index",)),
@@ -226,6 +270,7 @@ BEGIN: Final[Mapping[str, tuple[Step, tuple[str, ...]]]] = MappingProxyType(
 
 BESIDE: Final[Mapping[str, tuple[Step, tuple[str, ...]]]] = MappingProxyType(
     {
+        "once: look which audio is there": (_look_for_audio, ()),
         "plan rows": (_plan, ()),
         "find repeated questions": (_relations, ()),
         "find repeats, write the manifest": (_manifest, ()),
@@ -305,11 +350,11 @@ def print_run(title: str, rows: int, costs: Mapping[str, Cost]) -> None:
     print(f"  to begin again: {_time(seconds + tail)}, with up to {min(lines, rows):,} lines that the index has not")
 
 
-def measured(folder: Path, few: int, many: int) -> Iterator[Run]:
-    """Runs of two sizes."""
-    for rows in (few, many):
+def made(folder: Path, sizes: Sequence[int], *, with_audio: bool) -> Iterator[Run]:
+    """Runs of these sizes."""
+    for rows in sizes:
         began = time.monotonic()
-        yield make_run(folder / f"{rows}", rows)
+        yield make_run(folder / f"{rows}", rows, with_audio=with_audio)
         print(f"made {rows:,} rows in {time.monotonic() - began:.0f} s of the clock", flush=True)
 
 
@@ -320,7 +365,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, nargs="*", default=[])
     sizes = partial(parser.add_argument, type=int, nargs=2, metavar=("FEW", "MANY"))
     sizes("--begin", default=[1_000_000, 10_000_000], help="rows by which the steps of a start are measured")
-    sizes("--beside", default=[100_000, 1_000_000], help="rows by which the others are")
+    sizes("--beside", default=[300_000, 1_000_000], help="rows by which the others are")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
     parser.add_argument("--clip-kb", type=float, default=240.0, help="of audio a row: 5 s at 24 kHz in 16 bits")
     parser.add_argument("--put", type=float, default=0.005, help="dollars for 1,000 requests that write or list")
@@ -328,14 +373,14 @@ def main() -> None:
     options = parser.parse_args()
     with TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
+        few, many = made(folder, options.begin, with_audio=False)
+        costs = costs_of_a_row(BEGIN, few, many)
+        kept = {name: (many.store.size(name) or 0) / many.rows for name in (INDEX, AUDIO_INDEX, INPUT_INDEX)}
         (folder / "beside").mkdir()
-        few, many = measured(folder / "beside", *options.beside)
-        beside = costs_of_a_row(BESIDE, few, many)
+        few, many = made(folder / "beside", options.beside, with_audio=True)
+        costs |= costs_of_a_row(BESIDE, few, many)
         ledger = sum(file.size for file in many.store.files(LEDGER)) / many.rows
         manifest = (many.store.size(MANIFEST) or 0) / many.rows
-        few, many = measured(folder, *options.begin)
-        costs = costs_of_a_row(BEGIN, few, many) | beside
-        kept = {name: (many.store.size(name) or 0) / many.rows for name in (INDEX, AUDIO_INDEX, INPUT_INDEX)}
     print("\na row costs")
     for step, cost in costs.items():
         print(f"  {step:<34} {cost.seconds * 1e6:>8.2f} us {cost.memory:>7.1f} bytes of memory")

@@ -101,7 +101,7 @@ def take_faults(
             advance(len(takes))
     settings = quality.checks.duplicates  # type: ignore[attr-defined]
     if settings is not None and (reason := judge_repeat(settings).reason) is not None:
-        for row, side in repeats(ledger, hashes):
+        for row, side in repeats(ledger, [(0, hashes)]):
             yield Fault(FaultKind.TAKE, _path(ledger, row.index, side), reason, row.index)
 
 

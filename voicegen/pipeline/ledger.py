@@ -201,11 +201,14 @@ class Ledger:
         parts = ((codes == ok, self._seconds.part(first, first + len(codes))) for first, codes in blocks)
         return sum(float(seconds[of].sum(dtype=np.float64)) for of, seconds in parts)
 
-    def hashes(self) -> NDArray[np.uint64]:
-        """Of the samples of each row's take, and of its question's beside it (rows, 2); 0: not ok, or not known."""
-        ok = self._status.part(0, self.end) == STATUSES.index("ok")
-        taken = np.stack([clips.hash.part(0, self.end) for clips in self._clips], axis=1)
-        return np.where(ok[:, None], taken, np.uint64(0))
+    def hashes(self) -> Iterator[tuple[int, NDArray[np.uint64]]]:
+        """Of the samples of each row's take, and of its question's beside it (rows, 2); 0: not ok, or not known.
+
+        A block of rows at a time, with its first.
+        """
+        for first, codes in self._status.blocks():
+            taken = [clips.hash.part(first, first + len(codes)) for clips in self._clips]
+            yield first, np.where((codes == STATUSES.index("ok"))[:, None], np.stack(taken, axis=1), np.uint64(0))
 
     def drawn_again(self, rows: range) -> Iterator[int]:
         """Those of `rows` of which more takes than one were made, in order."""

@@ -5,7 +5,7 @@ Which of them it is goes by their numbers, so that nothing hangs on which was ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -43,14 +43,14 @@ def reject_same_audio(store: Store, ledger: Ledger, settings: DuplicatesSettings
     return count
 
 
-def repeats(ledger: Ledger, hashes: NDArray[np.uint64]) -> Iterator[tuple[ManifestRow, Side]]:
+def repeats(ledger: Ledger, hashes: Iterable[tuple[int, NDArray[np.uint64]]]) -> Iterator[tuple[ManifestRow, Side]]:
     """Yields rows with the hash of one before them that says another text, and which of their clips it is of.
 
     Args:
         ledger: has the rows.
-        hashes: of their audio (rows, 2), its own and its question's; 0 of what does not count.
+        hashes: of their audio, as `Ledger.hashes` has them; 0 of what does not count.
     """
-    for group in alike(hashes.ravel()):
+    for group in alike((2 * first, block.ravel()) for first, block in hashes):
         first, *others = (divmod(place, 2) for place in group)
         text = _text(ledger.get(first[:1])[first[0]], first[1])
         for start in range(0, len(others), _BLOCK):

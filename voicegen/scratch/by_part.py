@@ -10,14 +10,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from voicegen.scratch.disk import telling_of_scratch
 
-_TOGETHER: Final = 2**20
+_TOGETHER: Final = 2**18
 """Records that are kept in memory before they go to the disk."""
 
 
 class ByPart:
     """Takes records in any order, each for a part, and gives them back a part at a time, in the order of arrival.
 
-    Up to a million of them lie in memory, others in a temporary file.
+    Up to 262,144 of them lie in memory, others in a temporary file.
 
     Args:
         type: of a record, as numpy has it.

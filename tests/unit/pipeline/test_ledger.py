@@ -186,7 +186,14 @@ class TestAnIndex:
     def said(self, ledger):
         codes = [ledger.status(index) for index in range(ledger.end + 1)]
         counts = ledger.count("ok"), ledger.unfinished(range(9)), ledger.first_unfinished(), ledger.audio_seconds()
-        return codes, counts, list(ledger.finished()), ledger.get(range(9)), ledger.hashes().tolist(), len(ledger)
+        return (
+            codes,
+            counts,
+            list(ledger.finished()),
+            ledger.get(range(9)),
+            [block.tolist() for _, block in ledger.hashes()],
+            len(ledger),
+        )
 
     def unindexed(self, folder):
         (folder / "ledger.index").unlink()

@@ -37,14 +37,14 @@ def test_a_text_that_sounds_the_same_may_have_the_same_audio(text):
 def test_spoken_takes_are_told_apart_and_a_swap_is_seen():
     spoken = piper()
     found = hashes([*spoken, replace(spoken[0], utterance=spoken[1].utterance)])
-    assert list(duplicates.alike(np.array(found, np.uint64))) == [[0, len(spoken)]]
+    assert list(duplicates.alike([(0, np.array(found, np.uint64))])) == [[0, len(spoken)]]
 
 
 def test_places_of_a_hash_that_is_there_more_than_once_are_in_order_and_none_is_none():
     found = np.array([7, 0, 5, 7, 0, 2**64 - 1, 5, 7, 2**64 - 1, 3], np.uint64)
-    assert sorted(duplicates.alike(found)) == [[0, 3, 7], [2, 6], [5, 8]]
-    assert list(duplicates.alike(np.zeros(3, np.uint64))) == []
-    assert list(duplicates.alike(np.zeros(0, np.uint64))) == []
+    assert sorted(duplicates.alike([(0, found[:4]), (4, found[4:])])) == [[0, 3, 7], [2, 6], [5, 8]]
+    assert list(duplicates.alike([(0, np.zeros(3, np.uint64))])) == []
+    assert list(duplicates.alike([])) == []
 
 
 @pytest.mark.parametrize("count", [1, 2, 100])

@@ -6,7 +6,7 @@ hash of its samples, and of rows with the same hash those after the first fall s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
 from voicegen.records import Scores, Speech
+from voicegen.scratch.same_keys import SameKeys
 
 HASH: Final = "samples_hash"
 """The name of the measurement of a take."""
@@ -41,13 +42,18 @@ def hash_in(scores: Scores) -> int:
     return int(found, 16) if isinstance(found, str) else 0
 
 
-def alike(hashes: NDArray[np.uint64]) -> Iterator[list[int]]:
-    """The places of each hash that is there more than once, in order; 0 is none."""
-    places = np.flatnonzero(hashes)
-    places = places[np.argsort(hashes[places], kind="stable")]
-    for group in np.split(places, np.flatnonzero(np.diff(hashes[places])) + 1):
-        if len(group) > 1:
-            yield group.tolist()
+def alike(hashes: Iterable[tuple[int, NDArray[np.uint64]]]) -> Iterator[list[int]]:
+    """The places of each hash that is there more than once, in order; 0 is none.
+
+    Args:
+        hashes: of consecutive places, each block with its first place.
+    """
+    keys = SameKeys()
+    for first, block in hashes:
+        known = np.flatnonzero(block)
+        keys.add(block[known], first + known)
+    for found in keys.alike():
+        yield from (group.tolist() for group in np.split(found.places, np.flatnonzero(np.diff(found.first)) + 1))
 
 
 def heard_alike(text: str | None, other: str | None) -> bool:
