@@ -14,7 +14,8 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 
-from tests.marvis_checkpoints import random_weights, tiny_config, write_checkpoint, write_mimi
+from tests.marvis_checkpoints import random_weights, tiny_config, write_checkpoint
+from tests.mimi_checkpoints import write_mimi
 from tests.unit.tts.marvis.test_mlx import many
 from voicegen.tts.marvis import Marvis
 

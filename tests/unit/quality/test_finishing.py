@@ -1,5 +1,4 @@
 import numpy as np
-import pyloudnorm
 import pytest
 
 from voicegen.job.composing import compose
@@ -25,6 +24,8 @@ def silence(seconds):
 
 
 def lufs(speech):
+    import pyloudnorm  # and scipy with it, which nothing else here needs
+
     return pyloudnorm.Meter(speech.sampling_rate).integrated_loudness(speech.samples.astype(np.float64))
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.marvis_checkpoints import tiny_mimi
+from tests.mimi_checkpoints import tiny_mimi
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.codec_state import CodecState
 from voicegen.tts.marvis.config import read_config

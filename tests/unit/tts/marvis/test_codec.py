@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from tests.marvis_checkpoints import tiny_mimi, write_mimi, write_moshi_mimi
+from tests.mimi_checkpoints import tiny_mimi, write_mimi, write_moshi_mimi
 from voicegen.errors import ModelError
 from voicegen.tts.marvis import codec as codec_module
 from voicegen.tts.marvis.codec import Codec, SeparateStreams

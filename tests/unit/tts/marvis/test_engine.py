@@ -18,11 +18,11 @@ from tests.marvis_checkpoints import (
     AUDIO_TOKEN_ID,
     random_weights,
     tiny_config,
-    tiny_mimi,
     transformers_model,
     write_checkpoint,
 )
 from tests.marvis_reference import greedy_codes
+from tests.mimi_checkpoints import tiny_mimi
 from tests.speech_streams import ending
 from tests.unit.tts.marvis.conftest import Loader
 from voicegen.errors import ModelError

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.marvis_checkpoints import Format, write_mimi
+from tests.marvis_checkpoints import Format
+from tests.mimi_checkpoints import write_mimi
 from tests.unit.tts.marvis.test_mlx_mimi import snr
 from voicegen.errors import ConfigError, ModelError
 from voicegen.records import Speech

@@ -9,7 +9,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from tests.marvis_checkpoints import write_mimi
+from tests.mimi_checkpoints import write_mimi
 from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import PendingFrame

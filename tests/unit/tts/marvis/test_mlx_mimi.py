@@ -13,14 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from tests.marvis_checkpoints import (
-    random_weights,
-    tiny_config,
-    tiny_mimi,
-    transformers_model,
-    write_mimi,
-    write_moshi_mimi,
-)
+from tests.marvis_checkpoints import random_weights, tiny_config, transformers_model
+from tests.mimi_checkpoints import tiny_mimi, write_mimi, write_moshi_mimi
 from voicegen.errors import ModelError
 from voicegen.tts.marvis.codec import Codec
 from voicegen.tts.marvis.codec_state import CodecState

@@ -9,15 +9,8 @@ import pytest
 import soundfile
 from safetensors.torch import load_file, save_file
 
-from tests.marvis_checkpoints import (
-    random_weights,
-    tiny_config,
-    transformers_model,
-    write_checkpoint,
-    write_mimi,
-    write_moshi_mimi,
-    write_tokenizer,
-)
+from tests.marvis_checkpoints import random_weights, tiny_config, transformers_model, write_checkpoint, write_tokenizer
+from tests.mimi_checkpoints import write_mimi, write_moshi_mimi
 from tests.unit.tts.marvis.conftest import downloaded
 from tests.unit.tts.test_voices import recording, write
 from voicegen.audio.batch_resample import BatchResampler
