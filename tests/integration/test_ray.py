@@ -1,5 +1,6 @@
 """`executor=ray`, on a Ray of this machine."""
 
+import logging
 import os
 import socket
 
@@ -69,10 +70,12 @@ def test_a_driver_that_is_killed_takes_its_actors_along_and_the_next_one_goes_on
     assert wav_hashes(run) == wav_hashes(tmp_path / "outputs/alone")
 
 
-def test_an_address_without_a_ray_is_told_in_one_line(whole, monkeypatch):
+def test_an_address_without_a_ray_is_told_in_one_line_and_what_ray_logs_is_in_the_log(whole, monkeypatch, capfd):
     import ray
 
     def refuse(address, **_):
+        logging.getLogger("ray._private.anything").warning("Token authentication is enabled")
+        os.write(2, b"W 1 rpc_client.h: Failed to connect to GCS\n")
         raise ConnectionError(f"no node at {address}\nand more")
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
@@ -83,18 +86,25 @@ def test_an_address_without_a_ray_is_told_in_one_line(whole, monkeypatch):
         "voicegen: executor.address=auto: no Ray can be reached there (no node at auto); start one with "
         "`ray start --head`, or leave the address out"
     )
+    seen, log = done.stderr + capfd.readouterr().err, (whole / "outputs/nowhere/logs/run.log").read_text()
+    for said in ("Token authentication is enabled", "rpc_client.h: Failed to connect to GCS"):
+        assert said not in seen
+        assert said in log
 
 
-def test_a_port_where_nobody_listens_is_told_before_ray_tries(whole, monkeypatch):
+@pytest.mark.parametrize("by", ["executor.address", "RAY_ADDRESS"])
+def test_a_port_where_nobody_listens_is_told_before_ray_tries(whole, monkeypatch, by):
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # and does not listen
         address = f"127.0.0.1:{closed.getsockname()[1]}"
-        done = warm_voicegen(*ON_RAY, f"executor.address={address}", "name=nowhere", cwd=whole)
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        words = (f"executor.address={address}",) if by == "executor.address" else ()
+        done = warm_voicegen(*ON_RAY, *words, "name=nowhere", cwd=whole)
     assert done.returncode == 2
-    assert f"executor.address={address}: no Ray can be reached there" in done.stderr.splitlines()[-1]
+    assert f"{by}={address}: no Ray can be reached there" in done.stderr.splitlines()[-1]
 
 
 def test_more_than_this_machine_has_is_refused(ray, whole, monkeypatch):

@@ -27,6 +27,7 @@ from voicegen.errors import ConfigError, MissingDependency
 from voicegen.executors.job import Job, Watch
 from voicegen.executors.messages import Ended, Message, Order, Refused
 from voicegen.executors.pool import Limits, Pool
+from voicegen.executors.ray_output import logging_to_run, stderr_to_run
 from voicegen.executors.worker import Worker, log_to
 
 INSTALL: Final = "`uv sync --extra ray`, or `pip install 'voicegen[ray]'`"
@@ -83,20 +84,21 @@ def _connected(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    try:
-        _knock(address)
-        with _handlers_kept():
-            ray.init(address=address, include_dashboard=False, configure_logging=False, log_to_driver=False)
-    except (OSError, ValueError) as error:
-        where = address or os.environ.get("RAY_ADDRESS")
-        raise ConfigError(
-            f"executor.address={where}: no Ray can be reached there ({str(error).splitlines()[0]}); start one with "
-            "`ray start --head`, or leave the address out"
-        ) from None
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    with logging_to_run():
+        try:
+            _knock(address or os.environ.get("RAY_ADDRESS"))
+            with _handlers_kept(), stderr_to_run():
+                ray.init(address=address, include_dashboard=False, configure_logging=False, log_to_driver=False)
+        except (OSError, ValueError) as error:
+            where = f"executor.address={address}" if address else f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS')}"
+            raise ConfigError(
+                f"{where}: no Ray can be reached there ({str(error).splitlines()[0]}); start one with "
+                "`ray start --head`, or leave the address out"
+            ) from None
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
 
 
 def _knock(address: str | None) -> None:
