@@ -31,7 +31,7 @@ from voicegen.tts.marvis.mlx.runners import MLXRunners, dtype_of
 from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
 from voicegen.tts.marvis.orders import FRAME_RATE, MAX_FRAMES
 
-BATCHES = (1, 8, 32, 128, 256)
+BATCHES = (1, 8, 32, 128, 256, 1024)
 _MATRICES = 8  # more than any cache holds
 INSTALL = "uv run --with mlx-audio voicegen bench tts=marvis ..."
 

@@ -183,6 +183,9 @@ _WITHOUT_EFFECT = {
     *("transformers_version", "quantization", "quantization_config", "backbone_hidden_size", "layer_types"),
     *("tie_codebooks_embeddings", "tie_word_embeddings", "watermark_key", "bos_token_id", "eos_token_id"),
     *("pad_token_id", "codebook_pad_token_id", "audio_token_id", "audio_eos_token_id", "_name_or_path"),
+    # of every model of transformers, where it writes all of a config
+    *("output_hidden_states", "output_attentions", "return_dict", "chunk_size_feed_forward", "is_encoder_decoder"),
+    *("id2label", "label2id", "problem_type"),
 }
 
 

@@ -60,6 +60,10 @@ def test_a_csm_folders_own_codec_is_seen(tmp_path: Path) -> None:
     assert found["unknown fields"] == "none"
 
 
+def test_what_transformers_writes_of_every_model_is_no_unknown_field(tmp_path: Path) -> None:
+    assert said(write_checkpoint(tmp_path, fmt="transformers", codec_seed=None))["unknown fields"] == "none"
+
+
 def test_what_is_not_known_of_a_checkpoint_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = write_checkpoint(tmp_path, config=tiny_config(zeta=3))
     config = json.loads((folder / "config.json").read_text())

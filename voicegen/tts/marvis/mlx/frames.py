@@ -23,6 +23,9 @@ from voicegen.tts.marvis.mlx.state import IDLE, Arrays, SlotState
 from voicegen.tts.marvis.mlx.steps import Kept, Steps
 from voicegen.tts.marvis.prompts import Admission
 
+REFILL = 4
+"""Frames, at most, that a free slot waits for others: of 256 slots it loses 1.5% of them, and saves most of reading."""
+
 Frame = Callable[..., Any]
 
 
@@ -47,7 +50,7 @@ class MLXFrames:
     @property
     def refill_every(self) -> int:
         """Prompts of several slots are read in no more launches than one slot's."""
-        return max(1, self._state.slots // 64) if self._on_gpu else 1
+        return max(1, min(REFILL, self._state.slots // 64)) if self._on_gpu else 1
 
     @property
     def sizes(self) -> list[int]:

@@ -27,7 +27,7 @@ from voicegen.tts.marvis.mlx.weights import load_weights
 from voicegen.tts.marvis.prompts import Prefix, Prompt
 
 DTYPES = {"float32": mx.float32, "bfloat16": mx.bfloat16, "float16": mx.float16}
-MOST_SLOTS = {"metal": 32, "cuda": 256, "cpu": 8}
+MOST_SLOTS = {"metal": 32, "cuda": 1024, "cpu": 8}
 SPAN = 512
 """A GPU keeps so many positions of each slot, or a multiple that reaches as far as the longest take."""
 
