@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 
 from voicegen import __version__
 from voicegen.errors import VoicegenError
+from voicegen.files import allow_many_files
 from voicegen.signals import hearing_signals
 from voicegen.text.shown import shown
 
@@ -56,6 +57,7 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the process's exit code."""
+    allow_many_files()
     with ExitStack() as streams:
         streams.enter_context(redirect_stderr(cast("IO[str]", _Notices(sys.stderr))))
         if sys.stdout.isatty():  # a terminal that has gone says EIO, and what it is not shown was for it alone

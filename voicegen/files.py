@@ -8,17 +8,20 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
+from typing import Final
 
 from voicegen.errors import ConfigError, InputError, OutputError
 
 TEMPORARY_SUFFIX = ".voicegen-tmp"
 
+_MANY_FILES: Final = 10_240  # the most that macOS allows, where it says that there is no limit
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk, then run the same command again",
     errno.EDQUOT: "your disk quota is used up; free some space, then run the same command again",
@@ -28,7 +31,20 @@ _REMEDIES = {
     errno.ENOTDIR: "a part of that path is a file; choose another folder",
     errno.EEXIST: "a file has that name; choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "let the process have more of them (ulimit -n), or fewer requests under way (chat.concurrency)",
 }
+
+
+def allow_many_files() -> None:
+    """Lets this process and those that it starts have as many files open as the system allows, 10,240 at the most.
+
+    The usual limit, 256 on a Mac and 1024 on Linux, is less than a run's connections to its servers may need.
+    """
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_FILES if most == resource.RLIM_INFINITY else min(most, _MANY_FILES)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        with suppress(OSError, ValueError):  # a system may allow fewer than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def from_home(written: str) -> str:

@@ -163,9 +163,11 @@ def run(pipe: Connection, words: Sequence[str], speak_rate: float | None, write_
     """A run's process."""
     import voicegen
     from voicegen.executors.channel import Channel, Round
+    from voicegen.files import allow_many_files
     from voicegen.pipeline.writer import Writer
     from voicegen.tts.tone import ToneSpeech
 
+    allow_many_files()  # as the command does
     waits, written = Waits(), [(time.monotonic(), 0)]
     waits.of_all([(Channel, "put"), (Channel, "get"), (Channel, "get_batch"), (Round, "put"), (Round, "put_behind")])
     speak, write = ToneSpeech.speak, Writer.write

@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,25 @@ def test_a_written_file_holds_the_bytes_and_nothing_else_is_left(tmp_path: Path)
     write_atomic(tmp_path / "a" / "b.wav", b"bytes")
     assert (tmp_path / "a" / "b.wav").read_bytes() == b"bytes"
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.wav"]
+
+
+_LIMITED = """
+import resource, subprocess, sys
+from voicegen.files import allow_many_files
+soft, hard = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+allow_many_files()
+limit = "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+subprocess.run([sys.executable, "-c", limit], check=True)
+"""
+
+
+@pytest.mark.parametrize(("soft", "hard", "then"), [(128, 900, "900 900"), (800, 800, "800 800")])
+def test_a_process_and_those_that_it_starts_may_open_as_many_files_as_the_system_allows(
+    soft: int, hard: int, then: str
+) -> None:
+    words = [sys.executable, "-c", _LIMITED, str(soft), str(hard)]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() == then
 
 
 def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
