@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from voicegen.chat.prompting.passages import document_entry
 from voicegen.chat.prompting.prompt import Conversation, one_call_a_message, plain_conversation
 from voicegen.errors import ModelError
 from voicegen.records import Message, Role, ToolCall
@@ -75,6 +76,12 @@ class Capabilities:
         """Whether a user may have two messages, one after the other; many templates want roles to alternate."""
         two = [_ASKED, Message(Role.USER, _RESULT)]
         return self._kept(self._shaped(two, lists=self._takes_lists), _QUESTION, _RESULT) is True
+
+    @cached_property
+    def takes_documents(self) -> bool:
+        """Whether the template quotes documents itself, in the way that its model was trained on."""
+        conversation = self._shaped([_ASKED], lists=self._takes_lists)
+        return self._kept(conversation, _QUESTION, _RESULT, documents=[document_entry(1, _SYSTEM, _RESULT)]) is True
 
     @cached_property
     def _takes_lists(self) -> bool:

@@ -7,7 +7,7 @@ spell a chat's control tokens; in a prompt of ours those are text anyway (`liter
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -39,6 +39,32 @@ def with_passages(messages: Sequence[Message], *, apart: bool, defused: bool = F
         else:
             written.append(replace(bare, content=f"{_quoted(message.passages, defused)}\n\n{bare.content}"))
     return written
+
+
+def document_entry(number: int, source: str, text: str) -> dict[str, str]:
+    """A document as templates take it that quote documents themselves (Command R, Granite)."""
+    return {"doc_id": str(number), "title": source, "text": text}
+
+
+def as_documents(messages: Sequence[Message], special: Iterable[str]) -> tuple[list[Message], list[dict[str, str]]]:
+    """The messages without their passages, and those for a template that quotes documents itself.
+
+    What is one of the model's `special` tokens, or to some model a control token, is spelled so that it is none: nobody
+    here knows how such a quotation ends.
+    """
+    passages = {passage.id: passage for message in messages for passage in message.passages}
+    spelled = {name: f"{name[0]} {name[1:]}" for name in special if len(name) > 1}
+
+    def harmless(text: str) -> str:
+        for name, spelling in spelled.items():
+            text = text.replace(name, spelling)
+        return _inside(text, defused=True)
+
+    entries = [
+        document_entry(number, " ".join(harmless(passage.source).split()), harmless(passage.text))
+        for number, passage in enumerate(passages.values(), start=1)
+    ]
+    return [replace(message, passages=()) for message in messages], entries
 
 
 def _quoted(passages: Sequence[Passage], defused: bool) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from voicegen.chat.prompting.capabilities import Capabilities
 from voicegen.chat.prompting.literals import guard, split_at
-from voicegen.chat.prompting.passages import with_passages
+from voicegen.chat.prompting.passages import as_documents, with_passages
 from voicegen.chat.prompting.prompt import Conversation, harmony_conversation, with_tools_in_system
 from voicegen.errors import ModelError
 from voicegen.reading.beginning import Beginning
@@ -145,10 +145,16 @@ class ChatTemplate:
     ) -> tuple[str, dict[str, str]]:
         if not messages:
             raise ModelError("A conversation needs at least one message.")
+        documents: list[dict[str, str]] = []
         if any(message.passages for message in messages):
-            messages = with_passages(messages, apart=self._takes_passages_apart)
+            if self.format != "harmony" and self._capabilities.takes_documents:
+                messages, documents = as_documents(messages, self._special.values())
+            else:
+                messages = with_passages(messages, apart=self._takes_passages_apart)
         guarded, literals = guard(messages, self._special.values())
         options: dict[str, Any] = {"add_generation_prompt": open_reply}
+        if documents:
+            options["documents"] = documents
         if tools and self.knows_tools:
             options["tools"] = [dict(tool) for tool in tools]
         elif tools:
