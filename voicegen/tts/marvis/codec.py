@@ -176,6 +176,7 @@ class SeparateStreams:
     """Decodes each of several streams by itself."""
 
     lag = 0
+    frames = 1
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec

@@ -1,118 +1,75 @@
-"""Decoding many takes on CUDA: each shape of batch is captured once and replayed.
+"""Decoding many takes on CUDA, a few frames of each at a time: a row that is free takes the next, the longest first.
 
-A decoder is several hundred small launches, and in a thread beside generation each one takes its turn with Python's
-lock; captured they are one. Takes are padded to a few lengths: the decoder only looks backwards, so what follows a take
-does not change it.
+Captured, a step is one launch: the decoder is over a hundred, and in a thread beside generation each one would take its
+turn with Python's lock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from voicegen.tts.marvis.capture import captured
-from voicegen.tts.marvis.codec_state import CodecState
+from voicegen.tts.marvis.captured_rows import CapturedRows
+from voicegen.tts.marvis.codec import Codec
+from voicegen.tts.marvis.mimi import MimiDecoder
 
-if TYPE_CHECKING:
-    from voicegen.tts.marvis.codec import Codec
-    from voicegen.tts.marvis.torch_mimi import TorchMimi
-
-LENGTHS = (32, 48, 64, 96, 128, 192, 256)
-"""Frames that takes are padded to; longer ones go the codec's own way."""
-FRAMES = 4096
-"""Frames a batch, all rows together."""
+FRAMES = 3
+"""Of a take in a step: with Mimi's window of 250 positions, the most that a ring of 256 has room for."""
+SIZES = (16, 64)
+"""Rows of a step, the last few takes of a batch and all."""
+BATCH = 4 * SIZES[-1]
+"""Takes that are decoded together: enough that rows seldom stand empty."""
 
 
 class CapturedDecoder:
     """`Codec.decode` for a thread that shares Python with others."""
 
-    def __init__(self, codec: Codec, mimi: TorchMimi) -> None:
-        """`mimi` is what the codec computes with."""
+    def __init__(self, codec: Codec, decoder: MimiDecoder, codebooks: int) -> None:
+        """`codec` decodes what the decoder's precision cannot hold."""
         self._codec = codec
-        self._device = mimi.device
-        self._decoder = mimi.fast
-        self._seen: set[tuple[int, int, int]] = set()
-        self._graphs: dict[tuple[int, int, int], tuple[torch.Tensor, torch.Tensor, torch.cuda.CUDAGraph]] = {}
-        self._pool: object = None
-        self._host: dict[str, torch.Tensor] = {}
+        self._codebooks = codebooks
+        self._rows = CapturedRows(decoder, codebooks, SIZES, FRAMES)
 
-    def batch_of(self, frames: int) -> tuple[int, int]:
-        """The padded length of a take of so many frames (0: none), and how many takes fill a batch of it."""
-        length = next((length for length in LENGTHS if length >= frames), 0)
-        return length, FRAMES // length if length else 16
+    def batch_of(self, _frames: int) -> tuple[int, int]:
+        """Takes of all lengths go together, so many at a time."""
+        return 0, BATCH
 
-    @torch.inference_mode()
     def decode(self, codes: Sequence[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
         """Waveforms (T_i * frame_size,) of codes (K, T_i), in order."""
-        waveforms: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(codes)
-        for length, books, places in self._batches(codes):
-            batch = [codes[place] for place in places]
-            decoded = self._decode(batch, length, books) if length else self._codec.decode(batch)
-            for place, waveform in zip(places, decoded, strict=True):
-                waveforms[place] = waveform
-        return waveforms
+        waiting = sorted(range(len(codes)), key=lambda take: codes[take].shape[1])  # the longest last
+        free, sent = list(range(SIZES[-1])), [0] * len(codes)
+        under_way: dict[int, int] = {}  # takes by their rows
+        steps = []
+        while waiting or under_way:
+            begun = [free.pop() for _ in range(min(len(free), len(waiting)))]
+            under_way |= {row: waiting.pop() for row in begun}
+            if begun:
+                self._rows.begin(begun)
+            takes = list(under_way.values())
+            frames, counts = self._next_frames([codes[take][:, sent[take] : sent[take] + FRAMES] for take in takes])
+            steps.append((takes, counts, self._rows.start(list(under_way), frames)))
+            for row, take in list(under_way.items()):
+                sent[take] += FRAMES
+                if sent[take] >= codes[take].shape[1]:
+                    del under_way[row]
+                    free.append(row)
+        pieces: list[list[NDArray[np.float32]]] = [[] for _ in codes]
+        for takes, counts, samples in steps:
+            for take, count, piece in zip(takes, counts, samples(), strict=True):
+                pieces[take].append(piece[: count * self._codec.frame_size])
+        return [self._whole(parts, one) for parts, one in zip(pieces, codes, strict=True)]
 
-    def _batches(self, codes: Sequence[NDArray[np.int64]]) -> list[tuple[int, int, list[int]]]:
-        """Padded length (0: none), codebooks, and the takes of each batch."""
-        groups: dict[tuple[int, int], list[int]] = {}
-        for place, one in enumerate(codes):
-            length, _ = self.batch_of(one.shape[1])
-            groups.setdefault((length, one.shape[0]), []).append(place)
-        batches = []
-        for (length, books), places in groups.items():
-            rows = FRAMES // length if length else len(places)
-            batches += [(length, books, places[start : start + rows]) for start in range(0, len(places), rows)]
-        return batches
+    def _next_frames(self, parts: list[NDArray[np.int64]]) -> tuple[NDArray[np.int32], list[int]]:
+        """Frames (n, T, K) of a step, and how many of each take's are its own."""
+        frames = np.zeros((len(parts), FRAMES, self._codebooks), np.int32)
+        for place, part in enumerate(parts):
+            frames[place, : part.shape[1]] = part.T
+        return frames, [part.shape[1] for part in parts]
 
-    def _decode(self, batch: list[NDArray[np.int64]], length: int, books: int) -> list[NDArray[np.float32]]:
-        rows = FRAMES // length
-        if len(batch) <= rows // 4:
-            rows //= 4
-        shape = (rows, books, length)
-        if shape not in self._seen:  # the first time shows that it works, and readies libraries for the capture
-            self._seen.add(shape)
-            return self._codec.decode(batch)
-        if shape not in self._graphs:
-            self._capture(shape)
-        source, target, graph = self._graphs[shape]
-        staged = self._pinned("codes", source)
-        array = staged.numpy()
-        array[:] = 0
-        for row, one in zip(array, batch, strict=False):
-            row[:, : one.shape[1]] = one
-        source.copy_(staged, non_blocking=True)
-        graph.replay()
-        result = self._pinned("samples", target)
-        result[: len(batch)].copy_(target[: len(batch)], non_blocking=True)
-        torch.cuda.current_stream().synchronize()
-        size, samples = self._codec.frame_size, result.numpy()
-        decoded = [samples[row, : one.shape[1] * size].copy() for row, one in enumerate(batch)]
-        if all(np.isfinite(np.dot(waveform, waveform)) for waveform in decoded):
-            return decoded
-        return self._codec.decode(batch)  # half precision did not hold it; the codec knows what to do
-
-    def _capture(self, shape: tuple[int, int, int]) -> None:
-        rows, _, length = shape
-        device = self._device
-        source = torch.zeros(shape, dtype=torch.int64, device=device)
-        target = torch.zeros(rows, length * self._codec.frame_size, device=device)
-
-        def run() -> None:
-            target.copy_(self._decoder(source, CodecState()))
-
-        run()
-        graph = captured(run, self._pool)
-        self._pool = self._pool or graph.pool()
-        self._graphs[shape] = source, target, graph
-
-    def _pinned(self, name: str, like: torch.Tensor) -> torch.Tensor:
-        """Pinned memory of a tensor's shape, out of one buffer a name."""
-        held = self._host.get(name)
-        if held is None or held.numel() < like.numel():
-            held = torch.zeros(like.numel(), dtype=like.dtype).pin_memory()
-            self._host[name] = held
-        return held[: like.numel()].view(like.shape)
+    def _whole(self, pieces: list[NDArray[np.float32]], codes: NDArray[np.int64]) -> NDArray[np.float32]:
+        waveform = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        if np.isfinite(np.dot(waveform, waveform)):
+            return waveform
+        return self._codec.decode([codes])[0]  # half precision did not hold it; the codec knows what to do

@@ -1,4 +1,4 @@
-"""A frame of many streams through Mimi's decoder as a fixed sequence of launches, each stream at a place of its own.
+"""Frames of many streams through Mimi's decoder as a fixed sequence of launches, each stream at a place of its own.
 
 The same computation as `MimiDecoder.each`, in the kernels of `kernels`. What the layers remember of a stream lies in
 rows that never move: the inputs of each convolution with their context in front, and rings of keys and values. Only
@@ -32,11 +32,6 @@ class _Product:
     adds: bool  # the residual stream to them
     keeps: bool  # them, as the residual stream or as samples
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Of a stream's inputs, context and all."""
-        return self.window.reach + self.length, self.window.channels
-
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
@@ -51,54 +46,55 @@ class _Layer:
 class CodecStep:
     """Rows of memory for streams, and the launches of a step."""
 
-    def __init__(self, decoder: MimiDecoder, codebooks: int, rows: int) -> None:
+    def __init__(self, decoder: MimiDecoder, codebooks: int, rows: int, frames: int = 1) -> None:
         """Makes room.
 
         Args:
             decoder: One that `is_for` this.
             codebooks: Of each frame.
+            frames: Of each stream in a step, at most.
             rows: Streams; each takes some 5 MB at Mimi's sizes in half precision. One more takes what is not wanted.
         """
         assert decoder.upsample is not None
         self.rows = rows
         self._decoder = decoder
         device, kind = decoder.device, decoder.dtype
+        self._codebooks = codebooks
         self._tables = _projected(decoder, codebooks)
         self._taps = _upsampling_taps(decoder.upsample)
         self._layers = [_scaled(layer) for layer in decoder.transformer]
         self._products = _products(decoder)
-        sizes = [length * channels for length, channels in (product.shape for product in self._products)]
-        starts = [sum(-(-size // 16) * 16 for size in sizes[:place]) for place in range(len(sizes) + 1)]
+        shapes = [(each.window.reach + frames * each.length, each.window.channels) for each in self._products]
+        starts = [0]
+        for length, channels in shapes:
+            starts.append(starts[-1] + -(-length * channels // 16) * 16)
         self._memory = torch.zeros(rows + 1, starts[-1], device=device, dtype=kind)
         self._inputs = [
-            self._memory[:, start : start + size].view(-1, *product.shape)
-            for start, size, product in zip(starts, sizes, self._products, strict=False)
-        ]
-        self._new = [
-            inputs[:, product.window.reach :] for inputs, product in zip(self._inputs, self._products, strict=True)
+            self._memory[:, start : start + length * channels].view(-1, length, channels)
+            for start, (length, channels) in zip(starts, shapes, strict=False)
         ]
         moved = [
-            (start, product.length * product.window.channels, product.window.reach * product.window.channels)
-            for start, product in zip(starts, self._products, strict=False)
-            if product.window.reach
+            (start, each.length * each.window.channels, each.window.reach * each.window.channels)
+            for start, each in zip(starts, self._products, strict=False)
+            if each.window.reach
         ]
         self._moved = torch.tensor(moved, device=device).T.contiguous()
         self._most_moved = max(size for *_, size in moved)
-        attention, width = self._layers[0].layer.attention, self._tables.shape[2]
-        ring = 1 << (decoder.window + decoder.steps - 1).bit_length()
+        attention, steps = self._layers[0].layer.attention, frames * decoder.steps
+        ring = 1 << (decoder.window + steps - 2).bit_length()  # what is written over is seen no more
         shape = (len(self._layers), rows + 1, attention.kv_heads, ring, attention.head_size)
         self._keys, self._values = (torch.zeros(shape, device=device, dtype=kind) for _ in range(2))
-        self._before = torch.zeros(rows + 1, len(self._taps) - 1, width, device=device)
+        self._before = torch.zeros(rows + 1, self._tables.shape[2], device=device)
         self._positions = torch.zeros(rows + 1, dtype=torch.int64, device=device)
-        self._steps = torch.arange(decoder.steps, device=device)
-        self.source = torch.zeros(rows, 1 + codebooks, dtype=torch.int32, device=device)
-        self.samples = torch.zeros(rows, decoder.frame_size, device=device)
+        self._steps = torch.arange(steps, device=device)
+        self._source = torch.zeros(rows * (1 + frames * codebooks), dtype=torch.int32, device=device)
+        self._samples = torch.zeros(rows * frames * decoder.frame_size, device=device)
 
     @staticmethod
     def is_for(decoder: MimiDecoder) -> bool:
         """Whether the decoder is built as Mimi is published, and wide enough for the kernels."""
         up = decoder.upsample
-        if up is None or up.bias is not None or up.weight.shape[1] != 1 or up.weight.shape[2] % up.stride:
+        if up is None or up.bias is not None or up.weight.shape[1] != 1 or up.weight.shape[2] != 2 * up.stride:
             return False
         layers = decoder.seanet
         residuals = [layer for layer in layers if isinstance(layer, Residual)]
@@ -117,26 +113,41 @@ class CodecStep:
         for memory in (self._memory, self._before, self._positions):
             memory.index_fill_(0, places, 0)
 
-    def launch(self, count: int) -> None:
-        """Decodes the first `count` rows of `source`, which say whose frame each is and its codes, into `samples`."""
-        source = self.source[:count]
-        index, steps = source[:, 0], self._decoder.steps
+    def source(self, count: int, frames: int) -> Tensor:
+        """What a step of so many streams and frames reads (count, 1 + frames * K): whose they are, and their codes."""
+        width = 1 + frames * self._codebooks
+        return self._source[: count * width].view(count, width)
+
+    def samples(self, count: int, frames: int) -> Tensor:
+        """What it writes (count, frames * frame_size)."""
+        size = frames * self._decoder.frame_size
+        return self._samples[: count * size].view(count, size)
+
+    def launch(self, count: int, frames: int) -> None:
+        """Decodes the next frames of some streams."""
+        source = self.source(count, frames)
+        index, steps = source[:, 0], frames * self._decoder.steps
         width = self._tables.shape[2]
         hidden = self._memory.new_empty(count, steps, width)
         kernels.latents(source, self._tables, self._taps, self._before, hidden)
         hidden = hidden.view(count * steps, width)
-        angles = self._angles(index)
+        angles = self._angles(index, steps)
         for place, layer in enumerate(self._layers):
             self._transform(hidden, layer, angles, index, self._keys[place], self._values[place])
-        self._new[0].index_copy_(0, index.long(), hidden.view(count, steps, width))
-        self._seanet(index)
-        kernels.remember(self._memory, self._moved, self._positions, index, steps, self._most_moved)
+        self._new(0, frames).index_copy_(0, index.long(), hidden.view(count, steps, width))
+        self._seanet(index, frames)
+        kernels.remember(self._memory, self._moved, self._positions, index, steps, frames, self._most_moved)
 
-    def _angles(self, index: Tensor) -> Tensor:
+    def _angles(self, index: Tensor, steps: int) -> Tensor:
         """Cosines and sines (n, steps, 2, D / 2) of the new positions."""
-        positions = self._positions[index.long()][:, None] + self._steps
+        positions = self._positions[index.long()][:, None] + self._steps[:steps]
         angles = positions[..., None].float() * self._decoder.frequencies
         return torch.stack([angles.cos(), angles.sin()], dim=2)
+
+    def _new(self, place: int, frames: int) -> Tensor:
+        """The new places of a convolution's inputs."""
+        product = self._products[place]
+        return self._inputs[place][:, product.window.reach :][:, : frames * product.length]
 
     def _transform(
         self, hidden: Tensor, scaled: _Layer, angles: Tensor, index: Tensor, keys: Tensor, values: Tensor
@@ -154,21 +165,22 @@ class CodecStep:
         expanded = layer.activation(F.linear(layer.normed(hidden, 1), layer.expand))
         hidden.addmm_(expanded, scaled.contract.T)
 
-    def _seanet(self, index: Tensor) -> None:
-        trunk = self.samples
-        for product, source, target in zip(self._products, self._inputs, [*self._new[1:], None], strict=True):
-            if target is None:
-                trunk = self.samples[: len(index)]
+    def _seanet(self, index: Tensor, frames: int) -> None:
+        samples = trunk = self.samples(len(index), frames)
+        for place, product in enumerate(self._products):
+            is_last, length = place == len(self._products) - 1, frames * product.length
+            if is_last:
+                trunk = samples
             elif product.keeps and not product.adds:
-                trunk = self._memory.new_empty(len(index), product.length, product.window.outputs)
+                trunk = self._memory.new_empty(len(index), length, product.window.outputs)
             kernels.window_product(
                 product.window,
-                source,
+                self._inputs[place][:, : product.window.reach + length],
                 index,
                 trunk=trunk,
                 add=product.adds,
                 keep=product.keeps,
-                active=target,
+                active=None if is_last else self._new(place + 1, frames),
             )
 
 
@@ -219,7 +231,7 @@ def _projected(decoder: MimiDecoder, codebooks: int) -> Tensor:
 
 
 def _upsampling_taps(layer: Upsampling) -> Tensor:
-    """(reach + 1, stride, width), the newest first."""
+    """(2, stride, width): for a frame itself and for the one before it."""
     taps = layer.weight[:, 0].float().T
     return taps.unflatten(0, (-1, layer.stride)).contiguous()
 

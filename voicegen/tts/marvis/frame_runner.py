@@ -163,9 +163,11 @@ class StreamDecoders(Protocol):
 
     Attributes:
         lag: pushes that may be ahead of the one whose samples are taken.
+        frames: of a row that are best pushed at a time.
     """
 
     lag: int
+    frames: int
 
     def begin(self, row: int) -> None:
         """Makes a row ready for a new stream."""

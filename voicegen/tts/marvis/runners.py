@@ -17,6 +17,7 @@ from voicegen.tts.marvis.devices import choose_device, choose_dtype, most_slots
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, StreamDecoders, kept
 from voicegen.tts.marvis.frames import PlainFrames
+from voicegen.tts.marvis.mimi import MimiDecoder
 from voicegen.tts.marvis.model import MarvisModel
 from voicegen.tts.marvis.prefill import read_prefix
 from voicegen.tts.marvis.prompts import Prefix, Prompt
@@ -109,23 +110,30 @@ class TorchRunners:
 
     def batch_decoder(self, codec: Codec) -> BatchDecoder | None:
         """The codec's captured decoder, on CUDA."""
-        if not (self._captured and self.works_ahead and isinstance(codec.mimi, TorchMimi)):
+        if (decoder := self._captured_decoder(codec)) is None:
             return None
         from voicegen.tts.marvis.codec_capture import CapturedDecoder
 
-        return CapturedDecoder(codec, codec.mimi)
+        return CapturedDecoder(codec, decoder, self.codebooks)
 
     def stream_decoders(self, codec: Codec, rows: int) -> StreamDecoders:
         """Rows of one batch, where the codec is in torch; captured on CUDA."""
         if not isinstance(codec.mimi, TorchMimi):
             return SeparateStreams(codec)
-        if self._captured:
-            from voicegen.tts.marvis.captured_rows import CapturedRows
-            from voicegen.tts.marvis.codec_step import CodecStep
+        if (decoder := self._captured_decoder(codec)) is None:
+            return StreamBatch(PlainRows(codec.mimi.exact, self.codebooks, rows), codec)
+        from voicegen.tts.marvis.captured_rows import CapturedRows
 
-            if CodecStep.is_for(codec.mimi.fast):
-                return StreamBatch(CapturedRows(codec.mimi.fast, self.codebooks, rows), codec)
-        return StreamBatch(PlainRows(codec.mimi.exact, self.codebooks, rows), codec)
+        sizes = [*(4**power for power in range(rows.bit_length()) if 4**power < rows), rows]
+        return StreamBatch(CapturedRows(decoder, self.codebooks, sizes), codec)
+
+    def _captured_decoder(self, codec: Codec) -> MimiDecoder | None:
+        """What of the codec's is captured, where anything is."""
+        if not (self._captured and self.works_ahead and isinstance(codec.mimi, TorchMimi)):
+            return None
+        from voicegen.tts.marvis.codec_step import CodecStep
+
+        return codec.mimi.fast if CodecStep.is_for(codec.mimi.fast) else None
 
     def resampler(self, from_rate: int, to_rate: int) -> Resampler | None:
         """torchaudio's, on CUDA."""

@@ -87,12 +87,19 @@ def test_the_fused_frame_equals_the_plain_one(
 
 
 @pytest.mark.parametrize(
-    ("dtype", "top_k"), [(torch.float32, 7), (torch.float32, 67), (torch.bfloat16, 1), (torch.bfloat16, 50)]
+    ("dtype", "top_k", "rows"),
+    [
+        (torch.float32, 7, 6),
+        (torch.float32, 67, 6),
+        (torch.float32, 50, 17),
+        (torch.bfloat16, 1, 6),
+        (torch.bfloat16, 50, 6),
+    ],
 )
-def test_the_sampling_kernel_equals_plain_sampling(dtype: torch.dtype, top_k: int) -> None:
+def test_the_sampling_kernel_equals_plain_sampling(dtype: torch.dtype, top_k: int, rows: int) -> None:
     from voicegen.tts.marvis import kernels
 
-    rows, vocab, book = 6, 67, 3
+    vocab, book = 67, 3
     generator = torch.Generator().manual_seed(top_k)
     logits = (torch.randn(rows, 128, generator=generator) * 3).to(DEVICE, dtype)
     logits[4, 11] = torch.nan
@@ -153,35 +160,34 @@ def test_a_slot_without_finite_logits_is_flagged_alone(checkpoints: Callable[...
     torch.testing.assert_close(state.output[1], clean.output[1])
 
 
-def test_a_step_of_the_codec_equals_its_plain_decoder() -> None:
+@pytest.mark.parametrize(
+    ("frames", "turns"),
+    [
+        (1, [[(0, 0, 0)], [(1, 1, 0), (0, 0, 1)], [(1, 1, 1), (0, 2, 0)], [(1, 1, 2)]]),
+        (2, [[(0, 0, 0)], [(1, 1, 0), (0, 0, 1)], [(0, 2, 0), (1, 1, 1)]]),
+    ],
+)
+def test_a_step_of_the_codec_equals_its_plain_decoder(frames: int, turns: list[list[tuple[int, int, int]]]) -> None:
     """Three streams that begin apart, one in the row of one that ended; a window of 5 positions, a frame has two."""
     from voicegen.tts.marvis.codec_step import CodecStep
 
     mimi = tiny_mimi(num_quantizers=4, num_filters=32, sliding_window=5, upsampling_ratios=[4])
     decoder = TorchMimi(mimi, DEVICE).exact
     assert CodecStep.is_for(decoder)
-    step = CodecStep(decoder, codebooks=4, rows=2)
-    codes = torch.randint(0, 32, (3, 4, 3), generator=torch.Generator().manual_seed(0)).to(DEVICE)
+    step = CodecStep(decoder, codebooks=4, rows=2, frames=2)
+    codes = torch.randint(0, 32, (3, 4, 3 * frames), generator=torch.Generator().manual_seed(0)).to(DEVICE)
     with torch.inference_mode():
-        expected = decoder(codes, CodecState())
-        decoded = torch.full_like(expected, torch.nan).unflatten(1, (3, -1))
-        for turn in (
-            [(0, 0, 0)],
-            [(1, 1, 0), (0, 0, 1)],
-            [(1, 1, 1), (0, 2, 0)],
-            [(1, 1, 2)],
-        ):
-            for place, (row, stream, frame) in enumerate(turn):
-                if frame == 0:
+        expected = decoder(codes, CodecState()).unflatten(1, (3, -1))
+        for turn in turns:
+            source, samples = step.source(len(turn), frames), step.samples(len(turn), frames)
+            for place, (row, stream, part) in enumerate(turn):
+                if part == 0:
                     step.begin([row])
-                step.source[place, 0], step.source[place, 1:] = row, codes[stream, :, frame]
-            step.launch(len(turn))
-            for place, (_, stream, frame) in enumerate(turn):
-                decoded[stream, frame] = step.samples[place]
-    frame_size = decoder.frame_size
-    for stream, frames in enumerate((2, 3, 1)):
-        mine, plain = decoded[stream, :frames].flatten(), expected[stream, : frames * frame_size]
-        torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-4)
+                own = codes[stream, :, part * frames : (part + 1) * frames]
+                source[place, 0], source[place, 1:] = row, own.T.flatten()
+            step.launch(len(turn), frames)
+            for place, (_, stream, part) in enumerate(turn):
+                torch.testing.assert_close(samples[place], expected[stream, part], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.skipif(DEVICE.type != "cuda", reason="graphs are captured on CUDA alone")

@@ -94,11 +94,12 @@ def test_streamed_pieces_join_to_the_whole(codec: Codec, cuts: list[int]) -> Non
     assert_same(np.concatenate(pieces), codec.decode([codes])[0])
 
 
-@pytest.mark.parametrize("kind", ["together", "apart"])
+@pytest.mark.parametrize("kind", ["together", "apart", "two frames at once"])
 def test_streams_of_one_batch_are_each_as_alone_wherever_they_begin_wait_and_end(codec: Codec, kind: str) -> None:
     """Longer than the window, of 64 positions or 32 frames; the last one has the row of one that ended."""
-    together = StreamBatch(PlainRows(codec.mimi.exact, CODEBOOKS, rows=3), codec)
-    decoders = together if kind == "together" else SeparateStreams(codec)
+    plain = PlainRows(codec.mimi.exact, CODEBOOKS, rows=3)
+    plain.frames = 2 if kind == "two frames at once" else 1
+    decoders = SeparateStreams(codec) if kind == "apart" else StreamBatch(plain, codec)
     codes = [random_codes(frames, seed) for seed, frames in enumerate((40, 12, 35, 9))]
     rows, begins = (0, 1, 2, 1), (0, 3, 5, 30)
     pieces: list[list[np.ndarray]] = [[] for _ in codes]
@@ -107,7 +108,7 @@ def test_streams_of_one_batch_are_each_as_alone_wherever_they_begin_wait_and_end
     for turn in range(70):
         for one in np.flatnonzero(np.array(begins) == turn):
             decoders.begin(rows[one])
-        counts = {one: int(draw.integers(0, 3)) for one, begin in enumerate(begins) if turn >= begin}
+        counts = {one: int(draw.integers(0, 4)) for one, begin in enumerate(begins) if turn >= begin}
         new = {one: codes[one][:, sent[one] : sent[one] + count] for one, count in counts.items()}
         new = {one: part for one, part in new.items() if part.shape[1]}
         for row, samples in decoders.push({rows[one]: part for one, part in new.items()})().items():

@@ -430,6 +430,22 @@ def test_streams_that_are_open_at_once_give_what_each_gives_alone(load: Loader, 
         assert_same_sound(one, other)
 
 
+def test_a_codec_that_works_ahead_and_takes_frames_together_gets_the_first_alone(
+    load: Loader, tiny_codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(codec=tiny_codec, slots=2)
+    request, other = SpeechRequest("Hello.", max_frames=9), SpeechRequest("Yes", max_frames=6)
+    alone = [np.concatenate(list(engine.stream(one))) for one in (request, other)]
+    monkeypatch.setattr("voicegen.tts.marvis.codec_streams.PlainRows.frames", 3)
+    monkeypatch.setattr("voicegen.tts.marvis.codec_streams.PlainRows.lag", 1)
+    engine = load(codec=tiny_codec, slots=2)
+    pieces = list(engine.stream(request))
+    assert [len(piece) // 1920 for piece in pieces] == [1, 3, 3, 2]
+    assert_same_sound(np.concatenate(pieces), alone[0])
+    for one, expected in zip(taken([engine.stream(one) for one in (request, other)], [1, 0, 0]), alone, strict=True):
+        assert_same_sound(one, expected)
+
+
 def test_a_stream_that_is_closed_gives_its_slot_to_another(load: Loader, tiny_codec: Codec) -> None:
     engine = load(codec=tiny_codec, slots=1)
     given_up, never_begun, waiting = (engine.stream(request) for request in requests(*TEXTS[:3], max_frames=4))

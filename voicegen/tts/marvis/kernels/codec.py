@@ -9,68 +9,65 @@ import triton.language as tl
 
 @triton.jit
 def _latents_kernel(
-    rows,
+    source,
     tables,
     taps,
     before,
     out,
-    rows_stride,
-    before_stride,
+    source_stride,
     width,
     entries,
+    frames,
     BOOKS: tl.constexpr,
     STRIDE: tl.constexpr,
-    REACH: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
-    """The sum of a frame's vectors, and its upsampling, a channel a group."""
+    """The sums of a row's frames, one after the other, and their upsampling, a channel a group."""
     row = tl.program_id(0).to(tl.int64)
     at = tl.arange(0, WIDTH)
     inside = at < width
-    stream = tl.load(rows + row * rows_stride).to(tl.int64)
-    total = tl.zeros((WIDTH,), tl.float32)
-    for book in range(BOOKS):
-        code = tl.load(rows + row * rows_stride + 1 + book).to(tl.int64)
-        total += tl.load(tables + (book * entries + code) * width + at, mask=inside, other=0.0)
-    past = before + stream * before_stride + at
-    for step in tl.static_range(STRIDE):
-        made = total * tl.load(taps + step * width + at, mask=inside, other=0.0)
-        for back in tl.static_range(1, REACH + 1):
-            earlier = tl.load(past + (REACH - back) * width, mask=inside, other=0.0)
-            made += earlier * tl.load(taps + (back * STRIDE + step) * width + at, mask=inside, other=0.0)
-        tl.store(out + (row * STRIDE + step) * width + at, made.to(out.dtype.element_ty), mask=inside)
-    for back in tl.static_range(REACH - 1):
-        tl.store(past + back * width, tl.load(past + (back + 1) * width, mask=inside, other=0.0), mask=inside)
-    if REACH > 0:
-        tl.store(past + (REACH - 1) * width, total, mask=inside)
+    codes = source + row * source_stride + 1
+    memory = before + tl.load(codes - 1).to(tl.int64) * width + at
+    earlier = tl.load(memory, mask=inside, other=0.0)
+    for frame in range(frames):
+        total = tl.zeros((WIDTH,), tl.float32)
+        for book in range(BOOKS):
+            code = tl.load(codes + frame * BOOKS + book).to(tl.int64)
+            total += tl.load(tables + (book * entries + code) * width + at, mask=inside, other=0.0)
+        for step in tl.static_range(STRIDE):
+            made = total * tl.load(taps + step * width + at, mask=inside, other=0.0)
+            made += earlier * tl.load(taps + (STRIDE + step) * width + at, mask=inside, other=0.0)
+            place = (row * frames + frame) * STRIDE + step
+            tl.store(out + place * width + at, made.to(out.dtype.element_ty), mask=inside)
+        earlier = total
+    tl.store(memory, earlier, mask=inside)
 
 
 def latents(
-    rows: torch.Tensor, tables: torch.Tensor, taps: torch.Tensor, before: torch.Tensor, out: torch.Tensor
+    source: torch.Tensor, tables: torch.Tensor, taps: torch.Tensor, before: torch.Tensor, out: torch.Tensor
 ) -> None:
-    """The codebooks' vectors of a frame added up, and upsampled.
+    """The codebooks' vectors of each frame added up, and upsampled.
 
     Args:
-        rows: (n, 1 + K) int32: which stream, and its codes.
-        tables: (books, codes, width) float32.
-        taps: (reach + 1, stride, width) float32, the newest first.
-        before: (S, reach, width) float32 of all streams: the frames before, which move on.
-        out: (n, stride, width).
+        source: (n, 1 + T * K) int32: which stream, and the codes of its frames.
+        tables: (K, codes, width) float32.
+        taps: (2, stride, width) float32, for a frame itself and for the one before it.
+        before: (S, width) float32 of all streams: the last frame, which moves on.
+        out: (n, T * stride, width).
     """
-    width = tables.shape[2]
-    _latents_kernel[(len(rows),)](
-        rows,
+    (books, entries, width), stride = tables.shape, taps.shape[1]
+    _latents_kernel[(len(source),)](
+        source,
         tables,
         taps,
         before,
         out,
-        rows.stride(0),
-        before.stride(0),
+        source.stride(0),
         width,
-        tables.shape[1],
-        BOOKS=rows.shape[1] - 1,
-        STRIDE=taps.shape[1],
-        REACH=before.shape[1],
+        entries,
+        out.shape[1] // stride,
+        BOOKS=books,
+        STRIDE=stride,
         WIDTH=triton.next_power_of_2(width),
         num_warps=4,
     )
@@ -202,7 +199,16 @@ def ring_attention(
 
 @triton.jit
 def _remember_kernel(
-    memory, buffers, positions, index, index_stride, memory_stride, steps, BUFFERS: tl.constexpr, BLOCK: tl.constexpr
+    memory,
+    buffers,
+    positions,
+    index,
+    index_stride,
+    memory_stride,
+    steps,
+    frames,
+    BUFFERS: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     """The last places of a buffer become its first: what the next step's windows begin with."""
     stream = tl.load(index + tl.program_id(0) * index_stride).to(tl.int64)
@@ -212,22 +218,29 @@ def _remember_kernel(
     start = memory + stream * memory_stride + tl.load(buffers + buffer)
     at = tl.arange(0, BLOCK)
     inside = at < tl.load(buffers + 2 * BUFFERS + buffer)
-    last = tl.load(start + tl.load(buffers + BUFFERS + buffer) + at, mask=inside, other=0.0)
+    last = tl.load(start + frames * tl.load(buffers + BUFFERS + buffer) + at, mask=inside, other=0.0)
     tl.debug_barrier()  # the two may overlap
     tl.store(start + at, last, mask=inside)
 
 
 def remember(
-    memory: torch.Tensor, buffers: torch.Tensor, positions: torch.Tensor, index: torch.Tensor, steps: int, most: int
+    memory: torch.Tensor,
+    buffers: torch.Tensor,
+    positions: torch.Tensor,
+    index: torch.Tensor,
+    steps: int,
+    frames: int,
+    most: int,
 ) -> None:
     """Ends a step of some streams.
 
     Args:
         memory: (S, N) of all streams.
-        buffers: (3, B) int64: where each buffer begins, how far its last places lie behind, and how much they are.
+        buffers: (3, B) int64: where each buffer begins, how much a frame adds to it, and how much is kept.
         positions: (S,) int64, which go on.
         index: (n,) int32, which streams.
-        steps: Positions of a step.
+        steps: Positions that it had.
+        frames: Frames that it had.
         most: The largest of the last row of `buffers`.
     """
     _remember_kernel[(len(index), buffers.shape[1])](
@@ -238,6 +251,7 @@ def remember(
         index.stride(0),
         memory.stride(0),
         steps,
+        frames,
         BUFFERS=buffers.shape[1],
         BLOCK=triton.next_power_of_2(most),
         num_warps=8 if most > 1024 else 4,
