@@ -57,7 +57,7 @@ from voicegen.records import Speech, Utterance
 from voicegen.store.folder import FolderStore
 
 _BLOCK: Final = 100_000
-_CONTAINER: Final = 1000  # clips
+_SHARD: Final = 100_000  # KB of audio, as audio.shard_mb is unless it is set
 _ANSWER: Final = "It is what you get when you put the one number beside the other and count them all, one by one."
 _WORDS: Final = [f"{one}{two}{three}" for one in "bdfgklmnprst" for two in "aeiou" for three in ("n", "rk", "st", "ll")]
 _INDEX: Final = 7_777_777_777  # stands for a row's in the template of a line
@@ -404,7 +404,8 @@ def main() -> None:
         end="",
     )
     print(f"${(rows + pieces) / 1000 * options.put:,.0f}, and ${gigabytes * options.keep:,.0f} a month; ", end="")
-    print(f"clips in containers of {_CONTAINER:,}: ${(rows / _CONTAINER + pieces) / 1000 * options.put:,.0f}")
+    packed = 2 * rows * options.clip_kb / _SHARD  # a shard, and then the ledger lines of its rows
+    print(f"packed in shards of 100 MB: {packed:,.0f} requests, ${packed / 1000 * options.put:,.2f}")
 
 
 def _time(seconds: float) -> str:

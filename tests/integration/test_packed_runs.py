@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from itertools import count
@@ -11,7 +12,7 @@ import fsspec
 import pyarrow.parquet as pq
 import pytest
 
-from tests.product import TIMINGS, manifest_rows, questions_csv, voicegen, warm_voicegen
+from tests.product import ROOT, TIMINGS, manifest_rows, questions_csv, voicegen, warm_voicegen
 from tests.s3_server import s3_server
 from tests.worker_faults import WORDS, plant_faults, questions
 from voicegen import load_manifest
@@ -249,3 +250,14 @@ def test_the_code_on_a_run_s_card_reads_its_audio(runs, kind, monkeypatch):
     said = {}
     exec(code.partition("```")[0], said)
     assert (said["samples"] == load_manifest(kind)[0].waveform.numpy()).all()
+
+
+def test_the_loop_of_the_docs_reads_each_clip_that_counts_with_its_text(runs, tmp_path, monkeypatch):
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs/packed").symlink_to(runs / "outputs/tar")
+    monkeypatch.chdir(tmp_path)
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/storage.md").read_text("utf-8"), flags=re.DOTALL)
+    said = {"seen": []}
+    exec(code + "        seen.append((text, len(samples)))\n", said)
+    rows = load_manifest(runs / "outputs/wav").table.to_pylist()
+    assert said["seen"] == [(row["answer_spoken"], row["num_samples"]) for row in rows]

@@ -56,6 +56,11 @@ class Tally:
         """Since the session began, until it was over."""
         return max((self._over or time.monotonic()) - self.began, 1e-9)
 
+    @property
+    def through(self) -> int:
+        """Rows that are through the stages: spoken, or failed before they could be. Written they are with others."""
+        return max(self.spoken, self.written)
+
     def finish(self) -> None:
         """Stops the clock."""
         self._over = time.monotonic()
@@ -140,13 +145,12 @@ class ProgressDisplay:
 
     def _update(self, bars: Sequence[tqdm[Never]]) -> None:
         tally = self.tally
-        failed = tally.written - min(tally.written, tally.spoken)  # failed before they could be spoken
         texts = (
             f"{tally.asked / tally.seconds:.1f} rows/s, {tally.completion_tokens / tally.seconds:.0f} tokens/s",
             f"{tally.audio_seconds / tally.seconds:.1f} s of audio/s, {tally.made_again} made again",
             f"{_clock(self._time_left())} left",
         )
-        for bar, count, text in zip(bars, (tally.asked, tally.spoken + failed, tally.written), texts, strict=True):
+        for bar, count, text in zip(bars, (tally.asked, tally.through, tally.written), texts, strict=True):
             bar.n = min(self._done + count, self._total)
             bar.set_postfix_str(text, refresh=False)
             bar.refresh()
@@ -155,7 +159,7 @@ class ProgressDisplay:
         while not self._stop.wait(_LINE_EVERY):
             tally = self.tally
             line = (
-                f"{self._done + tally.written}/{self._total} rows, {tally.written / tally.seconds:.1f} rows/s, "
+                f"{self._done + tally.through}/{self._total} rows, {tally.through / tally.seconds:.1f} rows/s, "
                 f"{tally.audio_seconds / tally.seconds:.1f} s of audio/s, {_clock(self._time_left())} left"
             )
             print(line, file=self._stream, flush=True)
@@ -163,9 +167,9 @@ class ProgressDisplay:
     def _time_left(self) -> float | None:
         """Seconds, by the rate of this session; None before the first row."""
         tally = self.tally
-        if not tally.written:
+        if not tally.through:
             return None
-        return (self._total - self._done - tally.written) * tally.seconds / tally.written
+        return (self._total - self._done - tally.through) * tally.seconds / tally.through
 
 
 def _clock(seconds: float | None) -> str:
