@@ -15,13 +15,12 @@ from voicegen.store.folder import FolderStore
 def _ledger_first() -> None:
     """Lines are written before the audio that they promise."""
 
-    def write(writer: Any, outcomes: Any) -> Any:
-        encoded = [writer._encoded(outcome) for outcome in outcomes]
-        entries = writer._lines.append([writer._row(each) for each in encoded])
-        writer._store.put([file for each in encoded for file in each.files])
+    def durable(writer: Any, files: Any, rows: Any) -> Any:
+        entries = writer._lines.append(rows)
+        writer._store.put(files)
         return entries
 
-    Writer.write = write  # type: ignore[method-assign]
+    Writer._durable = durable  # type: ignore[method-assign]
 
 
 def _never_synced() -> None:

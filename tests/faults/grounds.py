@@ -30,18 +30,19 @@ _RUN: Final = ("run", "preset=fake", "tts.duration=0.05", "executor.queue_size=4
 _HERE: Final = ("questions.path=q.csv",)
 _FEW: Final = ("questions.limit=12",)
 _AT_STORE: Final = ("questions.path=s3://bucket/q.csv", "questions.limit=8")
-_WORKERS: Final = ("executor.workers=2", "executor.row_timeout_seconds=4")
+_WORKERS: Final = ("executor.workers=2",)
+_SOON: Final = ("executor.row_timeout_seconds=5",)  # where a worker is to hang
 _WORDS: Final[Mapping[Course, tuple[str, ...]]] = MappingProxyType(
     {
         "here": (*_RUN, *_HERE),
         "chat": (*_RUN, *_HERE, *WORDS, *PATIENCE),
         "store": (*_RUN, *_AT_STORE),
-        "workers": (*_RUN, *_HERE, *_FEW, *_WORKERS),
+        "workers": (*_RUN, *_HERE, *_FEW, *_WORKERS, *_SOON),
         "workers at a store": (*_RUN, *_AT_STORE, *_WORKERS),
-        "ray": (*_RUN, *_HERE, *_FEW, "executor=ray", *_WORKERS),
+        "ray": (*_RUN, *_HERE, *_FEW, "executor=ray", *_WORKERS, *_SOON),
     }
 )
-_LONGEST: Final = 150.0  # seconds of a run; one that takes longer hangs
+_LONGEST: Final = 300.0  # seconds of a run; one that takes longer hangs
 
 
 @dataclass(frozen=True, slots=True)

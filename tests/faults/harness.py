@@ -69,7 +69,8 @@ class Trial:
                 _spoil(run, fault.kind, self._draw)
             else:
                 check_record(run, recorded)
-                if done.returncode == 0 and not KINDS[fault.kind].lasts:  # else its log or a page may be missing yet
+                awaits_more = KINDS[fault.kind].lasts or "tries again" in done.stderr  # for its log, or for a page
+                if done.returncode == 0 and not awaits_more:
                     self._check_whole()
         return end if was_had or not fault.call else NOT_REACHED
 
