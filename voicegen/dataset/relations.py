@@ -110,7 +110,14 @@ class AnswerRelations:
     _repeats: Repeats | None = None
 
     def read(self, rows: _Finished) -> None:
-        """Takes the answers of rows that are finished since the last time."""
+        """Takes the answers of rows that are finished since the last time; all, where that one was broken off."""
+        try:
+            self._take(rows)
+        except BaseException:  # Ctrl-C too: what is half taken would never be whole again
+            self._answers, self._read, self._repeats = Likeness(), bytearray(), None
+            raise
+
+    def _take(self, rows: _Finished) -> None:
         self._read.extend(bytes(max(rows.end - len(self._read), 0)))
         new = False
         for unread in self._unread():
