@@ -185,6 +185,11 @@ def test_what_cannot_be_had_is_told_in_one_line(client, url):
     for body, status, message in (
         ({"messages": HELLO, "n": 2}, 400, "n: it must be 1"),
         ({"messages": HELLO, "logit_bias": {"50256": -100}}, 400, "logit_bias: "),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            400,
+            "messages.0.content: a part of the type 'image_url' cannot be read here: send text alone",
+        ),
         ({"messages": HELLO, "top_a": 1}, 400, "top_a is not known here"),
         ({}, 400, "messages is missing"),
         ({"messages": [{"role": "cat", "content": "x"}]}, 400, "messages.0.role: it must be 'system'"),
@@ -198,6 +203,7 @@ def test_what_cannot_be_had_is_told_in_one_line(client, url):
         ({"voice": "ann", "input": "x" * 201}, "201 characters, and 200 is the most"),
         ({"voice": "ann", "input": "***"}, "nothing to say aloud"),
         ({"voice": "ann", "speed": 9}, "speed: "),
+        ({"voice": "ann", "instructions": "Whisper."}, "instructions: no voice here takes any: leave it out"),
         ({"voice": "ann", "extra_body": {"seed": -1}}, "seed: it must be greater than or equal to 0"),
         ({"voice": "ann", "extra_body": {"seed": 2**63}}, "seed: it must be"),
     ):

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -45,9 +45,17 @@ class _Part(_Given):
     text: str
 
 
+def _text_alone(content: Any) -> Any:
+    for part in content if isinstance(content, list) else ():
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind not in get_args(_Part.model_fields["type"].annotation):
+            raise ValueError(f"a part of the type {kind!r} cannot be read here: send text alone")
+    return content
+
+
 class _Message(_Given):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[_Part] | None = None
+    content: Annotated[str | list[_Part] | None, BeforeValidator(_text_alone)] = None
     name: str | None = None
     tool_calls: list[_Call] | None = None
     tool_call_id: str | None = None

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -45,6 +45,12 @@ VOICE_HEADER: Final = "X-Voice"
 """Says which voice spoke: what a client called it may be another server's name."""
 
 
+def _none(instructions: str | None) -> str | None:
+    if instructions:
+        raise ValueError("no voice here takes any: leave it out")
+    return None
+
+
 class SpeechRequest(BaseModel):
     """What is asked for; `seed` is ours, and `max_new_tokens`, which a text's own bound makes needless, vLLM's."""
 
@@ -56,7 +62,7 @@ class SpeechRequest(BaseModel):
     response_format: Format = "mp3"
     speed: Speed = 1.0
     stream_format: Literal["audio"] | None = None
-    instructions: Literal[""] | None = None
+    instructions: Annotated[str | None, AfterValidator(_none)] = None
     seed: Seed = 0
     max_new_tokens: Any = None
 
