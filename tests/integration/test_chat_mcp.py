@@ -43,6 +43,11 @@ def test_a_servers_tools_are_offered_with_their_schemas(time_server):
     assert schema["parameters"]["required"] == ["timezone"]
 
 
+def test_an_interruption_ends_the_servers_and_is_still_one():
+    with pytest.raises(KeyboardInterrupt), tools_of([ToolServer.given(TIME)], ToolRegistry()):
+        raise KeyboardInterrupt
+
+
 def test_a_call_reaches_the_server_and_its_result_the_model(time_server):
     registry, _ = time_server
     told = json.loads(

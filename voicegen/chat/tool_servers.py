@@ -163,7 +163,9 @@ def _connected(server: ToolServer, portal: BlockingPortal, stack: ExitStack) -> 
     log = stack.enter_context(_open_log())
     client = Client(_transport(server, log), read_timeout_seconds=_PATIENCE)
     try:
-        stack.enter_context(portal.wrap_async_context_manager(client))
+        running = portal.wrap_async_context_manager(client)
+        running.__enter__()
+        stack.callback(running.__exit__, None, None, None)  # what ends the chat is no affair of the server
     except FileNotFoundError:
         raise ConfigError(f"the MCP server {server.name!r}: there is no command {server.command[0]!r}") from None
     except Exception as error:  # of the SDK, of a transport, or a group of both

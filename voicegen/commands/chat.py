@@ -151,7 +151,7 @@ def _open(
     open_stream = sound_card(settings.device) if settings.play else None
     tools = load_tools(getattr(config.chat, "tools", ()))
     build.look(config, speaks=settings.speaks)
-    servers = [*map(ToolServer.named, settings.mcp_servers), *([ToolServer.given(server)] if server else [])]
+    servers = [*map(ToolServer.named, settings.mcp_servers), *([] if server is None else [ToolServer.given(server)])]
     for name, added in stack.enter_context(tools_of(servers, tools)).items():
         page.note(f"tools of {name}: {', '.join(added)}")
     if settings.save_audio:
