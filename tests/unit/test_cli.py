@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +19,20 @@ def test_output_that_cannot_be_written_is_one_line_and_no_traceback(words, monke
         assert main(words) == 2
     told = [line for line in capfd.readouterr().err.splitlines() if line != "loading echo"]
     assert told == ["voicegen: cannot write to standard output: no space left on device"]
+
+
+_INTERRUPTED_AT_ITS_END = """
+import atexit, os, runpy, signal, sys
+atexit.register(lambda: [os.kill(os.getpid(), signal.SIGINT), signal.pause()])
+sys.argv = ["voicegen", "--version"]
+runpy.run_module("voicegen", run_name="__main__")
+"""
+
+
+def test_a_ctrl_c_while_python_ends_says_nothing():
+    ended = subprocess.run([sys.executable, "-c", _INTERRUPTED_AT_ITS_END], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGINT
+    assert ended.stderr == ""
 
 
 def test_another_error_of_the_system_is_not_taken_for_one_of_the_output(monkeypatch):

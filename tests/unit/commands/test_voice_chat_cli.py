@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import tomllib
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,9 @@ def settings(cli, *words, models=()):
 def test_it_is_a_command_of_the_package():
     scripts = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]["scripts"]
     module, _, name = scripts["voice-chat-cli"].partition(":")
-    assert getattr(import_module(module), name) is voice_chat_cli
+    words = [sys.executable, "-c", f"from {module} import {name}; {name}()", "--help"]
+    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert printed.startswith("voice-chat-cli is voicegen chat")
 
 
 def test_a_single_query_is_answered_in_writing_and_in_its_own_folder(cli, tmp_path):
