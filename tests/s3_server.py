@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -95,6 +96,7 @@ def s3_server() -> Iterator[S3Server]:
         import s3fs
 
         s3fs.S3FileSystem.clear_instance_cache()
+        moto_api_backend.reset()  # an earlier server of this process has left its bucket
         s3fs.S3FileSystem(use_listings_cache=False).mkdir(BUCKET)
         yield server
     finally:

@@ -303,7 +303,7 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_tears_nothing(tmp_pat
     file = questions_csv(tmp_path / "q.csv", count)
 
     def small_files_only():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, 80_000))  # more than a group of rows takes, less than all
 
     process = start("run", *FAKE, f"questions.path={file}", cwd=tmp_path, preexec_fn=small_files_only)
     _, err = process.communicate(timeout=120)

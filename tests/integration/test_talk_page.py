@@ -74,7 +74,7 @@ HEARS_ITSELF = """
         const room = new AudioContext();
         const both = room.createMediaStreamDestination();
         const later = room.createDelay(60);  // the user speaks when the answer is over
-        later.delayTime.value = 9;
+        later.delayTime.value = 14;
         room.createMediaStreamSource(await getUserMedia(wanted)).connect(later).connect(both);
         const level = room.createGain(), way = room.createDelay();
         level.gain.value = 0.6;
