@@ -255,9 +255,6 @@ def test_a_key_interrupts_within_a_third_of_a_second(url, browser):
         expect(answers(page).last).to_have_text("And on.")
 
 
-@pytest.mark.xfail(
-    strict=False, reason="open: where the machine plays with gaps, an answer's beginning is taken for a user"
-)
 def test_the_voice_does_not_interrupt_itself(url, browser):
     with opened(browser, url, HEARS_ITSELF) as page:
         ask(page, ANSWER)  # opens the loudspeaker, which the microphone then hears

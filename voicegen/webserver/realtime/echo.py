@@ -24,11 +24,10 @@ _LEAD: Final = 24  # of them before the delay that was found
 _MOST: Final = 0.6
 """Share of what is heard from which on it is an echo. With a browser on a machine too busy to play without gaps, echoes
 were 0.68 and more; the same voice with other words was 0.55 and less, and over 0.4 only where words were the same."""
-_MOST_NEAR: Final = 0.5
-"""The same where the player was heard before, and about as late: a gap in what it plays took the share down to 0.6."""
 _LATE: Final = round(8.0 * RATE)  # samples that a player may be behind what it was sent, gaps included
 _NEAR: Final = round(0.5 * RATE)  # that it may have come to be behind since it was last heard
 _EARLY: Final = round(0.2 * RATE)  # that its clock may be ahead
+_NOTHING: Final = 1e-4  # less than any microphone gives that is open
 _TAIL: Final = 0.5  # seconds that are still heard when it has been told to be silent
 
 Samples = NDArray[np.float32]
@@ -61,25 +60,32 @@ class Played:
 
     def is_heard_in(self, heard: Samples, now: float) -> bool:
         """Whether the samples that a microphone gave by now are, for the most part, what is played."""
+        heard = heard[_first_sound(heard) :]
         if not self._pieces or len(heard) < 2 * _TAPS:
             return False
         if self._stopped is not None and now > self._stopped + _TAIL + HEARD / RATE:
             return False
         played = np.concatenate([np.zeros(HEARD, np.float32), *self._pieces])  # a beginning is heard after silence
         start = round((now - self._began) * RATE) + HEARD - len(heard)  # of what is heard, were nothing behind
-        near = []
-        if self._behind is not None:
-            near.append((start - self._behind - _NEAR, start - self._behind + _NEAR, _MOST_NEAR))
-        for first, last, most in (*near, (start - _LATE, start + _EARLY, _MOST)):
+        near = [] if self._behind is None else [(start - self._behind - _NEAR, start - self._behind + _NEAR)]
+        for first, last in (*near, (start - _LATE, start + _EARLY)):
             first = max(0, first)
             around = played[first : max(0, last) + len(heard)]
             if len(around) <= len(heard):
                 continue
             share, delay = _share(heard, around)
-            if share > most:
+            if share > _MOST:
                 self._behind = start - first - delay
                 return True
         return False
+
+
+def _first_sound(heard: Samples) -> int:
+    """Where a microphone that was opened in the middle of what is played begins to give something.
+
+    The filter cannot make an echo that begins at once of a sound that went on before.
+    """
+    return int(np.argmax(np.abs(heard) > _NOTHING))
 
 
 def _share(heard: Samples, played: Samples) -> tuple[float, int]:

@@ -18,14 +18,14 @@ def detector():
     return load_detector()
 
 
-def heard(detector, microphone, played=None, stopped_at=None):
+def heard(detector, microphone, played=None, stopped_at=None, opened_at=0.0):
     """What begins and ends in a microphone's samples, each with the second in which it was noticed."""
     now = 0.0
     is_echo = (lambda samples: played.is_heard_in(samples, now)) if played else (lambda _samples: False)
     hearing = Hearing(Activity(detector), ServerVad(), is_echo)
     found = []
     for start in range(0, len(microphone), PIECE):
-        now = (start + PIECE) / RATE
+        now = opened_at + (start + PIECE) / RATE
         if played and stopped_at is not None and now >= stopped_at:
             played.stop(now)
         found += [(now, edge) for edge in hearing.add(microphone[start : start + PIECE])]
@@ -63,6 +63,17 @@ def test_what_is_played_interrupts_nothing(detector, delay):
     answer = said(ANSWER)
     assert heard(detector, through_a_room(answer, delay)) != []
     assert heard(detector, through_a_room(answer, delay), playing(answer)) == []
+
+
+@pytest.mark.parametrize(
+    ("opened_at", "nothing"), [(0.85, 0.03), (1.4, 0.03), (2.75, 0.05), (1.05, 0.06), (1.35, 0.08), (1.3, 0.1)]
+)
+def test_a_microphone_that_is_opened_while_it_plays_hears_nobody(detector, opened_at, nothing):
+    """A browser's gives nothing at all in its first moments, and then what is played from the middle on."""
+    answer = said(ANSWER)
+    begins = np.zeros(round(nothing * RATE), np.float32)
+    room = through_a_room(answer, 0.08)[round(opened_at * RATE) + len(begins) :]
+    assert heard(detector, np.concatenate([begins, room]), playing(answer), opened_at=opened_at) == []
 
 
 def test_a_user_who_speaks_while_it_plays_is_heard(detector):
