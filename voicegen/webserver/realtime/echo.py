@@ -60,10 +60,12 @@ class Played:
 
     def is_heard_in(self, heard: Samples, now: float) -> bool:
         """Whether the samples that a microphone gave by now are, for the most part, what is played."""
-        heard = heard[_first_sound(heard) :]
-        if not self._pieces or len(heard) < 2 * _TAPS:
+        if not self._pieces or (self._stopped is not None and now > self._stopped + _TAIL + HEARD / RATE):
             return False
-        if self._stopped is not None and now > self._stopped + _TAIL + HEARD / RATE:
+        if len(heard) < HEARD:
+            return True  # as far as so little can tell: a user goes on, and is heard a moment later
+        heard = heard[_first_sound(heard) :]
+        if len(heard) < 2 * _TAPS:
             return False
         played = np.concatenate([np.zeros(HEARD, np.float32), *self._pieces])  # a beginning is heard after silence
         start = round((now - self._began) * RATE) + HEARD - len(heard)  # of what is heard, were nothing behind

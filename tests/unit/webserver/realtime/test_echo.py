@@ -76,6 +76,22 @@ def test_a_microphone_that_is_opened_while_it_plays_hears_nobody(detector, opene
     assert heard(detector, np.concatenate([begins, room]), playing(answer), opened_at=opened_at) == []
 
 
+@pytest.mark.parametrize("opened_at", [0.7, 0.9, 1.25, 1.3, 2.05, 2.6])
+def test_a_gap_just_after_the_microphone_was_opened_is_no_user(detector, opened_at):
+    room = through_a_room(said(ANSWER), 0.08)[round(opened_at * RATE) :]
+    microphone = np.concatenate([room[: round(0.08 * RATE)], room[round(0.18 * RATE) :]])
+    assert heard(detector, microphone, playing(said(ANSWER)), opened_at=opened_at) == []
+
+
+def test_a_user_who_speaks_as_the_microphone_is_opened_is_heard(detector):
+    answer, question = said(ANSWER), said(CAPITAL)
+    microphone = through_a_room(answer)[2 * RATE :]
+    microphone[: len(question)] += question[: len(microphone)]
+    (noticed, began), *_ = heard(detector, microphone, playing(answer), opened_at=2.0)
+    assert isinstance(began, Began)
+    assert noticed < 2.0 + 0.6
+
+
 def test_a_user_who_speaks_while_it_plays_is_heard(detector):
     answer, question = said(ANSWER), said(CAPITAL)
     microphone = through_a_room(answer)
