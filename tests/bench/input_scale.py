@@ -27,7 +27,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.finished_rows import spoken_row
-from voicegen.dataset.manifest import MANIFEST, Provenance, write_manifest
+from voicegen.dataset.manifest import Provenance, write_manifest
+from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.dataset.questions import QuestionFile
 from voicegen.records import ManifestRow
 from voicegen.store import Store

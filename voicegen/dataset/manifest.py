@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest_join import OneAnswerEach, Provenance, RowNaming, join
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, manifest_schema
+from voicegen.dataset.minimal_card import MANIFEST, manifest_version, put_version
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.relations import QuestionRelations, RowRelations
 from voicegen.errors import OutputError
@@ -19,34 +20,14 @@ from voicegen.records import ManifestRow
 from voicegen.store import Store
 
 __all__ = [
-    "MANIFEST",
     "MANIFEST_SCHEMA",
     "FinishedRows",
     "Provenance",
     "RowNaming",
     "manifest_rows",
-    "write_card",
     "write_manifest",
+    "writing_manifest",
 ]
-
-MANIFEST = "manifest.parquet"
-"""The manifest's name in a run's store."""
-
-CARD = "README.md"
-"""The dataset card (`report/card.py`)."""
-
-MINIMAL_CARD = f"""\
----
-configs:
-- config_name: default
-  data_files: {MANIFEST}
----
-
-A speech dataset made by voicegen: a row of `{MANIFEST}` has the texts, and the path of the file that speaks them.
-"""
-"""The card of a run that has not ended. It tells Hugging Face's `datasets`, which would take the audio alone by itself,
-that the rows are in the manifest: https://huggingface.co/docs/hub/datasets-manual-configuration
-"""
 
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 64 * 2**20
@@ -73,8 +54,7 @@ def write_manifest(
 ) -> int:
     """Writes the manifest of all finished rows, in input order, and puts it in the place of the old one at once.
 
-    Memory is that of a row group, whatever the number of rows. The input's other columns follow ours, unchanged. A
-    README.md is put beside it, as `write_card` does.
+    Memory is that of a row group, whatever the number of rows. The input's other columns follow ours, unchanged.
 
     Args:
         store: the run's, which audio paths are relative to.
@@ -95,23 +75,29 @@ def write_manifest(
     naming = naming or OneAnswerEach()
     relations = relations or RowRelations(QuestionRelations(questions), naming.answers_per_question)
     written = 0
-    with store.making(MANIFEST) as path, row_groups(path, schema) as add:
+    with writing_manifest(store, schema) as add:
         relations.read(rows)
         for batch in finished_batches(questions, rows, provenance, naming, schema, relations):
             add(batch)
             written += batch.num_rows
-    write_card(store)
     return written
 
 
-def write_card(store: Store) -> None:
-    """Writes the README.md that lets `datasets.load_dataset` find the manifest, where there is none.
+@contextmanager
+def writing_manifest(store: Store, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """A manifest being written: takes its batches, and is put in the place of the old one at once, unless it raises.
+
+    The run's card, a minimal one where there is none, says that it is another.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: it cannot be written; the old one stays.
     """
-    if not store.changed(CARD):  # one that is there may have been written on by its owner
-        store.put([(CARD, MINIMAL_CARD.encode())])
+    with store.making(MANIFEST) as path:
+        with _row_groups(path, schema) as add:
+            yield add
+        with path.open("rb") as file:
+            version = manifest_version(file)
+    put_version(store, version)  # not before: the old manifest's rows would be kept as this one's
 
 
 def finished_batches(
@@ -144,7 +130,7 @@ def manifest_rows(store: Store) -> int | None:
 
 
 @contextmanager
-def row_groups(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
+def _row_groups(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
     """A Parquet file being written: takes batches, and writes a row group whenever there is enough for one."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0

@@ -10,8 +10,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voicegen.dataset.manifest import MANIFEST, row_groups
+from voicegen.dataset.manifest import writing_manifest
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA
+from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.records import ManifestRow
 from voicegen.store import Store
 
@@ -39,7 +40,7 @@ def put_outcomes(store: Store, rows: Mapping[int, ManifestRow]) -> None:
     with store.reading(MANIFEST) as file:
         manifest = pq.ParquetFile(file)
         schema = _with_all(manifest.schema_arrow)
-        with store.making(MANIFEST) as path, row_groups(path, schema) as add:
+        with writing_manifest(store, schema) as add:
             for batch in manifest.iter_batches(_BLOCK):
                 add(_changed(batch, schema, rows))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voicegen.dataset.manifest import MANIFEST
+from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.errors import InputError
 from voicegen.files import given_path
 from voicegen.remote import AnyPath, RemotePath, given_place

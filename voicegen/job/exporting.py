@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from voicegen.dataset.manifest import CARD
+from voicegen.dataset.minimal_card import CARD
 from voicegen.errors import ConfigError, InputError
 from voicegen.export.choice import Counts, Selection
 from voicegen.export.destination import Written, export_folder, measure, replaceable

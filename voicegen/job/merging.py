@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from voicegen.dataset.manifest import CARD, MANIFEST
+from voicegen.dataset.minimal_card import CARD, MANIFEST
 from voicegen.dataset.relation_counts import RelationCounts, relation_counts
 from voicegen.errors import InputError, OutputError
 from voicegen.export.destination import whole_folder

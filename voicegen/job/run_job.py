@@ -16,7 +16,8 @@ from voicegen import build
 from voicegen.config import JobConfig
 from voicegen.dataset.growth import check_growth
 from voicegen.dataset.input_index import InputIndex
-from voicegen.dataset.manifest import CARD, MANIFEST, Provenance, manifest_rows, write_manifest
+from voicegen.dataset.manifest import Provenance, manifest_rows, write_manifest
+from voicegen.dataset.minimal_card import CARD, MANIFEST
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.relation_counts import relation_counts
 from voicegen.dataset.relations import RowRelations
@@ -39,7 +40,7 @@ from voicegen.pipeline.run_folder import INPUT, RunFolder
 from voicegen.pipeline.same_audio import reject_same_audio
 from voicegen.records import ManifestRow, Question, TakeRecord
 from voicegen.report import REPORT, write_report
-from voicegen.report.card import write_run_card
+from voicegen.report.card import card_is_current, write_run_card
 from voicegen.store import Store
 from voicegen.text.shown import shown
 
@@ -200,8 +201,12 @@ class _Run:
 
     def _write_pages(self) -> None:
         """Makes the pages that show the run, where they are older than the rows; what goes wrong costs them alone."""
+        current = {
+            CARD: card_is_current(self._store),
+            REPORT: self._store.changed(REPORT) >= self._store.changed(MANIFEST),
+        }
         for page, write in ((CARD, write_run_card), (REPORT, write_report)):
-            if self._store.changed(page) >= self._store.changed(MANIFEST):
+            if current[page]:
                 continue
             try:
                 write(self._store)

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from voicegen.dataset.manifest import MANIFEST
 from voicegen.dataset.manifest_edit import put_outcomes
 from voicegen.dataset.manifest_faults import manifest_faults
+from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.errors import ConfigError, InputError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.job.listening import quality_for, take_faults

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from voicegen.dataset.likeness import text_key
-from voicegen.dataset.manifest import MANIFEST, row_groups
+from voicegen.dataset.manifest import writing_manifest
 from voicegen.dataset.manifest_join import of_rows
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, MANIFEST_VERSION
 from voicegen.dataset.readers.block import arrow_array
@@ -66,7 +66,7 @@ class MergedManifest:
             OutputError: it cannot be written.
         """
         columns = self._relations(ledger)
-        with store.making(MANIFEST) as path, row_groups(path, self._schema) as add:
+        with writing_manifest(store, self._schema) as add:
             for place, part, rows in self._blocks(self._schema.names):
                 add(self._block(place, part, rows, ledger, columns))
 

@@ -1,7 +1,7 @@
 """The dataset card: README.md of a run and of each export, as Hugging Face's hub reads it.
 
 The metadata: https://huggingface.co/docs/hub/datasets-cards. A card that its owner has changed is left alone: the last
-line of ours has the hash of what stands above it.
+line of ours has the hash of what stands above it, and the version of the data that it was written of.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from voicegen.dataset.likeness import NEAR
-from voicegen.dataset.manifest import CARD, MANIFEST, MINIMAL_CARD
 from voicegen.dataset.manifest_file import columns_there
+from voicegen.dataset.minimal_card import CARD, MANIFEST, MINIMAL_CARD, manifest_version, version_on, with_version
 from voicegen.dataset.splits import SPLITS
 from voicegen.errors import InputError
 from voicegen.pipeline.run_folder import MERGED, made_by, read_record, what_is_lacking
@@ -66,11 +66,11 @@ def write_run_card(store: Store, name: str | None = None) -> bool:
         InputError: the manifest cannot be read.
         OutputError: the card cannot be written.
     """
-    old = store.read(CARD)
-    if old is not None and not _ours(old.decode(errors="replace")):
+    if not _ours(_there(store)):
         return False
     try:
         with store.reading(MANIFEST) as file:
+            version = manifest_version(file)
             manifest = pq.ParquetFile(file, pre_buffer=False)
             columns = columns_there(manifest.schema_arrow, CARD_COLUMNS)
             facts = card_facts(manifest.iter_batches(columns=columns))
@@ -81,7 +81,7 @@ def write_run_card(store: Store, name: str | None = None) -> bool:
     except pa.ArrowException as error:
         raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
     name = name or store.name
-    record, form = read_record(store) or {}, run_form(name, packed=packed)
+    record, form = read_record(store) or {}, run_form(name, version, packed=packed)
     if lacking := what_is_lacking(record, facts.total):
         form = replace(form, limits=[NOT_ALL.format(lacking)])
     store.put([(CARD, card(name, facts, record, form).encode())])
@@ -100,17 +100,30 @@ def card(name: str, facts: CardFacts, record: Mapping[str, Any], form: Form) -> 
     metadata = yaml.safe_dump(_metadata(name, facts, form), sort_keys=False, allow_unicode=True)
     sections = "\n".join(_sections(name, facts, record, form))
     text = f"---\n{metadata}---\n\n{sections}\n"
-    return f"{text}{_MARK}{_digest(text)} -->\n"
+    return f"{text}{_MARK}{_digest(text)}, {version_on(text)} -->\n"
+
+
+def card_is_current(store: Store) -> bool:
+    """Whether a run's card is that of its manifest, or its owner's."""
+    text = _there(store)
+    return not _ours(text) or (
+        text.endswith(f", {version_on(text)} -->\n") and store.changed(CARD) >= store.changed(MANIFEST)
+    )
+
+
+def _there(store: Store) -> str:
+    return (store.read(CARD) or b"").decode(errors="replace")
 
 
 def _ours(text: str) -> bool:
-    """Whether a card is as we wrote it."""
-    above, mark, digest = text.rpartition(_MARK)
-    return text == MINIMAL_CARD or (bool(mark) and digest.removesuffix(" -->\n") == _digest(above))
+    """Whether there is no card, or one as we wrote it."""
+    above, mark, told = text.rpartition(_MARK)
+    return with_version(text, "0.0.0") in ("", MINIMAL_CARD) or (bool(mark) and told.startswith(_digest(above)))
 
 
 def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:16]
+    """Of a card but for the version of its data, which is written anew with each manifest."""
+    return sha256(with_version(text, "").encode()).hexdigest()[:16]
 
 
 def _metadata(name: str, facts: CardFacts, form: Form) -> dict[str, Any]:
@@ -126,11 +139,8 @@ def _metadata(name: str, facts: CardFacts, form: Form) -> dict[str, Any]:
     }
     if languages:
         metadata = {"language": [language.split("-")[0] for language in languages], **metadata}
-    if isinstance(form.data_files, str):
-        metadata["configs"] = [{"config_name": "default", "data_files": form.data_files}]
-    elif form.data_files is not None:
-        files = [{"split": split, "path": path} for split, path in form.data_files.items()]
-        metadata["configs"] = [{"config_name": "default", "data_files": files}]
+    if form.config:
+        metadata["configs"] = [{"config_name": "default", **form.config}]
     return metadata
 
 

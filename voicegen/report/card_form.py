@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from voicegen.dataset.manifest import MANIFEST
+from voicegen.dataset.minimal_card import MANIFEST
 
 _RUN_CODE: Final = """\
 Every row with its audio, as a torch Dataset:
@@ -60,20 +60,20 @@ class Form:
 
     Attributes:
         code: the part of the card that says how to load them.
-        data_files: what `datasets` is to read, by split; None where it is not meant to, or finds it by itself.
+        config: how `datasets` is to read it; None where it is not meant to, or finds that by itself.
         limits: that the form has, a sentence or two each.
     """
 
     code: str
-    data_files: Mapping[str, str] | str | None = None
+    config: Mapping[str, str] | None = None
     limits: Sequence[str] = ()
 
 
-def run_form(folder: str, *, packed: bool = False) -> Form:
-    """A run's folder, of this name; `packed`: its clips are in shards."""
+def run_form(folder: str, version: str, *, packed: bool = False) -> Form:
+    """A run's folder, of this name and version of its data; `packed`: its clips are in shards."""
     reading, modules = (_READING_PACKED, "io, ") if packed else (_READING, "")
     code = _RUN_CODE.replace("{reading}", reading).replace("{modules}", modules)
-    return Form(code.replace("{folder}", _quoted(folder)), MANIFEST)
+    return Form(code.replace("{folder}", _quoted(folder)), {"data_files": MANIFEST, "version": version})
 
 
 def export_form(folder: str, loading: str, splits: Sequence[str], *, parquet: bool) -> Form:
@@ -89,10 +89,7 @@ def export_form(folder: str, loading: str, splits: Sequence[str], *, parquet: bo
     code = f"```python\nimport {', '.join(_modules(loading))}\n\ndataset = {loading}\n```\n"
     if not parquet:
         return Form(code)
-    return Form(
-        f"{code}\n{_DECODING.replace('{folder}', _quoted(folder)).replace('{split}', first)}",
-        {split: f"data/{split}-*" for split in splits},
-    )
+    return Form(f"{code}\n{_DECODING.replace('{folder}', _quoted(folder)).replace('{split}', first)}")
 
 
 def _quoted(name: str) -> str:

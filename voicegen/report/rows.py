@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from voicegen.dataset.manifest import MANIFEST, MANIFEST_SCHEMA
+from voicegen.dataset.manifest import MANIFEST_SCHEMA
 from voicegen.dataset.manifest_file import columns_there, flat
+from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.run_folder import made_by, read_record, rows_of_input
 from voicegen.records import ClipPlace

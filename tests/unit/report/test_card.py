@@ -3,7 +3,10 @@
 import inspect
 import json
 import re
+import shutil
+from collections import Counter
 from dataclasses import replace
+from itertools import product
 
 import datasets
 import pyarrow as pa
@@ -12,8 +15,11 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
 import voicegen
-from tests.product import questions_csv
+from tests.finished_rows import failed_row
+from tests.product import manifest_rows, questions_csv
 from tests.unit.export.runs import MADE_BY, finished_run
+from voicegen.dataset.manifest_edit import put_outcomes
+from voicegen.dataset.splits import SPLITS, Shares
 from voicegen.export.choice import Selection
 from voicegen.export.formats import EXPORTERS
 from voicegen.job.exporting import export_run
@@ -70,7 +76,8 @@ def test_the_card_of_a_run_says_what_is_in_it_what_made_it_and_that_it_is_synthe
     assert data["language"] == ["en"]
     assert data["license"] == "unknown"
     assert data["size_categories"] == ["n<1K"]
-    assert data["configs"] == [{"config_name": "default", "data_files": "manifest.parquet"}]
+    [config] = data["configs"]
+    assert (config["config_name"], config["data_files"]) == ("default", "manifest.parquet")
     assert "synthetic" in data["tags"]
     assert "text-to-speech" in data["task_categories"]
     assert "**synthetic speech**" in text
@@ -147,11 +154,14 @@ def test_a_card_names_the_voices_that_speak_questions_too():
 
 
 def test_the_metadata_of_a_card_has_no_key_that_the_hub_does_not_know(tmp_path):
-    export_run(recorded_run(tmp_path / "talks"), "hf", tmp_path / "out")
-    metadata = DatasetCard(card_of(tmp_path / "out")).data.to_dict()
+    run = recorded_run(tmp_path / "talks")
+    write_run_card(Store(run))
+    export_run(run, "hf", tmp_path / "out")
     known = inspect.signature(DatasetCardData.__init__).parameters
-    assert metadata.keys() <= known.keys() | {"tags", "configs"}
-    assert MetadataConfigs.from_dataset_card_data(DatasetCardData(**metadata)).keys() == {"default"}
+    for folder, configs in ((run, {"default"}), (tmp_path / "out", set())):
+        metadata = DatasetCard(card_of(folder)).data.to_dict()
+        assert metadata.keys() <= known.keys() | {"tags", "configs"}
+        assert MetadataConfigs.from_dataset_card_data(DatasetCardData(**metadata)).keys() == configs
 
 
 def test_a_card_tells_nothing_of_the_machine_and_no_text_of_the_settings_ends_its_block(tmp_path):
@@ -187,8 +197,44 @@ def test_the_code_on_the_card_of_an_export_loads_it(tmp_path, monkeypatch, name)
     rows = loaded["train"] if isinstance(loaded, datasets.DatasetDict) else loaded
     assert (len(rows) if hasattr(rows, "num_rows") or name == "ljspeech" else len(list(rows))) == 5
     if name == "hf":
-        assert data["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*"}]
         assert len(found[1]["samples"]) == found[1]["rows"][0]["num_samples"]
+
+
+def test_datasets_never_gives_the_rows_of_another_run_of_the_name_or_of_an_earlier_manifest(tmp_path):
+    """Its cache goes by the folder's name and what the card says of how to read it."""
+
+    def statuses(folder):
+        return datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))["status"]
+
+    for place, size in (("one", 3), ("two", 5)):
+        run = tmp_path / place / "talks"
+        run.mkdir(parents=True)
+        for ended in (["ok"] * 2, ["ok"] * size, ["ok", "rejected"] * 2):
+            recorded_run(run, statuses=ended)
+            assert statuses(run) == ended  # a run that goes on, with a minimal card
+        assert write_run_card(Store(run))
+        assert statuses(run) == ended
+        finished_run(run, statuses=["ok"] * size)
+        assert statuses(run) == ["ok"] * size
+        assert write_run_card(Store(run))  # another version of the data makes it no owner's
+        (run / "README.md").write_text(card_of(run).replace("# talks", "# My talks"))
+        put_outcomes(Store(run), {1: failed_row(1)})
+        assert statuses(run) == ["ok", "failed", *["ok"] * (size - 2)]
+        assert "# My talks" in card_of(run)
+        for ended, form in product((["ok"] * size, ["ok", "rejected"] * 2), ("hf", "audiofolder")):
+            export = tmp_path / place / form / "talks"
+            shutil.rmtree(export, ignore_errors=True)
+            export_run(recorded_run(run, statuses=ended), form, export, Selection(statuses=("ok", "rejected")))
+            assert statuses(export) == ended
+
+
+def test_datasets_finds_the_parts_of_an_export_by_the_names_of_its_files(tmp_path):
+    run = recorded_run(tmp_path / "talks", statuses=["ok"] * 30, shares=Shares(0.3, 0.3))
+    export_run(run, "hf", tmp_path / "out")
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    parts = [row["split"] for row in manifest_rows(run)]
+    assert {split: len(rows) for split, rows in loaded.items()} == Counter(parts)
+    assert set(parts) == set(SPLITS)
 
 
 def test_an_export_says_what_it_holds_and_not_what_the_run_does(tmp_path):
