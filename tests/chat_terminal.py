@@ -6,35 +6,21 @@ import json
 import os
 import re
 import signal
+import termios
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pexpect
+import pexpect.fdpexpect
 from platformdirs import user_cache_path
 
 from tests.openai_server import Exchange, ScriptedServer, fails, piece
-from tests.product import command, environment
+from tests.product import environment, start_in_terminal
 
 SECONDS = 120
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
-CTRL_D, UP, LEFT = "\x04", "\x1b[A", "\x1b[D"
+CTRL_C, CTRL_D, UP, LEFT = "\x03", "\x04", "\x1b[A", "\x1b[D"
 PROMPT, TAKEN = "\x1b[?2004h", "\x1b[?2004l"  # pasting in brackets goes on with a prompt, and off when a line is taken
-
-
-# The product, which sends itself Ctrl-C when a condition on one of Python's audit events holds.
-_PRESSING = """
-import os, signal, sys
-
-def press(event, args):
-    if {when}:
-        os.kill(os.getpid(), signal.SIGINT)
-
-sys.addaudithook(press)
-from voicegen.cli import main
-
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 class Talker:
@@ -84,7 +70,7 @@ class Talker:
 
 
 class Terminal:
-    """The chat in a pseudo-terminal."""
+    """The chat in a pseudo-terminal, where Ctrl-C is pressed if a condition on one of Python's audit events holds."""
 
     def __init__(self, folder: Path, *words: str, flags: Sequence[str] = ("--stream",), pressing: str = "") -> None:
         home = {
@@ -92,18 +78,16 @@ class Terminal:
             "XDG_STATE_HOME": str(folder / "state"),
             "XDG_CACHE_HOME": str(user_cache_path()),  # where models lie converted
         }
-        program, *arguments = command("chat", *flags, *words)
+        settings = {**environment(), **home, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        words = ("chat", *flags, *words)
+        module = "voicegen"
         if pressing:
-            arguments[:2] = ["-c", _PRESSING.format(when=pressing)]
-        self._process = pexpect.spawn(
-            program,
-            arguments,
-            cwd=str(folder),
-            env={**environment(), **home, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
-            encoding="utf-8",
-            timeout=SECONDS,
-            dimensions=(50, 200),
-        )
+            words, module = (pressing, *words), "tests.pressing"
+        keyboard, screen = os.openpty()
+        termios.tcsetwinsize(screen, (50, 200))
+        self._process = start_in_terminal(os.ttyname(screen), *words, cwd=folder, environment=settings, module=module)
+        os.close(screen)
+        self._screen = pexpect.fdpexpect.fdspawn(keyboard, encoding="utf-8", timeout=SECONDS)
 
     def ready(self) -> Terminal:
         """Waits for the first prompt."""
@@ -111,7 +95,7 @@ class Terminal:
         return self
 
     def type(self, keys: str) -> None:
-        self._process.send(keys)
+        self._screen.send(keys)
 
     def ask(self, line: str) -> None:
         """Types a line, and waits until it is taken."""
@@ -125,14 +109,14 @@ class Terminal:
 
     def screen(self, *expected: str) -> None:
         for text in expected:
-            self._process.expect_exact(text)
+            self._screen.expect_exact(text)
 
     def until_prompt(self) -> str:
         self.screen(PROMPT)
-        return ESCAPES.sub("", self._process.before)
+        return ESCAPES.sub("", self._screen.before)
 
     def interrupt(self) -> None:
-        self._process.sendintr()
+        self.type(CTRL_C)
 
     def kill(self, number: int = signal.SIGINT) -> None:
         os.kill(self._process.pid, number)
@@ -143,9 +127,9 @@ class Terminal:
 
     def ended(self) -> int:
         """Waits for the end, and gives the exit code."""
-        self._process.expect(pexpect.EOF)
-        self._process.close()
-        return self._process.exitstatus
+        self._screen.expect(pexpect.EOF)
+        self._screen.close()
+        return self._process.wait()
 
 
 def with_server(server: ScriptedServer) -> list[str]:

@@ -10,12 +10,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from tests.command_server import CommandServer
+from tests.command_server import CommandServer, Forked
 from voicegen.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,17 @@ def run_module(
 ) -> subprocess.CompletedProcess[str]:
     """The finished process of `python -m MODULE WORDS`, forked with voicegen's packages imported; on Linux."""
     return _server().run([*map(str, words)], cwd, environment(), stdin, timeout, module)
+
+
+def start_in_terminal(
+    terminal: str, *words: object, cwd: Path, environment: Mapping[str, str], module: str = "voicegen"
+) -> Forked | subprocess.Popen[bytes]:
+    """`python -m MODULE WORDS`, running in a session of its own on the terminal of this name; forked, as `voicegen`."""
+    if sys.platform == "linux":
+        return _server().start([*map(str, words)], cwd, environment, terminal, module)
+    lead = functools.partial(os.login_tty, os.open(terminal, os.O_RDWR | os.O_NOCTTY))
+    started = [sys.executable, "-m", module, *map(str, words)]
+    return subprocess.Popen(started, cwd=cwd, env=environment, preexec_fn=lead, close_fds=False)
 
 
 def cold_voicegen(
