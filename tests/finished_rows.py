@@ -24,6 +24,21 @@ class FinishedRows:
         return {index: self._rows[index] for index in indexes if index in self._rows}
 
 
+class EveryRow:
+    """Every row is finished; made when it is looked up, so that the lookup takes no memory."""
+
+    def __init__(self, rows: int) -> None:
+        self.end = rows
+
+    def get(self, indexes: range) -> dict[int, ManifestRow]:
+        """The rows."""
+        return {index: self.row(index) for index in indexes}
+
+    def row(self, index: int) -> ManifestRow:
+        """One row."""
+        return spoken_row(index)
+
+
 def spoken_row(index: int, **fields: Any) -> ManifestRow:
     """A row that went well."""
     clip = Clip(index, f"audio/{index:06d}.wav", 22_050, 11_025 * (index + 1), f"{index:064x}", -3.0)

@@ -1,6 +1,6 @@
 """A voice that is bad at random, listened to: what is rejected, what bad is called good, and the errors in what is.
 
-    python tests/bench/bad_voice.py [--quality off basic strict] [--chance 0.4] [--texts 48]
+    python -m tests.bench.bad_voice [--quality off basic strict] [--chance 0.4] [--texts 48]
 
 For 1, 2 and 4 attempts at a text. A text's takes are drawn by its seed and the attempt, so those of one run with four
 are what runs with fewer make, and all three are told of it. The word error of what is accepted is by whisper-tiny.en,
@@ -11,14 +11,10 @@ recognizer errs on those too.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from tests.bad_voice import KINDS, BadVoice
 from voicegen.dataset.questions import QuestionFile

@@ -1,7 +1,6 @@
 """Where the time of a frame goes on a CUDA device: times by batch size, kernel by kernel, and of the loop around it.
 
-python -m tests.bench.bench_marvis_frames [frames] [products] [narrow] [profile=256] [loop=256] [stage=10000] [decoder]
-    [streams=1,64,500]
+python -m tests.bench.bench_marvis_frames [frames] [profile=256] [loop=256] [stage=10000] [decoder] [streams=1,64,500]
 """
 
 from __future__ import annotations
@@ -47,19 +46,6 @@ def timed(run: Callable[[], object], repeats: int = 20, warm: int = 3) -> float:
     return sorted(start.elapsed_time(end) for start, end in pairs)[repeats // 2]
 
 
-def graphed(run: Callable[[], object], inner: int = 1) -> Callable[[], object]:
-    """The call captured in a CUDA graph."""
-    side = torch.cuda.Stream()
-    with torch.cuda.stream(side):
-        run()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for _ in range(inner):
-            run()
-    return graph.replay
-
-
 def filled(model: object, slots: int, books: int = 32, length: int = 40, context: int = 512) -> SlotState:
     state = SlotState(model, slots, books, context)
     prompts = [Prompt.text([(7 * i + j) % 40_000 for j in range(length + i % 7)], books) for i in range(slots)]
@@ -67,7 +53,8 @@ def filled(model: object, slots: int, books: int = 32, length: int = 40, context
     return state
 
 
-def frames(sizes: list[int]) -> None:
+def frames(*sizes: int) -> None:
+    sizes = sizes or (1, 4, 16, 64, 256, 512, 1024)
     model = random_model(true_sizes(), CUDA, torch.bfloat16)
     state = filled(model, max(sizes))
     runner = CapturedFrames(model, state, Sampling())
@@ -147,104 +134,6 @@ def report(prof: torch.profiler.profile, runs: int, rows: int) -> None:
     print(f"   {sum(entry[0] for entry in total.values()) / 1e3:.2f} ms busy")
     for name, (us, count) in sorted(total.items(), key=lambda item: -item[1][0])[:rows]:
         print(f"   {us:9.0f} us {count:6.0f} calls {us / max(count, 1):7.2f} us  {name}", flush=True)
-
-
-SHAPES = {  # outputs, inputs, how
-    "qkv": (1536, 1024, {"eps": 1e-5}),
-    "out": (1024, 1024, {"add": True}),
-    "gate_up": (4096, 1024, {"eps": 1e-5, "gated": True}),
-    "down": (1024, 4096, {"add": True}),
-    "head": (2051, 1024, {"eps": 1e-5}),
-}
-SWEPT = [
-    (rows, outputs, inputs, split, stages, warps)
-    for rows, outputs, inputs, warps in [
-        (16, 32, 128, 4),
-        (16, 64, 128, 4),
-        (32, 32, 128, 4),
-        (64, 32, 64, 4),
-        (64, 32, 128, 4),
-        (64, 64, 64, 4),
-        (64, 64, 128, 4),
-        (64, 128, 64, 4),
-        (128, 32, 128, 4),
-        (128, 64, 64, 4),
-        (128, 128, 64, 8),
-        (256, 64, 64, 8),
-    ]
-    for split in (1, 2, 4)
-    for stages in (3, 4, 5)
-]
-
-
-def products(rows: list[int]) -> None:
-    """Our products against the vendor's bare ones, over four layers' weights so that they come from memory."""
-    from voicegen.tts.marvis.kernels import Products, Stream, Tiles
-
-    launch = Products(CUDA)
-    for n in rows:
-        for name, (units, inner, how) in SHAPES.items():
-            doubled = 2 if how.get("gated") else 1
-            weights = [torch.randn(doubled * units, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(4)]
-            stream, target = Stream.of(n, inner, weights[0]), Stream.of(n, units, weights[0])
-            stream.values.normal_()
-            stream.squares.fill_(inner / stream.squares.shape[1])
-            x: object = stream if "eps" in how else stream.values
-            out: object = target if "add" in how else target.values
-            wide = torch.empty(n, doubled * units, device=CUDA, dtype=torch.bfloat16)
-
-            def vendors(weights=weights, stream=stream, wide=wide) -> None:
-                for one in weights:
-                    torch.mm(stream.values, one.t(), out=wide)
-
-            def ours(tiles, weights=weights, x=x, out=out, how=how) -> None:
-                for one in weights:
-                    launch(x, one, out, tiles=tiles, dependent=True, **how)  # type: ignore[arg-type]
-
-            results = [(timed(graphed(lambda: ours(None), 8)) / 32 * 1e3, "the default")]
-            for tiles in SWEPT:
-                too_small = inner % (tiles[3] * 1024) or (tiles[0] > 16 and tiles[0] >= 4 * n)
-                if too_small or (tiles[3] > 1 and (doubled > 1 or -(-n // tiles[0]) * -(-units // tiles[1]) > 66)):
-                    continue
-                try:
-                    took = timed(graphed(lambda tiles=tiles: ours(Tiles(*tiles)), 8)) / 32 * 1e3
-                except Exception as error:
-                    print(f"    {name} {tiles}: {str(error)[:80]}")
-                    continue
-                results.append((took, str(tiles)))
-            floor = timed(graphed(vendors, 8)) / 32 * 1e3
-            best = ", ".join(f"{us:.2f} {which}" for us, which in sorted(results)[:5])
-            print(f"products rows={n} {name}: vendor's {floor:.2f} us; default {results[0][0]:.2f}; {best}", flush=True)
-
-
-def narrow() -> None:
-    """The product of one row, by its block sizes, launched early as in a frame."""
-    import triton
-
-    from voicegen.tts.marvis.kernels.products import _narrow_kernel
-
-    for name, (units, inner, how) in SHAPES.items():
-        doubled = 2 if how.get("gated") else 1
-        weights = [torch.randn(doubled * units, inner, device=CUDA, dtype=torch.bfloat16) for _ in range(8)]
-        x = torch.randn(1, inner, device=CUDA, dtype=torch.bfloat16)
-        y = torch.zeros(1, units, device=CUDA, dtype=torch.bfloat16)
-        results = []
-        for block_out in (1, 2, 4, 8):
-            for warps in (1, 2, 4, 8):
-                flags = {"NORM": "eps" in how, "GATED": "gated" in how, "ADD": "add" in how, "DEPENDENT": True}
-                options = {"OUTPUTS": block_out, "num_warps": warps, "launch_pdl": True, **flags}
-                grid = (triton.cdiv(units, block_out),)
-
-                def run(grid=grid, options=options, weights=weights, x=x, y=y, units=units) -> None:
-                    sizes = (1e-5, units, x.shape[1], x.stride(0), y.stride(0))
-                    for one in weights:
-                        _narrow_kernel[grid](x, one, y, *sizes, ROWS=1, INPUTS=x.shape[1], **options)
-
-                results.append((timed(graphed(run, 2), 7) / 16 * 1e3, block_out, warps))
-        results.sort()
-        floor = doubled * units * inner * 2 / 4.3e12 * 1e6
-        best = ", ".join(f"{us:.2f} us out={o} warps={w}" for us, o, w in results[:4])
-        print(f"narrow {name}: floor {floor:.2f} us; {best}; worst {results[-1][0]:.1f}", flush=True)
 
 
 def clocked(owner: type, name: str, spent: dict[str, float]) -> None:
@@ -400,10 +289,7 @@ def main(arguments: list[str]) -> None:
         name, _, value = argument.partition("=")
         start = time.perf_counter()
         numbers = [int(part) for part in value.split(",")] if value else []
-        if name in ("frames", "products"):
-            globals()[name](numbers or [1, 4, 16, 64, 256, 512, 1024])
-        else:
-            globals()[name](*numbers)
+        globals()[name](*numbers)
         torch.cuda.empty_cache()
         print(f"-- {argument} took {time.perf_counter() - start:.1f} s", flush=True)
 

@@ -1,6 +1,6 @@
 """What listening costs of a run: its share of the processor time of the starter preset, models loaded and all.
 
-    python tests/bench/cost_of_listening.py [--quality basic] [--questions 8]
+    python -m tests.bench.cost_of_listening [--quality basic] [--questions 8]
 
 The time is that of the thread that listens, with one thread for torch, over that of the whole process, so that other
 work on the machine does not count. What runs in processes of its own (recognition, of `strict`) is in neither.
@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from types import MappingProxyType
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What workers cost and gain: `nice python tests/bench/executors.py [--rows N] [--busy MS] [--workers N] [--no-ray]`.
+"""What workers cost and gain: `nice python -m tests.bench.executors [--rows N] [--busy MS] [--workers N] [--no-ray]`.
 
 First rows that cost nothing (echo and tone): what a row costs in one process, in worker processes and on Ray; by the
 clock, and, since other work on the machine does not count in that, of the processor in all processes but Ray's own
@@ -17,8 +17,6 @@ import sys
 import tempfile
 from contextlib import chdir
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 import voicegen
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.finished_rows import spoken_row
+from tests.finished_rows import EveryRow, spoken_row
 from voicegen.audio.audio_file import encode_clip
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
@@ -44,11 +44,11 @@ SOUNDS = 64
 """Different ones, of which each file is a copy."""
 
 
-class EveryRow:
-    """Every row is finished; made when it is looked up, so that the lookup takes no memory."""
+class EveryRowWithAudio(EveryRow):
+    """Every row is finished, and has noise of so many seconds."""
 
     def __init__(self, rows: int, seconds: float) -> None:
-        self.end = rows
+        super().__init__(rows)
         noise = np.random.default_rng(0)
         takes = [noise.normal(0, 0.03, int(RATE * seconds)).astype(np.float32) for _ in range(SOUNDS)]
         self.sounds = [encode_clip(Speech(Utterance(0, "-"), take, RATE), 0, "-") for take in takes]
@@ -57,11 +57,8 @@ class EveryRow:
         """Where the row's audio lies, and its bytes."""
         return audio_path(index, "ok", self.end), self.sounds[index % SOUNDS][1]
 
-    def get(self, indexes: range) -> dict[int, ManifestRow]:
-        """The rows."""
-        return {index: self._row(index) for index in indexes}
-
-    def _row(self, index: int) -> ManifestRow:
+    def row(self, index: int) -> ManifestRow:
+        """One row."""
         clip = replace(self.sounds[index % SOUNDS][0], index=index, path=self.clip(index)[0])
         return spoken_row(index, clip=clip)
 
@@ -71,7 +68,7 @@ def make_run(folder: Path, rows: int, seconds: float) -> None:
     questions = folder / "questions.csv"
     lines = (f"q{number},What is {number}?\n" for number in range(rows))
     questions.write_text("id,question\n" + "".join(lines), "utf-8")
-    finished = EveryRow(rows, seconds)
+    finished = EveryRowWithAudio(rows, seconds)
     for index in range(rows):
         name, data = finished.clip(index)
         if index % 10_000 == 0:

@@ -1,7 +1,7 @@
 """How fast a large input is inspected, read and joined to a manifest, and in how much memory.
 
-    python tests/bench/input_scale.py            # 1,000,000 rows of each format
-    python tests/bench/input_scale.py 100000 csv
+    python -m tests.bench.input_scale            # 1,000,000 rows of each format
+    python -m tests.bench.input_scale 100000 csv
 
 Times are of the CPU, so that other work on the machine does not count. Each format is measured in a process of its
 own. "peak" is that process's highest resident memory, of which "base" is
@@ -14,8 +14,6 @@ import argparse
 import csv
 import json
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -26,25 +24,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.finished_rows import spoken_row
+from tests.bench.export_scale import peak_megabytes
+from tests.finished_rows import EveryRow
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.dataset.questions import QuestionFile
-from voicegen.records import ManifestRow
 from voicegen.store import Store
 
 FORMATS = ("csv", "tsv", "jsonl", "json", "parquet")
-
-
-class EveryRow:
-    """Every row is finished; made when it is looked up, so that the lookup takes no memory."""
-
-    def __init__(self, rows: int) -> None:
-        self.end = rows
-
-    def get(self, indexes: range) -> dict[int, ManifestRow]:
-        """The rows."""
-        return {index: spoken_row(index) for index in indexes}
 
 
 def table_rows(rows: int) -> Iterator[dict[str, Any]]:
@@ -73,12 +60,6 @@ def write_input(path: Path, rows: int) -> None:
         writer = csv.DictWriter(file, ["id", "question", "category"], delimiter="\t" if path.suffix == ".tsv" else ",")
         writer.writeheader()
         writer.writerows(table_rows(rows))
-
-
-def peak_megabytes() -> float:
-    """Highest resident memory of this process so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def seconds(work: Callable[[], Any]) -> float:

@@ -1,6 +1,6 @@
 """What recognition finds, against the good takes that it holds for bad, as its bounds are moved.
 
-    python tests/bench/planted_defects.py --truthfulqa TruthfulQA.csv --part sixth --rows ROWS.jsonl
+    python -m tests.bench.planted_defects --truthfulqa TruthfulQA.csv --part sixth --rows ROWS.jsonl
     python -m tests.bench.listening_curve ROWS.jsonl [--bounds 0.5 0.75 1 1.5 2 3] [--rule misheard] [--kind names]
 
 Prints percent of takes held for bad, by kind of text of the good ones and by fault of the others. At 1 the bounds are

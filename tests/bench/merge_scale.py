@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench.export_scale import EveryRow
+from tests.bench.export_scale import EveryRowWithAudio, timed
 from voicegen.dataset.manifest import Provenance, write_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.pipeline.ledger import LedgerWriter
@@ -35,7 +33,7 @@ def make_run(folder: Path, rows: int, seed: int) -> None:
     asked = folder.with_suffix(".csv")
     lines = (f"What is the answer to question {seed * number * 7919} of {rows}?" for number in range(rows))
     asked.write_text("question\n" + "\n".join(lines) + "\n", "utf-8")
-    store, every, questions = Store(folder), EveryRow(rows, SECONDS), QuestionFile(asked)
+    store, every, questions = Store(folder), EveryRowWithAudio(rows, SECONDS), QuestionFile(asked)
     with closing(LedgerWriter(store, 0, "made")) as writer:
         for start in range(0, rows, BLOCK):
             made = every.get(range(start, min(start + BLOCK, rows)))
@@ -55,10 +53,8 @@ def merge(folder: Path) -> None:
     import voicegen.report.page  # noqa: F401 - part of the base
     from voicegen.job.merging import merge_runs
 
-    base, began, cpu = _memory(), time.monotonic(), time.process_time()
-    summary = merge_runs([folder / "a", folder / "b"], folder / "merged")
-    took, worked = time.monotonic() - began, time.process_time() - cpu
-    print(f"{summary.rows.total()} rows: {took:.1f} s, of the CPU {worked:.1f} s; base {base} MB, peak {_memory()} MB")
+    found = timed(lambda: merge_runs([folder / "a", folder / "b"], folder / "merged"))
+    print("{clock:.1f} s, of the CPU {cpu:.1f} s; base {base:.0f} MB, peak {peak:.0f} MB".format(**found))
 
 
 def main() -> None:
@@ -70,10 +66,6 @@ def main() -> None:
         process = multiprocessing.get_context("spawn").Process(target=merge, args=(Path(folder),))
         process.start()
         process.join()
-
-
-def _memory() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import multiprocessing
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -210,22 +211,10 @@ def _begin(run: Run) -> None:
     assert ledger.first_unfinished() == run.rows
 
 
-def _look(run: Run) -> None:
-    run.new.inspect()
-
-
 def _look_for_audio(run: Run) -> None:
     run.store.remove([AUDIO_INDEX])
     _folders(run)
     run.clips(Ledger(run.store)).keep()
-
-
-def _know_input(run: Run) -> None:
-    run.questions.inspect()
-
-
-def _ledger(run: Run) -> None:
-    Ledger(run.store)
 
 
 def _lines(run: Run) -> None:
@@ -239,15 +228,6 @@ def _folders(run: Run) -> None:
     run.clips(Ledger(run.store)).forget_missing()
 
 
-def _plan(run: Run) -> None:
-    for _ in run.plan.rows(run.questions.questions()):
-        pass
-
-
-def _relations(run: Run) -> None:
-    assert QuestionRelations(run.questions).splits
-
-
 def _manifest(run: Run) -> None:
     relations = RowRelations(QuestionRelations(run.questions))
     write_manifest(run.store, run.questions, Ledger(run.store), Provenance(), relations=relations)
@@ -257,12 +237,12 @@ def _same_audio(run: Run) -> None:
     assert not reject_same_audio(run.store, Ledger(run.store), _DUPLICATES)
 
 
-Step = Callable[[Run], None]
+Step = Callable[[Run], object]
 BEGIN: Final[Mapping[str, tuple[Step, tuple[str, ...]]]] = MappingProxyType(
     {
-        "once: look at the input": (_look, ()),
-        "know the input again": (_know_input, ()),
-        "read the ledger's index": (_ledger, ()),
+        "once: look at the input": (lambda run: run.new.inspect(), ()),
+        "know the input again": (lambda run: run.questions.inspect(), ()),
+        "read the ledger's index": (lambda run: Ledger(run.store), ()),
         "see which folders have changed": (_folders, ("read the ledger's index",)),
         "all that the work waits for": (_begin, ()),
     }
@@ -272,8 +252,8 @@ BEGIN: Final[Mapping[str, tuple[Step, tuple[str, ...]]]] = MappingProxyType(
 BESIDE: Final[Mapping[str, tuple[Step, tuple[str, ...]]]] = MappingProxyType(
     {
         "once: look which audio is there": (_look_for_audio, ()),
-        "plan rows": (_plan, ()),
-        "find repeated questions": (_relations, ()),
+        "plan rows": (lambda run: deque(run.plan.rows(run.questions.questions()), 0), ()),
+        "find repeated questions": (lambda run: QuestionRelations(run.questions).splits, ()),
         "find repeats, write the manifest": (_manifest, ()),
         "find the same audio": (_same_audio, ()),
         "(the ledger without its index)": (_lines, ()),

@@ -1,6 +1,6 @@
 """What a quality finds of faults planted in real speech, and how many good takes it holds for bad.
 
-    python tests/bench/planted_defects.py --truthfulqa TruthfulQA.csv [--part third] [--cache FOLDER] [--workers 4]
+    python -m tests.bench.planted_defects --truthfulqa TruthfulQA.csv [--part third] [--cache FOLDER] [--workers 4]
 
 The parts share no sentence: bounds are chosen on the first, the others are to report, each once. Half of the texts are
 plain, a sixth each have numbers, have names, or are lists. The starter voice says them all, and of those that faults
@@ -16,14 +16,11 @@ import argparse
 import json
 import random
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from tests.bench_texts import KINDS, PARTS, Text, dealt
 from tests.kept_takes import KeptWorkers, kept_takes

@@ -1,6 +1,6 @@
 """How long a question takes in a large index: the exact search of its nearest passages, its embedding apart.
 
-    python tests/bench/retrieval.py [--passages 1000000] [--questions 30] [--first]
+    python -m tests.bench.retrieval [--passages 1000000] [--questions 30] [--first]
 
 The vectors are made up: topics, each with passages around it, as a sentence model has them (a cosine of some 0.6 within
 one, and near 0 from one to another); the index is a real file, mapped into memory. `plain` is one
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,8 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from voicegen.retrieval import vdb
 from voicegen.retrieval.index_file import Index, IndexedDocument, Making, Texts

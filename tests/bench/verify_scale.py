@@ -1,6 +1,6 @@
 """What verifying a run takes: time and memory by its number of rows, and the time that a million would take.
 
-    python tests/bench/verify_scale.py [--rows 20000 70000 140000] [--listen basic]
+    python -m tests.bench.verify_scale [--rows 20000 70000 140000] [--listen basic]
 
 run.json is a real run's; the rest is made up: ledger and manifest by voicegen's own writers, the texts short, and a WAV
 of 0.05 s a row, each a file of its own. Each run is verified by a process of its own. The last line is the straight
@@ -22,8 +22,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from tests.finished_rows import spoken_row
 from tests.product import command, environment, questions_csv
