@@ -32,6 +32,17 @@ def _is_a_disk_like_others(place: Path) -> bool:
     return shutil.disk_usage(place).free > ROOM and not os.statvfs(place).f_flag & os.ST_NOEXEC
 
 
+@pytest.fixture
+def memory():
+    """The filesystem of `memory://`, which is empty before a test and after it."""
+    import fsspec
+
+    filesystem = fsspec.filesystem("memory")
+    yield filesystem
+    filesystem.store.clear()
+    filesystem.pseudo_dirs[:] = [""]
+
+
 def pytest_collection_finish() -> None:
     """Keeps the garbage collector off what collecting imported: torch and the like, half a second to look through."""
     gc.collect()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs
 
+import fsspec
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -21,6 +25,9 @@ Start = Callable[..., Any]
 Application = Callable[[Environ, Start], Iterable[bytes]]
 Answer = Callable[[Application, Environ, Start], Iterable[bytes]]
 """How a request is answered, by the store's own application or without it (WSGI, PEP 3333)."""
+
+Refusals = Callable[[str, str], tuple[int, str] | None]
+"""Which requests, by method and path, are answered with an error: an HTTP status and S3's code."""
 
 _ERROR = '<?xml version="1.0"?><Error><Code>{code}</Code><Message>as a test has it</Message></Error>'
 
@@ -49,13 +56,13 @@ class S3Server:
     """A server with one bucket.
 
     Attributes:
-        refuse: which requests, by method and path, are answered with an error now: an HTTP status and S3's code.
+        refuse: which requests are answered with an error now.
         answer: how all others are answered, by the store's own application.
         listed: the prefixes of the lists that were asked for.
     """
 
     def __init__(self) -> None:
-        self.refuse: Callable[[str, str], tuple[int, str] | None] = lambda _method, _path: None
+        self.refuse: Refusals = lambda _method, _path: None
         self.answer: Answer = rightly
         self.listed: list[str] = []
         self._app = DomainDispatcherApplication(create_backend_app)
@@ -75,6 +82,21 @@ class S3Server:
         if refused is None:
             return self.answer(self._app, environ, start)
         return fails(*refused)(self._app, environ, start)
+
+
+def killing_at(run: str, part: str, number: int) -> Refusals:
+    """Kills the process that holds a run as it makes the request of that number to put a part of it."""
+    puts = count(1)
+
+    def refuse(method: str, path: str) -> tuple[int, str] | None:
+        if method == "PUT" and path.startswith(f"/bucket/{run}/{part}") and next(puts) == number:
+            store = fsspec.filesystem("s3", use_listings_cache=False)
+            lock = max(store.find(f"bucket/{run}/.lock"))
+            os.kill(json.loads(store.cat_file(lock))["process"], signal.SIGKILL)
+            return 500, "Killed"
+        return None
+
+    return refuse
 
 
 @contextmanager

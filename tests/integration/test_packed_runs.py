@@ -1,19 +1,15 @@
 """`audio.container=tar` and `parquet`: the run is that of files, but for where its clips lie."""
 
-import json
-import os
 import re
 import shutil
 import signal
-from itertools import count
 from pathlib import Path
 
-import fsspec
 import pyarrow.parquet as pq
 import pytest
 
 from tests.product import ROOT, TIMINGS, manifest_rows, questions_csv, voicegen, warm_voicegen
-from tests.s3_server import s3_server
+from tests.s3_server import killing_at, s3_server
 from tests.worker_faults import WORDS, plant_faults, questions
 from voicegen import load_manifest
 from voicegen.pipeline.ledger import Ledger
@@ -97,21 +93,6 @@ def test_an_export_of_a_packed_run_is_that_of_files(runs, form, tmp_path):
     )
     assert one == other
     assert one
-
-
-def killing_at(run: str, part: str, number: int):
-    """Kills the process that holds a run as it makes the request of that number to put a part of it."""
-    puts = count(1)
-
-    def refuse(method, path):
-        if method == "PUT" and path.startswith(f"/bucket/{run}/{part}") and next(puts) == number:
-            store = fsspec.filesystem("s3", use_listings_cache=False)
-            lock = max(store.find(f"bucket/{run}/.lock"))
-            os.kill(json.loads(store.cat_file(lock))["process"], signal.SIGKILL)
-            return 500, "Killed"
-        return None
-
-    return refuse
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import gzip
 import hashlib
-import json
-import os
 import signal
 from itertools import count
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from tests.product import TIMINGS, manifest_rows, questions_csv, voicegen, warm_voicegen, wav_hashes
-from tests.s3_server import SECRET, s3_server
+from tests.s3_server import SECRET, killing_at, s3_server
 from voicegen import collate, load_manifest
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import InputError, MissingDependency
@@ -32,13 +30,9 @@ def s3():
 
 
 @pytest.fixture
-def memory():
+def memory(memory):
     """What lies in memory, by URL, as files are put there."""
-    store = fsspec.filesystem("memory")
-    store.store.clear()
-    store.pseudo_dirs[:] = [""]
-    yield lambda name, data: store.pipe_file(f"/questions/{name}", data)
-    store.store.clear()
+    return lambda name, data: memory.pipe_file(f"/questions/{name}", data)
 
 
 def look(*paths: str, **settings) -> QuestionFile:
@@ -192,21 +186,6 @@ def hashes_at(url: str) -> dict[str, str]:
     store, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     found = store.cat(store.find(f"{root}/audio"))
     return {name.removeprefix(f"{root}/"): hashlib.sha256(data).hexdigest() for name, data in found.items()}
-
-
-def killing_at(run: str, part: str, number: int):
-    """Kills the process that holds a run as it makes the request of that number to put a part of it."""
-    puts = count(1)
-
-    def refuse(method, path):
-        if method == "PUT" and path.startswith(f"/bucket/{run}/{part}") and next(puts) == number:
-            store = fsspec.filesystem("s3", use_listings_cache=False)
-            lock = max(store.find(f"bucket/{run}/.lock"))
-            os.kill(json.loads(store.cat_file(lock))["process"], signal.SIGKILL)
-            return 500, "Killed"
-        return None
-
-    return refuse
 
 
 def test_a_run_at_s3_that_is_killed_at_any_moment_and_run_again_is_the_run_of_a_folder(s3, here, tmp_path):

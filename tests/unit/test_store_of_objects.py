@@ -1,13 +1,10 @@
-"""A store of objects through the same port as a folder: in memory here, on a real S3 API in tests/integration."""
+"""A store of objects, in memory here and on a real S3 API in tests/integration; `test_store.py` has what all stores do."""
 
-import contextlib
 import json
 import logging
-import pickle
 import subprocess
 import sys
 
-import fsspec
 import pytest
 
 from voicegen.errors import OutputError
@@ -19,48 +16,12 @@ from voicegen.store import lease as leases
 
 
 @pytest.fixture
-def memory():
-    filesystem = fsspec.filesystem("memory")
-    yield filesystem
-    filesystem.store.clear()
-    filesystem.pseudo_dirs[:] = [""]
-
-
-@pytest.fixture
 def store(memory):
     return Store(RemotePath("memory://bucket/run"))
 
 
 def objects(memory, folder):
     return sorted(name.removeprefix(f"/bucket/run/{folder}/") for name in memory.find(f"/bucket/run/{folder}"))
-
-
-def test_what_was_put_is_listed_and_read(store):
-    store.put([("audio/0000/a.wav", b"123"), ("run.json", b"{}")])
-    assert store.names() == ["audio", "run.json"]
-    assert store.names("audio") == ["0000"]
-    assert [(file.name, file.size) for file in store.files("audio")] == [("audio/0000/a.wav", 3)]
-    assert (store.read("run.json"), store.size("audio/0000/a.wav"), store.name) == (b"{}", 3, "run")
-    assert store.changed("run.json") > 0
-    store.remove(["run.json", "never-there"])
-    assert store.names() == ["audio"]
-
-
-def test_what_is_not_there_is_nothing_and_no_error(store):
-    assert store.names() == list(store.files("audio")) == []
-    assert (store.read("run.json"), store.size("run.json"), store.changed("run.json")) == (None, None, 0)
-    with pytest.raises(OutputError, match=r"memory://bucket/run/run\.json: there is no such file"):
-        store.reading("run.json").__enter__()
-
-
-def test_a_large_file_is_put_when_it_is_made_and_not_if_that_fails(store):
-    with store.making("m") as path:
-        path.write_bytes(b"whole")
-        assert store.names() == []
-    with contextlib.suppress(RuntimeError), store.making("m") as path:
-        path.write_bytes(b"half")
-        raise RuntimeError
-    assert store.read("m") == b"whole"
 
 
 def test_a_journal_is_one_file_to_its_readers_while_its_objects_are_joined(store, memory):
@@ -110,17 +71,6 @@ def test_the_objects_of_a_long_journal_are_few_and_each_byte_is_written_a_few_ti
     assert len(objects(memory, "ledger/0.jsonl")) < 2 * size / 8_000 + 2 * journals.JOINED
     assert sum(written) < 4 * size
     assert len(store.read("ledger/0.jsonl")) == size
-
-
-def test_a_journal_is_begun_once_and_a_log_goes_on(store):
-    for _ in range(2):
-        log = store.log("logs/run.log")
-        log.add(b"line\n")
-        log.add(b"more\n")
-        log.close()
-    assert store.read("logs/run.log") == b"line\nmore\n" * 2
-    with pytest.raises(OutputError, match="another process began it"):
-        store.journal("logs/run.log").add(b"line\n")
 
 
 def test_a_store_is_held_by_one_at_a_time_and_is_free_again(store):
@@ -213,9 +163,7 @@ def test_who_was_taken_over_from_adds_nothing_any_more(store, memory, monkeypatc
     assert memory.cat_file("/bucket/run/.lock/000000002") == b"{}"
 
 
-def test_a_store_of_objects_is_plain_data_and_no_folder(store):
-    store.put([("a", b"a")])
-    assert pickle.loads(pickle.dumps(store)).read("a") == b"a"
+def test_a_store_of_objects_is_no_folder(store):
     with pytest.raises(OutputError, match=r"^memory://bucket/run is a URL, and this needs a folder"):
         _ = store.folder
     with store.hold() as hold, pytest.raises(OutputError, match="renames nothing, so that overwrite=true cannot"):

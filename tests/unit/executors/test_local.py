@@ -104,18 +104,24 @@ def test_an_interruption_finishes_the_writes_in_flight(work, tmp_path):
     assert work(questions(300)).run().ledger.count("ok") == 300
 
 
-def test_a_slow_stage_holds_the_ones_before_it_back(work):
+def watched(work, **options):
+    """A finished run of 300 rows with short queues, and how many more than were spoken were asked, at the most."""
     ahead = []
 
     class Watching(Hum):
         def speak(self, utterances):
             for speech in super().speak(utterances):
-                ahead.append(watched.answer_model.pulled - speech.utterance.index)
+                ahead.append(run.answer_model.pulled - speech.utterance.index)
                 yield speech
 
-    watched = work(questions(300), speech_model=Watching())
-    watched.run(queue_size=5)
-    assert max(ahead) <= 5 + 5 + 3
+    run = work(questions(300), speech_model=Watching(), **options)
+    run.run(queue_size=5)
+    return run, max(ahead)
+
+
+def test_a_slow_stage_holds_the_ones_before_it_back(work):
+    _, ahead = watched(work)
+    assert ahead <= 5 + 5 + 3
 
 
 class Fickle(Hum):
@@ -257,19 +263,9 @@ def test_a_first_row_that_fails_is_not_waited_for(by_pace):
 
 
 def test_ready_answers_to_a_whole_input_are_not_held_in_memory_while_the_first_rows_are_spoken(work):
-    ahead = []
-
-    class Watching(Hum):
-        def speak(self, utterances):
-            for speech in super().speak(utterances):
-                ahead.append(watched.answer_model.pulled - speech.utterance.index)
-                yield speech
-
-    pace = "+quality.checks.pace={rules: {}}"
-    watched = work(questions(300), speech_model=Watching(), settings=[pace])
-    watched.run(queue_size=5)
-    assert watched.ledger.count("ok") == 300
-    assert max(ahead) <= 16 + 5 + 5
+    run, ahead = watched(work, settings=["+quality.checks.pace={rules: {}}"])
+    assert run.ledger.count("ok") == 300
+    assert ahead <= 16 + 5 + 5
 
 
 @pytest.mark.parametrize("queue_size", [1, 100])

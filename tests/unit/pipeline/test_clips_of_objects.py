@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import fsspec
 import pytest
 
 from tests.finished_rows import spoken_row
@@ -15,11 +14,8 @@ from voicegen.store import Store
 
 
 @pytest.fixture
-def store():
-    memory = fsspec.filesystem("memory")
-    yield Store(RemotePath("memory://bucket/leftovers"))
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
+def store(memory):
+    return Store(RemotePath("memory://bucket/leftovers"))
 
 
 def rejected_row(index):

@@ -7,7 +7,6 @@ from dataclasses import replace
 from hashlib import sha256
 
 import datasets
-import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -50,11 +49,8 @@ def packed(kind: str, *rows):
 
 
 @pytest.fixture(params=["a folder", "a store of objects"])
-def store(request, tmp_path):
-    memory = fsspec.filesystem("memory")
-    yield Store(tmp_path if request.param == "a folder" else RemotePath("memory://bucket/packed"))
-    memory.store.clear()
-    memory.pseudo_dirs[:] = [""]
+def store(request, tmp_path, memory):
+    return Store(tmp_path if request.param == "a folder" else RemotePath("memory://bucket/packed"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
