@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from tests.faults.chat_server import PATIENCE, WORDS, FaultyChat
 from tests.faults.invariants import Broken, check_record
-from tests.faults.plan import KINDS, READ, REQUEST, ROOM, ROW, SERVED, WRITE, Course, Fault
+from tests.faults.plan import KINDS, ROOM, ROW, SERVED, Course, Fault
 from tests.faults.process import Planted
 from tests.faults.ray_nodes import Nodes
 from tests.faults.store_server import PROCESS, FaultyStore, fetch, put, remove
@@ -148,7 +148,7 @@ class Bench:
         words = (planted.to_word(), str(self.folder / place), *words, f"output_dir={place}")
         try:
             done = run_module("tests.faults.process", *words, cwd=self.folder, timeout=_LONGEST)
-            self._served = {REQUEST: self._chat.requests, **self._store.requests}
+            self._served = self._chat.requests + self._store.requests
             return done, fault is not None and self._was_had(fault, done)
         except subprocess.TimeoutExpired:
             raise Broken(f"the run hangs, after {_LONGEST:g} s") from None
@@ -156,13 +156,12 @@ class Bench:
             self._plant(None)
 
     def _plant(self, fault: Fault | None) -> None:
-        call = "" if fault is None else fault.call
         if fault is None:
             (self.kept / FAULT).unlink(missing_ok=True)
-        elif call in ROW:
+        elif fault.call in ROW:
             plant_in_workers(fault, self.kept)
-        self._chat.plant(fault if call == REQUEST else None)
-        self._store.plant(fault if call in (READ, WRITE) else None)
+        for server in (self._chat, self._store):
+            server.plant(fault)
 
     def _was_had(self, fault: Fault, done: subprocess.CompletedProcess[str]) -> bool:
         if fault.call in SERVED:

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,8 @@ import fsspec
 import s3fs
 
 from tests.faults.invariants import Broken
-from tests.faults.plan import KINDS, READ, WRITE, Fault
+from tests.faults.plan import READ, WRITE
+from tests.faults.planted_requests import PlantedRequests
 from tests.s3_server import Answer, Application, Environ, Start, fails, rightly
 
 PROCESS: Final = "process"
@@ -28,41 +28,21 @@ _PATIENCE: Final = 1.0  # seconds
 _PIECE: Final = re.compile(r"(\d+)-(\d+)")
 
 
-class FaultyStore:
-    """How the server answers; several requests may come at once.
+class FaultyStore(PlantedRequests):
+    """How the server answers.
 
     Args:
         process: a file with the number of the process that a fault kills.
-
-    Attributes:
-        requests: how many to read and to write came since the fault was planted.
-        struck: whether one of them had it.
     """
 
     def __init__(self, process: Path) -> None:
+        super().__init__()
         self._process = process
-        self._counting = threading.Lock()
-        self._over = threading.Event()
-        self.plant(None)
-
-    def plant(self, fault: Fault | None) -> None:
-        """From now on requests are counted anew, and have this fault; who waits for an answer is let go."""
-        with self._counting:
-            self._over.set()
-            self._over = threading.Event()
-            self._fault, self.requests, self.struck = fault, Counter[str](), False
 
     def __call__(self, app: Application, environ: Environ, start: Start) -> Iterable[bytes]:
         """Answers a request."""
-        call = READ if environ["REQUEST_METHOD"] in ("GET", "HEAD") else WRITE
-        with self._counting:
-            self.requests[call] += 1
-            fault, number, over = self._fault, self.requests[call], self._over
-            lasts = fault is not None and KINDS[fault.kind].lasts
-            here = fault is not None and fault.call == call
-            struck = fault is not None and here and (number == fault.at or (lasts and number > fault.at))
-            self.struck |= struck
-        answers = self._wrong_answers(over)[fault.kind] if fault is not None and struck else rightly
+        kind, _, over = self.had_by_next(READ if environ["REQUEST_METHOD"] in ("GET", "HEAD") else WRITE)
+        answers = rightly if kind is None else self._wrong_answers(over)[kind]
         return answers(app, environ, start)
 
     def _wrong_answers(self, over: threading.Event) -> Mapping[str, Answer]:

@@ -1,4 +1,4 @@
-"""A store of objects, in memory here and on a real S3 API in tests/integration; `test_store.py` has what all stores do."""
+"""A store of objects, in memory here and on a real S3 API in tests/integration; `test_store.py` has what both do."""
 
 import json
 import logging
