@@ -147,7 +147,7 @@ def speech_model(config: JobConfig) -> SpeechModel:
     model = SPEECH[config.tts.kind].speech_model(config.tts, config.voice)
     if (check := model.traits.check_voices) is not None:
         check(config.voice.all_speaking)
-    return AdjustedSpeech.around(LongTextSpeech(model, config.tts.max_chars), config.tts)
+    return AdjustedSpeech.around(LongTextSpeech(model, config.tts.max_chars), config.tts.sample_rate, config.tts.speed)
 
 
 def signer(config: JobConfig) -> Signer | None:

@@ -12,7 +12,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ _WRITTEN: Final = 1 << 20  # bytes at a time; tarfile's own 16 kB take twice as 
 def write(rows: ExportRows, folder: Path) -> None:
     """Writes SPLIT-000000.tar and so on."""
     for split in rows.splits:
-        with _shards(folder, split) as shards:
+        with closing(_Shards(folder, split)) as shards:
             for row in rows.rows(split):
                 shards.add(row)
 
@@ -59,15 +59,6 @@ class _Shards:
         if self._tar is not None:
             self._tar.close()
             self._tar = None
-
-
-@contextmanager
-def _shards(folder: Path, split: str) -> Iterator[_Shards]:
-    shards = _Shards(folder, split)
-    try:
-        yield shards
-    finally:
-        shards.close()
 
 
 def _members(row: ExportRow) -> Iterator[tuple[str, bytes]]:

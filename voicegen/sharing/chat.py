@@ -11,9 +11,8 @@ from voicegen.errors import ModelError
 from voicegen.protocols import AnswerModel, ChatBatch, ChatModel, GenerationOptions, ReplyRequest
 from voicegen.records import ChatUsage, Delta, Failure, Message, ModelInfo
 from voicegen.sharing.caller import Caller
-from voicegen.sharing.lanes import AT_ONCE, Lanes
+from voicegen.sharing.lanes import Lanes
 from voicegen.sharing.models import CallersAnswers, SharedAnswerModel
-from voicegen.sharing.thread import ModelThread
 
 
 class SharedChat(Protocol):
@@ -42,25 +41,22 @@ class ChatInOneBatch:
 
     Args:
         make: makes the model, on the thread that it will work on; begun at once.
-        at_once: questions of one caller in the model's hands, at the most.
     """
 
-    def __init__(self, make: Callable[[], ChatBatch], at_once: int = AT_ONCE) -> None:
-        self._thread = ModelThread(make, "chat")
-        self._lanes = Lanes(self._thread, lambda model, source, is_wanted: model.work(source, is_wanted), at_once)
+    def __init__(self, make: Callable[[], ChatBatch]) -> None:
+        self._lanes = Lanes(make, "chat", lambda model, source, is_wanted: model.work(source, is_wanted))
 
     def conversing(self, caller: Caller) -> ChatModel:
         """As a `SharedChat`."""
-        return _CallersConversations(self._thread, self._lanes, caller)
+        return _CallersConversations(self._lanes, caller)
 
     def answering(self, caller: Caller) -> AnswerModel:
         """As a `SharedChat`."""
-        return CallersAnswers(self._lanes, caller, self._thread.model.info)
+        return CallersAnswers(self._lanes, caller)
 
     def close(self) -> None:
         """As a `SharedChat`."""
         self._lanes.close()
-        self._thread.close()
 
 
 class ChatSideBySide:
@@ -96,10 +92,9 @@ class ChatSideBySide:
 class _CallersConversations:
     """A `ChatModel` whose replies are made in the batch."""
 
-    def __init__(self, thread: ModelThread[ChatBatch], lanes: Lanes[ChatBatch], caller: Caller) -> None:
-        self.info: ModelInfo = thread.model.info
-        self.context_length = thread.model.context_length
-        self._thread = thread
+    def __init__(self, lanes: Lanes[ChatBatch], caller: Caller) -> None:
+        self.info: ModelInfo = lanes.model.info
+        self.context_length = lanes.model.context_length
         self._lanes = lanes
         self._caller = caller
 
@@ -121,7 +116,7 @@ class _CallersConversations:
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         """Length in tokens of the rendered prompt."""
-        return self._thread.submit(self._thread.model.count_tokens, messages, tools).result()
+        return self._lanes.thread.submit(self._lanes.model.count_tokens, messages, tools).result()
 
 
 class _OfCaller:

@@ -43,16 +43,17 @@ class _Lane:
 
 
 class Lanes(Generic[M]):
-    """The lanes that lead to the model of a thread.
+    """A model on a thread of its own, and the lanes that lead to it.
 
     Args:
-        thread: the model's.
+        make: makes the model, on its thread; begun at once.
+        name: of the thread.
         work: has the model do what is asked; its records have the `index` of what they are of.
         at_once: what of one caller the model has in hand, at the most.
     """
 
-    def __init__(self, thread: ModelThread[M], work: Work[M], at_once: int = AT_ONCE) -> None:
-        self._thread = thread
+    def __init__(self, make: Callable[[], M], name: str, work: Work[M], at_once: int = AT_ONCE) -> None:
+        self.thread = ModelThread(make, name)
         self._work: Work[M] = work
         self._at_once = at_once
         self._changed = threading.Condition()
@@ -63,6 +64,15 @@ class Lanes(Generic[M]):
         self._is_due = False  # whether the thread is to take a step of it
         self._closed = False
 
+    @property
+    def model(self) -> M:
+        """The model, once it is made; to be looked at, and worked with by `work` alone.
+
+        Raises:
+            VoicegenError: it cannot be made.
+        """
+        return self.thread.model
+
     def records(self, caller: Caller, source: Iterator[Any]) -> Generator[Any, None, None]:
         """What comes of a caller's items, in completion order; pulled on the caller's thread.
 
@@ -72,7 +82,7 @@ class Lanes(Generic[M]):
             Withdrawn: the caller has withdrawn, or the lanes are closed.
             VoicegenError: the model cannot be made, or fails whatever it is given.
         """
-        _ = self._thread.model
+        _ = self.model
         lane = _Lane(caller)
         try:
             with caller.woken_by(self._wake):
@@ -83,12 +93,13 @@ class Lanes(Generic[M]):
                 lane.queued.clear()
 
     def close(self) -> None:
-        """Ends the batch after the step under way; whoever waits for more has `Withdrawn`."""
+        """Lets go of the model after the step under way; whoever waits for more has `Withdrawn`."""
         with self._changed:
             was_closed, self._closed = self._closed, True
             self._changed.notify_all()
         if not was_closed:
-            self._thread.submit(self._end).result()
+            self.thread.submit(self._end).result()
+        self.thread.close()
 
     def _through(self, lane: _Lane, source: Iterator[Any]) -> Iterator[Any]:
         waiting, is_open = 0, True
@@ -124,7 +135,7 @@ class Lanes(Generic[M]):
         """Has the thread take a step, among what else it has to do; called under the lock."""
         if not (self._is_due or self._closed):
             self._is_due = True
-            self._thread.submit(self._step)
+            self.thread.submit(self._step)
 
     def _taken(self, lane: _Lane, timeout: float | None) -> list[Any]:
         """All that is there, after a wait for the first of it."""
@@ -148,7 +159,7 @@ class Lanes(Generic[M]):
             self._is_due = False
         try:
             if self._records is None:
-                self._records = self._work(self._thread.model, self._source(), self._is_wanted)
+                self._records = self._work(self.model, self._source(), self._is_wanted)
             self._deliver(next(self._records))
         except StopIteration:  # the model is at rest
             self._records = None

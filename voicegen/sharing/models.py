@@ -10,7 +10,6 @@ from voicegen.protocols import AnswerModel, SpeechModel, Traits
 from voicegen.records import Answer, Failure, ModelInfo, Question, Speech, Utterance
 from voicegen.sharing.caller import Caller
 from voicegen.sharing.lanes import AT_ONCE, Lanes
-from voicegen.sharing.thread import ModelThread
 
 
 class SharedAnswerModel:
@@ -22,8 +21,7 @@ class SharedAnswerModel:
     """
 
     def __init__(self, make: Callable[[], AnswerModel], at_once: int = AT_ONCE) -> None:
-        self._thread = ModelThread(make, "chat")
-        self._lanes = Lanes(self._thread, lambda model, source, _is_wanted: model.answer(source), at_once)
+        self._lanes = Lanes(make, "chat", lambda model, source, _is_wanted: model.answer(source), at_once)
 
     def of(self, caller: Caller) -> AnswerModel:
         """The model as this caller has it.
@@ -31,12 +29,11 @@ class SharedAnswerModel:
         Raises:
             VoicegenError: the model cannot be made.
         """
-        return CallersAnswers(self._lanes, caller, self._thread.model.info)
+        return CallersAnswers(self._lanes, caller)
 
     def close(self) -> None:
         """Lets go of the model after the step under way."""
         self._lanes.close()
-        self._thread.close()
 
 
 class SharedSpeechModel:
@@ -44,12 +41,10 @@ class SharedSpeechModel:
 
     Args:
         make: makes the model, on the thread that it will work on; begun at once.
-        at_once: utterances of one caller in the model's hands, at the most.
     """
 
-    def __init__(self, make: Callable[[], SpeechModel], at_once: int = AT_ONCE) -> None:
-        self._thread = ModelThread(make, "tts")
-        self._lanes = Lanes(self._thread, lambda model, source, _is_wanted: model.speak(source), at_once)
+    def __init__(self, make: Callable[[], SpeechModel]) -> None:
+        self._lanes = Lanes(make, "tts", lambda model, source, _is_wanted: model.speak(source))
 
     def of(self, caller: Caller) -> SpeechModel:
         """The model as this caller has it.
@@ -57,19 +52,18 @@ class SharedSpeechModel:
         Raises:
             VoicegenError: the model cannot be made.
         """
-        return _CallersVoices(self._lanes, caller, self._thread.model)
+        return _CallersVoices(self._lanes, caller)
 
     def close(self) -> None:
         """Lets go of the model after the step under way."""
         self._lanes.close()
-        self._thread.close()
 
 
 class CallersAnswers:
     """A shared model as one caller has it: an `AnswerModel`."""
 
-    def __init__(self, lanes: Lanes[Any], caller: Caller, info: ModelInfo) -> None:
-        self.info = info
+    def __init__(self, lanes: Lanes[Any], caller: Caller) -> None:
+        self.info: ModelInfo = lanes.model.info
         self._lanes = lanes
         self._caller = caller
 
@@ -79,7 +73,8 @@ class CallersAnswers:
 
 
 class _CallersVoices:
-    def __init__(self, lanes: Lanes[SpeechModel], caller: Caller, model: SpeechModel) -> None:
+    def __init__(self, lanes: Lanes[SpeechModel], caller: Caller) -> None:
+        model = lanes.model
         self.info = model.info
         self.sample_rate = model.sample_rate
         self._traits = replace(model.traits, at_speed=None, fits=None, stream=None)  # what goes past the thread

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 import soxr
@@ -18,20 +17,14 @@ from voicegen.records import Failure, Speech, Utterance
 from voicegen.tts.speaking import mapped, speak_one
 
 
-class RateAndSpeed(Protocol):
-    """The settings that are honoured here."""
-
-    @property
-    def sample_rate(self) -> int | None:
-        """Hz; None for the model's own."""
-
-    @property
-    def speed(self) -> float:
-        """How many times as fast as the model speaks by itself."""
-
-
 class AdjustedSpeech:
-    """A `SpeechModel` over another: resampled, and played faster or slower with the pitch kept."""
+    """A `SpeechModel` over another: resampled, and played faster or slower with the pitch kept.
+
+    Args:
+        model: the other.
+        sample_rate: Hz; None for the model's own.
+        speed: how many times as fast as the model speaks by itself.
+    """
 
     def __init__(self, model: SpeechModel, sample_rate: int | None = None, speed: float = 1.0) -> None:
         self.info = model.info
@@ -40,17 +33,14 @@ class AdjustedSpeech:
         self._speed = speed
 
     @classmethod
-    def around(cls, model: SpeechModel, settings: RateAndSpeed) -> SpeechModel:
-        """`model` with the rate and speed of `settings`; `model` itself when it has them already.
+    def around(cls, model: SpeechModel, sample_rate: int | None = None, speed: float = 1.0) -> SpeechModel:
+        """`model` at that rate and speed; `model` itself when it has them already.
 
         A model that sets its own speed does so, and is not stretched.
         """
-        speed, at_speed = settings.speed, model.traits.at_speed
-        if speed != 1.0 and at_speed is not None:
+        if speed != 1.0 and (at_speed := model.traits.at_speed) is not None:
             model, speed = at_speed(speed), 1.0
-        if speed == 1.0 and settings.sample_rate in (None, model.sample_rate):
-            return model
-        return cls(model, settings.sample_rate, speed)
+        return model if speed == 1.0 and sample_rate in (None, model.sample_rate) else cls(model, sample_rate, speed)
 
     @property
     def traits(self) -> Traits:

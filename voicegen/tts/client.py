@@ -262,7 +262,7 @@ class MarvisTTSClient:
         spoken = self.model.traits.language
         if spoken and family(config.language) != family(spoken):
             raise ModelError(f"the voice {self.model.info.id} speaks {spoken}, not {config.language}")
-        return AdjustedSpeech.around(LongTextSpeech(self.model), config)
+        return AdjustedSpeech.around(LongTextSpeech(self.model), config.sample_rate, config.speed)
 
 
 def _unfinished(config: TTSConfig) -> QualityConfig:

@@ -22,6 +22,7 @@ from voicegen.records import ChatUsage, Delta, Message, ToolCall
 from voicegen.webserver.engine import Engine
 from voicegen.webserver.refusals import Refusal, read_body
 from voicegen.webserver.seats import Seats
+from voicegen.webserver.stepping import begun
 
 
 class _Given(BaseModel):
@@ -192,7 +193,8 @@ async def completions(request: Request) -> Response:
         with seats.one():
             return await _whole(request, deltas, reply)
     with_usage = asked.stream_options is not None and asked.stream_options.include_usage
-    return StreamingResponse(await _begun(seats, deltas, reply, with_usage), media_type="text/event-stream")
+    events = await begun(_events(seats, deltas, reply, with_usage))
+    return StreamingResponse(events, media_type="text/event-stream")
 
 
 def _messages(given: Iterable[_Message]) -> Iterator[Message]:
@@ -227,22 +229,6 @@ async def _whole(request: Request, deltas: AsyncGenerator[Delta | ChatUsage, Non
     if calls:
         message["tool_calls"] = [_call(call) for call in calls]
     return JSONResponse(reply.whole(message, _finish(usage, bool(calls)), usage))
-
-
-async def _begun(
-    seats: Seats, deltas: AsyncGenerator[Delta | ChatUsage, None], reply: _Reply, with_usage: bool
-) -> AsyncGenerator[str, None]:
-    """The events, once there is a first one: what is refused is told by the status, as long as none was sent."""
-    events = _events(seats, deltas, reply, with_usage)
-    first = await anext(events)
-
-    async def all_of_them() -> AsyncGenerator[str, None]:
-        async with aclosing(events):
-            yield first
-            async for event in events:
-                yield event
-
-    return all_of_them()
 
 
 async def _events(

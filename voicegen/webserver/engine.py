@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import numpy as np
@@ -36,12 +35,6 @@ OPENAI_VOICES: Final = frozenset(
     ("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse")
 )
 """What OpenAI calls its own: a client that was made for those names one of them, whether it wants one or not."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pace:
-    speed: float
-    sample_rate: int | None = None
 
 
 class Engine:
@@ -172,7 +165,7 @@ class Engine:
         Raises:
             ModelError: it cannot be spoken.
         """
-        model = AdjustedSpeech.around(self.speech_model, _Pace(speed))
+        model = AdjustedSpeech.around(self.speech_model, speed=speed)
         return steps(self._speech.submit, lambda: stream_one(model, utterance))
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from voicegen.webserver.engine import RATE, Engine
 from voicegen.webserver.pcm import pcm_bytes
 from voicegen.webserver.refusals import Refusal, read_body
 from voicegen.webserver.seats import Seats
+from voicegen.webserver.stepping import begun
 
 Format = Literal["mp3", "opus", "flac", "wav", "pcm"]
 
@@ -84,7 +85,7 @@ async def speech(request: Request) -> Response:
     pieces = engine.spoken(utterance, asked.speed)
     headers = {VOICE_HEADER: quote(utterance.voice or "default")}
     if asked.response_format == "pcm":
-        return StreamingResponse(await _begun(seats, pieces), headers=headers, media_type=_TYPES["pcm"])
+        return StreamingResponse(await begun(_pcm(seats, pieces)), headers=headers, media_type=_TYPES["pcm"])
     with seats.one():
         samples = await _whole(request, pieces)
     if (problem := judge(Speech(utterance, samples, RATE))).status == "failed":
@@ -140,20 +141,6 @@ async def _whole(request: Request, pieces: AsyncGenerator[NDArray[np.float32], N
             if await request.is_disconnected():
                 break
     return np.concatenate(kept)
-
-
-async def _begun(seats: Seats, pieces: AsyncGenerator[NDArray[np.float32], None]) -> AsyncGenerator[bytes, None]:
-    """The samples, once there are some: what cannot be spoken is told by the status."""
-    stream = _pcm(seats, pieces)
-    first = await anext(stream, b"")
-
-    async def all_of_them() -> AsyncGenerator[bytes, None]:
-        async with aclosing(stream):
-            yield first
-            async for piece in stream:
-                yield piece
-
-    return all_of_them()
 
 
 async def _pcm(seats: Seats, pieces: AsyncGenerator[NDArray[np.float32], None]) -> AsyncGenerator[bytes, None]:

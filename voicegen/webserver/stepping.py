@@ -10,7 +10,12 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-_END: Final = object()
+
+class _End:
+    """What comes after the last of a generator."""
+
+
+_END: Final = _End()
 
 
 async def steps(
@@ -40,3 +45,17 @@ async def steps_apart(make: Callable[[], Generator[T, None, Any]]) -> AsyncGener
                 yield step
     finally:
         thread.shutdown(wait=False)
+
+
+async def begun(pieces: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """What a response streams, once there is a first piece: until one was sent, its status tells of what is refused."""
+    first = await anext(pieces, _END)
+
+    async def all_of_them() -> AsyncGenerator[T, None]:
+        async with aclosing(pieces):
+            if not isinstance(first, _End):
+                yield first
+            async for piece in pieces:
+                yield piece
+
+    return all_of_them()

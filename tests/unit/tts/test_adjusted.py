@@ -1,5 +1,5 @@
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +11,6 @@ from voicegen.tts.adjusted import AdjustedSpeech
 from voicegen.tts.long_text import LongTextSpeech
 from voicegen.tts.piper.speech import PiperSpeech
 from voicegen.tts.tone import ToneSpeech
-
-
-@dataclass(frozen=True)
-class Settings:
-    sample_rate: int | None = None
-    speed: float = 1.0
 
 
 def frequency(speech: Speech) -> float:
@@ -59,17 +53,17 @@ def test_resampled_speech_stays_within_full_scale() -> None:
 
 def test_a_model_that_is_right_already_is_given_back_itself() -> None:
     model = ToneSpeech(22_050)
-    assert AdjustedSpeech.around(model, Settings()) is model
-    assert AdjustedSpeech.around(model, Settings(sample_rate=22_050)) is model
-    assert AdjustedSpeech.around(model, Settings(speed=1.1)) is not model
+    assert AdjustedSpeech.around(model) is model
+    assert AdjustedSpeech.around(model, sample_rate=22_050) is model
+    assert AdjustedSpeech.around(model, speed=1.1) is not model
 
 
 def test_a_model_that_controls_its_speed_is_not_stretched_again(joe: PiperSpeech) -> None:
     long = LongTextSpeech(joe, 100)
-    faster = AdjustedSpeech.around(long, Settings(speed=2.0))
+    faster = AdjustedSpeech.around(long, speed=2.0)
     assert isinstance(faster, LongTextSpeech)
     assert speak(faster).duration == speak(joe.at_speed(2.0)).duration
-    assert AdjustedSpeech.around(long, Settings(sample_rate=8000, speed=2.0)).sample_rate == 8000
+    assert AdjustedSpeech.around(long, sample_rate=8000, speed=2.0).sample_rate == 8000
 
 
 def test_failures_pass_untouched() -> None:
