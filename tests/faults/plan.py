@@ -175,11 +175,6 @@ class Fault:
     def __str__(self) -> str:
         return f"{self.kind}, {self.call} {self.at}" if self.call else self.kind
 
-    @property
-    def of_server(self) -> bool:
-        """Whether it is a server's."""
-        return self.call in SERVED
-
 
 def drawn(kind: str, counts: Mapping[str, int], draw: Random, earlier: int = 0) -> Fault:
     """A fault of that kind in a run that makes so many of each call when nothing was done of it.

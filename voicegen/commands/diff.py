@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from voicegen.commands.flags import read_words
+from voicegen.commands.flags import print_lines, read_words
 from voicegen.errors import ConfigError
 from voicegen.files import given_path
 from voicegen.job.composing import ConfigWords
-from voicegen.text.shown import shown
 
 USAGE = """\
 usage: voicegen diff RUN RUN
@@ -33,6 +32,5 @@ def main(argv: Sequence[str]) -> int:
 
     first, second = (given_path("RUN", word) for word in line.words)
     difference = compare_runs(first, second)
-    for text in difference.lines():
-        print(shown(text))
+    print_lines(difference.lines())
     return 3 if difference else 0

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from voicegen.commands import export_flags
-from voicegen.commands.flags import read_words
+from voicegen.commands.flags import print_lines, read_words, refuse_settings
 from voicegen.errors import ConfigError
 from voicegen.export.formats import EXPORTERS
 from voicegen.files import given_path
-from voicegen.job.composing import ConfigWords
-from voicegen.text.shown import shown
 
 _FORMATS = "\n".join(f"  {name:<12}  {spec.help}" for name, spec in EXPORTERS.items())
 
@@ -40,8 +38,7 @@ VALUES = ("--to", "--times", *export_flags.VALUES)
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
     line = read_words(argv, values=VALUES, is_word=lambda _word: True)
-    if line.config != ConfigWords():
-        raise ConfigError("export takes a run and no settings: see voicegen export --help")
+    refuse_settings(line, "export", "a run")
     if "--to" not in line.values:
         raise ConfigError(f"say what to export to: --to {'|'.join(EXPORTERS)}")
     if len(line.words) != 2:
@@ -52,6 +49,5 @@ def main(argv: Sequence[str]) -> int:
     run, place = given_path("RUN", line.words[0]), given_path("DEST", line.words[1])
     chosen, wanted = export_flags.selection(line), export_flags.wanted(line)
     times = export_flags.one_of("--times", line.values.get("--times"), tuple(TIMES))
-    for text in export_run(run, line.values["--to"], place, chosen, wanted, times).lines():
-        print(shown(text))
+    print_lines(export_run(run, line.values["--to"], place, chosen, wanted, times).lines())
     return 0

@@ -6,13 +6,14 @@ import argparse
 import difflib
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from voicegen.config import settings_called
 from voicegen.errors import ConfigError
 from voicegen.job.composing import ConfigWords
+from voicegen.text.shown import shown
 
 HELP = """\
   --config-dir FOLDER             your own configs: FOLDER/preset/mine.yaml is preset=mine
@@ -108,6 +109,22 @@ def refuse_words(line: CommandLine) -> None:
         raise ConfigError(f"{line.words[0]} stands alone: write KEY=VALUE without spaces")
     if line.words:
         raise ConfigError(f"{line.words[0]} is not KEY=VALUE: see --help for the settings")
+
+
+def refuse_settings(line: CommandLine, command: str, takes: str) -> None:
+    """For a command that takes other words and its own flags alone.
+
+    Raises:
+        ConfigError: there is a setting, or a flag of those that have some.
+    """
+    if line.config != ConfigWords():
+        raise ConfigError(f"{command} takes {takes} and no settings: see voicegen {command} --help")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines as a terminal may show them."""
+    for line in lines:
+        print(shown(line))
 
 
 class _Parser(argparse.ArgumentParser):

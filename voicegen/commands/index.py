@@ -8,10 +8,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from voicegen.commands.flags import CommandLine, read_words
+from voicegen.commands.flags import CommandLine, read_words, refuse_settings
 from voicegen.errors import ConfigError
 from voicegen.files import given_path
-from voicegen.job.composing import ConfigWords
 from voicegen.text.shown import shown
 
 USAGE = """\
@@ -36,8 +35,7 @@ VALUES = ("--to", "--model", "--tokens", "--overlap")
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
     line = read_words(argv, values=VALUES, is_word=lambda _word: True)
-    if line.config != ConfigWords():
-        raise ConfigError("index takes a folder and no settings: see voicegen index --help")
+    refuse_settings(line, "index", "a folder")
     if "--to" not in line.values or len(line.words) != 1:
         raise ConfigError("index takes a folder, and where to: voicegen index FOLDER --to docs.npz")
     folder, to = given_path("FOLDER", line.words[0]), given_path("--to", line.values["--to"])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from voicegen.commands.flags import read_words
+from voicegen.commands.flags import print_lines, read_words, refuse_settings
 from voicegen.errors import ConfigError
 from voicegen.files import given_path
-from voicegen.job.composing import ConfigWords
-from voicegen.text.shown import shown
 
 USAGE = """\
 usage: voicegen merge RUN RUN ... --to DEST [--allow-incomplete]
@@ -38,14 +36,12 @@ SWITCHES = ("--allow-incomplete",)
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
     line = read_words(argv, values=VALUES, switches=SWITCHES, is_word=lambda _word: True)
-    if line.config != ConfigWords():
-        raise ConfigError("merge takes runs and no settings: see voicegen merge --help")
+    refuse_settings(line, "merge", "runs")
     if "--to" not in line.values or len(line.words) < 2:
         raise ConfigError("merge takes the folders of two runs or more, and where to: voicegen merge RUN RUN --to DEST")
     from voicegen.job.merging import merge_runs
 
     runs = [given_path("RUN", word) for word in line.words]
     incomplete = "--allow-incomplete" in line.switches
-    for text in merge_runs(runs, given_path("--to", line.values["--to"]), allow_incomplete=incomplete).lines():
-        print(shown(text))
+    print_lines(merge_runs(runs, given_path("--to", line.values["--to"]), allow_incomplete=incomplete).lines())
     return 0

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from voicegen.commands import export_flags
-from voicegen.commands.flags import read_words
+from voicegen.commands.flags import print_lines, read_words, refuse_settings
 from voicegen.errors import ConfigError
 from voicegen.files import given_path
-from voicegen.job.composing import ConfigWords
-from voicegen.text.shown import shown
 
 USAGE: Final = f"""\
 usage: voicegen push RUN --to hf://datasets/OWNER/NAME [flags]
@@ -36,8 +34,7 @@ SWITCHES = ("--public",)
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
     line = read_words(argv, values=VALUES, switches=SWITCHES, is_word=lambda _word: True)
-    if line.config != ConfigWords():
-        raise ConfigError("push takes a run and no settings: see voicegen push --help")
+    refuse_settings(line, "push", "a run")
     if "--to" not in line.values:
         raise ConfigError("say where to push: --to hf://datasets/OWNER/NAME")
     if len(line.words) != 1:
@@ -46,6 +43,5 @@ def main(argv: Sequence[str]) -> int:
 
     run, chosen, wanted = given_path("RUN", line.words[0]), export_flags.selection(line), export_flags.wanted(line)
     public = "--public" in line.switches
-    for text in push_run(run, line.values["--to"], chosen, wanted, public=public).lines():
-        print(shown(text))
+    print_lines(push_run(run, line.values["--to"], chosen, wanted, public=public).lines())
     return 0

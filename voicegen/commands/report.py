@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from voicegen.commands.flags import read_words
+from voicegen.commands.flags import read_words, refuse_settings
 from voicegen.errors import ConfigError
 from voicegen.files import given_path
-from voicegen.job.composing import ConfigWords
 from voicegen.remote import given_place
 from voicegen.text.shown import shown
 
@@ -37,8 +36,7 @@ exit codes: 0 the page is there; 1 an unexpected error; 2 bad usage, or no run t
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code."""
     line = read_words(argv, is_word=lambda word: Path(word).is_dir())
-    if line.config != ConfigWords():
-        raise ConfigError("report takes the folder of a run and no settings: see voicegen report --help")
+    refuse_settings(line, "report", "the folder of a run")
     if len(line.words) not in (1, 2):
         raise ConfigError("report takes the folder of one run, such as outputs/default, or of two")
     from voicegen.report import write_report, write_report_of_two

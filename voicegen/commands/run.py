@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from voicegen.commands.flags import HELP, CommandLine, read_words, refuse_words
+from voicegen.commands.flags import HELP, CommandLine, print_lines, read_words, refuse_words
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError
 from voicegen.job.composing import compose, launch
 from voicegen.job.summary import RunSummary, print_summary
-from voicegen.text.shown import shown
 
 USAGE = f"""\
 usage: voicegen run [KEY=VALUE ...] [flags]
@@ -103,17 +102,12 @@ def _preview(tries: int, config: JobConfig) -> int:
 
         trial = try_rows(preview, tries, show=True)
         preview = replace(preview, pace=trial.pace)
-        _print(trial.lines())
+        print_lines(trial.lines())
         print()
-    _print(preview.lines())
+    print_lines(preview.lines())
     if trial is None:
         preview.look_at_models()
     return 3 if preview.found.unreadable or (trial and not trial.all_ok) else 0
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(shown(line))
 
 
 def _check(config: JobConfig) -> None:

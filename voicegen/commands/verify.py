@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from voicegen.commands.flags import read_words
+from voicegen.commands.flags import print_lines, read_words, refuse_settings
 from voicegen.errors import ConfigError
 from voicegen.files import given_path
-from voicegen.job.composing import ConfigWords
 from voicegen.remote import given_place
-from voicegen.text.shown import shown
 
 USAGE = """\
 usage: voicegen verify RUN [--fix] [--listen [QUALITY]]
@@ -45,8 +43,7 @@ def main(argv: Sequence[str]) -> int:
     line = read_words(
         argv, switches=SWITCHES, optional=OPTIONAL, values=VALUES, is_word=lambda word: Path(word).is_dir()
     )
-    if line.config != ConfigWords():
-        raise ConfigError("verify takes the folder of a run and no settings: see voicegen verify --help")
+    refuse_settings(line, "verify", "the folder of a run")
     quality, words = line.values.get("--listen"), line.words
     if quality and not words:  # --listen RUN
         quality, words = "", (quality,)
@@ -60,8 +57,7 @@ def main(argv: Sequence[str]) -> int:
 
     root = given_place("RUN", words[0])
     report = verify_run(root, listen=quality is not None, quality=quality or None, fix="--fix" in line.switches)
-    for text in report.lines():
-        print(shown(text))
+    print_lines(report.lines())
     return 3 if report.counts else 0
 
 
@@ -69,6 +65,5 @@ def _mark(root: Path, marks: Path) -> int:
     from voicegen.job.marking import apply_marks
 
     report = apply_marks(root, marks)
-    for text in report.lines():
-        print(shown(text))
+    print_lines(report.lines())
     return 3 if report.outdated else 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from voicegen.commands.flags import HELP_IN_SHORT, CommandLine, read_words, refuse_words
+from voicegen.commands.flags import HELP_IN_SHORT, CommandLine, print_lines, read_words, refuse_words
 from voicegen.config import JobConfig
 from voicegen.errors import ConfigError, InputError
 from voicegen.files import given_path
@@ -47,8 +47,8 @@ def _list(line: CommandLine, folder: Path | None, config: JobConfig) -> int:
     from voicegen.records import Failure
 
     lists = [VoiceList.of(one) for one in _configs(line, config)]
-    for text in (text for one in lists for text in one.lines()):
-        print(shown(text))
+    for one in lists:
+        print_lines(one.lines())
     if folder is None:
         return 0
     speaking = [one for one in lists if one.voices]

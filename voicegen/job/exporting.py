@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
-
-from tqdm import tqdm
 
 from voicegen.dataset.minimal_card import CARD
 from voicegen.errors import ConfigError, InputError
@@ -20,6 +17,7 @@ from voicegen.export.exporter import Exporter
 from voicegen.export.formats import exporter
 from voicegen.export.rows import ExportRows
 from voicegen.export.sound import Wanted
+from voicegen.job.progress import row_bar
 from voicegen.pipeline.run_folder import read_record, what_is_lacking
 from voicegen.report.card import NOT_ALL, card
 from voicegen.report.card_facts import CARD_COLUMNS, card_facts
@@ -137,9 +135,7 @@ def export_run(
     lacking = what_is_lacking(record, rows.counts.rows)
     with (
         export_folder(place, rows.folder) as folder,
-        tqdm(
-            total=rows.counts.chosen, desc="exporting", unit="row", leave=False, disable=not sys.stderr.isatty()
-        ) as bar,
+        row_bar("exporting", rows.counts.chosen) as bar,
     ):
         rows.tell = bar.update
         format.write(rows, folder)

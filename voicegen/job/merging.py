@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from voicegen.dataset.minimal_card import CARD, MANIFEST
 from voicegen.dataset.relation_counts import RelationCounts, relation_counts
 from voicegen.errors import InputError, OutputError
 from voicegen.export.destination import whole_folder
 from voicegen.job.listening import checks_of_run
+from voicegen.job.progress import row_bar
 from voicegen.job.summary import relation_lines
 from voicegen.merging.manifest import BLOCK, MergedManifest
 from voicegen.merging.numbering import Numbering, Part
@@ -119,9 +117,8 @@ def _put_rows(store: Store, numbering: Numbering, summary: MergeSummary) -> None
     """Puts the rows' audio, then their ledger lines, a block at a time; counts their rates."""
     with (
         closing(LedgerWriter(store, 0, "merge")) as writer,
-        tqdm(total=sum(len(part.present) for part in numbering.parts), desc="merging", unit="row", leave=False,
-             disable=not sys.stderr.isatty(), file=sys.stderr) as bar,
-    ):  # fmt: skip
+        row_bar("merging", sum(len(part.present) for part in numbering.parts)) as bar,
+    ):
         for part, indexes in numbering.blocks(BLOCK):
             rows = [
                 _put(store, numbering, source, row, int(part.numbers[row.index]))

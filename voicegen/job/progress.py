@@ -36,6 +36,11 @@ def sign_of_life(*, show: bool) -> Iterator[None]:
         yield
 
 
+def row_bar(what: str, rows: int) -> tqdm[Never]:
+    """A bar over rows on a terminal, gone when it is closed; nothing on a pipe."""
+    return tqdm(total=rows, desc=what, unit="row", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)
+
+
 class Tally:
     """Counts of this session, safe to add to from several threads."""
 

@@ -7,7 +7,6 @@ clip the others are packed anew first.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
@@ -15,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tqdm import tqdm
-
 from voicegen.dataset.manifest_edit import put_outcomes
 from voicegen.dataset.manifest_faults import manifest_faults
 from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.errors import ConfigError, InputError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.job.listening import quality_for, take_faults
+from voicegen.job.progress import row_bar
 from voicegen.pipeline.audio_faults import audio_faults, stray_audio
 from voicegen.pipeline.ledger import LEDGER, Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED
@@ -170,15 +168,11 @@ class _Verification:
             yield Fault(FaultKind.RECORD, RUN_JSON, "its settings do not give its config_hash")
         store, ledger, audio = self._store, self._ledger, self._audio
         yield from manifest_faults(store, ledger, len(ledger))
-        with closing(_bar("verifying", len(ledger))) as bar:
+        with closing(row_bar("verifying", len(ledger))) as bar:
             yield from audio_faults(store, ledger, audio, bar.update)
         yield from stray_audio(store, ledger, audio)
         if quality is not None:
             clips = ledger.count("ok") * (2 if self.identity.get("speak") == "both" else 1)
-            with closing(_bar("listening", clips)) as bar:
+            with closing(row_bar("listening", clips)) as bar:
                 speed = float(self.identity.get("tts.speed") or 1)
                 yield from take_faults(store, ledger, quality, bar.update, speed=speed)
-
-
-def _bar(what: str, rows: int) -> tqdm[Any]:
-    return tqdm(total=rows, desc=what, unit="row", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)

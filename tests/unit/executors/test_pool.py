@@ -94,8 +94,18 @@ def statuses(done):
     return {index: row.status for index, row in done.ledger.get(range(done.ledger.end)).items()}
 
 
-def writers(done):
-    return {name.partition("-")[2] for name in done.job.store.names("ledger")}
+class Mortal(Babbler):
+    """Ends whoever has it speak a row, once."""
+
+    def __init__(self, seed, at):
+        super().__init__(seed)
+        self._left = {at}
+
+    def _take(self, utterance):
+        if utterance.index in self._left:
+            self._left.remove(utterance.index)
+            raise RuntimeError("gone")
+        return super()._take(utterance)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -122,16 +132,7 @@ def test_rows_that_wait_for_their_shard_keep_nobody_waiting(work, workers):
 
 def test_rows_that_wait_for_their_shard_are_made_again_when_their_worker_dies_and_are_no_suspects(work):
     alone = wherever(told(by_pace(work, "alone", 1).run()))
-    died = threading.Event()
-
-    class Mortal(Babbler):
-        def _take(self, utterance):
-            if utterance.index == 50 and not died.is_set():
-                died.set()
-                raise RuntimeError("gone")
-            return super()._take(utterance)
-
-    broken = by_pace(work, "broken", 2, Mortal(3), PACKED)
+    broken = by_pace(work, "broken", 2, Mortal(3, at=50), PACKED)
     assert wherever(told(shared(broken))) == alone
     assert len(broken.lines) == 1
     assert broken.counts["written"] == ROWS
@@ -179,16 +180,7 @@ def test_a_worker_that_hangs_is_stopped_and_its_rows_are_made(work):
 
 def test_first_rows_of_a_worker_that_died_are_made_before_what_waits_for_them(work):
     alone = told(by_pace(work, "alone", 1).run())
-    died = threading.Event()
-
-    class Mortal(Babbler):
-        def _take(self, utterance):
-            if utterance.index == 20 and not died.is_set():
-                died.set()
-                raise RuntimeError("gone")
-            return super()._take(utterance)
-
-    broken = by_pace(work, "broken", 2, Mortal(3))
+    broken = by_pace(work, "broken", 2, Mortal(3, at=20))
     assert told(shared(broken)) == alone
     assert len(broken.lines) == 1
 
