@@ -1,4 +1,5 @@
 import itertools
+import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from voicegen.errors import InputError
 from voicegen.store import Store
 
 RATE = 8000
+ELSEWHERE = multiprocessing.get_context("forkserver")  # handed the dataset by pickle, as any other process
+ELSEWHERE.set_forkserver_preload([__name__])
 
 
 def tone(length: int) -> np.ndarray:
@@ -102,7 +105,7 @@ def test_rows_of_different_rates_make_no_batch(run):
 def test_a_data_loader_gives_every_row_once_also_in_a_worker(run, workers):
     loader = DataLoader(
         load_manifest(run), batch_size=3, collate_fn=collate, num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context=ELSEWHERE if workers else None,
     )  # fmt: skip
     assert [batch.texts for batch in loader] == [["Answer 0.", "Answer 1.", "Answer 3."], ["Answer 4."]]
 
@@ -187,7 +190,7 @@ def test_mel_features_make_batches_also_in_a_worker(run, workers):
     dataset = load_manifest(run, features="mel", sample_rate=16_000)
     loader = DataLoader(
         dataset, batch_size=4, collate_fn=collate, num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
+        multiprocessing_context=ELSEWHERE if workers else None,
     )  # fmt: skip
     [batch] = loader
     assert batch.mels.shape == (4, 26, LogMel.BANDS)

@@ -14,7 +14,8 @@ from voicegen.pipeline.plan import Plan
 from voicegen.store import Store
 
 ROWS = 30
-ELSEWHERE = multiprocessing.get_context("spawn")
+ELSEWHERE = multiprocessing.get_context("forkserver")  # handed all by pickle, as any other process
+ELSEWHERE.set_forkserver_preload([__name__])
 
 
 class Unwatched:

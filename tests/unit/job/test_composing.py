@@ -35,9 +35,17 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a sweep leaves its multirun.yaml
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=str)
-def test_every_config_file_composes(path):
-    config = compose([f"{path.parent}={path.stem}", *NEEDED.get(str(path), [])])
+def at_once():
+    """Choices that cover all files of all groups; a preset, which makes choices itself, has none beside it."""
+    groups = {group: list(files) for group, files in itertools.groupby(CONFIGS, key=lambda path: path.parent.name)}
+    presets = groups.pop("preset")
+    return [[path] for path in presets] + [[*filter(None, row)] for row in itertools.zip_longest(*groups.values())]
+
+
+@pytest.mark.parametrize("paths", at_once(), ids=lambda paths: " ".join(map(str, paths)))
+def test_every_config_file_composes(paths):
+    words = [[f"{path.parent}={path.stem}", *NEEDED.get(str(path), [])] for path in paths]
+    config = compose(itertools.chain.from_iterable(words))
     assert config.name == "default"
 
 
