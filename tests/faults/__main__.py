@@ -1,6 +1,7 @@
 """Plants many faults, a thousand by default, and prints how each kind ended.
 
-    python -m tests.faults [--faults 1000] [--seed 0] [--jobs 3] [--kinds "power" "kill after"] [--add RESULTS.json]
+    python -m tests.faults [--faults 1000] [--seed 0] [--jobs 3] [--kinds "power" "kill after"] [--container tar]
+        [--add RESULTS.json]
 
 Every one is drawn from the seed. After each, what is on record must be there; then the same command is run again, and
 what is there then must be, but for timings, what an unbroken run leaves: the same bytes of audio, the same manifest,
@@ -16,6 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 from tqdm import tqdm
 
@@ -23,6 +25,7 @@ from tests.faults.harness import NOT_REACHED
 from tests.faults.plan import KINDS
 from tests.faults.shares import BROKEN, planted
 from tests.faults.small_disk import may_mount
+from voicegen.bounds import Shards
 
 
 def main() -> int:
@@ -31,12 +34,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes that plant side by side")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[*KINDS])
+    parser.add_argument("--container", choices=("wav", *get_args(Shards)), default="wav", help="of the audio")
     parser.add_argument("--add", type=Path, help="a file of results")
     options = parser.parse_args()
     kinds = [kind for kind in options.kinds if kind != "small disk" or may_mount()]
     ends = _results(options.add)
     broken = 0
-    shares = planted(options.faults, options.seed, kinds, options.jobs)
+    shares = planted(options.faults, options.seed, kinds, options.jobs, options.container)
     for kind, end, error in tqdm(shares, total=options.faults):
         ends[kind][end] += 1
         if error:

@@ -65,13 +65,15 @@ class Bench:
 
     Args:
         folder: an empty one.
+        container: of the audio.
 
     Attributes:
         kept: what a run with a fault leaves beside it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, container: str = "wav") -> None:
         self.folder = folder
+        self._container = (f"audio.container={container}", "audio.shard_mb=0.008")  # some three rows
         self.kept = folder / "kept"
         self._counts = folder / "counts.json"
         self._work = ExitStack()
@@ -96,7 +98,7 @@ class Bench:
         return self._grounds[course]
 
     def _prepared(self, course: Course) -> Ground:
-        words, url = _WORDS[course], ""
+        words, url = (*_WORDS[course], *self._container), ""
         if course == "chat":
             words = (*words, f"chat.base_url={self._chat_url}")
         if "store" in course:

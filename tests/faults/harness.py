@@ -141,8 +141,8 @@ def _end(fault: Fault, done: subprocess.CompletedProcess[str]) -> str:
 
 def _spoil(run: Path, kind: str, draw: Random) -> None:
     """Does to the files of a run what a crash of the machine, or somebody, does later; none may be there yet."""
-    pattern = "ledger/*.jsonl" if kind.endswith("ledger") else "audio/**/*.wav"
-    files = sorted(path for path in run.glob(pattern) if path.stat().st_size)
+    patterns = ["ledger/*.jsonl"] if kind.endswith("ledger") else ["audio/**/*.wav", "shards/*"]
+    files = sorted(path for pattern in patterns for path in run.glob(pattern) if path.stat().st_size)
     if not files:
         return
     file = draw.choice(files)

@@ -6,9 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.product import manifest_rows, wav_hashes
+
+_PLACE: Final = ("path", "offset", "size")
+"""The columns of the manifest, behind `audio_`, that say where a clip lies."""
 
 
 class Broken(AssertionError):
@@ -32,10 +35,11 @@ def check_record(run: Path, recorded: Iterable[int] = ()) -> None:
         if row["index"] in good:
             raise Broken(f"row {row['index']} is on record twice")
         good.add(row["index"])
-        file = run / row["clip"]["path"]
-        if not file.is_file():
+        clip = row["clip"]
+        found = _hash(run, clip["path"], clip.get("offset"), clip.get("num_bytes", 0))
+        if found is None:
             raise Broken(f"row {row['index']} is on record, and its audio is not there")
-        if hashlib.sha256(file.read_bytes()).hexdigest() != row["clip"]["sha256"]:
+        if found != clip["sha256"]:
             raise Broken(f"row {row['index']} is on record with other audio than is there")
     if lost := set(recorded).difference(good):
         raise Broken(f"rows {sorted(lost)} were on record, and are no more")
@@ -47,15 +51,21 @@ def check_whole(run: Path, unbroken: Path, rows: int) -> None:
     Raises:
         Broken: it is not, but for timings, what the unbroken run is.
     """
-    made, audio = manifest_rows(run), wav_hashes(run)
+    made = manifest_rows(run)
     if [row["index"] for row in made] != list(range(rows)):
         raise Broken(f"the manifest's rows are {[row['index'] for row in made]}")
-    named = {row["audio_path"]: row["audio_sha256"] for row in made if row["status"] == "ok"}
-    if len(named) != sum(row["status"] == "ok" for row in made) or named != audio:
+    good = [row for row in made if row["status"] == "ok"]
+    named = {row["audio_path"]: row["audio_sha256"] for row in good}
+    packed = [row for row in good if row["audio_offset"] is not None]
+    there = {row["audio_path"]: _hash(run, *(row[f"audio_{what}"] for what in _PLACE)) for row in packed}
+    audio = {**wav_hashes(run), **there}
+    if len(named) != len(good) or named != audio:
         raise Broken(f"the manifest names other audio than is there: {sorted({*named.items()} ^ {*audio.items()})}")
-    if audio != wav_hashes(unbroken):
-        raise Broken("other audio than of an unbroken run")
+    if idle := {path.name for path in run.glob("shards/*")}.difference(path.split("/")[1] for path in there):
+        raise Broken(f"shards that no row's audio is in: {sorted(idle)}")
     for row, whole in zip(made, manifest_rows(unbroken), strict=True):
+        if packed:  # where in shards differs by how rows met
+            row, whole = ({**one, **dict.fromkeys(f"audio_{what}" for what in _PLACE)} for one in (row, whole))
         if row != whole:
             raise Broken(f"row {row['index']} differs: {row} from {whole}")
     there = {path.name for path in run.iterdir() if not path.name.startswith("aside-")}
@@ -63,6 +73,15 @@ def check_whole(run: Path, unbroken: Path, rows: int) -> None:
         raise Broken(f"other files than of an unbroken run: {sorted(more)}")
     if left := [path for path in run.rglob(".*") if path.name != ".lock"]:
         raise Broken(f"left over: {left}")
+
+
+def _hash(run: Path, path: str, offset: int | None, size: int) -> str | None:
+    """The SHA-256 of a clip: of a file, or of bytes of the shard that it is packed in; None where that is not there."""
+    file = run / (path if offset is None else path.rpartition("/")[0])
+    if not file.is_file():
+        return None
+    data = file.read_bytes()
+    return hashlib.sha256(data if offset is None else data[offset : offset + size]).hexdigest()
 
 
 def _lines(run: Path) -> Iterator[dict[str, Any]]:

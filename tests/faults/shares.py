@@ -21,14 +21,17 @@ Planted = tuple[str, str, str]
 """A fault's kind, how its run ended, and what is wrong; nothing where nothing is."""
 
 
-def planted(faults: int, seed: int, kinds: Sequence[str], jobs: int) -> Iterator[Planted]:
-    """Plants so many faults, as `plan.chains` has them, each drawn from the seed; yields them as they end."""
+def planted(faults: int, seed: int, kinds: Sequence[str], jobs: int, container: str) -> Iterator[Planted]:
+    """Plants so many faults, as `plan.chains` has them, each drawn from the seed; yields them as they end.
+
+    The audio of the runs is in files or in shards, as `container` says.
+    """
     context = multiprocessing.get_context("spawn")
     numbered = list(enumerate(chains(faults, kinds, seed)))
     ends: list[Connection] = []
     for job in range(min(jobs, faults)):
         ours, its = context.Pipe(duplex=False)
-        context.Process(target=_plant, args=(numbered[job::jobs], seed, its)).start()
+        context.Process(target=_plant, args=(numbered[job::jobs], seed, container, its)).start()
         its.close()
         ends.append(ours)
     while ends:
@@ -40,9 +43,9 @@ def planted(faults: int, seed: int, kinds: Sequence[str], jobs: int) -> Iterator
                 ends.remove(end)
 
 
-def _plant(chains: Sequence[tuple[int, Sequence[str]]], seed: int, tell: Connection) -> None:
+def _plant(chains: Sequence[tuple[int, Sequence[str]]], seed: int, container: str, tell: Connection) -> None:
     """Plants chains of kinds, by number, one after the other, and tells of each fault."""
-    with tempfile.TemporaryDirectory() as folder, Bench(Path(folder)) as bench:
+    with tempfile.TemporaryDirectory() as folder, Bench(Path(folder), container) as bench:
         for number, kinds in chains:
             for planted in _had(bench, kinds, Random(f"{seed} {number}")):
                 tell.send(planted)

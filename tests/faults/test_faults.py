@@ -57,6 +57,17 @@ def test_after_faults_the_same_command_makes_what_an_unbroken_run_makes(bench, f
     assert had(bench, *faults) == [*faults.values()]
 
 
+def test_after_faults_a_packed_run_is_whole_too(tmp_path):
+    faults = {
+        Fault("power", "replace", 9): "killed",
+        Fault("kill before", "replace", 4): "killed",
+        Fault("torn audio", "fsync", 14): "killed",
+    }
+    with Bench(tmp_path, "tar") as bench:
+        assert had(bench, *faults) == [*faults.values()]
+        assert had(bench, Fault("changed audio")) == ["well"]
+
+
 FOUND = {
     "ledger first": (Fault("kill before", "replace", 12), "is on record, and its audio is not there"),
     "never synced": (Fault("power", "replace", 20), "on record"),

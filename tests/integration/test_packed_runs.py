@@ -171,6 +171,20 @@ def test_a_broken_clip_is_found_and_costs_its_row_alone(packed, runs):
     assert not warm_voicegen("verify", packed, cwd=packed).stdout
 
 
+def test_a_shard_that_is_broken_between_its_clips_is_found_and_costs_nothing(packed, runs):
+    shard = min((packed / "shards").iterdir())
+    data = bytearray(shard.read_bytes())
+    data[0] ^= 1  # of the name of its first clip, which a reader of tar files goes by
+    shard.write_bytes(data)
+    found = warm_voicegen("verify", packed, cwd=packed)
+    assert (found.returncode, found.stdout.count("\n")) == (3, 1)
+    assert f"shards/{shard.name} (its SHA-256 is not that in its name" in found.stdout
+    assert warm_voicegen("verify", "--fix", packed, cwd=packed).returncode == 3
+    assert [path.name for path in packed.glob("aside-*/shards/*")] == [shard.name]
+    assert rows_at(packed) == rows_at(runs / "outputs/wav")
+    assert not warm_voicegen("verify", packed, cwd=packed).stdout
+
+
 def test_a_shard_that_is_gone_or_cut_is_made_again_and_one_that_nobody_knows_is_removed(packed, runs):
     gone, cut, *_ = sorted((packed / "shards").iterdir())
     gone.unlink()

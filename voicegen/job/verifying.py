@@ -21,7 +21,7 @@ from voicegen.errors import ConfigError, InputError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.job.listening import quality_for, take_faults
 from voicegen.job.progress import row_bar
-from voicegen.pipeline.audio_faults import audio_faults, stray_audio
+from voicegen.pipeline.audio_faults import audio_faults, shard_faults, stray_audio
 from voicegen.pipeline.ledger import LEDGER, Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED
 from voicegen.pipeline.repacking import Repacking
@@ -131,13 +131,13 @@ class _Verification:
         aside = Aside(self._store)
         again = bytearray(self._ledger.end)
         shards, broken = self._ledger.shards(), defaultdict[str, set[int]](set)
-        for fault in self._faults(quality):
+        for fault in self._faults(quality, broken):
             counts[fault.kind] += 1
             if len(examples[fault.kind]) < EXAMPLES:
                 examples[fault.kind].append(fault)
-            shard = fault.path.rpartition("/")[0]
-            if fault.kind in _MADE_AGAIN and fault.index is not None and shard in shards:
-                broken[shard].add(fault.index)
+            shard = fault.path if fault.path in shards else fault.path.rpartition("/")[0]
+            if fault.kind in _MADE_AGAIN and shard in shards:
+                broken[shard].update([] if fault.index is None else [fault.index])
             elif self._fix and fault.kind in (*_MADE_AGAIN, FaultKind.STRAY):
                 aside.put(fault.path)  # a row that has none on record may have one all the same
             if fault.kind in _MADE_AGAIN and fault.index is not None:
@@ -163,13 +163,15 @@ class _Verification:
                     put_outcomes(self._store, {row.index: row for row in saved})
                 aside.put(shard)
 
-    def _faults(self, quality: QualityConfig | None) -> Iterator[Fault]:
+    def _faults(self, quality: QualityConfig | None, broken: Collection[str]) -> Iterator[Fault]:
+        """What is wrong; those of its shards in which clips are broken are told so as it is found."""
         if self._record.get("config_hash") != run_hash(self._record):
             yield Fault(FaultKind.RECORD, RUN_JSON, "its settings do not give its config_hash")
         store, ledger, audio = self._store, self._ledger, self._audio
         yield from manifest_faults(store, ledger, len(ledger))
         with closing(row_bar("verifying", len(ledger))) as bar:
             yield from audio_faults(store, ledger, audio, bar.update)
+        yield from shard_faults(store, [shard for shard in ledger.shards() if shard not in broken])
         yield from stray_audio(store, ledger, audio)
         if quality is not None:
             clips = ledger.count("ok") * (2 if self.identity.get("speak") == "both" else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
@@ -20,7 +20,7 @@ from voicegen.errors import OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.plan import AUDIO, REJECTED, ROWS_PER_FOLDER, audio_path, clip_name
-from voicegen.pipeline.shards import SHARDS
+from voicegen.pipeline.shards import SHARDS, is_as_named
 from voicegen.records import Clip, ManifestRow, Side
 from voicegen.store import Store
 from voicegen.store.clips import read_clip
@@ -46,6 +46,29 @@ def audio_faults(
             for faults in pool.map(partial(_faults, store, audio, total_rows), rows.values()):
                 yield from faults
             advance(len(rows))
+
+
+def shard_faults(store: Store, shards: Iterable[str]) -> Iterator[Fault]:
+    """Reads shards whole and yields those that are not what their names say, as what is between clips counts, too.
+
+    Args:
+        store: the run's.
+        shards: in which each clip is as it is on record.
+    """
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for fault in pool.map(partial(_shard_fault, store), shards):
+            if fault is not None:
+                yield fault
+
+
+def _shard_fault(store: Store, shard: str) -> Fault | None:
+    try:
+        with store.reading(shard) as file:
+            if is_as_named(shard, file):
+                return None
+    except OutputError as error:
+        return Fault(FaultKind.CHANGED, shard, str(error))
+    return Fault(FaultKind.CHANGED, shard, "its SHA-256 is not that in its name, though its clips are whole")
 
 
 def stray_audio(store: Store, ledger: Ledger, audio: AudioFormat) -> Iterator[Fault]:

@@ -20,7 +20,8 @@ import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from hashlib import file_digest, sha256
+from io import BufferedReader
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Final
@@ -105,6 +106,11 @@ class OpenShards:
                     places[path] = f"{name}/{member}", offset
         self._count += bool(files)
         return files, [_placed(row, places) for row, _ in rows]
+
+
+def is_as_named(shard: str, file: BufferedReader) -> bool:
+    """Whether the bytes of a shard are those that its name was made of."""
+    return PurePosixPath(shard).stem.endswith(f"-{file_digest(file, 'sha256').hexdigest()[:_DIGITS]}")
 
 
 def _placed(row: ManifestRow, places: Mapping[str, tuple[str, int]]) -> ManifestRow:
