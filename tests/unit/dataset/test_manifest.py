@@ -208,6 +208,23 @@ def test_columns_of_a_parquet_input_keep_their_types(tmp_path):
     assert [table.schema.field(name).type for name in ("when", "tags", "kind")] == inputs.schema.types[1:]
 
 
+def test_views_of_a_parquet_input_are_plain_texts_and_bytes(tmp_path):
+    view = pa.string_view()
+    inputs = pa.table(
+        {
+            "question": pa.array(["Who?", "Why?"], view),
+            "raw": pa.array([b"x", None], pa.binary_view()),
+            "pair": pa.array([{"k": "v"}, None], pa.struct([("k", view)])),
+            "tags": pa.array([["x"], []], pa.list_(view)),
+            "map": pa.array([[("x", "y")], []], pa.map_(view, view)),
+            "two": pa.array([["x"], ["y"]], pa.list_(view, 1)),
+        }
+    )
+    table = written(tmp_path, parquet_file(tmp_path / "q.parquet", inputs), [spoken_row(1)])
+    assert table.select(inputs.column_names).to_pylist() == inputs.slice(1).to_pylist()
+    assert "view" not in str([table.schema.field(name).type for name in inputs.column_names])
+
+
 def test_a_manifest_of_many_rows_is_written_in_row_groups(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "ROW_GROUP_ROWS", 4096)
     written(tmp_path, questions_csv(tmp_path, 10_000), [failed_row(index) for index in range(10_000)])

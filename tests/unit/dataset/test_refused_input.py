@@ -139,6 +139,11 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
     says(refusal(parquet_file(tmp_path / "q.parquet", table)), "two columns", "'question'")
 
 
+def test_list_views_are_refused(tmp_path):
+    table = pa.table({"question": ["Who?"], "tags": pa.array([["x"]], pa.list_view(pa.string()))})
+    says(refusal(parquet_file(tmp_path / "q.parquet", table)), "the column 'tags' holds list views: write it as lists")
+
+
 def test_duplicate_ids_are_refused_with_their_rows(tmp_path):
     rows = [{"id": f"q{number % 4000}", "question": "Who?"} for number in range(4002)]
     message = refusal(jsonl_file(tmp_path / "q.jsonl", rows))

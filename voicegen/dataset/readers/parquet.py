@@ -1,4 +1,4 @@
-"""Reads Apache Parquet in batches; types, nested ones too, are kept as they are."""
+"""Reads Apache Parquet in batches; types, nested ones too, are kept as they are, but that no view is left a view."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ class ParquetReader:
     def survey(self) -> Table:
         """Decodes every page once (with its checksum, where one was written), as a bad page shows only then."""
         with self._open() as file:
-            schema = file.schema_arrow
+            schema = _without_views(file.schema_arrow)
             refuse_too_many(self.path, file.metadata.num_rows)
         twice = [name for name, count in Counter(schema.names).items() if count > 1]
         if twice:
             raise InputError(f"{self.path}: two columns are called {twice[0]!r}: rename one of them.")
+        for field in schema:
+            if "list_view" in str(field.type):  # pyarrow 26 makes no sound lists of them
+                raise InputError(f"{self.path}: the column {field.name!r} holds list views: write it as lists.")
         rows = sum(len(block) for block in self.blocks(None))
         return Table(rows, pa.schema([field.remove_metadata() for field in schema]))
 
@@ -50,7 +53,7 @@ class ParquetReader:
                 skip -= passed
                 batch = batch.slice(passed)
                 if batch.num_rows:
-                    yield ArrowBlock(row, batch)
+                    yield ArrowBlock(row, batch.cast(_without_views(batch.schema)))
                     row += batch.num_rows
 
     def _open(self) -> pq.ParquetFile:
@@ -65,6 +68,34 @@ class ParquetReader:
         except (pa.ArrowException, OSError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{self.path}: {what} ({reason}).") from error
+
+
+def _without_views(schema: pa.Schema) -> pa.Schema:
+    """A schema in which what Arrow has as views is plain: it cannot take rows of views."""
+    return pa.schema([_plain_field(field) for field in schema], schema.metadata)
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    return field.with_type(_plain(field.type))
+
+
+def _plain(type: pa.DataType) -> pa.DataType:
+    types = pa.types
+    if types.is_string_view(type):
+        return pa.large_string()
+    if types.is_binary_view(type):
+        return pa.large_binary()
+    if types.is_struct(type):
+        return pa.struct([_plain_field(field) for field in type])
+    if types.is_map(type):
+        return pa.map_(_plain_field(type.key_field), _plain_field(type.item_field), type.keys_sorted)
+    if types.is_fixed_size_list(type):
+        return pa.list_(_plain_field(type.value_field), type.list_size)
+    if types.is_large_list(type):
+        return pa.large_list(_plain_field(type.value_field))
+    if types.is_list(type):
+        return pa.list_(_plain_field(type.value_field))
+    return type
 
 
 def row_groups_from(metadata: pq.FileMetaData, start: int) -> tuple[list[int], int]:
