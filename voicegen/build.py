@@ -33,7 +33,7 @@ def look(config: JobConfig, *, speaks: bool = True) -> None:
         ModelError: a model or a voice cannot be found; names both models where both are missing.
     """
     signer(config)
-    looks: list[Callable[[], None]] = []
+    looks: list[Callable[[], object]] = []
     if config.asks:
         looks.append(lambda: CHAT[config.chat.kind].look(config.chat))
     if config.retrieval is not None:

@@ -83,6 +83,6 @@ class CheckSpec(Generic[C]):
     settings: type[C]
     measurements: tuple[Measurement, ...]
     make: Callable[[C], Check]
-    look: Callable[[C], None] = lambda _settings: None
+    look: Callable[[C], object] = lambda _settings: None
     apart: bool = False
     of_takes: bool = False

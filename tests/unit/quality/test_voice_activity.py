@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 
 from tests.takes import RATES, piper, syllables, take
-from voicegen import build
 from voicegen.audio.resample import resample
-from voicegen.errors import MissingDependency, ModelError
 from voicegen.job.composing import compose
-from voicegen.quality import weights
 from voicegen.quality.checks import voice_activity
 from voicegen.quality.listener import Listener
-from voicegen.quality.recognizers import silero
 
 ON = ["quality=off", "+quality/checks=voice_activity"]
 SECONDS = 3.0
@@ -109,18 +105,3 @@ def test_it_is_off_until_it_is_asked_for_and_its_bounds_are_set_like_any():
     assert compose([]).quality.checks.voice_activity is None
     settings = compose([*ON, "quality.checks.voice_activity.rules.speech_share.min=0.6"]).quality.checks.voice_activity
     assert settings.rules["speech_share"].min == 0.6
-
-
-def test_a_wheel_that_is_not_there_is_told_before_anything_is_loaded(monkeypatch):
-    monkeypatch.setattr(weights, "wheel_path", lambda wheel: None)
-    with pytest.raises(
-        MissingDependency,
-        match=r"detector needs the package faster-whisper: install it with `uv sync --group whisper`",
-    ):
-        build.look(compose(ON))
-
-
-def test_weights_that_are_not_the_pinned_ones_are_refused(monkeypatch):
-    monkeypatch.setattr(silero, "_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match=r"silero_vad_v6.onnx is damaged, or not what .*`uv sync --group whisper`"):
-        voice_activity.SPEC.make(compose(ON).quality.checks.voice_activity)

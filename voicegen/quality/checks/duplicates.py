@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.records import Scores, Speech
 from voicegen.scratch.same_keys import SameKeys
 
@@ -65,10 +65,6 @@ def _letters(text: str | None) -> str:
     return "".join(sign for sign in (text or "").lower() if sign.isalnum())
 
 
-def _make(_settings: DuplicatesSettings) -> Check:
-    return lambda takes: list(map(_measured, takes))
-
-
 SPEC: Final = CheckSpec(
     name="duplicates",
     settings=DuplicatesSettings,
@@ -76,5 +72,5 @@ SPEC: Final = CheckSpec(
         SAME_AUDIO,
         Measurement(HASH, "BLAKE2b of the take's samples (float32, as they were made) in 8 bytes.", type=str),
     ),
-    make=_make,
+    make=lambda _settings: lambda takes: list(map(_measured, takes)),
 )

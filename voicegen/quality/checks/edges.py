@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.quality.sound import decibels, sound_of
 from voicegen.records import Scores, Speech
 
@@ -65,10 +65,6 @@ def _fading_mean(samples: NDArray[np.float32]) -> float:
     return float(np.average(samples, weights=np.hanning(2 * len(samples) + 1)[len(samples) : -1]))
 
 
-def _make(_settings: EdgesSettings) -> Check:
-    return measure
-
-
 SPEC: Final = CheckSpec(
     name="edges",
     settings=EdgesSettings,
@@ -86,6 +82,6 @@ SPEC: Final = CheckSpec(
         ),
         Measurement("tail_level", "dB of the last 20 ms over what is silence in the take.", "it ends within speech"),
     ),
-    make=_make,
+    make=lambda _settings: measure,
     of_takes=True,
 )

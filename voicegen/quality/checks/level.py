@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.records import Scores, Speech
 
 _FULL_SCALE: Final = 0.999
@@ -29,10 +29,6 @@ def measure(takes: Sequence[Speech]) -> list[Scores]:
     ]
 
 
-def _make(_settings: LevelSettings) -> Check:
-    return measure
-
-
 SPEC: Final = CheckSpec(
     name="level",
     settings=LevelSettings,
@@ -40,6 +36,6 @@ SPEC: Final = CheckSpec(
         Measurement("clipped", "Share of the take's samples that are at full scale, 0 to 1.", "it is clipped"),
         Measurement("dc", "Mean of the take's samples, full scale being 1.", "its samples are off centre"),
     ),
-    make=_make,
+    make=lambda _settings: measure,
     of_takes=True,
 )

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.records import Scores, Speech
 
 _TOGETHER: Final = 4
@@ -49,10 +49,6 @@ def _measured(takes: Sequence[Speech], rate: int) -> list[Scores]:
     ]
 
 
-def _make(_settings: LoudnessSettings) -> Check:
-    return measure
-
-
 SPEC: Final = CheckSpec(
     name="loudness",
     settings=LoudnessSettings,
@@ -64,5 +60,5 @@ SPEC: Final = CheckSpec(
             "true_peak", "Largest magnitude in dBTP, oversampled by four, at least -120.", "its peaks are out of bounds"
         ),
     ),
-    make=_make,
+    make=lambda _settings: measure,
 )

@@ -16,20 +16,23 @@ from numpy.typing import NDArray
 
 from voicegen.audio.resample import resample
 from voicegen.model_files import ModelWheel
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
-from voicegen.quality.weights import find_weights, read_weights
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
+from voicegen.quality.weights import Weights
 from voicegen.records import Scores, Speech
 
 INSTALL: Final = "`uv sync --group mos`"
 
-_WHEEL: Final = ModelWheel(
-    package="speechmos",
-    file="dnsmos_models/sig_bak_ovr.onnx",
-    licence="mit",
-    install=INSTALL,
-    id="DNSMOS",
+WEIGHTS: Final = Weights(
+    ModelWheel(
+        package="speechmos",
+        file="dnsmos_models/sig_bak_ovr.onnx",
+        licence="mit",
+        install=INSTALL,
+        id="DNSMOS",
+    ),
+    sha256="269fbebdb513aa23cddfbb593542ecc540284a91849ac50516870e1ac78f6edd",
+    needs="onnxruntime",
 )
-_SHA256: Final = "269fbebdb513aa23cddfbb593542ecc540284a91849ac50516870e1ac78f6edd"
 _RATE: Final = 16_000  # Hz
 _WINDOW: Final = 144_160  # samples: 9.01 s
 _AT_ONCE: Final = 16  # windows
@@ -46,7 +49,7 @@ class MosSettings(CheckSettings):
 
 class _Mos:
     def __init__(self) -> None:
-        self._session = _session(read_weights(_WHEEL, _SHA256, "onnxruntime"))
+        self._session = _session(WEIGHTS.read())
 
     def __call__(self, takes: Sequence[Speech]) -> list[Scores]:
         return [self._measured(resample(take.samples, take.sampling_rate, _RATE)) for take in takes]
@@ -75,14 +78,6 @@ def _session(model: bytes) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _look(_settings: MosSettings) -> None:
-    find_weights(_WHEEL, "onnxruntime")
-
-
-def _make(_settings: MosSettings) -> Check:
-    return _Mos()
-
-
 SPEC: Final = CheckSpec(
     name="mos",
     settings=MosSettings,
@@ -91,7 +86,7 @@ SPEC: Final = CheckSpec(
         Measurement("mos_sig", "Likewise of the speech alone (SIG).", "its speech sounds bad"),
         Measurement("mos_bak", "Likewise of what is behind it (BAK): 5 is no noise.", "there is noise behind it"),
     ),
-    make=_make,
-    look=_look,
+    make=lambda _settings: _Mos(),
+    look=lambda _settings: WEIGHTS.find(),
     apart=True,
 )

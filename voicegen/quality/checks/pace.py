@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import Final
 
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.quality.sound import sound_of
 from voicegen.records import Scores, Speech
 
@@ -62,10 +62,6 @@ def _is_han(sign: str) -> bool:
     return "\u3400" <= sign <= "\u9fff" or sign >= "\U00020000"
 
 
-def _make(_settings: PaceSettings) -> Check:
-    return lambda takes: list(map(_measured, takes))
-
-
 SPEC: Final = CheckSpec(
     name="pace",
     settings=PaceSettings,
@@ -84,5 +80,5 @@ SPEC: Final = CheckSpec(
             usual_over="speaking_rate",
         ),
     ),
-    make=_make,
+    make=lambda _settings: lambda takes: list(map(_measured, takes)),
 )

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from voicegen.audio.resample import resample
 from voicegen.bounds import Language
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.quality.recognizers import timing
 from voicegen.quality.recognizers.files import find_recognizer
 from voicegen.quality.recognizers.whisper import LONGEST, RATE, Whisper, Word
@@ -152,14 +152,6 @@ def _as_json(words: Sequence[Word]) -> str:
     return json.dumps([[word.text, word.start, word.end] for word in words], ensure_ascii=False)
 
 
-def _look(settings: RecognitionSettings) -> None:
-    find_recognizer(settings.recognizer)
-
-
-def _make(settings: RecognitionSettings) -> Check:
-    return _Recognition(settings)
-
-
 SPEC: Final = CheckSpec(
     name="recognition",
     settings=RecognitionSettings,
@@ -200,7 +192,7 @@ SPEC: Final = CheckSpec(
             type=list,
         ),
     ),
-    make=_make,
-    look=_look,
+    make=_Recognition,
+    look=lambda settings: find_recognizer(settings.recognizer),
     apart=True,
 )

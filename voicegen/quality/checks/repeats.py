@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.records import Scores, Speech
 
 _HOP: Final = 0.02  # seconds
@@ -140,10 +140,6 @@ def _repetitions_in(text: str) -> tuple[int, dict[int, int]]:
     return len(letters), found
 
 
-def _make(_settings: RepeatsSettings) -> Check:
-    return measure
-
-
 SPEC: Final = CheckSpec(
     name="repeats",
     settings=RepeatsSettings,
@@ -152,5 +148,5 @@ SPEC: Final = CheckSpec(
             "repeated", "Seconds of the longest stretch that is said twice in a row and not so written.", "it repeats"
         ),
     ),
-    make=_make,
+    make=lambda _settings: measure,
 )

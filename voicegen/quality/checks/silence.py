@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.quality.sound import FRAME, sound_of
 from voicegen.records import Scores, Speech
 
@@ -35,10 +35,6 @@ def _measured(take: Speech) -> Scores:
     }
 
 
-def _make(_settings: SilenceSettings) -> Check:
-    return measure
-
-
 SPEC: Final = CheckSpec(
     name="silence",
     settings=SilenceSettings,
@@ -48,5 +44,5 @@ SPEC: Final = CheckSpec(
         Measurement("silence_within", "Seconds of the longest silence between sounds.", "it falls silent within"),
         Measurement("silence_share", "Share of the take that is silence, 0 to 1.", "it is mostly silence"),
     ),
-    make=_make,
+    make=lambda _settings: measure,
 )

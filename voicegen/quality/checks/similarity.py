@@ -18,22 +18,25 @@ from pydantic import BeforeValidator, Field
 from voicegen.audio.resample import resample
 from voicegen.errors import ConfigError
 from voicegen.model_files import ModelWheel
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.quality.sound import FRAME, sound_of
-from voicegen.quality.weights import find_weights, read_weights
+from voicegen.quality.weights import Weights
 from voicegen.records import Scores, Speech, Utterance
 from voicegen.settings import NOT_IDENTITY, LocalPath
 
 INSTALL: Final = "`uv sync --group similarity`"
 
-_WHEEL: Final = ModelWheel(
-    package="resemblyzer",
-    file="pretrained.pt",
-    licence="apache-2.0",
-    install=INSTALL,
-    id="Resemblyzer's voice encoder",
+WEIGHTS: Final = Weights(
+    ModelWheel(
+        package="resemblyzer",
+        file="pretrained.pt",
+        licence="apache-2.0",
+        install=INSTALL,
+        id="Resemblyzer's voice encoder",
+    ),
+    sha256="39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+    needs="torchaudio",
 )
-_SHA256: Final = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
 _KEPT: Final = 9  # frames of silence beside sound: a pause within speech says something of a voice
 _LEAST: Final = 1.0  # seconds of speech: of less, nobody knows whose it is
 _LEVEL: Final = 10 ** (-25 / 20)  # root mean square of what the encoder hears
@@ -76,7 +79,7 @@ class _Similarity:
         from voicegen.quality.voice_encoder import VoiceEncoder
 
         torch.set_num_threads(1)  # there are quality.workers of them
-        self._encoder = VoiceEncoder.of(read_weights(_WHEEL, _SHA256, "torchaudio"))
+        self._encoder = VoiceEncoder.of(WEIGHTS.read())
         self._voices: dict[str | None, NDArray[np.float32]] = {
             name: self._embedded(_speech_in(_recorded(name, path))) for name, path in settings.voices.items()
         }
@@ -120,16 +123,12 @@ def _look(settings: SimilaritySettings) -> None:
             "quality.checks.similarity knows no voice: give voice.prompts, or a recording of each in "
             "quality.checks.similarity.recordings={NAME: FILE.wav}"
         )
-    find_weights(_WHEEL, "torchaudio")
+    WEIGHTS.find()
     for name, path in settings.voices.items():
         if _speech_in(_recorded(name, path)).duration < _LEAST:
             raise ConfigError(
                 f"quality.checks.similarity.recordings.{name}={path}: it holds less than {_LEAST:g} s of speech"
             )
-
-
-def _make(settings: SimilaritySettings) -> Check:
-    return _Similarity(settings)
 
 
 SPEC: Final = CheckSpec(
@@ -143,7 +142,7 @@ SPEC: Final = CheckSpec(
             "it has another voice",
         ),
     ),
-    make=_make,
+    make=_Similarity,
     look=_look,
     apart=True,
     of_takes=True,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicegen.audio.resample import resample
-from voicegen.quality.check import Check, CheckSettings, CheckSpec, Measurement
+from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.quality.recognizers.silero import LIKELY, RATE, WINDOW, load_detector, look_for_detector
 from voicegen.records import Scores, Speech
 
@@ -33,14 +33,6 @@ class _VoiceActivity:
         return {"speech_share": round(float(np.mean(self._detect(windows) >= LIKELY)), 3)}
 
 
-def _look(_settings: VoiceActivitySettings) -> None:
-    look_for_detector()
-
-
-def _make(_settings: VoiceActivitySettings) -> Check:
-    return _VoiceActivity()
-
-
 SPEC: Final = CheckSpec(
     name="voice_activity",
     settings=VoiceActivitySettings,
@@ -51,7 +43,7 @@ SPEC: Final = CheckSpec(
             "too little of it is speech",
         ),
     ),
-    make=_make,
-    look=_look,
+    make=lambda _settings: _VoiceActivity(),
+    look=lambda _settings: look_for_detector(),
     apart=True,
 )

@@ -12,21 +12,24 @@ from numpy.typing import NDArray
 
 from voicegen.model_files import ModelWheel
 from voicegen.quality.recognizers.files import INSTALL
-from voicegen.quality.weights import find_weights, read_weights
+from voicegen.quality.weights import Weights
 
 RATE: Final = 16_000  # Hz
 WINDOW: Final = 512  # samples that it hears at a time
 LIKELY: Final = 0.5  # Silero's own bound of what is speech
 
 _CONTEXT: Final = 64  # samples before a window that it is given again
-_WHEEL: Final = ModelWheel(
-    package="faster-whisper",
-    file="assets/silero_vad_v6.onnx",
-    licence="mit",
-    install=INSTALL,
-    id="Silero's voice activity detector",
+WEIGHTS: Final = Weights(
+    ModelWheel(
+        package="faster-whisper",
+        file="assets/silero_vad_v6.onnx",
+        licence="mit",
+        install=INSTALL,
+        id="Silero's voice activity detector",
+    ),
+    sha256="4cbf549b8326f60f80f2536d9eefeb450a9abe83365a098031c89719f1be17d2",
+    needs="onnxruntime",
 )
-_SHA256: Final = "4cbf549b8326f60f80f2536d9eefeb450a9abe83365a098031c89719f1be17d2"
 
 
 def look_for_detector() -> None:
@@ -35,7 +38,7 @@ def look_for_detector() -> None:
     Raises:
         MissingDependency: says the command that installs it.
     """
-    find_weights(_WHEEL, "onnxruntime")
+    WEIGHTS.find()
 
 
 def load_detector() -> Any:
@@ -45,7 +48,7 @@ def load_detector() -> Any:
         MissingDependency: it is not installed.
         ModelError: its weights are others than they must be.
     """
-    content = read_weights(_WHEEL, _SHA256, "onnxruntime")
+    content = WEIGHTS.read()
     from faster_whisper.vad import SileroVADModel
 
     return SileroVADModel(content)
