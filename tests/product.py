@@ -55,9 +55,11 @@ def start_in_terminal(
     """`python -m MODULE WORDS`, running in a session of its own on the terminal of this name; forked, as `voicegen`."""
     if sys.platform == "linux":
         return _server().start([*map(str, words)], cwd, environment, terminal, module)
-    lead = functools.partial(os.login_tty, os.open(terminal, os.O_RDWR | os.O_NOCTTY))
-    started = [sys.executable, "-m", module, *map(str, words)]
-    return subprocess.Popen(started, cwd=cwd, env=environment, preexec_fn=lead, close_fds=False)
+
+    def lead() -> None:
+        os.login_tty(os.open(terminal, os.O_RDWR | os.O_NOCTTY))
+
+    return subprocess.Popen([sys.executable, "-m", module, *map(str, words)], cwd=cwd, env=environment, preexec_fn=lead)
 
 
 def cold_voicegen(
