@@ -40,16 +40,19 @@ class SameKeys:
 
     def __init__(self) -> None:
         self._records = ByPart(_RECORD, 1 << _BITS)
+        self._sizes = np.zeros(1 << _BITS, np.int64)
 
     def add(self, keys: NDArray[np.uint64], places: NDArray[np.int64]) -> None:
         """Takes keys; places are below 2**32."""
         records = np.empty(len(keys), _RECORD)
         records["key"], records["place"] = keys, places
-        self._records.add((keys * _SPREAD) >> np.uint64(64 - _BITS), records)
+        parts = ((keys * _SPREAD) >> np.uint64(64 - _BITS)).astype(np.int64)
+        self._records.add(parts, records)
+        self._sizes += np.bincount(parts, minlength=len(self._sizes))
 
     def alike(self) -> Iterator[Alike]:
         """The places whose key is there more than once, some of the keys at a time."""
-        for number in range(self._records.parts):
+        for number in np.flatnonzero(self._sizes > 1).tolist():  # of a small run, hardly any
             records = self._records.part(number)
             order = np.argsort(records["key"], kind="stable")
             keys = records["key"][order]
