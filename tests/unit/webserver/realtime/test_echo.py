@@ -1,14 +1,19 @@
 """The voice does not take itself for the user: real speech, a real detector, and the microphone's own clock."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from tests.spoken_questions import ANSWER, CAPITAL, said, silence
+from voicegen.audio.resample import resample
 from voicegen.quality.recognizers.silero import Activity, load_detector
-from voicegen.webserver.realtime.echo import Played
+from voicegen.webserver.ears import RATE as EARS
+from voicegen.webserver.realtime.echo import HEARD, Played
 from voicegen.webserver.realtime.hearing import Began, Ended, Hearing
 from voicegen.webserver.realtime.session import ServerVad
 
+STORY = "They tell the others where flowers are: the angle gives the direction and the length the distance."
 RATE = 24_000
 PIECE = 960  # samples that a client sends at once
 
@@ -81,6 +86,56 @@ def test_a_gap_just_after_the_microphone_was_opened_is_no_user(detector, opened_
     room = through_a_room(said(ANSWER), 0.08)[round(opened_at * RATE) :]
     microphone = np.concatenate([room[: round(0.08 * RATE)], room[round(0.18 * RATE) :]])
     assert heard(detector, microphone, playing(said(ANSWER)), opened_at=opened_at) == []
+
+
+def with_gaps(samples, *gaps):
+    """As a player gives them that waits for more, or, where a gap is negative, leaves out what it is late with.
+
+    Each gap is a time, in the samples, and a length, both in seconds.
+    """
+    pieces, begin = [], 0
+    for time, length in gaps:
+        end = round(time * RATE)
+        pieces += [samples[begin:end], np.zeros(max(0, round(length * RATE)), np.float32)]
+        begin = end + max(0, round(-length * RATE))
+    return np.concatenate([*pieces, samples[begin:]])
+
+
+def is_echo(microphone, played, now):
+    """Whether what was heard before that second is held to be what was played."""
+    end = round(now * RATE)
+    return played.is_heard_in(resample(microphone[end - RATE // 2 : end], RATE, EARS)[-HEARD:], now)
+
+
+@pytest.mark.parametrize("length", [0.01, 0.1, -0.01, -0.05])
+@pytest.mark.parametrize("sixteenth", range(1, 16, 2))
+def test_a_gap_anywhere_in_what_is_heard_is_no_user(length, sixteenth):
+    answer, delay, now = said(ANSWER), 0.25, 2.0
+    gap = (now - delay - HEARD / EARS * sixteenth / 16, length)
+    assert is_echo(through_a_room(with_gaps(answer, gap), delay), playing(answer), now)
+
+
+@pytest.mark.parametrize("now", [1.5, 2.0, 2.5, 3.0])
+def test_several_gaps_in_what_is_heard_are_no_user(now):
+    answer, delay = said(ANSWER), 0.25
+    gaps = [(now - delay - back, 0.01) for back in (0.35, 0.22, 0.1)]
+    assert is_echo(through_a_room(with_gaps(answer, *gaps), delay), playing(answer), now)
+
+
+def test_the_same_voice_with_other_words_is_not_held_for_an_echo_twice_in_a_row():
+    room, answer = through_a_room(said(STORY), 0.25), playing(said(ANSWER))
+    held = [is_echo(room, answer, now) for now in np.arange(0.8, 4.5, 0.13)]
+    assert not any(one and after for one, after in pairwise(held))
+
+
+def test_a_pause_in_what_is_sent_does_not_make_the_player_late():
+    """A server that takes seconds for the next sentence: what comes then is played then."""
+    answer, delay, pause = said(ANSWER), 0.25, 12.0
+    begin = 2 * RATE
+    played = playing(answer[:begin])
+    played.add(answer[begin:], 2.0 + pause)
+    room = through_a_room(with_gaps(answer, (2.0, pause)), delay)
+    assert is_echo(room, played, 2.0 + pause + 1.0)
 
 
 def test_a_user_who_speaks_as_the_microphone_is_opened_is_heard(detector):
