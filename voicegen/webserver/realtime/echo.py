@@ -116,6 +116,9 @@ def _share(heard: Samples, played: Samples) -> tuple[float, int]:
     that leaves the least. Where they are put together so, the filter is found again.
     """
     delays = _delays(heard, played)
+    for part in range(1, _PARTS):
+        if abs(delays[part] - delays[part - 1]) < _LEAD:  # no gap is so short, and the filter makes up for it
+            delays[part] = delays[part - 1]
     padded = np.pad(played, len(heard) + _TAPS)
     begins = [delay + len(heard) + _LEAD + 1 for delay in delays]
     sources = np.stack([padded[begin : begin + len(heard) + _TAPS - 1] for begin in begins])
