@@ -53,7 +53,8 @@ class ParquetReader:
                 skip -= passed
                 batch = batch.slice(passed)
                 if batch.num_rows:
-                    yield ArrowBlock(row, batch.cast(_without_views(batch.schema)))
+                    plain = _without_views(batch.schema)  # a cast of no columns would lose the number of rows
+                    yield ArrowBlock(row, batch if plain == batch.schema else batch.cast(plain))
                     row += batch.num_rows
 
     def _open(self) -> pq.ParquetFile:
