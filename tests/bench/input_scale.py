@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from tests.bench.export_scale import peak_megabytes
 from tests.finished_rows import EveryRow
 from voicegen.dataset.manifest import Provenance, write_manifest
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.dataset.questions import QuestionFile
 from voicegen.store import Store
 

@@ -44,7 +44,7 @@ from tests.finished_rows import spoken_row
 from voicegen.audio.audio_file import encode_clip
 from voicegen.dataset.input_index import INPUT_INDEX, InputIndex
 from voicegen.dataset.manifest import Provenance, write_manifest
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.relations import QuestionRelations, RowRelations
 from voicegen.executors.chain import WRITE_GROUP

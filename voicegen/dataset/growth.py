@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from voicegen.dataset.cells import excerpt
 from voicegen.dataset.manifest import RowNaming, manifest_rows
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import InputError, OutputError
 from voicegen.reading.written import read_written

@@ -10,9 +10,10 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.dataset.manifest_join import OneAnswerEach, Provenance, RowNaming, join
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA, manifest_schema
-from voicegen.dataset.minimal_card import MANIFEST, manifest_version, put_version
+from voicegen.dataset.minimal_card import manifest_version, put_version
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.relations import QuestionRelations, RowRelations
 from voicegen.errors import OutputError

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest import writing_manifest
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA
-from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.records import ManifestRow
 from voicegen.store import Store
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest import FinishedRows
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.dataset.manifest_join import recorded
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA
-from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.dataset.readers.block import arrow_array
 from voicegen.errors import OutputError
 from voicegen.faults import Fault, FaultKind

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voicegen.dataset.minimal_card import MANIFEST
 from voicegen.errors import InputError
 from voicegen.files import given_path
 from voicegen.remote import AnyPath, RemotePath, given_place
 from voicegen.store import Store
+
+MANIFEST: Final = "manifest.parquet"
+"""The manifest's name in a run's store."""
 
 _NEEDED = ("status", "split", "answer_spoken", "audio_path", "sampling_rate", "num_samples")
 

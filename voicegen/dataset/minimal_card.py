@@ -12,10 +12,8 @@ from hashlib import file_digest
 from io import BufferedReader
 from typing import Final
 
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.store import Store
-
-MANIFEST: Final = "manifest.parquet"
-"""The manifest's name in a run's store."""
 
 CARD: Final = "README.md"
 """The name of the dataset card (`report/card.py`)."""

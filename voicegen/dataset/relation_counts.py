@@ -38,7 +38,7 @@ def relation_counts(store: Store) -> RelationCounts:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from voicegen.dataset.minimal_card import MANIFEST
+    from voicegen.dataset.manifest_file import MANIFEST
 
     splits: Counter[str | None] = Counter()
     found: Counter[str] = Counter()

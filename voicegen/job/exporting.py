@@ -159,6 +159,6 @@ def _write_card(
     format: Exporter, rows: ExportRows, folder: Path, called: str, record: Mapping[str, Any], limits: Sequence[str]
 ) -> None:
     facts = card_facts(rows.columns(CARD_COLUMNS))
-    form = export_form(called, format.loading(called, rows.splits[0]), rows.splits, parquet=format.parquet)
+    form = export_form(called, format.loading(called, rows.splits[0]), rows.splits[0], parquet=format.parquet)
     name = rows.folder.resolve().name
     (folder / CARD).write_text(card(name, facts, record, replace(form, limits=limits)), "utf-8")

@@ -15,7 +15,7 @@ from typing import Final, get_args
 import pandas as pd
 
 from voicegen.dataset.manifest_edit import put_outcomes
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.ledger import Ledger, LedgerWriter
 from voicegen.pipeline.plan import AUDIO, REJECTED

@@ -10,7 +10,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from voicegen.dataset.minimal_card import CARD, MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
+from voicegen.dataset.minimal_card import CARD
 from voicegen.dataset.relation_counts import RelationCounts, relation_counts
 from voicegen.errors import InputError, OutputError
 from voicegen.export.destination import whole_folder

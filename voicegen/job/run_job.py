@@ -17,7 +17,8 @@ from voicegen.config import JobConfig
 from voicegen.dataset.growth import check_growth
 from voicegen.dataset.input_index import InputIndex
 from voicegen.dataset.manifest import Provenance, manifest_rows, write_manifest
-from voicegen.dataset.minimal_card import CARD, MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
+from voicegen.dataset.minimal_card import CARD
 from voicegen.dataset.questions import QuestionFile
 from voicegen.dataset.relation_counts import relation_counts
 from voicegen.dataset.relations import RowRelations

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest import write_manifest
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.dataset.relations import RowRelations
 from voicegen.errors import OutputError
 from voicegen.executors import make_executor

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from voicegen.dataset.manifest_edit import put_outcomes
 from voicegen.dataset.manifest_faults import manifest_faults
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.errors import ConfigError, InputError, OutputError
 from voicegen.faults import Fault, FaultKind
 from voicegen.job.listening import quality_for, take_faults

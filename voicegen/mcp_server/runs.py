@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from voicegen.config import JobConfig
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
 from voicegen.executors.job import Job as WorkOfRun
 from voicegen.executors.job import Watch, Work
 from voicegen.executors.local import LocalExecutor

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 
 from voicegen.audio.audio_format import AudioFormat
 from voicegen.dataset.manifest_faults import manifest_faults
-from voicegen.dataset.manifest_file import open_manifest
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST, open_manifest
 from voicegen.errors import InputError
 from voicegen.pipeline.ledger import Ledger
 from voicegen.pipeline.run_folder import INPUT, audio_of, read_record, rows_of_input, run_hash

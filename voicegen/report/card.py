@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from voicegen.dataset.likeness import NEAR
-from voicegen.dataset.manifest_file import columns_there
-from voicegen.dataset.minimal_card import CARD, MANIFEST, MINIMAL_CARD, manifest_version, version_on, with_version
+from voicegen.dataset.manifest_file import MANIFEST, columns_there
+from voicegen.dataset.minimal_card import CARD, MINIMAL_CARD, manifest_version, version_on, with_version
 from voicegen.dataset.splits import SPLITS
 from voicegen.errors import InputError
 from voicegen.pipeline.run_folder import MERGED, made_by, read_record, what_is_lacking

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST
 
 _RUN_CODE: Final = """\
 Every row with its audio, as a torch Dataset:
@@ -76,20 +76,19 @@ def run_form(folder: str, version: str, *, packed: bool = False) -> Form:
     return Form(code.replace("{folder}", _quoted(folder)), {"data_files": MANIFEST, "version": version})
 
 
-def export_form(folder: str, loading: str, splits: Sequence[str], *, parquet: bool) -> Form:
+def export_form(folder: str, loading: str, split: str, *, parquet: bool) -> Form:
     """An export.
 
     Args:
         folder: its name; or of a dataset on the hub, OWNER/NAME.
         loading: the Python that loads it, or its first split.
-        splits: that have rows.
+        split: the first that has rows.
         parquet: whether it is data/SPLIT-*.parquet with the audio in them.
     """
-    first = splits[0]
     code = f"```python\nimport {', '.join(_modules(loading))}\n\ndataset = {loading}\n```\n"
     if not parquet:
         return Form(code)
-    return Form(f"{code}\n{_DECODING.replace('{folder}', _quoted(folder)).replace('{split}', first)}")
+    return Form(f"{code}\n{_DECODING.replace('{folder}', _quoted(folder)).replace('{split}', split)}")
 
 
 def _quoted(name: str) -> str:

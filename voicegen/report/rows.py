@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 import soundfile
 
 from voicegen.dataset.manifest import MANIFEST_SCHEMA
-from voicegen.dataset.manifest_file import columns_there, flat
-from voicegen.dataset.minimal_card import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST, columns_there, flat
 from voicegen.errors import InputError, OutputError
 from voicegen.pipeline.run_folder import made_by, read_record, rows_of_input
 from voicegen.records import ClipPlace

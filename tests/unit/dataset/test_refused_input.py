@@ -140,8 +140,10 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
 
 
 def test_list_views_are_refused(tmp_path):
-    table = pa.table({"question": ["Who?"], "tags": pa.array([["x"]], pa.list_view(pa.string()))})
-    says(refusal(parquet_file(tmp_path / "q.parquet", table)), "the column 'tags' holds list views: write it as lists")
+    for type, cell in ((pa.list_view(pa.string()), ["x"]), (pa.list_(pa.large_list_view(pa.int8())), [[1]])):
+        table = pa.table({"question": ["Who?"], "tags": pa.array([cell], type)})
+        message = refusal(parquet_file(tmp_path / "q.parquet", table))
+        says(message, "the column 'tags' holds list views: write it as lists")
 
 
 def test_duplicate_ids_are_refused_with_their_rows(tmp_path):

@@ -32,7 +32,7 @@ class ParquetReader:
         if twice:
             raise InputError(f"{self.path}: two columns are called {twice[0]!r}: rename one of them.")
         for field in schema:
-            if "list_view" in str(field.type):  # pyarrow 26 makes no sound lists of them
+            if _has_list_views(field.type):  # pyarrow 26 makes no sound lists of them
                 raise InputError(f"{self.path}: the column {field.name!r} holds list views: write it as lists.")
         rows = sum(len(block) for block in self.blocks(None))
         return Table(rows, pa.schema([field.remove_metadata() for field in schema]))
@@ -74,6 +74,12 @@ class ParquetReader:
 def _without_views(schema: pa.Schema) -> pa.Schema:
     """A schema in which what Arrow has as views is plain: it cannot take rows of views."""
     return pa.schema([_plain_field(field) for field in schema], schema.metadata)
+
+
+def _has_list_views(type: pa.DataType) -> bool:
+    if pa.types.is_list_view(type) or pa.types.is_large_list_view(type):
+        return True
+    return any(_has_list_views(type.field(place).type) for place in range(type.num_fields))
 
 
 def _plain_field(field: pa.Field) -> pa.Field:

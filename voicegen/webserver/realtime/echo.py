@@ -25,13 +25,7 @@ _PARTS: Final = 4  # of what is heard that are looked for by themselves: a playe
 _TAPS: Final = 64  # of the filter: 8 ms, most of what comes straight from a loudspeaker; LAPACK solves more by threads
 _LEAD: Final = 12  # of them before the delay that was found
 _MOST: Final = 0.42
-"""Share of what is heard from which on it is an echo.
-
-Measured with the starter's voice, in windows where the detector heard somebody begin. Echoes with 0, 1, 2 and more
-gaps, 100 each: played into the microphone itself none was less; in a room with a few reflections 1, 1, 0 and 4 were, in
-one that rings 5, 5, 10 and 16. Somebody who says other words, without an echo, was more in 2 of 144; the same voice
-with the words of another answer in 2 of 100, 0.49 at the most.
-"""
+"""Share of what is heard from which on it is an echo; `python -m tests.bench.echoes` says how many it finds."""
 _LATE: Final = round(8.0 * _RATE)  # samples that a player may be behind what it was sent, gaps included
 _NEAR: Final = round(0.5 * _RATE)  # that it may have come to be behind since it was last heard
 _EARLY: Final = round(0.2 * _RATE)  # that its clock may be ahead

@@ -9,6 +9,7 @@ from tests.spoken_questions import ANSWER, CAPITAL, said, silence
 from voicegen.audio.resample import resample
 from voicegen.quality.recognizers.silero import Activity, load_detector
 from voicegen.webserver.ears import RATE as EARS
+from voicegen.webserver.realtime import echo
 from voicegen.webserver.realtime.echo import HEARD, Played
 from voicegen.webserver.realtime.hearing import Began, Ended, Hearing
 from voicegen.webserver.realtime.session import ServerVad
@@ -120,6 +121,19 @@ def test_several_gaps_in_what_is_heard_are_no_user(now):
     answer, delay = said(ANSWER), 0.25
     gaps = [(now - delay - back, 0.01) for back in (0.35, 0.22, 0.1)]
     assert is_echo(through_a_room(with_gaps(answer, *gaps), delay), playing(answer), now)
+
+
+@pytest.mark.parametrize("apart", [2, 8])
+@pytest.mark.parametrize("now", [2.7, 2.8])
+def test_parts_that_are_found_some_samples_apart_have_no_gap_between_them(monkeypatch, now, apart):
+    """As in a window that Chromium gave. No sound made here brings it about, so the search itself errs, amid noise."""
+    found = echo._delays
+    monkeypatch.setattr(
+        echo, "_delays", lambda *given: [place + apart * (part > 0) for part, place in enumerate(found(*given))]
+    )
+    room = through_a_room(said(ANSWER), 0.25)
+    noise = np.random.default_rng(3).normal(0, 0.016, len(room)).astype(np.float32)
+    assert is_echo(room + noise, playing(said(ANSWER)), now)
 
 
 def test_the_same_voice_with_other_words_is_not_held_for_an_echo_twice_in_a_row():
