@@ -44,7 +44,7 @@ def bench_marvis_mlx(options: Any) -> None:
     """
     folder = Path(str(options.model)).expanduser()
     own = folder if folder.is_dir() else None
-    engine = Marvis.load(own, options.device, options.dtype) if own else _random_engine(options)
+    engine = Marvis.load(own, options.device, options.dtype) if own else random_mlx_engine(options.device, options.dtype)
     runners = engine.runners
     assert isinstance(runners, MLXRunners)
     model, steps, on_cpu = runners.model, runners.steps.name, runners.device == "mlx (cpu)"
@@ -186,12 +186,12 @@ def _part_fields(sizes: TransformerConfig) -> dict[str, Any]:
     }
 
 
-def _random_engine(options: Any) -> Marvis:
+def random_mlx_engine(device: str, dtype: str) -> Marvis:
     """Random weights of true sizes, without a codec, with as many slots as the memory holds."""
     keep_graphs()
     limit_cache()
     use_fast_blas()
-    precision, config = dtype_of(options.device, options.dtype), true_sizes()
+    precision, config = dtype_of(device, dtype), true_sizes()
     runners = MLXRunners(MLXModel(config, _random_weights(config, precision), precision))
     info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
     return Marvis(runners, WordTokenizer(), info=info)  # type: ignore[arg-type]
