@@ -50,7 +50,8 @@ def measure(engine: Marvis, takes: int) -> None:
     spent["the rest"] = seconds - spent.total()
     parts = ", ".join(f"{name} {1e3 * of / steps:.2f}" for name, of in spent.items())
     print(
-        f"{takes} takes through {engine.slots} slots, filled every {frames.REFILL} frames: {audio_seconds(requests) / seconds:.0f}x in {seconds:.1f} s, "
+        f"{takes} takes through {engine.slots} slots, filled every {frames.REFILL} frames: "
+        f"{audio_seconds(requests) / seconds:.0f}x in {seconds:.1f} s, "
         f"{engine.counts.occupancy:.1%} of the slots' frames are of takes; "
         f"{steps} steps of {1e3 * seconds / steps:.2f} ms: {parts}",
         flush=True,

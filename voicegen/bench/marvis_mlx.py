@@ -44,7 +44,8 @@ def bench_marvis_mlx(options: Any) -> None:
     """
     folder = Path(str(options.model)).expanduser()
     own = folder if folder.is_dir() else None
-    engine = Marvis.load(own, options.device, options.dtype) if own else random_mlx_engine(options.device, options.dtype)
+    way = options.device, options.dtype
+    engine = Marvis.load(own, *way) if own else random_mlx_engine(*way)
     runners = engine.runners
     assert isinstance(runners, MLXRunners)
     model, steps, on_cpu = runners.model, runners.steps.name, runners.device == "mlx (cpu)"
