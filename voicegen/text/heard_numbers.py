@@ -94,6 +94,21 @@ def words_of(number: str, said: Sequence[str], place: int) -> int:
     return words if end > place and ends and heard.value == int(number) else 0
 
 
+def take_value(value: int, words: list[str]) -> bool:
+    """Takes the first words that say a value out of `words`, if some do."""
+    for place in range(len(words)):
+        heard = _Number()
+        for end in range(place, len(words)):
+            longer = heard.with_word(words[end])
+            if longer is None:
+                break
+            heard = longer
+            if heard.value == value:
+                del words[place : end + 1]
+                return True
+    return False
+
+
 def numbers_said(text: str) -> tuple[str, ...]:
     """The values of the numbers that `text` says in English words, in order, with signs and parts; then its months.
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from voicegen.text.heard_numbers import ALSO_WORDS, OF_A_NUMBER, unheard, words_of
+from voicegen.text.heard_numbers import ALSO_WORDS, OF_A_NUMBER, take_value, unheard, words_of
 from voicegen.text.markup import TAG_NAMES, without_unread
+from voicegen.text.roman import roman_value
 
 _SAY: Final = {
     "%": "percent percentage per percentile", "‰": "per", "$": "dollar dollars peso pesos", "€": "euro euros",
@@ -232,6 +233,7 @@ def _unexplained(read: Sequence[tuple[str, str, str]], said: Sequence[str], engl
     if english:
         missing = _unsaid_signs([key for key, _, _ in read], [key for key, _, _ in of_kind["sign"]], rest)
         if numbers:
+            of_kind["word"] = [word for word in of_kind["word"] if not _says_its_value(word[2], rest)]
             missing += unheard(numbers, rest, said)
             also = ALSO_WORDS | {"and"} if any(key == "et" for key, _, _ in needed) else ALSO_WORDS
             rest = [key for key in rest if key not in OF_A_NUMBER or key in also]
@@ -268,6 +270,12 @@ def _remove(rest: list[str], words: Iterable[str]) -> bool:
     if found is not None:
         rest.remove(found)
     return found is not None
+
+
+def _says_its_value(written: str, rest: list[str]) -> bool:
+    """Takes the words for the value of a Roman numeral."""
+    value = roman_value(written)
+    return value > 0 and take_value(value, rest)
 
 
 def _says_in_full(key: str, _written: str, rest: list[str]) -> bool:

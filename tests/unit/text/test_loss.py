@@ -43,6 +43,7 @@ PROSE = [
         ("Dr. Lee is in the U.S. now.", "Doctor Lee is in the U now.", ("U.S",)),
         ("The **very** best [one](https://a.org).", "The best one.", ("very",)),
         ("- Sugar\n- Flour\n- Salt", "Sugar. Salt.", ("Flour",)),
+        ("1. Part II\n2. Jaws", "one. Part. two. Jaws", ("2",)),
         ("| Name | Age |\n|---|---|\n| Ann | 7 |", "Name, Age. Ann", ("7",)),
     ],
 )
@@ -55,6 +56,8 @@ def test_what_is_not_said_is_found(written: str, said: str, missing: tuple[str, 
     [
         ("See [^1] **bold** <b>tags</b><!-- note -->, `code` and [it](https://a.org).", "See bold tags, code and it."),
         ("It held 100 and more.", "It held one hundred and more."),
+        ("1. Part II\n2. Rocky IV\n3. Part I\n4. Jaws", "one. Part two. two. Rocky four. three. Part one. four. Jaws"),
+        ("Louis XX\n8. Last", "Louis the twentieth. eight. Last"),
         (
             "From 100 and 5 come 105 and 4321.",
             "From one hundred and five come one hundred and five and four thousand three hundred twenty-one.",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
 from voicegen.text.english.numbers import cardinal, ordinal
 from voicegen.text.english.rules import alternatives, kind, rule
+from voicegen.text.roman import ROMAN, roman_value
 
 _BEFORE_NAMES = {
     "Dr": "Doctor", "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Prof": "Professor", "Rev": "Reverend",
@@ -65,13 +65,7 @@ _COUNTED = (
     "scene|type|stage|phase|section|volume|level|class|factor"
 )
 _COUNTED_LOUDLY = "|".join(sorted({word.upper() for word in _COUNTED.split("|")}))
-_ROMAN = r"(?=[IVXLCDM]+(?:\b|[a-c]\b))M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
-_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-
-
-def _value(roman: str) -> int:
-    values = [_VALUES[letter] for letter in roman]
-    return sum(-value if value < following else value for value, following in pairwise([*values, 0]))
+_ROMAN = rf"(?=[IVXLCDM]+(?:\b|[a-c]\b)){ROMAN}"
 
 
 def _ends_sentence(place: re.Match[str]) -> bool:
@@ -131,7 +125,7 @@ def _regnal(name: re.Match[str]) -> str | None:
         )
     ):
         return None
-    return f"{name['name']} the {ordinal(_value(name['roman']))}{name['own'] or ''}"
+    return f"{name['name']} the {ordinal(roman_value(name['roman']))}{name['own'] or ''}"
 
 
 @rule(rf"\b(?P<what>{_COUNTED}|{_COUNTED_LOUDLY}) (?P<roman>{_ROMAN})(?P<letter>[a-c])?\b(?!['’.]\w)")
@@ -144,18 +138,18 @@ def _counted(part: re.Match[str]) -> str | None:
         and part["what"] not in ("type", "class", "phase", "stage", "part")
     ):
         return None
-    said = f"{part['what']} {cardinal(_value(part['roman']))}"
+    said = f"{part['what']} {cardinal(roman_value(part['roman']))}"
     return said + (f" {part['letter'].upper()}" if part["letter"] else "")
 
 
 @rule(r"(?<![\w.])(?P<roman>(?:X{1,3}(?:IX|IV|V?I{0,3})|V?I{2,3}|IX|IV|VI))(?P<th>th|st|nd|rd)? (?=[Cc]entur)")
 def _century(number: re.Match[str]) -> str:
-    return f"{ordinal(_value(number['roman']))} "
+    return f"{ordinal(roman_value(number['roman']))} "
 
 
 @rule(r"(?<![\w.-])(?P<roman>(?:X{1,3}(?:IX|IV|V?I{1,3})|V?I{2,3}|IX|IV|VI|VII|VIII|XI{1,3}))(?=[.)] [A-Z])")
 def _list_number(number: re.Match[str]) -> str:
-    return cardinal(_value(number["roman"]))
+    return cardinal(roman_value(number["roman"]))
 
 
 @rule(r"(?<![\w.])(?P<initials>(?:[A-Z]\.){2,})(?P<own>['’]s)?(?!\w)")
