@@ -133,7 +133,7 @@ class Leases:
         while count < most and (group := next(self._groups, None)) is not None:
             groups.append(group)
             count += len(group.rows)
-        return groups
+        return sorted(groups, key=lambda group: group.rows[0])  # those of several dead workers come behind one another
 
     def _earlier(self, start: int, rows: Sequence[int]) -> dict[int, str | None]:
         if not self._job.has_conversations:

@@ -165,8 +165,9 @@ class _LeasedRows:
     def _read(self, lease: Lease) -> Iterator[Question | Failure]:
         """The lease's rows; in conversations what lies between them, too."""
         stop = lease.rows[-1] // self._job.plan.answers_per_question + 1
-        rows = self._input.rows(range(lease.start, stop))
-        return rows if self._job.has_conversations else (row for row in rows if row.index in self._ours)
+        rows, wanted = self._input.rows(range(lease.start, stop)), set(lease.rows)
+        # Not all that are ours: one of another lease, which waits for its shard, may lie between them.
+        return rows if self._job.has_conversations else (row for row in rows if row.index in wanted)
 
     def abandon(self) -> None:
         self._leases.abandon()

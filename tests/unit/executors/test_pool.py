@@ -10,8 +10,8 @@ import pytest
 from tests.scripted_job import ROWS, VOICES, Babbler, Echo, Hum, Shuffled, Work, questions, told
 from voicegen.dataset.questions import QuestionFile
 from voicegen.errors import ModelError
-from voicegen.executors.leases import Leases
-from voicegen.executors.messages import Ended
+from voicegen.executors.leases import Lease, Leases
+from voicegen.executors.messages import Ended, Made, NoMore, Started
 from voicegen.executors.pool import Limits, Pool
 from voicegen.executors.worker import Worker
 from voicegen.records import Answer
@@ -136,6 +136,46 @@ def test_rows_that_wait_for_their_shard_are_made_again_when_their_worker_dies_an
     assert wherever(told(shared(broken))) == alone
     assert len(broken.lines) == 1
     assert broken.counts["written"] == ROWS
+
+
+def test_a_row_that_waits_for_its_shard_is_not_made_again_with_those_around_it(work):
+    heard = queue.SimpleQueue()
+    worker = Worker(work(questions(ROWS), settings=PACKED).job, "worker1", 2, heard.put)
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    made = []
+
+    def hear(kind):
+        while not isinstance(message := heard.get(timeout=60), kind):
+            pass
+        return message
+
+    hear(Started)
+    worker.take(Lease([4], 4))
+    made += hear(Made).rows
+    worker.take(Lease([1, 7], 1))
+    worker.take(NoMore())
+    thread.join(60)
+    while not heard.empty():
+        made += message.rows if isinstance(message := heard.get(), Made) else []
+    assert sorted(row.index for row in made) == [1, 4, 7]
+
+
+def test_the_rows_of_several_dead_workers_are_dealt_in_order(work):
+    leases = Leases(work(questions(ROWS)).job, 1, 2)
+    rows = {}
+    for worker in (0, 1):
+        rows[worker] = leases.deal(worker).rows
+        leases.made(worker, rows[worker])
+    *again, last = rows[1]
+    leases.finished(1, again)
+    assert leases.lost(0) == (len(rows[0]), None)
+    assert leases.lost(1) == (1, None)  # the last row of both, and now the first to be dealt
+    while (lease := leases.deal(2)) is not None:
+        assert list(lease.rows) == sorted(lease.rows)
+        again += lease.rows
+    assert last in again
+    assert sorted(again) == list(range(ROWS))
 
 
 @pytest.mark.parametrize("settings", [(), PACKED])
