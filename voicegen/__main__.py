@@ -9,15 +9,15 @@ from voicegen.cli import main, voice_chat_cli
 
 def voicegen() -> NoReturn:
     """The command `voicegen`."""
-    _end(main())
+    end(main())
 
 
 def voice_chat() -> NoReturn:
     """The command `voice-chat-cli`."""
-    _end(voice_chat_cli())
+    end(voice_chat_cli())
 
 
-def _end(exit_code: int) -> NoReturn:
+def end(exit_code: int) -> NoReturn:
     """Ends the process. All is said and safe by now, and what Python says of a Ctrl-C at its own end is a traceback."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_DFL)

@@ -17,7 +17,15 @@ from tests.faults.power import lose_power
 from tests.product import voicegen
 
 NOT_REACHED: Final = "over before"
-_ENDS: Final = {0: "well", 2: "one line", 3: "rows failed", 130: "interrupted", 143: "terminated", -9: "killed"}
+_ENDS: Final = {
+    0: "well",
+    2: "one line",
+    3: "rows failed",
+    130: "interrupted",
+    -2: "interrupted",
+    143: "terminated",
+    -9: "killed",
+}
 _UNFORESEEN: Final = ("chat fails", "speech fails", "little memory")  # shown with its traceback, for whoever mends it
 _CRASHED: Final = (-6, -11)  # a library that is given no memory may abort
 

@@ -30,6 +30,7 @@ from tests.faults.power import Unsynced
 from tests.faults.small_disk import small_disk
 from tests.faults.store_server import PROCESS, hurry
 from tests.faults.workers import reach_workers, was_had
+from voicegen.__main__ import end
 from voicegen.chat.echo import EchoAnswerModel
 from voicegen.cli import main
 from voicegen.executors.processes import Processes
@@ -260,4 +261,4 @@ def run(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    end(run(sys.argv[1:]))  # as the command does
