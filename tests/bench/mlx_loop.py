@@ -1,6 +1,6 @@
 """Where the time of a step goes when Marvis runs on MLX: takes of the lengths of speech through a number of slots.
 
-    python -m tests.bench.mlx_loop [--slots 256] [--takes 2048 10000] [--refill 4] [--device mlx] [--dtype auto]
+    python -m tests.bench.mlx_loop [--slots 256] [--takes 2048 10000] [--device mlx] [--dtype auto]
 
 Random weights of true sizes, codes alone. Prints for each number of takes how fast they were made, how many of the
 slots' frames were of takes, and what the host does in a step: it launches the frame, reads prompts, waits for the frame
@@ -12,14 +12,53 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from voicegen.bench.marvis_mlx import random_mlx_engine
 from voicegen.bench.marvis_workload import audio_seconds, workload
 from voicegen.tts.marvis.engine import Marvis
-from voicegen.tts.marvis.mlx import frames
+from voicegen.tts.marvis.frame_runner import PendingFrame
+from voicegen.tts.marvis.mlx import runners
+from voicegen.tts.marvis.mlx.frames import MLXFrames
+from voicegen.tts.marvis.prompts import Admission
+
+SPENT: Counter[str] = Counter()
+"""Seconds that the host was in each part of its steps."""
+
+
+class TimedFrames(MLXFrames):
+    """Notes what the host does."""
+
+    def admit(self, admissions: Sequence[Admission]) -> None:
+        with noted("prompts"):
+            super().admit(admissions)
+
+    def launch(self, slots: int) -> PendingFrame:
+        with noted("launch"):
+            return TimedWait(super().launch(slots))
+
+
+class TimedWait:
+    """A frame under way; notes how long it is waited for."""
+
+    def __init__(self, frame: PendingFrame) -> None:
+        self._frame = frame
+
+    def wait(self) -> NDArray[np.int32]:
+        with noted("wait"):
+            return self._frame.wait()
+
+
+@contextmanager
+def noted(part: str) -> Iterator[None]:
+    """Adds the seconds of the block to `SPENT`."""
+    start = time.perf_counter()
+    yield
+    SPENT[part] += time.perf_counter() - start
 
 
 def main() -> None:
@@ -27,59 +66,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slots", type=int, default=256)
     parser.add_argument("--takes", type=int, nargs="+", default=[2048, 10_000])
-    parser.add_argument("--refill", type=int, nargs="+", default=[frames.REFILL], help="frames a free slot waits")
     parser.add_argument("--device", default="mlx")
     parser.add_argument("--dtype", default="auto")
     options = parser.parse_args()
+    runners.MLXFrames = TimedFrames  # type: ignore[misc]
     engine = random_mlx_engine(options.device, options.dtype)
     engine.slots = options.slots
     engine.generate_takes(workload(3 * options.slots, seed=1))
     for takes in options.takes:
-        for frames.REFILL in options.refill:
-            measure(engine, takes)
+        measure(engine, takes)
 
 
 def measure(engine: Marvis, takes: int) -> None:
     """Makes so many takes, and prints how."""
     requests = workload(takes)
-    with noted() as spent:
-        start = time.perf_counter()
-        engine.generate_takes(requests)
-        seconds = time.perf_counter() - start
+    SPENT.clear()
+    start = time.perf_counter()
+    engine.generate_takes(requests)
+    seconds = time.perf_counter() - start
     steps = engine.counts.steps
-    spent["the rest"] = seconds - spent.total()
-    parts = ", ".join(f"{name} {1e3 * of / steps:.2f}" for name, of in spent.items())
+    parts = {**SPENT, "the rest": seconds - SPENT.total()}
     print(
-        f"{takes} takes through {engine.slots} slots, filled every {frames.REFILL} frames: "
-        f"{audio_seconds(requests) / seconds:.0f}x in {seconds:.1f} s, "
-        f"{engine.counts.occupancy:.1%} of the slots' frames are of takes; "
-        f"{steps} steps of {1e3 * seconds / steps:.2f} ms: {parts}",
+        f"{takes} takes through {engine.slots} slots: {audio_seconds(requests) / seconds:.0f}x in {seconds:.1f} s, "
+        f"{engine.counts.occupancy:.1%} of the slots' frames are of takes; {steps} steps of "
+        f"{1e3 * seconds / steps:.2f} ms: " + ", ".join(f"{name} {1e3 * of / steps:.2f}" for name, of in parts.items()),
         flush=True,
     )
-
-
-@contextmanager
-def noted() -> Iterator[Counter[str]]:
-    """The seconds that the host is in each part of a step, while the block runs."""
-    spent: Counter[str] = Counter()
-
-    def timed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any) -> Any:
-            start = time.perf_counter()
-            try:
-                return method(*arguments)
-            finally:
-                spent[name] += time.perf_counter() - start
-
-        return called
-
-    frames_class, launched = frames.MLXFrames, frames._Launched
-    kept = frames_class.launch, frames_class.admit, launched.wait
-    frames_class.launch = timed("launch", kept[0])  # type: ignore[method-assign]
-    frames_class.admit = timed("prompts", kept[1])  # type: ignore[method-assign]
-    launched.wait = timed("wait", kept[2])  # type: ignore[method-assign]
-    yield spent
-    frames_class.launch, frames_class.admit, launched.wait = kept  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final
 
 _UNITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -81,32 +81,30 @@ def words_of(number: str, said: Sequence[str], place: int) -> int:
     """How many words from `place` on say just the value of a number as it is written; 0 where they do not."""
     if not number.isdecimal() or len(number) > _LONGEST_VALUE:
         return 0
-    heard = _Number()
-    for end in range(place, len(said)):
-        longer = heard.with_word(said[end])
-        if longer is None:
-            break
-        heard = longer
-    else:
-        end = len(said)
+    *_, (end, value) = [(place, -1), *_growing(said, place)]
     ends = end == len(said) or said[end] not in OF_A_NUMBER
     words = end - place - (said[end - 1] == "and")  # "one hundred and" is followed by a word, not by more of it
-    return words if end > place and ends and heard.value == int(number) else 0
+    return words if end > place and ends and value == int(number) else 0
 
 
 def take_value(value: int, words: list[str]) -> bool:
     """Takes the first words that say a value out of `words`, if some do."""
     for place in range(len(words)):
-        heard = _Number()
-        for end in range(place, len(words)):
-            longer = heard.with_word(words[end])
-            if longer is None:
-                break
-            heard = longer
-            if heard.value == value:
-                del words[place : end + 1]
+        for end, heard in _growing(words, place):
+            if heard == value:
+                del words[place:end]
                 return True
     return False
+
+
+def _growing(said: Sequence[str], place: int) -> Iterator[tuple[int, int]]:
+    """Where each number ends that begins at a place, one word longer each time, and its value."""
+    heard: _Number | None = _Number()
+    for end, word in enumerate(islice(said, place, None), place + 1):
+        heard = heard and heard.with_word(word)
+        if heard is None:
+            return
+        yield end, heard.value
 
 
 def numbers_said(text: str) -> tuple[str, ...]:
