@@ -46,8 +46,8 @@ SOME = [
         Fault("store answer lost", "request to write", 1): "well",
     },
     {
-        Fault("worker disk full", "its audio", 3): "one line",
         Fault("worker killed", "its report", 12): "well",
+        Fault("worker disk full", "its audio", 3): "one line",  # the last: the other worker goes on for a while
     },
 ]
 
