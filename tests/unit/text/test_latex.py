@@ -49,7 +49,16 @@ def test_code_holds_no_formulas():
     assert form.left_out == (LeftOut("code", r"$x$ \frac12"),)
 
 
-@pytest.mark.parametrize("written", [r"$\foo{x}$", r"\(\frac{1\)", r"$$\unknown x$$", r"\begin{nothing}x\end{nothing}"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        r"$\foo{x}$",
+        r"\(\frac{1\)",
+        r"$$\unknown x$$",
+        r"\begin{nothing}x\end{nothing}",
+        r"$\begin{pmatrix}\end{pmatrix}$",
+    ],
+)
 def test_a_formula_without_words_is_left_out_and_its_row_may_not_be_taken_as_said(written):
     form = spoken_form(f"So {written} holds.", IN_ENGLISH)
     assert form.text == "So holds."
@@ -65,7 +74,8 @@ def test_another_language_has_formulas_read_where_the_library_has_its_words():
     )
 
 
-PIECES = r"\\?(?:frac|sum|left\(|right\)|text\{|mid|[\\\[\]()])|\$\$?|[{}()|xaé^_&%#~'`.: \n]|12"
+COMMANDS = r"\\(?:si|SI|num|unit|SIrange|begin\{(?:pmatrix|cases)\}|end\{(?:pmatrix|cases)\}|binom|sqrt|overset|lim|ce)"
+PIECES = COMMANDS + r"|\\?(?:frac|sum|left\(|right\)|text\{|mid|[\\\[\]()])|\$\$?|[{}()|xaé^_&%#~'`.: \n]|12"
 
 
 @given(st.lists(st.from_regex(PIECES, fullmatch=True), max_size=25).map("".join))

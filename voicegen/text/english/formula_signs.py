@@ -7,7 +7,7 @@ from typing import Final
 from voicegen.text.english.notation import OPERATORS
 
 SIGNS: Final = OPERATORS | {
-    "=": "equals", "<": "is less than", ">": "is greater than", "+": "plus", "-": "minus", "*": "times",
+    "–": "to", "=": "equals", "<": "is less than", ">": "is greater than", "+": "plus", "-": "minus", "*": "times",
     "∗": "times", "⋆": "star", "•": "times", "∙": "times", "∘": "composed with", "!": "factorial", "′": "prime",
     "″": "double prime", "‴": "triple prime", "…": "dot dot dot", "⋯": "dot dot dot", "⋮": "dot dot dot",
     "⋱": "dot dot dot", "↦": "maps to", "∖": "minus", "⊤": "true", "⊥": "is perpendicular to", "∼": "is similar to",

@@ -34,6 +34,7 @@ from voicegen.text.english.formula_tree import (
 from voicegen.text.english.notation import GREEK, to_the
 from voicegen.text.english.numbers import cardinal, number
 from voicegen.text.english.quantities import fraction
+from voicegen.text.english.units import UNITS, units
 
 _ONLY_BASE: Final = ("style", "colored", "framed", "canceled", "forced-class", "bar", "brace", "unit")
 
@@ -295,6 +296,8 @@ def _delimited(node: Node) -> str:
 
 def _table(node: Node) -> str:
     rows = [[_node(cell) for cell in row] for row in node["rows"]]
+    if not rows:
+        raise _Unread("a table of nothing")
     shape = node["shape"]
     if shape == "cases":
         return "; ".join(_case([cell.strip(" ,") for cell in row]) for row in rows).replace(";", ",")
@@ -365,9 +368,12 @@ def _stacked(node: Node) -> str:
 
 
 def _written_quantity(node: Node) -> str:
-    """A quantity of siunitx."""
+    """A quantity of siunitx, or its unit alone."""
     children = node["unit"]["children"]
-    return f"{node['value']} {''.join(plain(child) for child in children[1:])}".strip()
+    if "value" in node:
+        return f"{node['value']} {''.join(map(plain, children[1:]))}".strip()
+    unit = "".join(map(plain, children))
+    return units(unit) if unit in UNITS else unit
 
 
 _READERS: Final[dict[str, Callable[[Node], str]]] = {
