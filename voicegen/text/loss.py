@@ -34,7 +34,7 @@ _SAY: Final = {
     "⇒": "implies gives", "§": "section sections", "#": "number hash hashtag", "@": "at", "-": "minus negative",
     "∈": "in element member", "∪": "union", "∩": "intersection", "⊂": "subset",
 }  # fmt: skip
-_SAYINGS: Final = {sign: frozenset(words.split()) for sign, words in _SAY.items()}
+_SAYINGS: Final = {sign: tuple(words.split()) for sign, words in _SAY.items()}  # in order: the first is taken
 _SIGNS: Final = "".join(sorted(set(_SAY) - set("<>#@-$")))
 _MARKUP: Final = re.compile(
     rf"</?(?:{TAG_NAMES})(?:\s+[\w:-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?)*\s*/?>"
@@ -253,7 +253,7 @@ def _unsaid_signs(read: Sequence[str], signs: Sequence[str], rest: list[str]) ->
     missing = []
     said_of_range: set[str] = set()
     if len(read) <= _RANGE and not any(key[0].isalpha() for key in read):
-        said_of_range = {sign for sign in signs if not _SAYINGS[_sign(sign)].isdisjoint(rest)}
+        said_of_range = {sign for sign in signs if any(word in rest for word in _SAYINGS[_sign(sign)])}
     for sign in signs:
         also = below_one if sign in "$€£₹" else ()
         if not _remove(rest, (*_SAYINGS[_sign(sign)], *also)) and sign not in said_of_range:

@@ -266,5 +266,6 @@ YEARS = kind(
     _before_year, _decade, _years, _season, _era_year,
 )  # fmt: skip
 SINGLE_YEARS = kind(
-    "digits", r"[\dQHY]['’ ]?\d", _before_year, _fiscal_year, _quarter, _listed_years, _year_alone, _early_year
-)
+    "digits", r"[12QHF](?:(?<=[12])\d{3}(?!\d)|(?<=[QH])[1-4]|(?<=F)Y)",
+    _before_year, _fiscal_year, _quarter, _listed_years, _year_alone, _early_year,
+)  # fmt: skip

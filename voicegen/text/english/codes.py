@@ -165,7 +165,18 @@ def _section(place: re.Match[str]) -> str:
 
 
 CODES = kind(
-    "digits", r"[\d:](?:(?<=\d)(?:\D{0,2}\d|[xb]|-[A-Z])|:)",
-    _section, _standard, _social_security, _iban, _card, _machine, _local, _vanity, _short_number, _model, _status,
-    _code, _telephone, _international, _hexadecimal,
+    "digits",
+    r"[\d:.A-Z-](?:(?<=\d)(?:[(k]|-(?:[A-Z]|\d\d-\d)|\d{3}[ -]\d{4})|(?<=[:-])[\dA-Fa-f]{2}[:-]"
+    r"|(?<=:)(?:[\da-fA-F]{0,4}:|\d\d)|(?<=\.)\d\d|(?<=802\.)\d|(?<=[A-Z])[A-Z]\d\d )",
+    _section, _standard, _social_security, _iban, _card, _machine, _local, _vanity,
+)  # fmt: skip
+NAMED_NUMBERS = kind(
+    "digits",
+    r"[a-zA-Z:.#](?:(?<=[a-z]):? ?#?|(?<=[A-Z])(?:: ?|[ -])?|(?<=:) ?|(?<=[.#]) ?)\d[\dX -]|"
+    r"\d\d(?:\d (?:[a-zA-Z]{4})|0p)",
+    _short_number, _model, _status, _code,
+)  # fmt: skip
+TELEPHONES = kind(
+    "digits", r"[\d+](?:(?<=\d)(?:\d\d[ .-]\d{4}|\d{1,4}[ -]\d\d|[xb])|(?<=\+) ?\d)",
+    _telephone, _international, _hexadecimal,
 )  # fmt: skip

@@ -276,7 +276,7 @@ def _by_its_name(sign: re.Match[str]) -> str | None:
 SALTS = kind("words", _SALTS.search, _formula)
 CHEMISTRY = kind(
     "signs",
-    r"[A-Z(\d](?:[a-z]?\)?[\d₀-₉⁺⁻+−^]|[a-z]?\)?[⁰¹²³⁴⁵⁶⁷⁸⁹]|\s?[\^*⁰¹²³⁴⁵⁶⁷⁸⁹⁻])",
+    r"[A-Z(\d](?:(?<!\d)[a-z]?\)?\d|[a-z]?\)?[₀-₉⁺⁻+−^⁰¹²³⁴⁵⁶⁷⁸⁹]|\s?[\^*⁰¹²³⁴⁵⁶⁷⁸⁹⁻])",
     _formula, _power_of_a_number,
 )  # fmt: skip
 MATHEMATICS = kind(

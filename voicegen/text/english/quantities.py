@@ -277,14 +277,18 @@ def _any_digits(place: re.Match[str]) -> str:
 
 RATES = kind("signs", r"/[A-Za-z]", _rate)
 THOUSANDS = kind("digits", r"\d[_'’ \u00a0\u202f]\d{3}", _grouped)
-MEASURES = kind(
-    "digits", "",
-    _percent, _angle, _sides, _pixels, _dimensions, _feet, _feet_and_inches, _inches, _measure, _fraction_sign,
-    _mark, _fraction, _large,
-    _ordinal, _ratio,
-    _times, _numbered,
+SIZES = kind(
+    "digits", r"\d ?(?:[%x×✕°º′'’″\"”]|pe|f[teo]|in|[mck]m|m|yd)",
+    _percent, _angle, _sides, _pixels, _dimensions, _feet, _feet_and_inches, _inches,
 )  # fmt: skip
-NUMBERS = kind(
-    "digits", "",
-    _range, _several_of, _negative, _number, _any_digits,
+MEASURES = kind("digits", r"\d[ \u00a0\u202f-]?[^\s\d.,;:!?)]", _measure)
+FRACTIONS = kind(
+    "digits", rf"[\d{''.join(_FRACTION_SIGNS)}](?:(?<=\d)[/⁄]\d|(?<!\d))", _fraction_sign, _mark, _fraction
+)
+COUNTS = kind(
+    "digits", r"\d(?:[ -]?(?:[mb]|tr)illion|[kKMBbx×:]|(?i:st|nd|rd|th))",
+    _large, _ordinal, _ratio, _times,
 )  # fmt: skip
+NUMBERED = kind("digits", r"[#Nn](?:(?<=#)\d|(?<!#)(?:os?\. ?|(?<=N)[º°] ?)\d)", _numbered)
+RANGES = kind("digits", r"[\d−-](?:(?<=\d)(?:s|\s?[-–—])|(?<!\d)\d)", _range, _several_of, _negative)
+NUMBERS = kind("digits", "", _number, _any_digits)
