@@ -8,6 +8,7 @@ what Hydra composes of the shipped configs, which takes half of a small run.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import json
 import os
@@ -21,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from voicegen.job.composing import compose
 
@@ -45,20 +46,54 @@ PACKAGES = (  # what next to every command imports; torch makes a fork slower th
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Forked:
-    """A command that is running."""
+    """A command that is running, to be asked as a `Popen` is."""
 
     pid: int
     server: subprocess.Popen[str]
+    outputs: Sequence[IO[bytes]] = ()
+    returncode: int | None = None
 
     def wait(self, timeout: float = 240) -> int:
-        """Its exit code, as of a `Popen`."""
-        self.server.stdin.write(f"{self.pid}\n")
-        self.server.stdin.flush()
-        if not select.select([self.server.stdout], [], [], timeout)[0]:
-            raise subprocess.TimeoutExpired("", timeout)
-        return int(self.server.stdout.readline())
+        """Its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: It runs still.
+        """
+        if self.returncode is None:
+            self._wait_for_its_end(timeout)
+            self.server.stdin.write(f"{self.pid}\n")
+            self.server.stdin.flush()
+            self.returncode = int(self.server.stdout.readline())
+        return self.returncode
+
+    def _wait_for_its_end(self, timeout: float) -> None:
+        ended = os.pidfd_open(self.pid)
+        try:
+            if not select.select([ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("", timeout)
+        finally:
+            os.close(ended)
+
+    def poll(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def communicate(self, timeout: float = 240) -> tuple[str, ...]:
+        """What it has written when it has ended."""
+        self.wait(timeout)
+        with contextlib.ExitStack() as closing:
+            return tuple(closing.enter_context(output).read().decode() for output in self.outputs)
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 class CommandServer:
@@ -82,24 +117,40 @@ class CommandServer:
         Raises:
             subprocess.TimeoutExpired: It took more than `timeout` seconds, and was killed.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            streams = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
-            streams[0].write_text(stdin or "", "utf-8")
-            forked = self._fork(environment, module=module, words=words, cwd=cwd, streams=streams)
-            try:
-                exit_code = forked.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self._kill()
-                raise
-            return subprocess.CompletedProcess(
-                list(words), exit_code, *(path.read_text("utf-8") for path in streams[1:])
-            )
+        forked = self._captured(stdin or "", environment, module=module, words=words, cwd=cwd)
+        try:
+            out, err = forked.communicate(timeout)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            raise
+        return subprocess.CompletedProcess(list(words), forked.wait(), out, err)
 
-    def start(
-        self, words: Sequence[str], cwd: Path, environment: Mapping[str, str], terminal: str, module: str = "voicegen"
+    def start(self, words: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Forked:
+        """`python -m voicegen WORDS`, running in a session of its own."""
+        return self._captured("", environment, module="voicegen", words=words, cwd=cwd, leads=True)
+
+    def start_in_terminal(
+        self,
+        words: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        terminal: str,
+        module: str = "voicegen",
+        ignoring: Sequence[int] = (),
     ) -> Forked:
         """`python -m MODULE WORDS`, running in a session of its own, on the terminal of this name."""
-        return self._fork(environment, module=module, words=words, cwd=cwd, terminal=terminal)
+        return self._fork(environment, module=module, words=words, cwd=cwd, terminal=terminal, ignoring=ignoring)
+
+    def _captured(self, stdin: str, environment: Mapping[str, str], **request: Any) -> Forked:
+        """A command that reads and writes files without a name, which the server opens as ours."""
+        files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115 (`communicate` closes them)
+        with files[0]:
+            files[0].write(stdin.encode())
+            files[0].flush()
+            streams = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in files]
+            forked = self._fork(environment, streams=streams, **request)
+        forked.outputs = files[1:]
+        return forked
 
     def _fork(self, environment: Mapping[str, str], **request: Any) -> Forked:
         server = self._running(environment)
@@ -147,41 +198,42 @@ def serve() -> None:
         if isinstance(request, int):
             print(os.waitstatus_to_exitcode(os.waitpid(request, 0)[1]), flush=True)
             continue
-        terminal = request.get("terminal") and os.open(request["terminal"], os.O_RDWR | os.O_NOCTTY)
+        streams = [os.open(path, mode) for path, mode in _streams_of(request)]
         child = os.fork()
         if child == 0:
-            become(request, terminal)
+            become(request, streams)
             return
-        if terminal is not None:
-            os.close(terminal)
+        for stream in streams:
+            os.close(stream)
         print(child, flush=True)
 
 
-def become(request: Mapping[str, Any], terminal: int | None) -> None:
+def _streams_of(request: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """A terminal, or what takes the place of the three standard streams; opened while the client has them open."""
+    if "terminal" in request:
+        return [(request["terminal"], os.O_RDWR | os.O_NOCTTY)]
+    return list(zip(request["streams"], (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY), strict=True))
+
+
+def become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
     """Makes this fork the process that `python -m MODULE WORDS` starts as, and runs it to its end."""
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    if terminal is None:
-        _stream_to_files(request["streams"])
+    for number in request.get("ignoring", ()):
+        signal.signal(number, signal.SIG_IGN)
+    if "terminal" in request:
+        os.login_tty(streams[0])
+        sys.stdout.reconfigure(line_buffering=True)
     else:
-        _lead_a_session(terminal)
+        if request.get("leads"):
+            os.setsid()
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 (it stays open to the end)
     sys.argv[1:] = request["words"]
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
-
-
-def _stream_to_files(streams: Sequence[str]) -> None:
-    modes = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT)
-    for number, (stream, mode) in enumerate(zip(streams, modes, strict=True)):
-        opened = os.open(stream, mode, 0o600)
-        os.dup2(opened, number)
-        os.close(opened)
-
-
-def _lead_a_session(terminal: int) -> None:
-    os.login_tty(terminal)
-    sys.stdout.reconfigure(line_buffering=True)
 
 
 if __name__ == "__main__":

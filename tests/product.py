@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,20 @@ def run_module(
 
 
 def start_in_terminal(
-    terminal: str, *words: object, cwd: Path, environment: Mapping[str, str], module: str = "voicegen"
+    terminal: str,
+    *words: object,
+    cwd: Path,
+    environment: Mapping[str, str],
+    module: str = "voicegen",
+    ignoring: Sequence[int] = (),
 ) -> Forked | subprocess.Popen[bytes]:
     """`python -m MODULE WORDS`, running in a session of its own on the terminal of this name; forked, as `voicegen`."""
     if sys.platform == "linux":
-        return _server().start([*map(str, words)], cwd, environment, terminal, module)
+        return _server().start_in_terminal([*map(str, words)], cwd, environment, terminal, module, ignoring)
 
     def lead() -> None:
+        for number in ignoring:
+            signal.signal(number, signal.SIG_IGN)
         os.login_tty(os.open(terminal, os.O_RDWR | os.O_NOCTTY))
 
     return subprocess.Popen([sys.executable, "-m", module, *map(str, words)], cwd=cwd, env=environment, preexec_fn=lead)
@@ -95,8 +102,15 @@ def _server() -> CommandServer:
     return CommandServer(ROOT)
 
 
-def start(*words: object, cwd: Path, **options: Any) -> subprocess.Popen[str]:
-    """The process, running, in a session of its own."""
+def start(*words: object, cwd: Path) -> Forked | subprocess.Popen[str]:
+    """The process, running, in a session of its own; forked, as `voicegen`. Its output is there when it has ended."""
+    if sys.platform == "linux":
+        return _server().start([*map(str, words)], cwd, environment())
+    return cold_start(*words, cwd=cwd)
+
+
+def cold_start(*words: object, cwd: Path, **options: Any) -> subprocess.Popen[str]:
+    """The process, running, in a session of its own; started by a new interpreter."""
     return subprocess.Popen(
         command(*words),
         cwd=cwd,

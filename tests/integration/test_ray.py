@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.product import manifest_rows, start, warm_voicegen, wav_hashes
+from tests.product import cold_start, manifest_rows, warm_voicegen, wav_hashes
 from tests.worker_faults import WORDS, assert_only_the_poison_is_missing, plant_faults, questions, wait_until
 
 ON_RAY = (*WORDS, "executor=ray", "executor.queue_size=1")
@@ -57,7 +57,7 @@ def test_a_driver_that_is_killed_takes_its_actors_along_and_the_next_one_goes_on
     questions(tmp_path, 60)
     run = tmp_path / "outputs/r"
     address = f"executor.address={ray.get_runtime_context().gcs_address}"
-    driver = start(*ON_RAY, address, "name=r", cwd=tmp_path)
+    driver = cold_start(*ON_RAY, address, "name=r", cwd=tmp_path)
     wait_until(lambda: driver.poll() is not None or list(run.glob("ledger/*worker*")))
     driver.kill()
     driver.communicate()

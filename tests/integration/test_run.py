@@ -1,12 +1,10 @@
 import contextlib
-import fcntl
 import os
 import random
 import resource
 import signal
 import subprocess
 import sys
-import termios
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,12 +12,13 @@ import soundfile
 
 from tests.product import (
     ROOT,
+    cold_start,
     cold_voicegen,
-    command,
     environment,
     manifest_rows,
     questions_csv,
     start,
+    start_in_terminal,
     voicegen,
     wav_hashes,
 )
@@ -194,7 +193,7 @@ def test_bad_input_is_one_line_with_exit_code_2(tmp_path, words, message):
 
 
 def test_two_commands_never_work_in_the_same_folder(tmp_path):
-    file = questions_csv(tmp_path / "q.csv", 5_000)
+    file = questions_csv(tmp_path / "q.csv", 1_500)
     first = start("run", *FAKE, f"questions.path={file}", cwd=tmp_path)
     try:
         _wait_for_rows(tmp_path / "outputs" / "default", first, 1)
@@ -210,7 +209,7 @@ def test_two_commands_never_work_in_the_same_folder(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_everything_whole_and_says_how_to_go_on(tmp_path, how):
-    file = questions_csv(tmp_path / "q.csv", 5_000)
+    file = questions_csv(tmp_path / "q.csv", 1_500)
     process = start("run", *FAKE, f"questions.path={file}", cwd=tmp_path)
     folder = tmp_path / "outputs" / "default"
     _wait_for_rows(folder, process, 50)
@@ -220,7 +219,7 @@ def test_an_interruption_leaves_everything_whole_and_says_how_to_go_on(tmp_path,
     assert "The same command goes on" in err
     assert "Traceback" not in err
     rows = manifest_rows(folder)
-    assert 50 <= len(rows) < 5_000
+    assert 50 <= len(rows) < 1_500
     hashes = wav_hashes(folder)
     assert {row["audio_path"]: row["audio_sha256"] for row in rows}.items() <= hashes.items()
     assert f"{len(rows)} ok" in out
@@ -231,21 +230,9 @@ class Terminal:
 
     def __init__(self, *words, cwd, ignoring=()):
         self._ours, theirs = os.openpty()
-
-        def foreground():
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-            for each in ignoring:
-                signal.signal(each, signal.SIG_IGN)
-
-        self.process = subprocess.Popen(
-            command("run", *FAKE, *words),
-            cwd=cwd,
-            env=environment(),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            preexec_fn=foreground,
+        words = ("run", *FAKE, *words)
+        self.process = start_in_terminal(
+            os.ttyname(theirs), *words, cwd=cwd, environment=environment(), ignoring=ignoring
         )
         os.close(theirs)
 
@@ -254,27 +241,27 @@ class Terminal:
 
 
 def test_a_terminal_that_goes_away_interrupts_the_run(tmp_path):
-    terminal = Terminal(f"questions.path={questions_csv(tmp_path / 'q.csv', 5_000)}", cwd=tmp_path)
+    terminal = Terminal(f"questions.path={questions_csv(tmp_path / 'q.csv', 1_500)}", cwd=tmp_path)
     folder = tmp_path / "outputs" / "default"
     _wait_for_rows(folder, terminal.process, 50)
     terminal.close()
     terminal.process.send_signal(signal.SIGHUP)  # the shell tells it, too
     assert terminal.process.wait(60) == 130
-    assert 50 <= len(manifest_rows(folder)) == _rows(folder) < 5_000
+    assert 50 <= len(manifest_rows(folder)) == _rows(folder) < 1_500
 
 
 def test_a_run_that_finishes_after_its_terminal_went_away_has_succeeded(tmp_path):
-    file = questions_csv(tmp_path / "q.csv", 250)
+    file = questions_csv(tmp_path / "q.csv", 120)
     terminal = Terminal(f"questions.path={file}", cwd=tmp_path, ignoring=[signal.SIGHUP])  # as nohup does
     folder = tmp_path / "outputs" / "default"
     _wait_for_rows(folder, terminal.process, 50)
     terminal.close()
     assert terminal.process.wait(60) == 0
-    assert len(manifest_rows(folder)) == 250
+    assert len(manifest_rows(folder)) == 120
 
 
 def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(tmp_path):
-    count, moments = 300, random.Random(7)
+    count, moments = 150, random.Random(7)
     file = questions_csv(tmp_path / "q.csv", count)
     pace = "+quality.checks.pace={rules: {pace: {max: 1.1}}}"  # of the tones here, half are longer
     words = ("run", FAKE[0], "tts.duration=null", pace, "quality.max_attempts=2", f"questions.path={file}")
@@ -299,13 +286,13 @@ def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(tmp_path):
 
 
 def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_tears_nothing(tmp_path):
-    count, folder = 300, tmp_path / "outputs" / "default"
+    count, folder = 150, tmp_path / "outputs" / "default"
     file = questions_csv(tmp_path / "q.csv", count)
 
     def small_files_only():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (80_000, 80_000))  # more than a group of rows takes, less than all
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))  # more than a group of rows takes, less than all
 
-    process = start("run", *FAKE, f"questions.path={file}", cwd=tmp_path, preexec_fn=small_files_only)
+    process = cold_start("run", *FAKE, f"questions.path={file}", cwd=tmp_path, preexec_fn=small_files_only)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 2, err
     assert "cannot write" in err.strip().splitlines()[-1]

@@ -11,7 +11,7 @@ import openai
 import pytest
 import soundfile
 
-from tests.product import start, voicegen
+from tests.product import cold_start, voicegen
 from tests.talker import HELLO, Talker
 from tests.web_server import web_server
 from voicegen.chat.echo import EchoChatModel
@@ -148,7 +148,7 @@ def test_a_run_of_ours_may_have_its_answers_and_its_voice_from_the_server(tmp_pa
 
 
 def test_the_command_serves_until_ctrl_c(tmp_path):
-    process = start("serve", "preset=fake", "--port", "0", cwd=tmp_path)
+    process = cold_start("serve", "preset=fake", "--port", "0", cwd=tmp_path)
     try:
         url = next(line for line in iter(process.stderr.readline, "") if "voicegen is at" in line).split()[3]
         with openai.OpenAI(base_url=f"{url}v1", api_key="none", max_retries=0) as client:

@@ -7,7 +7,7 @@ import threading
 import psutil
 import pytest
 
-from tests.product import manifest_rows, start, warm_voicegen, wav_hashes
+from tests.product import cold_start, manifest_rows, warm_voicegen, wav_hashes
 from tests.worker_faults import WORDS, assert_only_the_poison_is_missing, plant_faults, questions, wait_until
 
 
@@ -54,7 +54,7 @@ def signal_when(it_is_so):
 def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_one_goes_on(tmp_path):
     questions(tmp_path, 100)
     words = (*WORDS, "executor.workers=2", "executor.queue_size=1", "name=r")
-    driver = start(*words, cwd=tmp_path)
+    driver = cold_start(*words, cwd=tmp_path)
     run = tmp_path / "outputs/r"
     wait_until(lambda: driver.poll() is not None or list(run.glob("ledger/*worker*")))
     workers = psutil.Process(driver.pid).children()

@@ -51,7 +51,7 @@ def engines(checkpoints: Checkpoints, codec: Path) -> Callable[..., tuple[Marvis
 
 
 def many() -> list[SpeechRequest]:
-    """Twenty of many lengths, without a voice and with voices of both kinds, more than there are slots."""
+    """Twelve of many lengths, without a voice and with voices of both kinds, more than there are slots."""
     noise = np.random.default_rng(0).normal(0, 0.2, (2, 24_000 * 3)).astype(np.float32)
     voices = [
         None,
@@ -61,7 +61,7 @@ def many() -> list[SpeechRequest]:
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
     return [
         SpeechRequest(" ".join(words[: 1 + i % 8]), voice=voices[i % 3], seed=i, max_frames=3 + (5 * i) % 17)
-        for i in range(20)
+        for i in range(12)
     ]
 
 

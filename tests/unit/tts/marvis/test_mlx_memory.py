@@ -47,17 +47,17 @@ def test_a_run_of_many_lengths_stays_flat(engine: Marvis) -> None:
 
     def spoken(seed: int) -> tuple[int, int]:
         cached = 0
-        for _ in engine.speak(requests(12, seed)):
+        for _ in engine.speak(requests(8, seed)):
             cached = max(cached, mx.get_cache_memory())
         return cached, mx.get_active_memory()
 
-    rounds = [spoken(seed) for seed in range(5)]
+    rounds = [spoken(seed) for seed in range(3)]
     assert max(cached for cached, _ in rounds) <= limit
     active = [active for _, active in rounds[1:]]
     assert max(active) - min(active) < 1 << 16  # other tests' arrays of this process may go meanwhile
 
 
-def test_thousands_of_frames_on_a_gpu_have_a_few_shapes_and_keep_memory_flat(
+def test_hundreds_of_frames_on_a_gpu_have_a_few_shapes_and_keep_memory_flat(
     engine: Marvis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A GPU prepares kernels for each new shape, and keeps what it prepared."""
@@ -87,11 +87,11 @@ def test_thousands_of_frames_on_a_gpu_have_a_few_shapes_and_keep_memory_flat(
     monkeypatch.setattr(runners, "made", lambda _slots: Frames(runners.model, steps, state, Sampling(), on_gpu=True))
     active, known = [], []
     for seed in range(3):
-        takes = engine.generate_takes(requests(45, seed))
+        takes = engine.generate_takes(requests(20, seed))
         state.reach(0)  # as between two runs
         active.append(mx.get_active_memory())
         known.append((len(read), len(rooms)))
-        assert sum(take.codes.shape[1] for take in takes) > 700
+        assert sum(take.codes.shape[1] for take in takes) > 250
     assert max(active) - min(active) < 1 << 16
     assert known[0] == known[-1]
     assert read <= {(rows, width) for rows in (1, 2, 4) for width in (16, 32, 64, 128)}
