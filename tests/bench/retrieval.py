@@ -78,8 +78,8 @@ def main() -> None:
         if args.first:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
         found = {}
-        for name, quick in (("as it is", vdb.is_quick()), ("plain", False)):
-            vdb.is_quick = lambda quick=quick: quick
+        for name, quick in (("as it is", vdb.is_quick(WIDTH)), ("plain", False)):
+            vdb.is_quick = lambda _width, quick=quick: quick
             first, *rest = milliseconds(lambda question: database.nearest(question, 5), asked)
             clock, work = zip(*rest, strict=True)
             found[name] = [database.nearest(question[None], 5)[0][0].tolist() for question in asked[:5]]

@@ -6,7 +6,6 @@ passages can be among the nearest is certain from this alone, and few; those are
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
@@ -18,10 +17,10 @@ LARGE: Final = 1 << 16
 """Vectors from which on it pays."""
 
 _MOST: Final = 127
-_DIGIT: Final = 2 * _MOST  # of a question's number, the second of its two digits counts one part in so many
+_BFLOAT16: Final = 2.0**-8  # of a number, what its rounding to bfloat16 changes at the most
 _ROUNDING: Final = 2e-5  # of products in float32, and of scores that count as the same
+_REGISTERS: Final = 64  # bytes
 _BLOCK: Final = 1 << 14
-_LOOK: Final = 1 << 12  # vectors whose products stay in the processor's cache until they are scores
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,37 +49,24 @@ class Coarse:
         """The places of some vectors, in order, among which the `k` are that are nearest to one (D,) of length 1."""
         import torch
 
-        digits, scale, away = _in_digits(vector)
-        wanted, numbers, scales = (
-            torch.from_numpy(digits),
-            torch.from_numpy(self.numbers),
-            torch.from_numpy(self.scales),
-        )
-        scores = np.empty(len(numbers), np.float32)  # in parts of `scale`
-        into = torch.from_numpy(scores)
-        for block in _blocks(len(numbers), _LOOK):
-            products = torch._int_mm(numbers[block], wanted)  # (B, 2) int32
-            torch.mul(products[:, 0] + products[:, 1] / _DIGIT, scales[block], out=into[block])
+        question = torch.from_numpy(vector).bfloat16()
+        ones = torch.ones(len(self.numbers), dtype=torch.bfloat16)
+        products = torch._weight_int8pack_mm(question[None], torch.from_numpy(self.numbers), ones)[0]  # in one go: (P,)
+        scores = products.float().numpy() * self.scales
         least = np.partition(scores, len(scores) - k)[len(scores) - k]
-        bound = self.error + (1 + self.error) * away + _ROUNDING  # of any score's distance from the exact one
-        return np.flatnonzero(scores >= least - 2 * bound / scale)
+        away = float(np.linalg.norm(vector - question.float().numpy()))
+        bound = self.error + (1 + self.error) * (away + _BFLOAT16 * (1 + away)) + _ROUNDING  # from the exact score
+        return np.flatnonzero(scores >= least - 2 * bound)
 
 
-def is_quick() -> bool:
-    """Whether this processor multiplies bytes faster than it reads floats."""
+def is_quick(width: int) -> bool:
+    """Whether this processor multiplies bytes of vectors so wide faster than it reads floats, and right.
+
+    On one of Apple's memory is as fast; and torch's product reads beyond vectors that fill no whole registers.
+    """
     import torch
 
-    return platform.machine() in ("x86_64", "AMD64") and torch.backends.mkldnn.is_available()
-
-
-def _in_digits(vector: NDArray[np.float32]) -> tuple[NDArray[np.int8], np.float32, float]:
-    """A vector as two digits a number (D, 2), by what the first counts, and how far that is from the vector."""
-    scale = np.maximum(np.abs(vector).max() / _MOST, np.finfo(np.float32).tiny)
-    first = np.rint(vector / scale)
-    second = np.rint((vector / scale - first) * _DIGIT)
-    digits = np.stack([first, second], axis=1).astype(np.int8)
-    away = float(np.linalg.norm(vector - (first + second / _DIGIT) * scale))
-    return digits, scale, away
+    return width % _REGISTERS == 0 and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 def _blocks(count: int, size: int) -> Iterator[slice]:

@@ -87,7 +87,7 @@ class VectorDB:
 
         Of two that are as near the first comes first.
         """
-        if len(vectors) == 1 and self.index.coarse is not None and k < len(self) and is_quick():
+        if len(vectors) == 1 and self.index.coarse is not None and k < len(self) and is_quick(vectors.shape[1]):
             places = self.index.coarse.candidates(vectors[0], k)
             among, nearest = _best(self.index.vectors[places] @ vectors[0], k)
             return [(places[among], nearest)]

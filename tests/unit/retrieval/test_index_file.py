@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from voicegen.errors import ConfigError, InputError
-from voicegen.retrieval.coarse import Coarse
+from voicegen.retrieval.coarse import Coarse, is_quick
 from voicegen.retrieval.index_file import Index, IndexedDocument, Making, Texts
 from voicegen.retrieval.vdb import VectorDB
 
@@ -157,9 +157,9 @@ def test_a_large_index_is_searched_in_two_steps_which_find_the_same(path, monkey
     index_of(vectors).write(path)
     two_steps = VectorDB(path)
     assert two_steps.index.coarse is not None
-    monkeypatch.setattr("voicegen.retrieval.vdb.is_quick", lambda: False)
+    monkeypatch.setattr("voicegen.retrieval.vdb.is_quick", lambda _width: False)
     plain = [VectorDB(path).nearest(question[None], k)[0] for question in vectors[:40]]
-    monkeypatch.setattr("voicegen.retrieval.vdb.is_quick", lambda: True)
+    monkeypatch.setattr("voicegen.retrieval.vdb.is_quick", lambda _width: True)
     for question, (places, scores) in zip(vectors[:40], plain, strict=True):
         [(found, their)] = two_steps.nearest(question[None], k)
         assert found.tolist() == places.tolist()
@@ -167,12 +167,14 @@ def test_a_large_index_is_searched_in_two_steps_which_find_the_same(path, monkey
         assert len(two_steps.index.coarse.candidates(question, k)) < 1000
 
 
-def test_the_first_step_leaves_no_vector_out_that_may_be_the_nearest():
+@pytest.mark.parametrize(("count", "width"), [(400, 64), (401, 128), (3, 384)])
+def test_the_first_step_leaves_no_vector_out_that_may_be_the_nearest(count, width):
     rng = np.random.default_rng(5)
+    assert not is_quick(50)  # which would read beyond its vectors
     for spread in (1e-4, 1e-2, 1):  # near ones, which eight bits do not tell apart
-        vectors = (rng.standard_normal(48) + spread * rng.standard_normal((400, 48))).astype(np.float32)
+        vectors = (rng.standard_normal(width) + spread * rng.standard_normal((count, width))).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         coarse = Coarse.of(vectors)
         for question in vectors[:20]:
             nearest = np.argsort(-(vectors.astype(np.float64) @ question.astype(np.float64)))[:5]
-            assert set(nearest) <= set(coarse.candidates(question, 5))
+            assert set(nearest) <= set(coarse.candidates(question, min(5, count)))
