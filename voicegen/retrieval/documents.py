@@ -5,6 +5,7 @@ HTML becomes Markdown (markdownify), so that both are split by their headings. K
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ SENTENCE_MODEL: Final = "all-minilm-l6-v2"
 NEEDS: Final = ("semantic_text_splitter", "markdownify", "bs4", "pypdfium2")
 
 _NOT_SAID: Final = ("script", "style", "template", "noscript", "svg", "nav")  # of a page, what is no text of it
+_DATA: Final = re.compile(r"data:\w+/[\w.+;=-]*,[^\s)>]*")  # a picture in the place of its address
 _LINE_HYPHEN: Final = "\ufffe"  # PDFium's sign for a word that goes on in the next line
 
 
@@ -93,7 +95,11 @@ def _plain(content: bytes) -> Document:
 
 
 def _markdown(content: bytes) -> Document:
-    text = _decoded(content)
+    return _of_markdown(_decoded(content))
+
+
+def _of_markdown(text: str) -> Document:
+    text = _DATA.sub("", text)
     return Document(text, tuple(_sections(text)), is_markdown=True)
 
 
@@ -112,8 +118,7 @@ def _html(content: bytes) -> Document:
         )
     except RecursionError:
         raise InputError("its elements are nested too deeply") from None
-    text = heading + text.strip()
-    return Document(text, tuple(_sections(text)), is_markdown=True)
+    return _of_markdown(heading + text.strip())
 
 
 def _pdf(content: bytes) -> Document:

@@ -17,6 +17,7 @@ from voicegen.errors import InputError
 from voicegen.retrieval.documents import document_files, read_document
 from voicegen.retrieval.index_file import Index, IndexedDocument, Making, Texts
 from voicegen.retrieval.splitting import Piece, Splitter
+from voicegen.text.well_formed import well_formed
 
 if TYPE_CHECKING:
     from voicegen.retrieval.sentence_model import SentenceModel
@@ -179,7 +180,12 @@ class _Growing:
 
 
 def _document(path: Path, folder: Path, content: bytes) -> IndexedDocument:
-    return IndexedDocument(path.relative_to(folder).as_posix(), sha256(content).hexdigest())
+    return IndexedDocument(_name(path, folder), sha256(content).hexdigest())
+
+
+def _name(path: Path, folder: Path) -> str:
+    """What a file is called, also where its name is no UTF-8."""
+    return well_formed(path.relative_to(folder).as_posix())
 
 
 @contextmanager
@@ -188,7 +194,7 @@ def _left_out(path: Path, folder: Path, unread: list[Unread]) -> Iterator[None]:
     try:
         yield
     except (OSError, InputError) as error:
-        unread.append(Unread(path.relative_to(folder).as_posix(), getattr(error, "strerror", None) or str(error)))
+        unread.append(Unread(_name(path, folder), getattr(error, "strerror", None) or str(error)))
 
 
 def _pieces(content: bytes, suffix: str, splitter: Splitter) -> Sequence[Piece]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from voicegen.errors import ConfigError
 from voicegen.retrieval.documents import Document, Part
 
 _MOST_ABOVE: Final = 160  # characters of headings above a passage
+_LONG_WORD: Final = re.compile(r"\S{2000}")
+"""What no word is: encoded data, a list without spaces. The splitter reads such a thing whole for each cut in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,13 @@ class Splitter:
     def split(self, document: Document) -> Iterator[Piece]:
         """The passages of a document, in order; none of one that holds no words."""
         splitter = self._markdown if document.is_markdown else self._plain
-        for start, text in splitter.chunk_indices(document.text):
-            if re.search(r"\w", text):
-                part = document.part_at(start)
-                yield Piece(text, document.name_of(start, start + len(text)), _embedded(text, part))
+        cuts = [word.end() for word in _LONG_WORD.finditer(document.text)]
+        for begin, end in pairwise([0, *cuts, len(document.text)]):
+            for after, text in splitter.chunk_indices(document.text[begin:end]):
+                if re.search(r"\w", text):
+                    start = begin + after
+                    part = document.part_at(start)
+                    yield Piece(text, document.name_of(start, start + len(text)), _embedded(text, part))
 
 
 def _embedded(text: str, part: Part | None) -> str:

@@ -31,6 +31,14 @@ def test_a_page_of_html_is_its_text_and_headings_without_scripts_and_menus():
     assert not any(word in document.text for word in ("steal", "color", "Shop"))
 
 
+def test_a_picture_that_stands_in_the_text_is_left_out_of_it():
+    data = "data:image/png;base64," + 500 * "iVBORw0KGgo/+=="
+    page = f'<p>A <img alt="lamp" src="{data}"> of data:1,2</p>'
+    notes = f"A ![lamp]({data}) and [another][1].\n\n[1]: <{data}>\n"
+    assert read_document(page.encode(), ".html").text == "A ![lamp]() of data:1,2"
+    assert read_document(notes.encode(), ".md").text == "A ![lamp]() and [another][1].\n\n[1]: <>\n"
+
+
 def test_a_page_in_another_encoding_is_read_by_what_it_says_of_itself():
     page = '<meta charset="iso-8859-1"><p>Café</p>'.encode("latin-1")
     assert "Café" in read_document(page, ".htm").text

@@ -1,5 +1,9 @@
 import json
+import os
+import re
+import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from voicegen.errors import ConfigError, InputError
 from voicegen.records import ModelInfo
 from voicegen.retrieval import VectorDB
 from voicegen.retrieval.documents import read_document
+from voicegen.retrieval.index_file import Index
 from voicegen.retrieval.indexing import index_folder
 from voicegen.retrieval.sentence_model import SentenceModel
 from voicegen.retrieval.splitting import Splitter
@@ -135,6 +140,27 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_indexed(folder, 
     assert "voicegen: bad.txt is left out: it is not UTF-8" in told.err
     assert "voicegen: scan.pdf is left out: it holds no text" in told.err
     assert "of 4 documents" in told.out
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its disks take no such name")
+def test_a_file_whose_name_is_no_utf8_is_found_under_one_that_is(folder, tmp_path, words):
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_text("A glacier is a river of ice.")
+    indexed(folder, tmp_path / "docs.npz", words)
+    assert "caf\ufffd.txt" in {document.path for document in Index.read(tmp_path / "docs.npz").documents}
+    assert indexed(folder, tmp_path / "docs.npz", words).kept == 5
+
+
+def test_what_is_too_long_for_a_word_is_cut_before_it_is_read_and_nothing_is_lost(words, monkeypatch):
+    splitter, read = Splitter(words.tokenizer, 100, 0), []
+    plain = splitter._plain
+    monkeypatch.setattr(
+        splitter, "_plain", SimpleNamespace(chunk_indices=lambda text: read.append(text) or plain.chunk_indices(text))
+    )
+    text = "In front. " + ",".join(map(str, range(3000))) + " Behind."
+    pieces = list(splitter.split(read_document(text.encode(), ".txt")))
+    assert max(map(len, read)) < 4100
+    said = re.compile(r"\w")
+    assert said.findall("".join(piece.text for piece in pieces)) == said.findall(text)
 
 
 def test_passages_are_no_longer_than_asked_overlap_and_lose_nothing(words):
