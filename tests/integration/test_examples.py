@@ -8,6 +8,9 @@ import pytest
 import soundfile
 
 from tests.gpt_oss_checkpoint import DIALOGUES, SEARCH_ANSWER, gpt_oss_folder
+from tests.mlx_models import chat_models_loaded_once  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.usefixtures("chat_models_loaded_once")
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 MLX_ANSWER = DIALOGUES["What is MLX?"][1]

@@ -7,6 +7,7 @@ import pytest
 from mlx_lm.models.cache import make_prompt_cache
 
 from tests.gpt_oss_checkpoint import DIALOGUES, NEXT_QUESTION, gpt_oss_folder
+from tests.mlx_models import starter_model
 from voicegen.chat import ChatSession
 from voicegen.chat.mlx.answer_model import MLXAnswerModel
 from voicegen.chat.mlx.chat_model import MLXChatModel
@@ -36,7 +37,7 @@ def gpt_oss(request: pytest.FixtureRequest) -> LoadedModel:
 
 @pytest.fixture(scope="module")
 def starter() -> LoadedModel:
-    return load(find_model("smollm2"))
+    return starter_model()
 
 
 @pytest.fixture

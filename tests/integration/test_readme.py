@@ -9,8 +9,11 @@ import datasets
 import pytest
 import soundfile
 
+from tests.mlx_models import chat_models_loaded_once  # noqa: F401 (a fixture)
 from tests.product import ROOT, cold_voicegen, manifest_rows, voicegen, warm_voicegen
 from tests.web_server import web_server
+
+pytestmark = pytest.mark.usefixtures("chat_models_loaded_once")
 
 README = (ROOT / "README.md").read_text("utf-8")
 FEWER = ("chat.cut=keep", "questions.limit=3", "chat.max_tokens=8")
@@ -59,7 +62,9 @@ def test_the_readme_begins_with_the_two_commands():
 def test_every_run_of_the_readme_runs(command, folder):
     words = words_of(command)
     fewer = [word for word in FEWER if word.split("=")[0] not in command]
-    rows = ["questions.limit=2"] if "tts=kokoro" in words else [word for word in fewer if word.startswith("questions.")]
+    rows = [word for word in fewer if word.startswith("questions.")]
+    if "tts=kokoro" in words:
+        rows = ["questions.limit=1" if "speak=both" in words else "questions.limit=2"]  # one of each voice
     if command == RUNS[0]:  # as it stands there, with its real models; the others are about the runner
         done = cold_voicegen(*words, *fewer, cwd=folder)
     elif "chat." in command:

@@ -5,10 +5,13 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from tests.mlx_models import chat_models_loaded_once  # noqa: F401 (a fixture)
 from tests.product import manifest_rows, wav_hashes
 from voicegen import run
 from voicegen.faults import FaultKind
 from voicegen.job.verifying import verify_run
+
+pytestmark = pytest.mark.usefixtures("chat_models_loaded_once")
 
 QUESTIONS = """question
 What is the capital of France?
@@ -18,7 +21,7 @@ How many legs does a spider have?
 
 
 @pytest.fixture(scope="module")
-def starter_run(tmp_path_factory):
+def starter_run(tmp_path_factory, chat_models_loaded_once):  # noqa: F811
     folder = tmp_path_factory.mktemp("starter")
     (folder / "q.csv").write_text(QUESTIONS)
     return folder, starter(folder, "default").output_dir
