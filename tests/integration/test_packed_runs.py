@@ -98,7 +98,7 @@ def test_an_export_of_a_packed_run_is_that_of_files(runs, form, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "words", "moments"),
     [
-        ("tar", (), [("shards", 2), ("ledger", 1), ("shards", 1), ("ledger", 2), ("manifest", 1)]),
+        ("tar", (), [("shards", 2), ("ledger", 1), ("manifest", 1)]),
         ("parquet", ("executor.workers=2",), [("shards", 2), ("ledger", 2)]),
     ],
 )

@@ -55,7 +55,6 @@ def with_a_clip_that_says(run, index, text):
 
 
 def test_listening_anew_finds_the_one_clip_that_says_another_text_and_holds_no_other_for_bad(run, capsys):
-    assert listened(run, capsys) == (0, [])
     with_a_clip_that_says(run, 1, "Copper wires carry electric current very well, and so does silver.")
     exit_code, told = listened(run, capsys)
     assert exit_code == 3

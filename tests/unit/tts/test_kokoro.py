@@ -49,7 +49,7 @@ def test_every_voice_is_another(kokoro: KokoroSpeech) -> None:
 
 
 def test_company_threads_and_seed_change_no_bit(kokoro: KokoroSpeech) -> None:
-    texts = ["One.", "Two and three.", HELLO]
+    texts = ["One.", "Two and three.", "Yes."]
     together = {
         record.utterance.index: record.samples
         for record in kokoro.speak([Utterance(place, text, "jm_kumo", seed=9) for place, text in enumerate(texts)])
@@ -61,7 +61,7 @@ def test_company_threads_and_seed_change_no_bit(kokoro: KokoroSpeech) -> None:
 
 def test_speed_is_the_models_own(kokoro: KokoroSpeech) -> None:
     usual = said(kokoro).duration
-    assert said(kokoro.at_speed(0.5)).duration == pytest.approx(2 * usual, rel=0.1)
+    assert said(kokoro.at_speed(0.8)).duration == pytest.approx(usual / 0.8, rel=0.1)
     client = MarvisTTSClient(model=kokoro)
     assert client.synthesize(HELLO, TTSConfig(speed=1.5)).duration == pytest.approx(usual / 1.5, rel=0.15)
 
@@ -115,7 +115,7 @@ def test_a_sign_that_the_model_does_not_know_is_taken_apart_or_left_out() -> Non
     assert tokens_of("ẽ-e", {"e": 5, "\u0303": 7}) == [5, 7, 5]
 
 
-def test_a_folder_with_a_file_for_each_voice_is_read(tmp_path: Path) -> None:
+def test_a_folder_with_a_file_for_each_voice_is_read(kokoro: KokoroSpeech, tmp_path: Path) -> None:
     wheels = find_kokoro("kokoro-82m")
     graph = wheels.read_graph()
     assert isinstance(graph, bytes)
@@ -130,8 +130,7 @@ def test_a_folder_with_a_file_for_each_voice_is_read(tmp_path: Path) -> None:
     assert SPEECH.owner(str(tmp_path)).kind == SPEECH.owner(str(tmp_path / "onnx" / "model.onnx")).kind == "kokoro"
     here = KokoroSpeech.load(str(tmp_path / "onnx" / "model.onnx"), threads=1)
     assert here.voices == ("am_adam",)
-    there = KokoroSpeech.load(threads=1)
-    assert np.array_equal(said(here, "Yes.").samples, said(there, "Yes.", "jm_kumo").samples)
+    assert np.array_equal(said(here, "Yes.").samples, said(kokoro, "Yes.", "jm_kumo").samples)
 
 
 def test_a_damaged_voice_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def test_kernels_attend_and_draw_as_mlxs_operators_do(dtype: str, checkpoints: C
 
 @pytest.mark.usefixtures("processor")
 def test_takes_made_with_kernels_are_those_made_without(engine: Marvis, monkeypatch: pytest.MonkeyPatch) -> None:
-    requests = [request for request in many() if request.voice is None][:6]
+    plain = [request for request in many() if request.voice is None]
+    requests = [replace(request, max_frames=2 + place) for place, request in enumerate(plain)]
     expected = engine.generate_codes(requests)
     model = model_of(engine)
 
