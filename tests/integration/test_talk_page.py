@@ -153,6 +153,10 @@ def questions(page):
     return page.locator("#log .user .text")
 
 
+def lefts(page, selector):
+    return page.locator(selector).evaluate_all("(found) => found.map((one) => one.getBoundingClientRect().left)")
+
+
 def is_playing(page, whether=True):
     page.wait_for_selector("html[data-playing=true]" if whether else "html[data-playing=false]")
 
@@ -300,13 +304,16 @@ def test_a_dropped_connection_comes_back_with_its_conversation(url, browser):
         expect(answers(page)).to_have_text(["Anew."])
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1000, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (390, "dark"), (1000, "light")])
 def test_the_page_fits_its_window_and_is_used_by_keys_alone(url, browser, width, scheme):
     window = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     with opened(browser, url, **window) as page:
         ask(page, "A-word-that-is-much-too-long-for-a-line-" * 4)
         expect(answers(page)).to_have_count(1)
         assert page.evaluate("document.documentElement.scrollWidth") == width
+        expect(page.locator("#log .latency")).to_have_count(2)
+        assert min(lefts(page, "#log .latency")) >= min(lefts(page, "#log .assistant .text"))  # of each line, if they wrap
+        assert page.locator("#question").bounding_box()["height"] < 60  # what it says before anything is typed fits it
         reached = []
         for _ in range(12):
             page.keyboard.press("Tab")
