@@ -139,6 +139,7 @@ def test_samples_come_while_the_rest_is_made(client):
 
 def test_what_cannot_be_had_is_told_in_one_line(client, url):
     for body, status, message in (
+        ({"messages": []}, 400, "messages: it must have at least 1 of them"),
         ({"messages": HELLO, "n": 2}, 400, "n: it must be 1"),
         ({"messages": HELLO, "logit_bias": {"50256": -100}}, 400, "logit_bias: "),
         (

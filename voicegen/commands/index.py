@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     if "--to" not in line.values or len(line.words) != 1:
         raise ConfigError("index takes a folder, and where to: voicegen index FOLDER --to docs.npz")
     folder, to = given_path("FOLDER", line.words[0]), given_path("--to", line.values["--to"])
-    if to.suffix != ".npz":
+    if to.suffix != ".npz" or to.is_dir():
         raise ConfigError(f"--to {to}: an index is a file that ends in .npz")
     tokens, overlap = (_number(line, flag, usual) for flag, usual in (("--tokens", 200), ("--overlap", 40)))
 

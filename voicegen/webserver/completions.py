@@ -98,7 +98,7 @@ def _listed(stop: Any) -> Any:
 class Completion(_Given):
     """What is asked for. What changes nothing of a reply is let pass; what would, and can't be had, is refused."""
 
-    messages: list[_Message]
+    messages: Annotated[list[_Message], Field(min_length=1)]
     model: str = ""
     stream: bool = False
     stream_options: _StreamOptions | None = None

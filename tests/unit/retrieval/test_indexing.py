@@ -218,9 +218,11 @@ def test_an_index_of_another_model_is_not_asked(folder, tmp_path, words, monkeyp
         (["{tmp}/none", "--to", "{tmp}/a.npz"], "none is no folder"),
         (["{tmp}/empty", "--to", "{tmp}/a.npz"], "has no .txt, .rst, .md, .html or .pdf file"),
         (["{docs}", "--to", "{tmp}/a.npz", "--model", "./nowhere"], "there is no such folder or file"),
+        (["{docs}", "--to", "{tmp}/folder.npz"], "an index is a file that ends in .npz"),
     ],
 )
 def test_what_the_command_cannot_do_is_one_line(folder, tmp_path, capsys, words, told):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.npz").mkdir()
     assert main(["index", *(word.format(docs=folder, tmp=tmp_path) for word in words)]) == 2
     assert told in capsys.readouterr().err.splitlines()[-1]
