@@ -312,7 +312,7 @@ def test_the_page_fits_its_window_and_is_used_by_keys_alone(url, browser, width,
         expect(answers(page)).to_have_count(1)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         expect(page.locator("#log .latency")).to_have_count(2)
-        assert min(lefts(page, "#log .latency")) >= min(lefts(page, "#log .assistant .text"))  # of each line, if they wrap
+        assert min(lefts(page, "#log .latency")) >= min(lefts(page, "#log .assistant .text"))  # if they wrap
         assert page.locator("#question").bounding_box()["height"] < 60  # what it says before anything is typed fits it
         reached = []
         for _ in range(12):
