@@ -5,11 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.marvis_checkpoints import write_checkpoint
 from voicegen.mkl import settle_mkl
 
 _BRANCH = "from voicegen.mkl import settle_mkl; print(settle_mkl())"
 _OWN = "from voicegen.mkl import BRANCHES, _torch_library; print(BRANCHES.get(_torch_library().mkl_serv_cbwr_get(1)))"
 """What MKL itself takes: none where it has nothing but COMPATIBLE for the processor, as for some of AMD's with AVX2."""
+
+_MODEL = """
+from voicegen.mkl import BRANCHES, _torch_library
+from voicegen.tts.marvis import Marvis
+
+Marvis.load({folder!r}, device="cpu", codec="none")
+print(BRANCHES.get(_torch_library().mkl_serv_cbwr_get(1)))
+"""
 
 
 def _said(program: str = _BRANCH, **environment: str) -> str:
@@ -22,6 +31,12 @@ def _said(program: str = _BRANCH, **environment: str) -> str:
 @pytest.mark.skipif(settle_mkl() is None, reason="this torch has no MKL")
 def test_a_fresh_process_gets_one_branch_on_any_processor() -> None:
     assert _said() in ("AVX512", "AVX2", "COMPATIBLE")
+
+
+@pytest.mark.skipif(settle_mkl() is None, reason="this torch has no MKL")
+def test_marvis_settles_it_where_nothing_was_computed_before(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, codec_seed=None)
+    assert _said(_MODEL.format(folder=str(folder))) == _said()
 
 
 @pytest.mark.skipif(settle_mkl() is None, reason="this torch has no MKL")

@@ -89,14 +89,14 @@ class MarvisModel:
     """Sizes, weights and the tables computed from them, on one device in one dtype. Holds no decoding state."""
 
     def __init__(self, config: MarvisConfig, weights: MarvisWeights, device: torch.device, dtype: torch.dtype) -> None:
+        if device.type == "cpu":
+            settle_mkl()  # before MKL's first call, or it refuses: a row's bits change with no row beside it
         self.config = config
         self.device = device
         self.dtype = dtype
         self.weights = weights.to(device, dtype)
         self.backbone_rope = rope_table(config.backbone, config.backbone.context, device)
         self.depth_rope = rope_table(config.depth, config.codebooks + 1, device)
-        if device.type == "cpu":
-            settle_mkl()  # before the first product below: a row's bits do not change with the rows beside it
         # Each code's embedding as the depth decoder sees it, so that a step looks up instead of multiplying.
         self.depth_inputs = F.linear(self.weights.depth_embeddings, self.weights.projection)
         self.book_offsets = torch.arange(config.codebooks, device=device) * config.audio_vocab

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from voicegen.bench.marvis_workload import random_model, true_sizes
-from voicegen.mkl import settle_mkl
 from voicegen.tts.marvis.blocks import Blocks
 from voicegen.tts.marvis.cache import SlotState
 from voicegen.tts.marvis.drawing import Sampling
@@ -22,7 +21,6 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def wide_model() -> MarvisModel:
     """One layer of Marvis' own width, which takes the paths through the libraries that the true model takes."""
-    settle_mkl()  # as an engine does when it is loaded
     sizes = true_sizes()
     backbone, depth = replace(sizes.backbone, layers=1, context=320), replace(sizes.depth, layers=1)
     config = replace(sizes, backbone=backbone, depth=depth, text_vocab=500, codebooks=3)
