@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from voicegen.dataset.manifest_file import flat
+from voicegen.report.overview import EvenSample
 from voicegen.report.statistics import COLUMNS, MEASURES, Measure, measured, totals
 
 _COUNTED: Final = ("split", "status", "voice", "language", "sampling_rate", "chat_model", "tts_model")
@@ -95,7 +96,7 @@ class _Count:
     values: dict[str, Counter[Any]] = field(default_factory=lambda: {name: Counter() for name in _COUNTED[2:]})
     same: Counter[str] = field(default_factory=Counter)
     near: Counter[str] = field(default_factory=Counter)
-    measures: list[pd.DataFrame] = field(default_factory=list)
+    measures: EvenSample = field(default_factory=EvenSample)
 
     def add(self, batch: pd.DataFrame) -> None:
         split = batch["split"].fillna("none")
@@ -121,7 +122,7 @@ class _Count:
         if "question_duration" in good:
             self.question_seconds += float(good["question_duration"].sum())
         self.question_rejected += totals(batch)["question_rejected"]
-        self.measures.append(measured(good).astype("float32"))
+        self.measures.add(measured(good))
 
 
 def _makers(clips: pd.DataFrame) -> Iterator[MadeBy]:
@@ -131,23 +132,20 @@ def _makers(clips: pd.DataFrame) -> Iterator[MadeBy]:
 
 
 def card_facts(batches: Iterable[pa.RecordBatch]) -> CardFacts:
-    """The facts of rows, which are given with those of `CARD_COLUMNS` that there are; some 50 bytes a row are kept."""
+    """The facts of rows, which are given with those of `CARD_COLUMNS` that there are."""
     count = _Count()
     for batch in batches:
         count.add(flat(batch).to_pandas())
-    measures = pd.concat(count.measures, ignore_index=True) if count.measures else pd.DataFrame()
     return CardFacts(
         *(count.rows, count.seconds, count.question_seconds, count.question_rejected),
         *(count.made_by, count.values, count.same, count.near),
-        list(_spreads(measures)),
+        list(_spreads(count.measures)),
     )
 
 
-def _spreads(measures: pd.DataFrame) -> list[Spread]:
-    found = []
+def _spreads(measures: EvenSample) -> Iterator[Spread]:
+    rows = measures.rows()
     for measure in MEASURES:
-        known = measures.get(measure.name, pd.Series(dtype="float32")).dropna()
-        if len(known):
-            low, median, high = (float(known.quantile(share)) for share in (0.05, 0.5, 0.95))
-            found.append(Spread(measure, len(known), low, median, high))
-    return found
+        if measure.name in rows:
+            low, median, high = (float(rows[measure.name].quantile(share)) for share in (0.05, 0.5, 0.95))
+            yield Spread(measure, measures.known[measure.name], low, median, high)

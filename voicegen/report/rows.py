@@ -22,8 +22,9 @@ from voicegen.pipeline.run_folder import made_by, read_record, rows_of_input
 from voicegen.records import ClipPlace
 from voicegen.remote import AnyPath
 from voicegen.report.differences import COMPARED
+from voicegen.report.overview import overview
 from voicegen.report.pictures import BANDS, LEVELS, PICTURE_BYTES, WIDTH, picture
-from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, totals, worst
+from voicegen.report.statistics import COLUMNS, MEASURES, histogram, measured, worst
 from voicegen.store import Store
 from voicegen.store.clips import read_clip
 
@@ -32,10 +33,11 @@ BLOCK_ROWS: Final = 1000
 PICTURE_ROWS: Final = 16
 """Pictures that are packed together."""
 MOST_ROWS: Final = 100_000
-"""Rows that the table holds; totals and histograms are of all."""
+"""Rows that the table holds; totals are of all, histograms too, or of an even sample of very many."""
 MOST_PICTURES: Final = 600
 """Rows that have a picture: all, or the worst by each measure, and others from everywhere in the run."""
 
+_BATCH_ROWS = 65_536
 _CATEGORIES = ("status", "voice", "split", "language", "finish_reason", "mark", "question_status", "question_voice")
 _PLACE = ("audio_path", "audio_offset", "audio_size")
 _COST = ("chat_seconds", "tts_seconds")
@@ -69,12 +71,11 @@ class RunRows:
         try:
             with store.reading(MANIFEST) as file:
                 self._schema = pq.read_schema(file)
-            numbers = self._read([*COLUMNS, *_CATEGORIES, *_COST, "index"]).to_pandas()
+            columns = (*COLUMNS, "status", "question_status", *_COST)
+            self._overview = overview((flat(batch).to_pandas() for batch in self._batches(columns)), MOST_ROWS)
         except pa.ArrowException as error:
             raise InputError(f"{store}/{MANIFEST} cannot be read: {error}") from None
-        self._all = numbers
-        self._measures = measured(numbers)
-        self._kept = _kept(self._measures, numbers["status"])
+        self._kept = self._overview.places
         self._pictured: list[int] | None = None
 
     @property
@@ -115,9 +116,10 @@ class RunRows:
         Args:
             beside: another run, whose histograms are to have the same bars.
         """
-        others = pd.DataFrame() if beside is None else beside._measures
-        shown = self._measures.iloc[self._kept]
-        drawn = [measure for measure in MEASURES if measure.name in self._measures]
+        others = pd.DataFrame() if beside is None else beside._overview.sample
+        sample = self._overview.sample
+        rows, shown = self._rows(), self._shown()
+        drawn = [measure for measure in MEASURES if measure.name in sample]
         return {
             "run": {
                 "name": self._name,
@@ -126,23 +128,23 @@ class RunRows:
                 "config_hash": self._record.get("config_hash"),
                 "models": _models(self._record),
             },
-            "totals": {**totals(self._all), "input": rows_of_input(self._record)},
+            "totals": {**self._overview.totals, "input": rows_of_input(self._record)},
             "measures": [
                 {
                     **{key: value for key, value in asdict(measure).items() if key not in ("columns", "drawn")},
-                    "median": float(self._measures[measure.name].median()),
-                    "histogram": histogram(self._measures[measure.name], measure, others.get(measure.name))
+                    "median": float(sample[measure.name].median()),
+                    "histogram": histogram(sample[measure.name], measure, others.get(measure.name))
                     if measure.drawn
                     else None,
                 }
                 for measure in drawn
             ],
             "numbers": {
-                "index": [int(index) for index in self._all["index"].iloc[self._kept]],
+                "index": [int(index) for index in rows["index"]],
                 **{measure.name: _numbers(shown[measure.name]) for measure in drawn},
             },
             "categories": {
-                name: _category(self._all[name].iloc[self._kept]) for name in _CATEGORIES if name in self._all
+                name: _category(rows[name]) for name in _CATEGORIES if name in rows
             },
             "block_rows": BLOCK_ROWS,
             "pictures": {
@@ -154,37 +156,33 @@ class RunRows:
         """The texts of the table's rows, by column, `BLOCK_ROWS` rows at a time."""
         inputs = [name for name in self._schema.names if name not in MANIFEST_SCHEMA.names]
         columns = [name for name in (*_TEXTS, *inputs) if name in self._schema.names]
-        kept, first = _Places(self._kept), 0
         waiting: list[pa.RecordBatch] = []
-        with self._store.reading(MANIFEST) as file:
-            for batch in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=columns):
-                wanted = [place - first for place in kept.below(first + batch.num_rows)]
-                first += batch.num_rows
-                waiting.append(batch.take(pa.array(wanted, pa.int64())))
-                while sum(part.num_rows for part in waiting) >= BLOCK_ROWS:
-                    table = pa.Table.from_batches(waiting)
-                    yield _texts(table.slice(0, BLOCK_ROWS), inputs)
-                    waiting = table.slice(BLOCK_ROWS).to_batches()
+        for batch in self._kept_of(columns):
+            waiting.append(batch)
+            while sum(part.num_rows for part in waiting) >= BLOCK_ROWS:
+                table = pa.Table.from_batches(waiting)
+                yield _texts(table.slice(0, BLOCK_ROWS), inputs)
+                waiting = table.slice(BLOCK_ROWS).to_batches()
         if sum(part.num_rows for part in waiting):
             yield _texts(pa.Table.from_batches(waiting), inputs)
 
     def pictured(self) -> list[int]:
         """The places in the table of the rows that have a picture, in order."""
-        shown = self._measures.iloc[self._kept].reset_index(drop=True)
+        shown = self._shown()
         with_audio = shown.index[shown["duration"].notna()] if "duration" in shown else shown.index[:0]
         if self._pictured is not None:
             return [int(place) for place in with_audio.intersection(self._pictured)]
         shown = shown.loc[with_audio]
         if len(shown) <= MOST_PICTURES:
             return [int(place) for place in shown.index]
-        some = list(worst(shown, MOST_PICTURES // 2 // len(shown.columns)))
+        some = list(worst(shown, self._overview.sample.median(), MOST_PICTURES // 2 // len(shown.columns)))
         even = shown.index[np.linspace(0, len(shown) - 1, MOST_PICTURES - len(some)).astype(int)]
         return sorted({int(place) for place in (*some, *even)})
 
     def pictures(self) -> Iterator[bytes]:
         """The pictures of those rows, `PICTURE_ROWS` at a time, one after another; empty for a WAV that is gone."""
         places = self.pictured()
-        table = self._read(_PLACE).take(pa.array(self._kept)).take(pa.array(places, pa.int64()))
+        table = self._table(_PLACE).take(pa.array(places, pa.int64()))
         clips = [ClipPlace.of_row(row) for row in table.to_pylist()]
         for start in range(0, len(clips), PICTURE_ROWS):
             yield b"".join(self._picture(clip) for clip in clips[start : start + PICTURE_ROWS])
@@ -197,9 +195,37 @@ class RunRows:
             pass
         return bytes(PICTURE_BYTES)
 
+    def _rows(self) -> pd.DataFrame:
+        """Numbers and categories of the table's rows."""
+        rows: pd.DataFrame = self._table((*COLUMNS, *_CATEGORIES, "index")).to_pandas()
+        return rows
+
+    def _shown(self) -> pd.DataFrame:
+        """The measures of the table's rows, by their places in it."""
+        return measured(self._rows()).reindex(columns=self._overview.sample.columns)
+
+    def _table(self, columns: Sequence[str]) -> pa.Table:
+        """The table's rows, with those of these columns that the manifest has."""
+        batches = list(self._kept_of(columns))
+        return flat(pa.Table.from_batches(batches)) if batches else self._read(columns)
+
     def _read(self, columns: Sequence[str]) -> pa.Table:
         with self._store.reading(MANIFEST) as file:
             return flat(pq.ParquetFile(file).read(columns_there(self._schema, columns)))
+
+    def _kept_of(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The same, some thousands at a time."""
+        kept, first = _Places(self._kept.tolist()), 0
+        for batch in self._batches(columns):
+            wanted = [place - first for place in kept.below(first + batch.num_rows)]
+            first += batch.num_rows
+            yield batch.take(pa.array(wanted, pa.int64()))
+
+    def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """All rows, with those of these columns that the manifest has."""
+        with self._store.reading(MANIFEST) as file:
+            manifest = pq.ParquetFile(file, pre_buffer=False)
+            yield from manifest.iter_batches(_BATCH_ROWS, columns=columns_there(self._schema, columns))
 
 
 class _Places:
@@ -223,18 +249,6 @@ def _models(record: Mapping[str, Any]) -> dict[str, str]:
     for stage, model in made_by(record):
         ids.setdefault(stage, []).append(str(model.get("id")))
     return {stage: ", ".join(dict.fromkeys(found)) for stage, found in ids.items()}
-
-
-def _kept(measures: pd.DataFrame, status: pd.Series) -> Any:
-    """The places of the rows that the table holds, in order: of a run that is too large those that need a look."""
-    if len(status) <= MOST_ROWS:
-        return np.arange(len(status))
-    bad = np.flatnonzero(status.to_numpy() != "ok")[: MOST_ROWS // 2]
-    some = np.asarray(worst(measures, MOST_ROWS // 4 // max(len(measures.columns), 1)), dtype=np.int64)
-    first = np.union1d(bad, some)
-    others = np.setdiff1d(np.arange(len(status)), first)
-    even = others[np.linspace(0, len(others) - 1, MOST_ROWS - len(first)).astype(int)]
-    return np.union1d(first, even)
 
 
 def _numbers(values: pd.Series) -> list[float | None]:

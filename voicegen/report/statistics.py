@@ -101,6 +101,9 @@ def totals(manifest: pd.DataFrame) -> dict[str, Any]:
     Args:
         manifest: rows with `status`, and with `audio_path`, `question_audio_path`, `question_status`, `duration`,
             `question_duration`, `attempts`, `wer`, `chat_seconds`, `tts_seconds` where there.
+
+    Returns:
+        Among them `wer`, the mean of the good rows of which it is known, and their number, `heard`.
     """
     good = manifest[manifest["status"] == "ok"]
     asked = manifest if _beside(manifest) else manifest.iloc[:0]
@@ -111,9 +114,19 @@ def totals(manifest: pd.DataFrame) -> dict[str, Any]:
         "seconds": _sum(good, "duration"),
         "question_seconds": _sum(asked[asked["status"] == "ok"], "question_duration") or 0.0,
         "takes": int(_sum(manifest, "attempts") or 0),
+        "heard": int(good["wer"].count()) if "wer" in good else 0,
         "wer": _mean(good, "wer"),
         "compute": (_sum(manifest, "chat_seconds") or 0.0) + (_sum(manifest, "tts_seconds") or 0.0),
     }
+
+
+def added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The totals of two parts of a run together."""
+    together = {
+        name: None if one[name] is other[name] is None else (one[name] or 0) + (other[name] or 0) for name in one
+    }
+    errors = sum(part["wer"] * part["heard"] for part in (one, other) if part["heard"])
+    return together | {"wer": errors / together["heard"] if together["heard"] else None}
 
 
 def histogram(values: pd.Series, measure: Measure, beside: pd.Series | None = None) -> dict[str, Any]:
@@ -150,22 +163,28 @@ def _edges(known: NDArray[np.float64], measure: Measure) -> NDArray[np.float64]:
     return np.linspace(low, max(high, low + least), min(BARS, max(2, round((high - low) / least))) + 1)
 
 
-def badness(values: pd.Series, measure: Measure) -> pd.Series:
-    """How bad each row is by a measure; NaN where it has none."""
-    if measure.worst == "far":
-        return (values - values.median()).abs()
-    return values if measure.worst == "high" else -values
+def worst(measures: pd.DataFrame, medians: pd.Series, each: int) -> Sequence[Any]:
+    """The labels of rows that are among the `each` worst by some measure, the worst of every measure first.
 
-
-def worst(measures: pd.DataFrame, each: int) -> Sequence[Any]:
-    """The labels of rows that are among the `each` worst by some measure, the worst of every measure first."""
+    Args:
+        measures: a column each.
+        medians: of all rows, by the measure's name.
+        each: how many.
+    """
     orders = [
-        badness(measures[measure.name], measure).nlargest(each).index.to_numpy()
+        _badness(measures[measure.name], measure, medians[measure.name]).nlargest(each).index.to_numpy()
         for measure in MEASURES
         if measure.name in measures
     ]
     ranked = (order[place] for place in range(each) for order in orders if place < len(order))
     return list(dict.fromkeys(ranked))
+
+
+def _badness(values: pd.Series, measure: Measure, median: float) -> pd.Series:
+    """How bad each row is by a measure; NaN where it has none."""
+    if measure.worst == "far":
+        return (values - median).abs()
+    return values if measure.worst == "high" else -values
 
 
 def _sum(rows: pd.DataFrame, column: str) -> float | None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from voicegen.report.statistics import MEASURES, badness, histogram, measured, totals, worst
+from voicegen.report.statistics import MEASURES, added, histogram, measured, totals, worst
 
 BY_NAME = {measure.name: measure for measure in MEASURES}
 
@@ -23,8 +23,8 @@ def test_totals_count_rows_by_status_and_only_good_rows_audio_and_word_errors():
         }
     )
     assert totals(rows) == {
-        "rows": 4, "ok": 2, "rejected": 1, "failed": 1, "seconds": 5.0, "takes": 6, "wer": 0.1, "compute": 3.0,
-        "question_rejected": 0, "question_seconds": 0.0,
+        "rows": 4, "ok": 2, "rejected": 1, "failed": 1, "seconds": 5.0, "takes": 6, "heard": 2, "wer": 0.1,
+        "compute": 3.0, "question_rejected": 0, "question_seconds": 0.0,
     }  # fmt: skip
 
 
@@ -46,13 +46,28 @@ def test_values_that_are_all_the_same_have_a_histogram_too():
 
 
 def test_the_worst_pace_is_the_one_furthest_from_the_median_and_the_worst_opinion_the_lowest():
-    pace = pd.Series([1.0, 1.1, 0.2, 1.5])
-    assert badness(pace, BY_NAME["pace"]).idxmax() == 2
-    assert badness(pd.Series([3.0, 1.5]), BY_NAME["mos"]).idxmax() == 1
+    rows = pd.DataFrame({"pace": [1.0, 1.1, 0.2, 1.5]})
+    assert worst(rows, rows.median(), 1) == [2]
+    opinions = pd.DataFrame({"mos": [3.0, 1.5]})
+    assert worst(opinions, opinions.median(), 1) == [1]
 
 
 def test_the_worst_rows_by_each_measure_come_in_turns():
     rows = pd.DataFrame({"wer": [0.1, 0.9, 0.5, 0.0], "put_in": [1.0, 2.0, 3.0, None]})
-    assert worst(rows, 2) == [1, 2]
-    assert worst(rows, 1) == [1, 2]
-    assert worst(rows, 3) == [1, 2, 0]
+    assert worst(rows, rows.median(), 2) == [1, 2]
+    assert worst(rows, rows.median(), 1) == [1, 2]
+    assert worst(rows, rows.median(), 3) == [1, 2, 0]
+
+
+def test_the_totals_of_two_parts_together_are_those_of_the_whole():
+    rows = pd.DataFrame(
+        {
+            "status": ["ok", "ok", "rejected", "ok", "failed"],
+            "duration": [1.0, 2.5, 3.0, 0.5, None],
+            "attempts": [1, 1, 3, 2, None],
+            "wer": [0.0, 0.5, 0.9, None, None],
+            "tts_seconds": [0.25] * 5,
+        }
+    )
+    for end in range(6):
+        assert added(totals(rows[:end]), totals(rows[end:])) == totals(rows)

@@ -1,0 +1,57 @@
+"""What is held of a run of any length, against what its whole manifest says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from voicegen.report import overview as module
+from voicegen.report.overview import overview
+from voicegen.report.statistics import MEASURES, totals, worst
+
+TABLE = 800  # rows
+
+
+def manifest(rows: int) -> pd.DataFrame:
+    draw = np.random.default_rng(rows)
+    return pd.DataFrame(
+        {
+            "status": draw.choice(["ok", "rejected", "failed"], rows, p=[0.98, 0.015, 0.005]),
+            "duration": draw.gamma(9, 1, rows),
+            "pace": np.where(draw.random(rows) < 0.2, np.nan, draw.normal(1, 0.1, rows)),
+            "wer": draw.exponential(0.05, rows),
+            "attempts": draw.integers(1, 4, rows),
+        }
+    )
+
+
+def batches(rows: pd.DataFrame, size: int):
+    return (rows[start : start + size].reset_index(drop=True) for start in range(0, len(rows), size))
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 500, 10_000])
+@pytest.mark.parametrize("rows", [1, 100, 800, 5_000])
+def test_the_size_of_batches_changes_nothing_and_rows_that_need_a_look_are_in_the_table(monkeypatch, rows, size):
+    if rows // size > 1_000:
+        size = 3
+    monkeypatch.setattr(module, "MOST_SAMPLED", 1_000)
+    whole = manifest(rows)
+    found = overview(batches(whole, size), TABLE)
+
+    measures = [measure.name for measure in MEASURES if measure.name in whole]
+    step = 1 if rows <= 1_000 else 8
+    pd.testing.assert_frame_equal(
+        found.sample, whole[measures][::step].reset_index(drop=True).astype("float64"), check_names=False
+    )
+    assert found.totals == pytest.approx(totals(whole))
+    assert len(found.places) == min(rows, TABLE)
+    assert (np.diff(found.places) > 0).all()
+    if rows > TABLE:
+        assert set(worst(whole[measures], found.sample.median(), TABLE // 4 // len(MEASURES))) <= set(found.places)
+        assert set(np.flatnonzero(whole["status"] != "ok")) <= set(found.places)
+        parts, _ = np.histogram(found.places, bins=8, range=(0, rows))
+        assert parts.min() > TABLE / 8 / 2  # from everywhere
+
+
+def test_a_run_of_no_rows_has_an_overview():
+    found = overview([], TABLE)
+    assert (found.totals["rows"], found.totals["wer"], len(found.places), len(found.sample)) == (0, None, 0, 0)
