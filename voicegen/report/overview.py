@@ -16,6 +16,8 @@ from voicegen.report.statistics import MEASURES, added, measured, totals, worst
 MOST_SAMPLED: Final = 200_000
 """Rows from which medians and histograms are taken: up to so many all, of more every second, fourth and so on."""
 
+_NONE: Final = pd.Series(dtype="float64")
+
 
 class EvenSample:
     """Every row of few, and of many every second, fourth and so on, so that at most `MOST_SAMPLED` are held.
@@ -42,9 +44,9 @@ class EvenSample:
             self._step, self._held = 2 * self._step, len(self._parts[0])
 
     def rows(self) -> pd.DataFrame:
-        """Those that are held; a column for each measure that any row has."""
+        """Those that are held; a column for each measure that any of them has."""
         whole = pd.concat(self._parts, ignore_index=True) if self._parts else pd.DataFrame()
-        return whole.reindex(columns=[measure.name for measure in MEASURES if self.known[measure.name]])
+        return whole[[measure.name for measure in MEASURES if whole.get(measure.name, _NONE).notna().any()]]
 
 
 @dataclass
@@ -102,12 +104,14 @@ def overview(batches: Iterable[pd.DataFrame], most: int) -> Overview:
         sample.add(measures)
         extremes.add(measures)
         bad += placed.index[placed["status"] != "ok"][: most // 2 - len(bad)].tolist()
+    sampled = sample.rows()
     if rows <= most:
         places = np.arange(rows)
     else:
-        looked_at = np.unique(np.array([*bad, *worst(extremes.rows, sample.rows().median(), each)], np.int64))
+        found = worst(extremes.rows[sampled.columns], sampled.median(), each)
+        looked_at = np.unique(np.array([*bad, *found], np.int64))
         places = np.union1d(looked_at, _evenly(rows, looked_at, most - len(looked_at)))
-    return Overview(comes_to, sample.rows(), places)
+    return Overview(comes_to, sampled, places)
 
 
 def _evenly(rows: int, taken: NDArray[np.int64], most: int) -> NDArray[np.int64]:

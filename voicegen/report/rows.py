@@ -118,7 +118,8 @@ class RunRows:
         """
         others = pd.DataFrame() if beside is None else beside._overview.sample
         sample = self._overview.sample
-        rows, shown = self._rows(), self._shown()
+        rows = self._rows()
+        shown = self._shown(rows)
         drawn = [measure for measure in MEASURES if measure.name in sample]
         return {
             "run": {
@@ -157,7 +158,7 @@ class RunRows:
         inputs = [name for name in self._schema.names if name not in MANIFEST_SCHEMA.names]
         columns = [name for name in (*_TEXTS, *inputs) if name in self._schema.names]
         waiting: list[pa.RecordBatch] = []
-        for batch in self._kept_of(columns):
+        for batch in self._kept_of(columns, BLOCK_ROWS):
             waiting.append(batch)
             while sum(part.num_rows for part in waiting) >= BLOCK_ROWS:
                 table = pa.Table.from_batches(waiting)
@@ -168,7 +169,7 @@ class RunRows:
 
     def pictured(self) -> list[int]:
         """The places in the table of the rows that have a picture, in order."""
-        shown = self._shown()
+        shown = self._shown(self._rows())
         with_audio = shown.index[shown["duration"].notna()] if "duration" in shown else shown.index[:0]
         if self._pictured is not None:
             return [int(place) for place in with_audio.intersection(self._pictured)]
@@ -200,9 +201,9 @@ class RunRows:
         rows: pd.DataFrame = self._table((*COLUMNS, *_CATEGORIES, "index")).to_pandas()
         return rows
 
-    def _shown(self) -> pd.DataFrame:
-        """The measures of the table's rows, by their places in it."""
-        return measured(self._rows()).reindex(columns=self._overview.sample.columns)
+    def _shown(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The measures of the table's `rows`, by their places in it."""
+        return measured(rows).reindex(columns=self._overview.sample.columns)
 
     def _table(self, columns: Sequence[str]) -> pa.Table:
         """The table's rows, with those of these columns that the manifest has."""
@@ -213,19 +214,19 @@ class RunRows:
         with self._store.reading(MANIFEST) as file:
             return flat(pq.ParquetFile(file).read(columns_there(self._schema, columns)))
 
-    def _kept_of(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The same, some thousands at a time."""
+    def _kept_of(self, columns: Sequence[str], together: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The same, those of so many rows of the manifest at a time."""
         kept, first = _Places(self._kept.tolist()), 0
-        for batch in self._batches(columns):
+        for batch in self._batches(columns, together):
             wanted = [place - first for place in kept.below(first + batch.num_rows)]
             first += batch.num_rows
             yield batch.take(pa.array(wanted, pa.int64()))
 
-    def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, columns: Sequence[str], together: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """All rows, with those of these columns that the manifest has."""
         with self._store.reading(MANIFEST) as file:
             manifest = pq.ParquetFile(file, pre_buffer=False)
-            yield from manifest.iter_batches(_BATCH_ROWS, columns=columns_there(self._schema, columns))
+            yield from manifest.iter_batches(together, columns=columns_there(self._schema, columns))
 
 
 class _Places:

@@ -52,6 +52,15 @@ def test_the_size_of_batches_changes_nothing_and_rows_that_need_a_look_are_in_th
         assert parts.min() > TABLE / 8 / 2  # from everywhere
 
 
+def test_a_measure_that_no_row_of_the_sample_has_is_not_drawn(monkeypatch):
+    monkeypatch.setattr(module, "MOST_SAMPLED", 1_000)
+    whole = manifest(5_000).assign(mos=np.nan)
+    whole.loc[4_001, "mos"] = 3.0
+    found = overview(batches(whole, 500), TABLE)
+    assert "mos" not in found.sample
+    assert len(found.places) == TABLE
+
+
 def test_a_run_of_no_rows_has_an_overview():
     found = overview([], TABLE)
     assert (found.totals["rows"], found.totals["wer"], len(found.places), len(found.sample)) == (0, None, 0, 0)

@@ -172,8 +172,8 @@ CODES = kind(
 )  # fmt: skip
 NAMED_NUMBERS = kind(
     "digits",
-    r"[a-zA-Z:.#](?:(?<=[a-z]):? ?#?|(?<=[A-Z])(?:: ?|[ -])?|(?<=:) ?|(?<=[.#]) ?)\d[\dX -]|"
-    r"\d\d(?:\d (?:[a-zA-Z]{4})|0p)",
+    r"[a-zA-Z:.#](?:(?<=[a-z]):? ?#?|(?<=[A-Z])(?:: ?|[ -])?|(?<=:) ?|(?<=[.#]) ?)\d[\dX -]"
+    r"|\d\d(?:\d [a-zA-Z]{4}|0p)",
     _short_number, _model, _status, _code,
 )  # fmt: skip
 TELEPHONES = kind(
