@@ -11,21 +11,19 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 
+from voicegen.bench.marvis_mlx_audio import fields_of, mlx_audio_frames, mlx_audio_row
 from voicegen.bench.marvis_table import Chip, Measured, frame_cost, print_table
 from voicegen.bench.marvis_workload import WordTokenizer, random_parts, true_sizes, workload
-from voicegen.mlx_blas.blas import use_fast_blas
+from voicegen.mlx_device import prepare
 from voicegen.records import ModelInfo
-from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig, read_object
+from voicegen.tts.marvis.config import MarvisConfig, read_object
 from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.mlx.matrices import Matrix, Whole
-from voicegen.tts.marvis.mlx.memory import keep_graphs, limit_cache
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.runners import MLXRunners, dtype_of
 from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
@@ -33,7 +31,6 @@ from voicegen.tts.marvis.orders import FRAME_RATE, MAX_FRAMES
 
 BATCHES = (1, 8, 32, 128, 256, 1024)
 _MATRICES = 8  # more than any cache holds
-INSTALL = "uv run --with mlx-audio voicegen bench tts=marvis ..."
 
 
 def bench_marvis_mlx(options: Any) -> None:
@@ -56,7 +53,9 @@ def bench_marvis_mlx(options: Any) -> None:
     batches = [slots for slots in BATCHES if slots <= engine.slots]
     rows = [_codes(engine, slots, frames if on_cpu else None) for slots in batches]
     rows += [_stream(engine, 2 * frames)] if own else []
-    rows += _peer(_peer_fields(own, model.config), model.dtype, frames)
+    fields = read_object(own / "config.json") if own else fields_of(model.config)
+    if speak := mlx_audio_frames(fields, model.dtype):
+        rows.append(mlx_audio_row(frames, _seconds(lambda: speak(frames), warm=False)))
     itemsize, cached = bytes_a_weight(model), model.dtype.size
     print_table(rows, lambda slots: frame_cost(model.config, slots, itemsize, cached), chip)
     for row in rows:
@@ -113,85 +112,9 @@ def _stream(engine: Marvis, frames: int) -> Measured:
     return Measured("stream, with codec", 1, statistics.median(speeds[1:]), note=f"first audio after {first:.0f} ms")
 
 
-def _peer(fields: dict[str, Any], dtype: mx.Dtype, frames: int) -> list[Measured]:
-    """mlx-audio's frames, one take at a time as it speaks; its loop with its own sampler, without its codec."""
-    if find_spec("mlx_audio") is None:
-        print(f"mlx-audio is not installed: `{INSTALL}` times it beside this")
-        return []
-    import mlx.nn as nn
-    from mlx_audio.tts.models.sesame.sesame import SesameModel
-    from mlx_lm.sample_utils import make_sampler
-
-    model = SesameModel(fields)
-    model.audio_head = mx.random.normal(model.audio_head.shape)
-    model.set_dtype(dtype)
-    if packing := fields.get("quantization"):
-        nn.quantize(model, group_size=packing["group_size"], bits=packing["bits"])
-    mx.eval(model.parameters())
-    sampler = make_sampler(temp=0.9, top_k=50)
-
-    def speak(count: int) -> None:
-        model.setup_caches(1)
-        books = model.args.audio_num_codebooks
-        tokens = mx.zeros((1, 20, books + 1), mx.int32)
-        mask = mx.zeros((1, 20, books + 1), mx.bool_)
-        tokens[:, :, -1], mask[:, :, -1] = mx.arange(10, 30), True
-        for _ in range(count):
-            sample = model.generate_frame(tokens, mask, mx.arange(tokens.shape[1])[None], sampler)
-            bool(mx.all(sample == 0))  # how it waits for a frame: it looks whether it is the end
-            tokens = mx.concatenate([sample, mx.zeros((1, 1), mx.int32)], axis=1)[:, None]
-            mask = mx.concatenate([mx.ones((1, books), mx.bool_), mx.zeros((1, 1), mx.bool_)], axis=1)[:, None]
-
-    speak(2)
-    seconds = _seconds(lambda: speak(frames), warm=False)
-    return [Measured("mlx-audio", 1, frames / FRAME_RATE / seconds, is_peer=True)]
-
-
-def _peer_fields(folder: Path | None, config: MarvisConfig) -> dict[str, Any]:
-    """The `config.json` of what is timed, as mlx-audio reads it."""
-    if folder:
-        return read_object(folder / "config.json")
-    common = {"audio_num_codebooks": config.codebooks, "text_vocab_size": config.text_vocab}
-    depth = {**_part_fields(config.depth), "backbone_hidden_size": config.backbone.width, "model_type": "csm"}
-    sizes = {"num_codebooks": config.codebooks, "vocab_size": config.audio_vocab}
-    return {
-        **_part_fields(config.backbone),
-        **common,
-        **sizes,
-        "audio_vocab_size": config.audio_vocab,
-        "depth_decoder_config": {**depth, **sizes},
-    }
-
-
-def _part_fields(sizes: TransformerConfig) -> dict[str, Any]:
-    rope = asdict(sizes.rope)
-    return {
-        "hidden_size": sizes.width,
-        "intermediate_size": sizes.ffn,
-        "num_hidden_layers": sizes.layers,
-        "num_attention_heads": sizes.heads,
-        "num_key_value_heads": sizes.kv_heads,
-        "head_dim": sizes.head_dim,
-        "max_position_embeddings": sizes.context,
-        "rms_norm_eps": sizes.norm_eps,
-        "rope_theta": sizes.rope.theta,
-        "rope_scaling": {
-            "rope_type": "llama3",
-            "factor": rope["factor"],
-            "low_freq_factor": rope["low"],
-            "high_freq_factor": rope["high"],
-            "original_max_position_embeddings": rope["original_context"],
-        },
-        **{"attention_bias": False, "mlp_bias": False, "attention_dropout": 0.0, "hidden_act": "silu"},
-        **{"initializer_range": 0.02, "use_cache": True},
-    }
-
-
 def random_mlx_engine(device: str, dtype: str) -> Marvis:
     """Random weights of true sizes, without a codec, with as many slots as the memory holds."""
-    keep_graphs()
-    limit_cache()
-    use_fast_blas()
+    prepare()
     precision, config = dtype_of(device, dtype), true_sizes()
     runners = MLXRunners(MLXModel(config, _random_weights(config, precision), precision))
     info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")

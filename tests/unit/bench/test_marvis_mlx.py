@@ -7,6 +7,7 @@ import pytest
 
 from tests.marvis_checkpoints import write_checkpoint
 from voicegen.bench.marvis_mlx import bytes_a_weight, measure_chip
+from voicegen.bench.marvis_mlx_audio import INSTALL
 from voicegen.bench.marvis_table import Chip, frame_cost
 from voicegen.bench.marvis_workload import true_sizes
 from voicegen.commands.bench import main
@@ -20,12 +21,12 @@ def test_the_table_has_a_row_a_batch_and_says_how_to_have_the_peer(
 ) -> None:
     folder = write_checkpoint(tmp_path / "m", fmt="mlx-4bit")
     monkeypatch.setattr("voicegen.bench.marvis_mlx.measure_chip", lambda *_: Chip(2e12, 5e10))
-    monkeypatch.setattr("voicegen.bench.marvis_mlx.find_spec", lambda _name: None)
+    monkeypatch.setattr("voicegen.bench.marvis_mlx_audio.find_spec", lambda _name: None)
     assert main(["tts=marvis", f"tts.model={folder}", "tts.device=mlx"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "mlx (cpu): 2.00 TFLOP/s, 50 GB/s here" in lines[0]
     assert lines[1] == f"{folder}, float32, 0.75 bytes a weight, MLX's operators"
-    assert "uv run --with mlx-audio voicegen bench" in lines[2]
+    assert f"{INSTALL} voicegen bench" in lines[2]
     rows = [(line.split()[0], int(line[28:34])) for line in lines[4:7]]
     assert rows == [("codes", 1), ("codes", 8), ("stream,", 1)]
     assert lines[7].startswith("8 slots give ")

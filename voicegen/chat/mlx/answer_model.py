@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import mlx.core as mx
-
 from voicegen.chat.mlx.batching import Batch, BatchModel
 from voicegen.chat.mlx.cpu.acceleration import accelerate
 from voicegen.chat.mlx.kv import default_kv_budget, shared_prefix
@@ -20,11 +18,12 @@ from voicegen.chat.mlx.trial_reply import found_beginning
 from voicegen.chat.mlx.turns import Turns
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.chat.tools import ToolRegistry, load_tools
+from voicegen.mlx_device import backend, wired
 from voicegen.model_files import find_model
 from voicegen.protocols import GenerationOptions, ReplyPart, ReplyRequest
 from voicegen.records import Answer, Failure, Message, Question, Role
 
-BATCH_SIZE = {"cpu": 64, "gpu": 128}
+BATCH_SIZE = {"cpu": 64, "metal": 128, "cuda": 128}
 """Rows of a batch by default: the fewest that bring the device near its full rate (`voicegen bench chat`)."""
 
 
@@ -77,8 +76,7 @@ class MLXAnswerModel:
         self._replies = Replies(template, begins, loaded.context_length, reasoning_budget, kept)
         prefix = shared_prefix(model, *self._turns.probes())
         self._model = BatchModel(model, tuple(sorted(template.stop_tokens)), prefix, kv_budget)
-        device = "cpu" if mx.default_device() == mx.Device(mx.cpu) else "gpu"
-        self._batch_size = BATCH_SIZE[device] if batch_size == "auto" else batch_size
+        self._batch_size = BATCH_SIZE[backend()] if batch_size == "auto" else batch_size
 
     @classmethod
     def load(
@@ -123,7 +121,8 @@ class MLXAnswerModel:
         Raises:
             ModelError: The model fails even with a single one.
         """
-        yield from Batch(self._turns, self._replies, self._model, self._batch_size, is_wanted).run(iter(asked))
+        with wired():
+            yield from Batch(self._turns, self._replies, self._model, self._batch_size, is_wanted).run(iter(asked))
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         """Length in tokens of the rendered prompt."""

@@ -17,6 +17,7 @@ from voicegen.chat.mlx.sampling import RowStream, Sampling, choose, penalizes, r
 from voicegen.chat.mlx.trial_reply import found_beginning
 from voicegen.chat.prompting.templates import ChatTemplate
 from voicegen.errors import ModelError
+from voicegen.mlx_device import wired
 from voicegen.model_files import find_model
 from voicegen.protocols import GenerationOptions
 from voicegen.reading.beginning import UNMARKED_REASONING, Beginning
@@ -97,7 +98,8 @@ class MLXChatModel:
         self, tokens: Sequence[int], budget: int, parser: TokenParser, sampling: _Sampling
     ) -> Generator[Delta, None, FinishReason]:
         """Feeds `tokens` and generates up to `budget` more, to the reply's end or its cut, which it returns."""
-        finish = yield from self._written(tokens, budget, parser, sampling)
+        with wired():
+            finish = yield from self._written(tokens, budget, parser, sampling)
         yield from parser.finish(cut=finish == "length")
         return "stop" if parser.stopped else finish
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
-import psutil
 from mlx.utils import tree_flatten
 from mlx_lm.models.cache import make_prompt_cache
+
+from voicegen.mlx_device import device_memory
 
 PREFILL_STEP = 512
 """Tokens of one forward pass over a prompt."""
@@ -65,12 +66,8 @@ def default_kv_budget(model: nn.Module) -> int:
 
     Memory in use does not count, so that each session on a machine makes the same batches.
     """
-    memory = psutil.virtual_memory().total
-    if mx.default_device() != mx.Device(mx.cpu):
-        device = mx.device_info()
-        memory = int(device.get("max_recommended_working_set_size") or device.get("memory_size") or memory)
     weights = sum(array.nbytes for _, array in tree_flatten(model.parameters()))
-    return max((memory - weights) // 4, 1 << 26)
+    return max((device_memory() - weights) // 4, 1 << 26)
 
 
 def _bytes_per_token(cache: Sequence[Any], tokens: int) -> int:

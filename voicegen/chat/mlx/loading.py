@@ -22,7 +22,7 @@ from transformers import PreTrainedConfig
 from voicegen.chat.mlx.gguf.model_folder import write_model_folder
 from voicegen.chat.mlx.model_cache import converted
 from voicegen.errors import ModelError
-from voicegen.mlx_blas.blas import use_fast_blas
+from voicegen.mlx_device import backend, prepare
 from voicegen.model_files import ModelFiles
 from voicegen.records import ModelInfo
 
@@ -49,7 +49,7 @@ class LoadedModel:
 
 
 def load(files: ModelFiles, dtype: Precision = "auto", *, cache: Path | None = None) -> LoadedModel:
-    """Loads the model that `find_model` found, giving MLX a fast BLAS first where it needs one.
+    """Loads the model that `find_model` found, after MLX was set up for this machine.
 
     Args:
         files: A folder as mlx-lm takes it, a folder that holds one GGUF file, or a GGUF file.
@@ -61,7 +61,7 @@ def load(files: ModelFiles, dtype: Precision = "auto", *, cache: Path | None = N
     Raises:
         ModelError: The model is not whole, of an unknown kind, or would run code of its own.
     """
-    use_fast_blas()
+    prepare()
     gguf = _gguf_of(files.path)
     if gguf is None:
         return _load_folder(files.path, files, dtype)
@@ -159,8 +159,7 @@ def _tokenizer_config(folder: Path) -> dict[str, Any]:
 
 
 def _float32_suits(model: nn.Module) -> bool:
-    on_cpu: bool = mx.default_device() == mx.Device(mx.cpu)
-    return on_cpu and 4 * get_total_parameters(model) <= psutil.virtual_memory().total // 2
+    return backend() == "cpu" and 4 * get_total_parameters(model) <= psutil.virtual_memory().total // 2
 
 
 def _make_float32(model: nn.Module) -> None:

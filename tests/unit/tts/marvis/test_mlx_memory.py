@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import pytest
 
+from tests.macs import M1_8GB, M1_RECOMMENDED, wired_limits
 from tests.mimi_checkpoints import write_mimi
 from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import PendingFrame
-from voicegen.tts.marvis.mlx import memory, prefill
+from voicegen.tts.marvis.mlx import prefill
 from voicegen.tts.marvis.mlx.frames import MLXFrames
-from voicegen.tts.marvis.mlx.memory import slots_that_fit
 from voicegen.tts.marvis.mlx.runners import dtype_of
-from voicegen.tts.marvis.mlx.state import SlotState
+from voicegen.tts.marvis.mlx.state import SlotState, slots_that_fit
 from voicegen.tts.marvis.mlx.steps import PlainSteps
 
 Checkpoints = Callable[..., Path]
 
-M1_8GB = {"architecture": "applegpu_g13g", "max_recommended_working_set_size": 5_726_633_984, "memory_size": 8 << 30}
-
 
 @pytest.fixture
-def engine(checkpoints: Checkpoints, tmp_path: Path) -> Iterator[Marvis]:
+def engine(checkpoints: Checkpoints, tmp_path: Path) -> Marvis:
     codec = write_mimi(tmp_path / "mimi", num_quantizers=8)
-    before = mx.set_cache_limit(memory.CACHE_LIMIT)
-    yield Marvis.load(checkpoints(), "mlx", codec=str(codec), slots=4)
-    mx.set_cache_limit(before)
+    return Marvis.load(checkpoints(), "mlx", codec=str(codec), slots=4)
 
 
 def requests(number: int, seed: int = 0) -> list[SpeechRequest]:
@@ -43,7 +39,7 @@ def requests(number: int, seed: int = 0) -> list[SpeechRequest]:
 
 def test_a_run_of_many_lengths_stays_flat(engine: Marvis) -> None:
     limit = 4 << 20
-    mx.set_cache_limit(limit)
+    before = mx.set_cache_limit(limit)
 
     def spoken(seed: int) -> tuple[int, int]:
         cached = 0
@@ -52,6 +48,7 @@ def test_a_run_of_many_lengths_stays_flat(engine: Marvis) -> None:
         return cached, mx.get_active_memory()
 
     rounds = [spoken(seed) for seed in range(3)]
+    mx.set_cache_limit(before)
     assert max(cached for cached, _ in rounds) <= limit
     active = [active for _, active in rounds[1:]]
     assert max(active) - min(active) < 1 << 16  # other tests' arrays of this process may go meanwhile
@@ -98,46 +95,21 @@ def test_hundreds_of_frames_on_a_gpu_have_a_few_shapes_and_keep_memory_flat(
     assert rooms <= {32, 64, 96, 128}
 
 
-def test_freed_arrays_are_bounded_by_the_machines_memory(
-    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limits: list[int] = []
-    monkeypatch.setattr(mx, "set_cache_limit", limits.append)
-    for known in ({}, M1_8GB, {"memory_size": 64 << 30}):
-        monkeypatch.setattr(mx, "device_info", lambda known=known: known)
-        Marvis.load(checkpoints(), "mlx", codec="none")
-    assert limits == [2 << 30, 5_726_633_984 // 16, 2 << 30]
-    monkeypatch.setattr(memory, "backend", lambda: "cuda")  # a card of its own
-    memory.limit_cache()
-    assert limits[-1] == 4 << 30
-
-
 def test_slots_follow_the_machines_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mx, "device_info", lambda: M1_8GB)
     assert slots_that_fit(16 << 20, 32) == 32  # of Marvis 100M: 16 MB a slot
     assert slots_that_fit(256 << 20, 32) == 4
     assert slots_that_fit(8 << 30, 32) == 1
-    monkeypatch.setattr(mx, "device_info", dict)
-    assert slots_that_fit(8 << 30, 32) == 32
 
 
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A Mac's wired limits, one after the other."""
-    limits = [7]
-    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
-    monkeypatch.setattr(mx, "device_info", lambda: M1_8GB)
-
-    def set_wired_limit(limit: int) -> int:
-        limits.append(limit)
-        return limits[-2]
-
-    monkeypatch.setattr(mx, "set_wired_limit", set_wired_limit)
-    return limits
+    return wired_limits(monkeypatch)
 
 
 def test_memory_is_wired_while_anything_is_spoken_and_not_after(engine: Marvis, wired: list[int]) -> None:
-    most = M1_8GB["max_recommended_working_set_size"]
+    most = M1_RECOMMENDED
     engine.generate_codes(requests(3))
     assert wired == [7, most, 7]
     streams = [engine.stream(request) for request in requests(3)[1:]]

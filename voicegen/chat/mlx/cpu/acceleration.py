@@ -20,13 +20,14 @@ from mlx_lm.models.base import create_attention_mask
 from mlx_lm.models.cache import KVCache
 from numpy.typing import NDArray
 
+from voicegen.mlx_device import backend
+
 Floats = NDArray[np.float32]
 
 
 def accelerate(model: nn.Module) -> nn.Module:
     """The model in the fastest form that there is for the device in use; itself where that is mlx-lm's own."""
-    on_cpu = mx.default_device() == mx.Device(mx.cpu)
-    return CpuLlama(model) if on_cpu and _is_plain_llama(model) else model
+    return CpuLlama(model) if backend() == "cpu" and _is_plain_llama(model) else model
 
 
 def _is_plain_llama(model: nn.Module) -> bool:

@@ -8,22 +8,20 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
+from voicegen.mlx_device import backend
+
 
 def exponentials(x: mx.array) -> mx.array:
     """`exp` of float32 numbers, in their shape; a number's bits do not depend on those beside it."""
-    return mx.array(np.exp(np.array(x, copy=False))) if _on_cpu() else mx.exp(x)
+    return mx.array(np.exp(np.array(x, copy=False))) if backend() == "cpu" else mx.exp(x)
 
 
 def largest(x: mx.array, count: int) -> mx.array:
     """The `count` largest numbers of each row of a float32 (B, V), in falling order; (B, count)."""
-    if not _on_cpu():
+    if backend() != "cpu":
         return mx.sort(mx.topk(x, count, axis=-1), axis=-1)[:, ::-1]
     values = np.array(x, copy=False)
     rest = values.shape[-1] - count
     if rest:
         values = np.partition(values, rest, axis=-1)[:, rest:]
     return mx.array(np.sort(values, axis=-1))[:, ::-1]
-
-
-def _on_cpu() -> bool:
-    return bool(mx.default_device() == mx.Device(mx.cpu))

@@ -9,19 +9,18 @@ from pathlib import Path
 import mlx.core as mx
 
 from voicegen.errors import ConfigError, ModelError
-from voicegen.mlx_blas.blas import use_fast_blas
+from voicegen.mlx_device import backend, prepare, wired
 from voicegen.tts.marvis.codec import Codec, SeparateStreams
 from voicegen.tts.marvis.config import MarvisConfig
 from voicegen.tts.marvis.decoding import BatchDecoder, Resampler
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import FrameRunner, Loader, Runners, StreamDecoders, kept
 from voicegen.tts.marvis.mlx.frames import MLXFrames
-from voicegen.tts.marvis.mlx.memory import Wiring, backend, keep_graphs, limit_cache, slots_that_fit
 from voicegen.tts.marvis.mlx.mimi import MLXMimi
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.prefill import read_prefix
 from voicegen.tts.marvis.mlx.proving import steps_for
-from voicegen.tts.marvis.mlx.state import SlotState
+from voicegen.tts.marvis.mlx.state import SlotState, slots_that_fit
 from voicegen.tts.marvis.mlx.steps import Steps
 from voicegen.tts.marvis.mlx.weights import load_weights
 from voicegen.tts.marvis.prompts import Prefix, Prompt
@@ -42,9 +41,7 @@ def loader(device: str, dtype: str) -> Loader:
     precision = dtype_of(device, dtype)
 
     def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
-        keep_graphs()
-        limit_cache()
-        use_fast_blas()
+        prepare()
         return MLXRunners(MLXModel(config, load_weights(folder, config, precision), precision), codebooks)
 
     return load
@@ -76,7 +73,6 @@ class MLXRunners:
         self.precision = next(name for name, dtype in DTYPES.items() if dtype == model.dtype)
         self._runners: dict[int, FrameRunner] = {}
         self._steps: Steps | None = None
-        self._wiring = Wiring()
 
     def most_slots(self) -> int:
         """Takes at a time whose cache fits in a quarter of the device's memory, a power of two; a chat may share it."""
@@ -85,7 +81,7 @@ class MLXRunners:
 
     def generating(self) -> AbstractContextManager[None]:
         """Keeps memory wired on Metal."""
-        return self._wiring.held()
+        return wired()
 
     def runner(self, slots: int, sampling: Sampling) -> FrameRunner:
         """The runner of so many slots, which draws so from its next frame on; made when first asked for, and kept."""

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import mlx.core as mx
 import numpy as np
 
+from voicegen.mlx_device import device_memory
 from voicegen.tts.marvis.mlx.model import MLXModel
+
+MEMORY_SHARE = 4  # of the device's goes to the slots
 
 IDLE = (-1, 0, 0)
 """Position, frame and limit of a slot that no take holds: a frame ends at once there."""
@@ -127,6 +130,12 @@ class SlotState:
             array[slot] = mx.zeros(array.shape[1:], array.dtype)
         self.put(arrays)
         self.idle([slot])
+
+
+def slots_that_fit(bytes_a_slot: int, most: int) -> int:
+    """A power of two, at most `most`, of slots that fit in a quarter of the device's memory."""
+    fitting = device_memory() // MEMORY_SHARE // bytes_a_slot
+    return max(1, min(most, 1 << max(fitting.bit_length() - 1, 0)))
 
 
 def _with_room(array: mx.array, positions: int) -> mx.array:
