@@ -8,7 +8,8 @@ from voicegen.report import overview as module
 from voicegen.report.overview import overview
 from voicegen.report.statistics import MEASURES, totals, worst
 
-TABLE = 800  # rows
+TABLE = 80  # rows
+SAMPLED = 100
 
 
 def manifest(rows: int) -> pd.DataFrame:
@@ -28,17 +29,20 @@ def batches(rows: pd.DataFrame, size: int):
     return (rows[start : start + size].reset_index(drop=True) for start in range(0, len(rows), size))
 
 
-@pytest.mark.parametrize("size", [1, 7, 64, 500, 10_000])
-@pytest.mark.parametrize("rows", [1, 100, 800, 5_000])
-def test_the_size_of_batches_changes_nothing_and_rows_that_need_a_look_are_in_the_table(monkeypatch, rows, size):
-    if rows // size > 1_000:
-        size = 3
-    monkeypatch.setattr(module, "MOST_SAMPLED", 1_000)
+@pytest.fixture(autouse=True)
+def _few_are_sampled(monkeypatch):
+    monkeypatch.setattr(module, "MOST_SAMPLED", SAMPLED)
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"), [(1, 1), (10, 1), (10, 7), (80, 7), (80, 80), (500, 17), (500, 120), (500, 1_000)]
+)
+def test_the_size_of_batches_changes_nothing_and_rows_that_need_a_look_are_in_the_table(rows, size):
     whole = manifest(rows)
     found = overview(batches(whole, size), TABLE)
 
     measures = [measure.name for measure in MEASURES if measure.name in whole]
-    step = 1 if rows <= 1_000 else 8
+    step = 1 if rows <= SAMPLED else 8
     pd.testing.assert_frame_equal(
         found.sample, whole[measures][::step].reset_index(drop=True).astype("float64"), check_names=False
     )
@@ -52,11 +56,10 @@ def test_the_size_of_batches_changes_nothing_and_rows_that_need_a_look_are_in_th
         assert parts.min() > TABLE / 8 / 2  # from everywhere
 
 
-def test_a_measure_that_no_row_of_the_sample_has_is_not_drawn(monkeypatch):
-    monkeypatch.setattr(module, "MOST_SAMPLED", 1_000)
-    whole = manifest(5_000).assign(mos=np.nan)
-    whole.loc[4_001, "mos"] = 3.0
-    found = overview(batches(whole, 500), TABLE)
+def test_a_measure_that_no_row_of_the_sample_has_is_not_drawn():
+    whole = manifest(500).assign(mos=np.nan)
+    whole.loc[401, "mos"] = 3.0
+    found = overview(batches(whole, 50), TABLE)
     assert "mos" not in found.sample
     assert len(found.places) == TABLE
 
