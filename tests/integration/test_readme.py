@@ -58,15 +58,29 @@ def test_the_readme_begins_with_the_two_commands():
     assert commands()[:2] == ["pip install uv && uv run python -m voicegen run", "uv run pytest"]
 
 
+@pytest.fixture(scope="module")
+def first_run(folder):
+    """The first command as it stands there, with its real models; its standard error tells of each import, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+        return cold_voicegen(*words_of(RUNS[0]), *FEWER, cwd=folder)
+
+
+def test_the_first_run_has_started_without_torch_which_takes_seconds(first_run):
+    imported = {line.rpartition("|")[2].strip() for line in first_run.stderr.splitlines() if "import time:" in line}
+    assert {"mlx_lm", "transformers", "piper"} <= imported
+    assert not {"torch", "torchaudio"} & imported
+
+
 @pytest.mark.parametrize("command", RUNS)
-def test_every_run_of_the_readme_runs(command, folder):
+def test_every_run_of_the_readme_runs(command, folder, request):
     words = words_of(command)
     fewer = [word for word in FEWER if word.split("=")[0] not in command]
     rows = [word for word in fewer if word.startswith("questions.")]
     if "tts=kokoro" in words:
         rows = ["questions.limit=1" if "speak=both" in words else "questions.limit=2"]  # one of each voice
-    if command == RUNS[0]:  # as it stands there, with its real models; the others are about the runner
-        done = cold_voicegen(*words, *fewer, cwd=folder)
+    if command == RUNS[0]:  # the others are about the runner
+        done = request.getfixturevalue("first_run")
     elif "chat." in command:
         alone = ("chat.cut=keep", "chat.max_tokens=8", "questions.limit=1")
         done = warm_voicegen(*words, *alone, "tts=tone", "quality=off", cwd=folder)

@@ -311,7 +311,7 @@ def test_help_loads_nothing_heavy_and_importing_voicegen_neither(tmp_path):
 
 
 def test_a_run_whose_models_need_no_torch_loads_none(tmp_path):
-    words = ["run", *FAKE, "questions.limit=2", f"output_dir={tmp_path / 'r'}"]
+    words = ["run", *FAKE, "quality=basic", "questions.limit=2", f"output_dir={tmp_path / 'r'}"]
     code = "import sys; from voicegen.cli import main; main(sys.argv[1:]); print({'torch', 'mlx'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "set()"

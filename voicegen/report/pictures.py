@@ -14,6 +14,8 @@ import soundfile
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from voicegen.audio.mel_bands import mel_edges, triangles
+
 WIDTH: Final = 400
 """Columns of a picture, however long the clip is."""
 BANDS: Final = 64
@@ -71,10 +73,6 @@ def _power(windows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _bands(rate: int, window: int) -> NDArray[np.float32]:
-    """Triangles (F, B) of equal area, as wide as each other in mels (2595 log10(1 + f/700))."""
-    mels = np.linspace(0, 2595 * np.log10(1 + rate / 2 / 700), BANDS + 2)
-    edges = 700 * (10 ** (mels / 2595) - 1)
-    low, middle, high = edges[:-2], edges[1:-1], edges[2:]
-    frequencies = np.linspace(0, rate / 2, window // 2 + 1)[:, None]
-    rising, falling = (frequencies - low) / (middle - low), (high - frequencies) / (high - middle)
-    return (np.maximum(np.minimum(rising, falling), 0) * 2 / (high - low)).astype(np.float32)
+    """Triangles (F, B) of equal area."""
+    edges = mel_edges(0, rate / 2, BANDS)
+    return (triangles(edges, rate, window) * 2 / (edges[2:] - edges[:-2])).astype(np.float32)

@@ -1,4 +1,7 @@
-"""MLX as a chat backend: any model that mlx-lm can load, and the starter's GGUF."""
+"""MLX as a chat backend: any model that mlx-lm can load, and the starter's GGUF.
+
+mlx-lm imports transformers, for tokenizers, and that imports torch, which takes two seconds and is not asked for then.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pydantic import Field
 
 from voicegen.backend import ChatBackend
 from voicegen.bounds import NotNegative, Penalty, Positive, Probability
+from voicegen.lazy import put_off
 from voicegen.protocols import ChatBatch, ChatModel
 from voicegen.settings import NOT_IDENTITY, GeneratingSettings
 
@@ -26,7 +30,8 @@ class MLXSettings(GeneratingSettings):
 
 
 def _batch(settings: MLXSettings) -> ChatBatch:
-    from voicegen.chat.mlx.answer_model import MLXAnswerModel
+    with put_off("torch"):
+        from voicegen.chat.mlx.answer_model import MLXAnswerModel
 
     return MLXAnswerModel.load(
         settings.model,
@@ -42,7 +47,8 @@ def _batch(settings: MLXSettings) -> ChatBatch:
 
 
 def _chat_model(settings: MLXSettings) -> ChatModel:
-    from voicegen.chat.mlx.chat_model import MLXChatModel
+    with put_off("torch"):
+        from voicegen.chat.mlx.chat_model import MLXChatModel
 
     return MLXChatModel.load(
         settings.model,
@@ -61,7 +67,8 @@ def _look(settings: MLXSettings) -> None:
 
 
 def _open(name: str) -> ChatModel:
-    from voicegen.chat.mlx.chat_model import MLXChatModel
+    with put_off("torch"):
+        from voicegen.chat.mlx.chat_model import MLXChatModel
 
     return MLXChatModel.load(name)
 

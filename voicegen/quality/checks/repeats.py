@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
+from voicegen.audio.mel_bands import mel_edges, triangles
 from voicegen.quality.check import CheckSettings, CheckSpec, Measurement
 from voicegen.records import Scores, Speech
 
@@ -27,6 +28,7 @@ _SHARE_OF_LAG: Final = 0.6  # where a repetition begins and ends its windows hol
 _SHARE_OF_LAG_IN_TEXT: Final = 0.6
 _HELD: Final = 2.0**2  # of a band, in dB: a frame of no more is near its take's mean
 _PIECE: Final = 1500  # frames looked at together; the next ones begin in their middle
+_MELS: Final = 24
 _RANGE: Final = 35.0  # dB from the loudest frame down: what is under it is no speech
 _NEAR: Final = 1.4  # a voice says no two letters in the same time
 _FEWEST_LETTERS: Final = 4  # that are written twice in a row and can be heard: not the two of "well"
@@ -68,7 +70,7 @@ def _frames(take: Speech) -> Frames:
     size = max(1 << (width - 1).bit_length(), 256)
     padded = np.pad(np.asarray(take.samples, dtype=np.float32), (0, width))
     windows = sliding_window_view(padded, width)[::hop] * np.hanning(width).astype(np.float32)
-    power = np.square(np.abs(np.fft.rfft(windows, size))) @ _mel_bands(take.sampling_rate, size)
+    power = np.square(np.abs(np.fft.rfft(windows, size))) @ _bands(take.sampling_rate, size)
     spectra = 10 * np.log10(power.astype(np.float32) + np.float32(1e-10))
     loudest = spectra.max(axis=1)
     sounding = loudest > loudest.max() - _RANGE
@@ -77,12 +79,9 @@ def _frames(take: Speech) -> Frames:
 
 
 @cache
-def _mel_bands(rate: int, size: int) -> Frames:
+def _bands(rate: int, size: int) -> Frames:
     """(size / 2 + 1, mels) weights of a spectrum's bins."""
-    from torchaudio.functional import melscale_fbanks
-
-    bands: Frames = melscale_fbanks(size // 2 + 1, 80.0, min(7000.0, rate / 2), 24, rate).numpy()
-    return bands
+    return triangles(mel_edges(80, min(7000, rate / 2), _MELS), rate, size).astype(np.float32)
 
 
 def _repetitions(frames: Frames) -> dict[int, int]:
