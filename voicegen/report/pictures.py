@@ -26,7 +26,7 @@ PICTURE_BYTES: Final = WIDTH * (1 + BANDS)
 
 _RANGE = 75.0  # dB
 _WINDOW = 1024  # samples, of a clip that is not so long that its columns are further apart
-_AT_ONCE = 2**20  # samples of windows transformed together, at the most where one is not longer
+_AT_ONCE = 2**16  # samples of windows transformed together, where one is not longer: arrays that memory is kept for
 
 
 def picture(wav: bytes) -> bytes:
