@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from voicegen.audio.audio_format import WAV, AudioFormat
 from voicegen.audio.origin import Origin
+from voicegen.audio.wav import wav
 from voicegen.bounds import Subtype
 from voicegen.errors import InputError
 from voicegen.files import write_atomic
@@ -24,7 +25,6 @@ NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 SILENCE_DBFS: Final = -120.0  # what the peak of digital silence is called: JSON and Parquet readers dislike -inf
 
 _BELOW_ONE = np.float32(1 - 2**-24)  # the next 32-bit float: one itself has no 32-bit whole number
-_ADD_PEAK_CHUNK = 0x1050  # libsndfile's SFC_SET_ADD_PEAK_CHUNK
 
 
 def encode_audio(
@@ -138,29 +138,24 @@ def _held(samples: NDArray[np.floating[Any]], subtype: Subtype) -> NDArray[Any]:
         raise ValueError("samples hold NaN or infinity")
     if subtype == "FLOAT":
         return np.asarray(np.clip(samples, -1.0, 1.0), np.float32)
-    scaled = np.clip(samples.astype(np.float32, copy=False), -1.0, _BELOW_ONE) * np.float32(2**31)
-    whole: NDArray[np.int32] = np.rint(scaled).astype(np.int32)
+    scaled = np.clip(samples.astype(np.float32, copy=False), -1.0, _BELOW_ONE)
+    scaled *= np.float32(2**31)
+    whole: NDArray[np.int32] = np.rint(scaled, out=scaled).astype(np.int32)
     return np.asarray(whole >> 16, np.int16) if subtype == "PCM_16" else np.asarray(whole & ~0xFF)
 
 
 def _sound_sha256(held: NDArray[Any]) -> str:
     if held.dtype.kind == "i":
         held = held * np.float32(0.5 ** (8 * held.itemsize - 1))
-    return sha256(held.astype("<f4", copy=False).tobytes()).hexdigest()
+    return sha256(np.ascontiguousarray(held, "<f4").data).hexdigest()
 
 
 def _encoded(samples: NDArray[Any], rate: int, audio: AudioFormat, tags: Mapping[str, str]) -> bytes:
+    if audio.container == "wav":
+        return wav(samples, rate, audio.subtype, tags)
     buffer = io.BytesIO()
-    with soundfile.SoundFile(
-        buffer, "w", rate, channels=1, format=audio.container.upper(), subtype=audio.subtype
-    ) as file:
-        _leave_out_peak_chunk(file)
+    with soundfile.SoundFile(buffer, "w", rate, channels=1, format="FLAC", subtype=audio.subtype) as file:
         for name, tag in tags.items():
             setattr(file, name, tag)
         file.write(samples)
     return buffer.getvalue()
-
-
-def _leave_out_peak_chunk(file: soundfile.SoundFile) -> None:
-    """Keeps the time of writing out of float files: libsndfile puts it in their PEAK chunk."""
-    soundfile._snd.sf_command(file._file, _ADD_PEAK_CHUNK, soundfile._ffi.NULL, 0)

@@ -59,6 +59,20 @@ def test_a_wav_holds_what_libsndfile_makes_of_the_floats(subtype: str) -> None:
     assert np.array_equal(*sound)
 
 
+@pytest.mark.parametrize("subtype", SUBTYPES)
+@pytest.mark.parametrize("count", [1, 2, 4411])
+def test_a_wav_is_to_the_byte_what_libsndfile_writes(subtype: str, count: int) -> None:
+    tags = {"title": "row 3", "artist": "José", "album": "a run", "genre": "Synthetic speech", "comment": '{"row": 3}'}
+    samples = np.resize(TONE, count)
+    theirs = io.BytesIO()
+    with soundfile.SoundFile(theirs, "w", 24000, channels=1, format="WAV", subtype=subtype) as file:
+        soundfile._snd.sf_command(file._file, 0x1050, soundfile._ffi.NULL, 0)  # no PEAK chunk, which has the time in it
+        for name, tag in tags.items():
+            setattr(file, name, tag)
+        file.write(samples)
+    assert encode_audio(samples, 24000, AudioFormat("wav", subtype), tags) == theirs.getvalue()
+
+
 @pytest.mark.parametrize("audio", FORMATS, ids=str)
 def test_a_clip_is_known_by_the_hash_of_the_samples_that_its_file_holds(audio: AudioFormat) -> None:
     loud = np.concatenate([TONE, np.float32([1, -1, 3, -3, 0.999999, -0.999999])])
