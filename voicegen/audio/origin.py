@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,6 +86,7 @@ class Origin:
         return {name: tag for name, tag in tags.items() if tag is not None}
 
 
+@cache
 def _name(model: ModelInfo | None) -> str | None:
     """The model's id; of a folder its name alone, since the rest is about the machine."""
     if model is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from typing import Final, NamedTuple
 
 from voicegen.audio.audio_file import encode_clip
@@ -66,7 +67,8 @@ class Writer:
         self._keep_reasoning = keep_reasoning
         self._shards = None if packing is None else OpenShards(packing, f"{ledger.session:05d}-{name}")
         # encoding and hashing leave the interpreter free; one thread is slower at them than a GPU at making takes
-        self._encoders = ThreadPoolExecutor(min(usable_cores(), _MOST_ENCODERS), "encode")
+        self._threads = min(usable_cores(), _MOST_ENCODERS)
+        self._encoders = ThreadPoolExecutor(self._threads, "encode")
 
     def write(self, outcomes: Sequence[Outcome]) -> list[Entry]:
         """Makes the outcomes durable and returns their rows; or none yet, or those of earlier calls as well.
@@ -75,7 +77,10 @@ class Writer:
             OutputError: the disk is full or the folder cannot be written; then nothing is torn, and no row of the
                 group counts.
         """
-        made = [(self._row(each), each.data) for each in self._encoders.map(self._encoded, outcomes)]
+        some = -(-len(outcomes) // self._threads)  # a task costs as much as a short clip
+        parts = [outcomes[start : start + some] for start in range(0, len(outcomes), some)]
+        encoded = chain.from_iterable(self._encoders.map(self._all_encoded, parts))
+        made = [(self._row(each), each.data) for each in encoded]
         if self._shards is not None:
             self._shards.add(made)
             return self.put_away() if self._shards.are_full else []
@@ -113,6 +118,9 @@ class Writer:
             return None
         attempt, earlier = self._ledger.attempt(index, "question"), self._ledger.earlier_takes(index, "question")
         return asked.to_record(encoded.question, attempt, earlier)
+
+    def _all_encoded(self, outcomes: Sequence[Outcome]) -> list[_Encoded]:
+        return [self._encoded(each) for each in outcomes]
 
     def _encoded(self, outcome: Outcome) -> _Encoded:
         """The outcome with the clips of its takes, where it is audio: both, or none."""
