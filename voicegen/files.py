@@ -75,9 +75,10 @@ def inside(folder: Path, name: str) -> Path:
     Raises:
         InputError: the name leads out of the folder.
     """
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    within = Path(name)
+    if within.is_absolute() or ".." in within.parts:
         raise InputError(f"{folder}: one of its rows names a file outside of it, {name!r}: it is not used")
-    return folder / name
+    return folder / within
 
 
 def given_path(argument: str, value: str | os.PathLike[str]) -> Path:
@@ -150,6 +151,7 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
         OutputError: a folder cannot be written or the disk is full.
     """
     written: list[tuple[Path, Path, int]] = []  # temporary, final, descriptor
+    in_place = 0
     folders = dict.fromkeys(path.parent for path, _ in files)
     path = Path()
     try:
@@ -162,14 +164,16 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
         for _, path, descriptor in written:  # noqa: B007 - the error names the path
             os.fsync(descriptor)
         for temporary, path, _ in written:
-            temporary.replace(path)
+            os.replace(temporary, path)  # noqa: PTH105 - `Path.replace` makes a Path again, which costs as much as the call
+            in_place += 1
         for path in folders:
             sync_folder(path)
     except OSError as error:
         raise output_error(path, error) from error
     finally:
-        for temporary, _, descriptor in written:
+        for _, _, descriptor in written:
             os.close(descriptor)
+        for temporary, _, _ in written[in_place:]:
             _drop(temporary)
 
 
