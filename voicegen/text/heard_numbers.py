@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 _UNITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEENS: Final = (
@@ -24,10 +23,11 @@ _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
 )  # fmt: skip
-_SCALES: Final = {
+_POWERS: Final = {
     "hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "quadrillion": 15, "quintillion": 18,
 }  # fmt: skip
-_SAID_OF_NUMBERS: Final = {f"{scale}{end}" for scale in _SCALES for end in ("", "s", "th", "ths")} | {
+_SCALES: Final = {f"{scale}{end}": power for scale, power in _POWERS.items() for end in ("", "s", "th", "ths")}
+_SAID_OF_NUMBERS: Final = {*_SCALES} | {
     *("point", "and", "o'clock", "zero", "oh", "nought", "zeros", "zeroes", "zeroth", "midnight", "noon"),
 }
 _ZEROS: Final = frozenset({"zero", "oh", "nought", "zeros", "zeroes", "zeroth", "midnight", "noon"})
@@ -128,8 +128,7 @@ def numbers_said(text: str) -> tuple[str, ...]:
     return (*numbers, *months)
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
+class _Number(NamedTuple):
     """A number that is being said.
 
     Attributes:
@@ -151,7 +150,7 @@ class _Number:
     def with_word(self, word: str) -> _Number | None:
         """The number with a word more; None where it cannot be of it."""
         begins = self.part is None and self.scale == 99
-        scale = _SCALES.get(word.removesuffix("s").removesuffix("th"), 0)
+        scale = _SCALES.get(word, 0)
         figure = _FIGURES.get(word, int(word) if word.isdecimal() else None)
         if word == "and":
             return self if self.below == 100 and not begins else None
@@ -214,7 +213,7 @@ def _values(said: Sequence[str]) -> tuple[str, str]:
     row = ""
     is_value = True
     for word in said:
-        scale = _SCALES.get(word.removesuffix("s").removesuffix("th"), 0)
+        scale = _SCALES.get(word, 0)
         figure = _FIGURES.get(word, int(word) if word.isdecimal() else None)
         if scale == 2:
             part, row = (part or 1) * 100, f"{row}00"

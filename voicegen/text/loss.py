@@ -17,6 +17,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -128,6 +129,7 @@ def has_formula(written: str) -> bool:
     return _FORMULA.search(written) is not None
 
 
+@lru_cache(2**14)
 def _key(word: str) -> str:
     key = word.casefold().replace("’", "'").replace(".", "")
     return key[:-2] if key.endswith("'s") and key[:-2] in OF_A_NUMBER else key
