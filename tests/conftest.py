@@ -19,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Keeps compiled modules, or every process that a test starts compiles torch's anew. Tests write to memory where there
     is room: every file of a run waits for its disk, and what a kill leaves is the same there.
     """
+    gc.disable()  # until all is collected, of which nothing is garbage
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -45,6 +46,6 @@ def memory():
 
 def pytest_collection_finish() -> None:
     """Keeps the garbage collector off what collecting imported: torch and the like, half a second to look through."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(5_000, 10, 10)  # by the default, a look at what is new for every 700 objects
