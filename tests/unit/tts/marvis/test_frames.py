@@ -16,6 +16,7 @@ from voicegen.tts.marvis.prefill import prefill, read_prefix
 from voicegen.tts.marvis.prompts import Admission, Prompt
 
 CPU = torch.device("cpu")
+FRAMES = 2  # the second reads what the first left
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +54,11 @@ def rows_after(model: MarvisModel, slots: int, admitted: dict[int, Prompt], fram
 def test_on_the_cpu_company_does_not_change_a_bit(wide_model: MarvisModel, threads: int) -> None:
     torch.set_num_threads(threads)
     texts = prompts(wide_model)
-    together = rows_after(wide_model, 13, dict(enumerate(texts)), 3)
-    few = rows_after(wide_model, 5, {4: texts[1], 0: texts[12]}, 3)
+    together = rows_after(wide_model, 13, dict(enumerate(texts)), FRAMES)
+    few = rows_after(wide_model, 5, {4: texts[1], 0: texts[12]}, FRAMES)
     assert few == {4: together[1], 0: together[12]}
     for index, slots in ((0, 1), (1, 2), (7, 3), (2, 20)):
-        assert rows_after(wide_model, slots, {0: texts[index]}, 3)[0] == together[index]
+        assert rows_after(wide_model, slots, {0: texts[index]}, FRAMES)[0] == together[index]
 
 
 def test_blocks_cover_the_slots_in_as_few_rows_as_may_be() -> None:
