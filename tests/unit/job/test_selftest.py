@@ -1,15 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 
 from tests.marvis_checkpoints import write_checkpoint
+from voicegen import build
 from voicegen.commands.selftest import main
 from voicegen.errors import MissingDependency
+from voicegen.job.composing import compose
 from voicegen.job.selftest import SENTENCES
+from voicegen.records import Failure, Speech, Utterance
 
 
 def said(argv: Sequence[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -20,6 +24,28 @@ def said(argv: Sequence[str], folder: Path, capsys: pytest.CaptureFixture[str]) 
     return code, printed
 
 
+class SpokenOnce:
+    """The model of the settings, which says the sentences when they are first asked for."""
+
+    def __init__(self, model: Any) -> None:
+        self.info, self._model = model.info, model
+        self._records: list[Speech | Failure] = []
+
+    def speak(self, utterances: Iterable[Utterance]) -> Iterator[Speech | Failure]:
+        self._records = self._records or list(self._model.speak(utterances))
+        return iter(self._records)
+
+
+@pytest.fixture(scope="module")
+def piper() -> SpokenOnce:
+    return SpokenOnce(build.speech_model(compose(["tts=piper"])))
+
+
+@pytest.fixture
+def spoken_once(piper: SpokenOnce, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voicegen.job.selftest.build.speech_model", lambda _config: piper)
+
+
 @pytest.fixture
 def no_recognizer(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_name: str) -> None:
@@ -28,6 +54,7 @@ def no_recognizer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("voicegen.quality.checks.recognition.find_recognizer", missing)
 
 
+@pytest.mark.usefixtures("spoken_once")
 def test_a_real_voice_passes_and_its_words_are_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, page = said(["tts=piper"], tmp_path, capsys)
     assert code == 0, page
@@ -38,7 +65,7 @@ def test_a_real_voice_passes_and_its_words_are_heard(tmp_path: Path, capsys: pyt
     assert soundfile.info(tmp_path / "00.wav").duration > 1
 
 
-@pytest.mark.usefixtures("no_recognizer")
+@pytest.mark.usefixtures("spoken_once", "no_recognizer")
 def test_where_nobody_can_listen_the_verdict_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, page = said(["tts=piper"], tmp_path, capsys)
     assert code == 0, page
