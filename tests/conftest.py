@@ -1,4 +1,5 @@
 import gc
+import json
 import os
 import shutil
 import sys
@@ -31,6 +32,24 @@ def pytest_configure(config: pytest.Config) -> None:
 def _is_a_disk_like_others(place: Path) -> bool:
     """Whether there is room, and what a test compiles may be loaded from there; a container's may be small and not."""
     return shutil.disk_usage(place).free > ROOM and not os.statvfs(place).f_flag & os.ST_NOEXEC
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_piper_voice_is_opened_once():
+    """Whoever loads a voice of Piper in this process shares what was opened of its files, which nothing changes."""
+    from voicegen.tts.piper import speech
+
+    opened, kept = speech._open, {}
+
+    def once(path, settings):
+        key = (path, path.stat().st_mtime_ns, json.dumps(settings))
+        if key not in kept:
+            kept[key] = opened(path, settings)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speech, "_open", once)
+        yield
 
 
 @pytest.fixture
