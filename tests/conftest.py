@@ -35,21 +35,29 @@ def _is_a_disk_like_others(place: Path) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _a_piper_voice_is_opened_once():
-    """Whoever loads a voice of Piper in this process shares what was opened of its files, which nothing changes."""
-    from voicegen.tts.piper import speech
-
-    opened, kept = speech._open, {}
-
-    def once(path, settings):
-        key = (path, path.stat().st_mtime_ns, json.dumps(settings))
-        if key not in kept:
-            kept[key] = opened(path, settings)
-        return kept[key]
+def _voices_are_opened_once():
+    """Whoever loads Piper or Kokoro in this process shares the sessions of onnxruntime, which nothing changes."""
+    from voicegen.tts.kokoro import speech as kokoro
+    from voicegen.tts.piper import speech as piper
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(speech, "_open", once)
+        patch.setattr(piper, "_open", _once(piper._open, lambda path, settings: ([path], json.dumps(settings))))
+        patch.setattr(kokoro, "_session", _once(kokoro._session, lambda files: (files.graph, "")))
         yield
+
+
+def _once(opened, told):
+    """`opened`, called once for what `told` says of its arguments: the files that are read, and what else there is."""
+    kept = {}
+
+    def once(*arguments):
+        files, rest = told(*arguments)
+        key = (*((file, file.stat().st_mtime_ns) for file in files), rest)
+        if key not in kept:
+            kept[key] = opened(*arguments)
+        return kept[key]
+
+    return once
 
 
 @pytest.fixture
