@@ -16,17 +16,25 @@ import pytest
 from mlx.utils import tree_flatten
 
 from tests.gpt_oss_checkpoint import DIALOGUES, gpt_oss_folder
+from tests.mlx_models import starter_model
 from voicegen.chat import ChatSession
-from voicegen.chat.mlx.loading import load
+from voicegen.chat.mlx.loading import LoadedModel
 from voicegen.chat.openai.answer_model import OpenAIAnswerModel
 from voicegen.chat.openai.chat_model import OpenAIChatModel
 from voicegen.chat.openai.server import Server
-from voicegen.model_files import find_model
 from voicegen.protocols import GenerationOptions
 from voicegen.records import Answer, Question
 
-# mlx_lm.server as it is, on the fast BLAS that voicegen gives MLX on Linux
-_SERVE = "from voicegen.mlx_blas.blas import use_fast_blas; use_fast_blas(); from mlx_lm.server import main; main()"
+# mlx_lm.server as it is, on the fast BLAS that voicegen gives MLX on Linux, and without torch, which it does not use
+_SERVE = """
+from voicegen.lazy import put_off
+from voicegen.mlx_blas.blas import use_fast_blas
+
+use_fast_blas()
+with put_off("torch"):
+    from mlx_lm.server import main
+main()
+"""
 
 
 @contextmanager
@@ -61,9 +69,8 @@ def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) ->
     raise AssertionError(f"the server is not ready: {log.read_text()}")
 
 
-def write_in_full_precision(name: str, folder: Path) -> None:
+def write_in_full_precision(loaded: LoadedModel, folder: Path) -> None:
     """The starter model as mlx-lm's own loader takes it; quantized weights would be many times slower on a CPU."""
-    loaded = load(find_model(name))
     folder.mkdir()
     mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(loaded.model.parameters())))
     config = {key: value for key, value in loaded.config.items() if not key.startswith("quantization")}
@@ -75,7 +82,7 @@ def write_in_full_precision(name: str, folder: Path) -> None:
 def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("starter")
     model = folder / "model"
-    write_in_full_precision("smollm2-135m-instruct", model)
+    write_in_full_precision(starter_model(), model)
     with mlx_lm_server(model, folder / "log.txt") as server:
         yield server
 

@@ -74,13 +74,13 @@ def measured(manifest: pd.DataFrame) -> pd.DataFrame:
     Args:
         manifest: rows with those of `COLUMNS` that the manifest has.
     """
-    found = {}
+    found: dict[str, NDArray[np.float64]] = {}
     for measure in MEASURES if _beside(manifest) else _OF_ANSWERS:
-        values = pd.Series(np.nan, index=manifest.index)
+        values = np.full(len(manifest), np.nan)
         for column in measure.columns:
             if column in manifest:
-                values = values.fillna(manifest[column].astype("float64"))
-        if values.notna().any():
+                values = np.where(np.isnan(values), manifest[column].to_numpy("float64", na_value=np.nan), values)
+        if not np.isnan(values).all():
             found[measure.name] = values
     return pd.DataFrame(found, index=manifest.index)
 
