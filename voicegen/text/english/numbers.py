@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _ONES = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
@@ -52,6 +54,7 @@ def digits(written: str) -> str:
     return " ".join(_ONES[int(sign)] for sign in written if sign.isdecimal())
 
 
+@lru_cache(4096)
 def number(written: str) -> str:
     """`1,234.50` as "one thousand two hundred thirty-four point five zero"; also `.5`, `-3`, `007`.
 
