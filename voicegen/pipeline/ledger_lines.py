@@ -13,13 +13,12 @@ _CLIP_FIELDS = tuple(field.name for field in dataclass_fields(Clip))
 _TAKE_FIELDS = tuple(field.name for field in dataclass_fields(TakeRecord))
 _PASSAGE_FIELDS = tuple(field.name for field in dataclass_fields(PassageRecord))
 _ASKED_FIELDS = tuple(field.name for field in dataclass_fields(SpokenQuestion))
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def to_line(row: ManifestRow) -> bytes:
     """A row's line."""
-    return (
-        json.dumps(to_fields(row), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
-    )
+    return _ENCODER.encode(to_fields(row)).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def to_fields(row: ManifestRow) -> dict[str, Any]:

@@ -6,7 +6,7 @@ take that is tried again is drawn anew, by the row's seed and the number of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
 from types import MappingProxyType
@@ -69,7 +69,7 @@ class Cast:
     assign: Literal["fixed", "round_robin", "random"] = "fixed"
     of_test: Sequence[str] = ()
 
-    def voice(self, index: int, seed: int, in_test: bool) -> str | None:
+    def voice(self, index: int, seed: Callable[[], int], in_test: bool) -> str | None:
         """The one that says a text of the row `index`, which is spoken by `seed`."""
         voices = self.voices
         if set(voices).intersection(self.of_test):
@@ -78,7 +78,7 @@ class Cast:
             return None
         if self.assign == "fixed":
             return voices[0]
-        return voices[(index if self.assign == "round_robin" else seed) % len(voices)]
+        return voices[(index if self.assign == "round_robin" else seed()) % len(voices)]
 
     @property
     def speaking(self) -> Sequence[str | None]:
@@ -173,7 +173,7 @@ class Plan:
         """The voice that says a text of the row; None for the model's default."""
         cast = self.cast if side == "answer" else self.askers
         in_test = bool(self.in_test and self.in_test[index // self.answers_per_question])
-        return cast.voice(index, side_seed(derived_seed(self.seed, index), side), in_test)
+        return cast.voice(index, lambda: side_seed(derived_seed(self.seed, index), side), in_test)
 
     def voices(self, index: int) -> tuple[str | None, ...]:
         """The voices that say the row's texts: its own first, then its question's beside it."""
