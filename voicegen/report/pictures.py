@@ -26,7 +26,7 @@ PICTURE_BYTES: Final = WIDTH * (1 + BANDS)
 
 _RANGE = 75.0  # dB
 _WINDOW = 1024  # samples, of a clip that is not so long that its columns are further apart
-_AT_ONCE = 2**14  # samples of windows transformed together, where one is not longer: of larger arrays the system clears the memory
+_AT_ONCE = 2**14  # samples of windows transformed together, where one is not longer: more is memory cleared anew
 
 
 def picture(wav: bytes) -> bytes:
