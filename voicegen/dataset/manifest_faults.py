@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voicegen.dataset.manifest import FinishedRows
-from voicegen.dataset.manifest_file import MANIFEST
+from voicegen.dataset.manifest_file import MANIFEST, columns_there
 from voicegen.dataset.manifest_join import recorded
 from voicegen.dataset.manifest_schema import MANIFEST_SCHEMA
 from voicegen.dataset.readers.block import arrow_array
@@ -67,7 +67,7 @@ def _wrong_columns(schema: pa.Schema) -> list[str]:
 
 
 def _wrong_rows(manifest: pq.ParquetFile, finished: FinishedRows, rows: int) -> Iterator[Fault]:
-    columns = [name for name in recorded([]) if name in manifest.schema_arrow.names]
+    columns = columns_there(manifest.schema_arrow, recorded([]))
     last, found = -1, 0
     for batch in manifest.iter_batches(_BLOCK, columns=columns):
         given: dict[str, list[Any]] = batch.to_pydict()

@@ -71,7 +71,8 @@ def _checked(manifest: AnyPath, source: Path | pa.NativeFile) -> pq.ParquetFile:
         file = pq.ParquetFile(source)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{manifest}: cannot be read as Parquet ({error}): run the command again") from error
-    missing = [name for name in _NEEDED if name not in file.schema_arrow.names]
+    schema = file.schema_arrow  # made at each call
+    missing = [name for name in _NEEDED if name not in schema.names]
     if missing:
         raise InputError(f"{manifest}: is no manifest of voicegen: it has no column {missing[0]!r}")
     return file

@@ -38,7 +38,7 @@ def relation_counts(store: Store) -> RelationCounts:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from voicegen.dataset.manifest_file import MANIFEST
+    from voicegen.dataset.manifest_file import MANIFEST, columns_there
 
     splits: Counter[str | None] = Counter()
     found: Counter[str] = Counter()
@@ -46,7 +46,7 @@ def relation_counts(store: Store) -> RelationCounts:
         with store.reading(MANIFEST) as file:
             manifest = pq.ParquetFile(file, pre_buffer=False)
             wanted = ("split", "question_similarity", "answer_similarity")
-            columns = [name for name in wanted if name in manifest.schema_arrow.names]
+            columns = columns_there(manifest.schema_arrow, wanted)
             for batch in manifest.iter_batches(columns=columns):
                 splits.update(batch.column("split").to_pylist())
                 for name in columns[1:]:

@@ -163,9 +163,10 @@ class _InOrder:
     """A manifest's rows, taken up to a bound again and again."""
 
     def __init__(self, manifest: pq.ParquetFile, columns: Sequence[str]) -> None:
-        known = [name for name in columns if name in manifest.schema_arrow.names]
+        schema = manifest.schema_arrow  # made at each call
+        known = [name for name in columns if name in schema.names]
         self._batches = manifest.iter_batches(BLOCK, columns=known)
-        self._waiting = manifest.schema_arrow.empty_table().select(known)
+        self._waiting = schema.empty_table().select(known)
 
     def below(self, end: int) -> pa.Table:
         """Those not taken yet whose index is below `end`."""

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.marvis_checkpoints import (
@@ -189,12 +190,18 @@ def alone(engine: Marvis, request: SpeechRequest) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def alone_codes() -> dict[tuple[str, int], np.ndarray]:
-    """Twelve frames of each text and seed by itself, as they are asked for."""
-    return {}
+def with_slots(checkpoints: Callable[..., Path]) -> Callable[[int], Marvis]:
+    """An engine of so many slots, which is loaded once."""
+    return cache(lambda slots: Marvis.load(str(checkpoints(seed=1)), device="cpu", codec=None, slots=slots))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def alone_codes(with_slots: Callable[[int], Marvis]) -> Callable[[str, int], np.ndarray]:
+    """Twelve frames of a text and seed by itself."""
+    return cache(lambda text, seed: alone(with_slots(1), SpeechRequest(text, seed=seed, max_frames=12)))
+
+
+@settings(max_examples=15, deadline=None)
 @given(
     slots=st.integers(1, 5),
     picks=st.lists(st.tuples(st.sampled_from(TEXTS), st.integers(0, 1), st.integers(1, 12)), min_size=1, max_size=9),
@@ -204,10 +211,10 @@ def test_a_request_gives_the_same_codes_in_any_company(
     slots: int,
     picks: list[tuple[str, int, int]],
     pauses: list[bool],
-    load: Loader,
-    alone_codes: dict[tuple[str, int], np.ndarray],
+    with_slots: Callable[[int], Marvis],
+    alone_codes: Callable[[str, int], np.ndarray],
 ) -> None:
-    engine, single = load(slots=slots, seed=1), load(slots=1, seed=1)
+    engine = with_slots(slots)
     asked = [SpeechRequest(text, seed=seed, max_frames=frames) for text, seed, frames in picks]
 
     def arriving() -> Any:
@@ -222,10 +229,8 @@ def test_a_request_gives_the_same_codes_in_any_company(
     takes = {take.order.tag: take.codes for take in engine.run(arriving(), Sampling()) if take}
     assert len(takes) == len(asked)
     for request in asked:
-        key = (request.text, request.seed)
-        if key not in alone_codes:
-            alone_codes[key] = alone(single, SpeechRequest(*key[:1], seed=key[1], max_frames=12))
-        np.testing.assert_array_equal(takes[request], alone_codes[key][:, : request.max_frames])
+        expected = alone_codes(request.text, request.seed)
+        np.testing.assert_array_equal(takes[request], expected[:, : request.max_frames])
 
 
 def test_seeds_change_what_is_drawn_and_nothing_else_does(load: Loader) -> None:
