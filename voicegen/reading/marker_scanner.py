@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -65,12 +65,19 @@ class MarkerScanner:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """The markers of a scanner, `tags` by their spelling in small letters; `whole` matches any of them."""
+    """The markers of a scanner, `tags` by their spelling in small letters; `whole` matches any of them.
+
+    `firsts` are the signs that they begin with; `begun`, and `tags_begun` in small letters, all that one may be so far;
+    `unspaced` the tags without their last sign, before which there may be blanks.
+    """
 
     exact: frozenset[str]
     tags: Mapping[str, str]
     whole: re.Pattern[str]
-    by_first: Mapping[str, Sequence[tuple[str, bool]]]  # the markers by their first sign; whether one is a tag
+    firsts: frozenset[str]
+    begun: frozenset[str]
+    tags_begun: frozenset[str]
+    unspaced: frozenset[str]
     longest: int
 
     def control(self, spelled: str) -> Control:
@@ -83,17 +90,13 @@ class _Wanted:
         """Where, from `place` on, what may yet become a marker begins; the end of the text where nothing may."""
         last = len(text.rstrip(_BLANKS))
         for start in range(max(place, last - self.longest), len(text)):
-            if text[start] in self.by_first and self._may_become_one(text[start:]):
+            if text[start] in self.firsts and self._may_become_one(text[start:]):
                 return start
         return len(text)
 
     def _may_become_one(self, tail: str) -> bool:
         small = tail.lower()
-        unspaced = small.rstrip(_BLANKS)
-        return any(
-            marker.startswith(small) or marker[:-1] == unspaced if is_tag else marker.startswith(tail)
-            for marker, is_tag in self.by_first[tail[0]]
-        )
+        return tail in self.begun or small in self.tags_begun or small.rstrip(_BLANKS) in self.unspaced
 
 
 @cache
@@ -103,12 +106,17 @@ def _wanted(exact: frozenset[str], tags: frozenset[str]) -> _Wanted:
     patterns |= {marker: re.escape(marker) for marker in exact}
     longest_first = sorted(patterns, key=len, reverse=True)
     whole = "|".join(patterns[marker] for marker in longest_first) or r"(?!)"
-    by_first: dict[str, list[tuple[str, bool]]] = {}
-    for marker in exact:
-        by_first.setdefault(marker[0], []).append((marker, False))
-    for tag in tags:
-        for first in {tag[0].lower(), tag[0].upper()}:
-            by_first.setdefault(first, []).append((tag.lower(), True))
-    ahead = f"(?=[{re.escape(''.join(sorted(by_first)))}])" if by_first else ""
+    small = {tag.lower(): tag for tag in tags}
+    firsts = frozenset(marker[0] for marker in exact) | {
+        sign for tag in tags for sign in (tag[0].lower(), tag[0].upper())
+    }
+    ahead = f"(?=[{re.escape(''.join(sorted(firsts)))}])" if firsts else ""
     pattern = re.compile(f"{ahead}(?:{whole})")
-    return _Wanted(exact, {tag.lower(): tag for tag in tags}, pattern, by_first, max(map(len, patterns), default=0))
+    unspaced = frozenset(tag[:-1] for tag in small)
+    longest = max(map(len, patterns), default=0)
+    return _Wanted(exact, small, pattern, firsts, _begun(exact), _begun(small), unspaced, longest)
+
+
+def _begun(markers: Iterable[str]) -> frozenset[str]:
+    """All that each may be so far, its whole too."""
+    return frozenset(marker[:end] for marker in markers for end in range(1, len(marker) + 1))
