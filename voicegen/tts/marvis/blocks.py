@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 
 from voicegen.tts.marvis.model import MarvisModel
+from voicegen.tts.marvis.products import Matrix, product
 
 _ALWAYS = 8
 _OTHERS = (1, 2, 4, 16, 32, 64)
@@ -56,11 +56,11 @@ def _alike(model: MarvisModel, size: int) -> bool:
     """Whether so many rows round as eight do; tried once for a model, at each number of threads."""
     tried = (size, torch.get_num_threads())
     if tried not in model.rounds_as_eight:
-        model.rounds_as_eight[tried] = all(_rounds_alike(matrix, size) for matrix in _matrices(model))
+        model.rounds_as_eight[tried] = all(_rounds_alike(matrix, size, model.dtype) for matrix in _matrices(model))
     return model.rounds_as_eight[tried]
 
 
-def _matrices(model: MarvisModel) -> Iterator[torch.Tensor]:
+def _matrices(model: MarvisModel) -> Iterator[Matrix]:
     """One of each kind that a frame multiplies its rows by."""
     weights = model.weights
     for layer in (weights.backbone[0], weights.depth[0]):
@@ -69,9 +69,9 @@ def _matrices(model: MarvisModel) -> Iterator[torch.Tensor]:
 
 
 @torch.inference_mode()
-def _rounds_alike(matrix: torch.Tensor, size: int) -> bool:
+def _rounds_alike(matrix: Matrix, size: int, dtype: torch.dtype) -> bool:
     generator = torch.Generator().manual_seed(size)
-    rows = torch.randn(max(_ALWAYS, size), matrix.shape[1], generator=generator).to(matrix.dtype)
-    expected = torch.cat([F.linear(part, matrix) for part in rows.split(_ALWAYS)])
-    found = torch.cat([F.linear(part, matrix) for part in rows.split(size)[:_TRIED]])
+    rows = torch.randn(max(_ALWAYS, size), matrix.shape[1], generator=generator).to(dtype)
+    expected = torch.cat([product(part, matrix) for part in rows.split(_ALWAYS)])
+    found = torch.cat([product(part, matrix) for part in rows.split(size)[:_TRIED]])
     return torch.equal(found, expected[: len(found)])

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from voicegen.tts.marvis.cache import SlotState
@@ -18,8 +17,12 @@ from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import BROKEN, EOS, FULL, PendingFrame, rungs
 from voicegen.tts.marvis.model import MarvisModel, attention
 from voicegen.tts.marvis.prefill import prefill
+from voicegen.tts.marvis.products import product
 from voicegen.tts.marvis.prompts import Admission
 from voicegen.tts.marvis.sampler import sample
+
+CPU_SPAN = 512
+"""Positions whose sums torch's attention makes together on a CPU: those that are masked beyond them change no bit."""
 
 
 class _DoneFrame:
@@ -71,12 +74,12 @@ class PlainFrames:
         """The codes (n, codebooks) of some slots' next frames, and whether all logits were finite (n,)."""
         model, state = self.model, self.state
         hidden, seeds, frames = state.hidden[rows], state.seeds[rows], state.frames[rows]
-        code, finite = sample(F.linear(hidden, model.weights.first_head), seeds, frames, 0, self.sampling)
+        code, finite = sample(product(hidden, model.weights.first_head), seeds, frames, 0, self.sampling)
         codes, x = [code], model.depth_start(hidden, code)
         for codebook in range(1, state.codebooks):
             first = 0 if codebook == 1 else codebook
             last = self._depth_step(x, first)
-            logits = F.linear(last, model.weights.heads[codebook - 1])
+            logits = product(last, model.weights.heads[codebook - 1])
             code, fine = sample(logits, seeds, frames, codebook, self.sampling)
             codes.append(code)
             finite = finite & fine
@@ -95,12 +98,16 @@ class PlainFrames:
 
         return self.model.depth(x, first, attend)[:, -1]
 
+    def _seen(self, positions: int) -> int:
+        """How many positions are read so that so many are seen: on the CPU, no take's length changes another's sums."""
+        on_cpu = self.model.device.type == "cpu"
+        return min(-(-positions // CPU_SPAN) * CPU_SPAN, self.state.context) if on_cpu else positions
+
     def _advance(self, rows: slice, codes: torch.Tensor) -> None:
         """Feeds each slot's frame to the backbone, for the hidden state that its next frame is drawn from."""
         state = self.state
         positions = state.positions[rows].clamp(min=0)
-        # On the CPU the whole cache is read, so that no other take's length changes the order of the sums.
-        width = state.context if codes.device.type == "cpu" else int(positions.max()) + 1
+        width = self._seen(int(positions.max()) + 1)
         places = torch.arange(rows.start, rows.stop, device=codes.device)
         mask = (torch.arange(width, device=codes.device) <= positions[:, None])[:, None, None]
 

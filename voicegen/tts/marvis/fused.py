@@ -70,7 +70,7 @@ class FusedFrame:
 
     def __init__(self, model: MarvisModel, state: SlotState) -> None:
         weights, depth = model.weights, model.config.depth
-        like = weights.first_head
+        like = weights.depth_norm
         self.model = model
         self.state = state
         self.controls = torch.zeros(2, device=model.device)  # temperature, top-k

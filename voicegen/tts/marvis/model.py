@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from voicegen.mkl import settle_mkl
 from voicegen.tts.marvis.config import MarvisConfig, RopeConfig, TransformerConfig
+from voicegen.tts.marvis.products import product
 from voicegen.tts.marvis.weights import LayerWeights, MarvisWeights
 
 Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -61,21 +62,24 @@ def run_layers(
     """All layers and the last norm over x (B, T, width), rotated by `table` (B or 1, T, 2, D / 2)."""
     rotated, heads = [sizes.heads + sizes.kv_heads, sizes.kv_heads], [sizes.heads, sizes.kv_heads]
     for index, layer in enumerate(layers):
-        qkv = F.linear(rms_norm(x, layer.input_norm, sizes.norm_eps), layer.qkv)
+        qkv = product(rms_norm(x, layer.input_norm, sizes.norm_eps), layer.qkv)
         turning, v = qkv.unflatten(-1, (-1, sizes.head_dim)).split(rotated, dim=2)
         q, k = rotate(turning, table).split(heads, dim=2)
         mixed = attend(index, q, k, v)
-        x = x + F.linear(mixed.flatten(2), layer.out)
-        gate, up = F.linear(rms_norm(x, layer.ffn_norm, sizes.norm_eps), layer.gate_up).chunk(2, dim=-1)
-        x = x + F.linear(F.silu(gate) * up, layer.down)
+        x = x + product(mixed.flatten(2), layer.out)
+        gate, up = product(rms_norm(x, layer.ffn_norm, sizes.norm_eps), layer.gate_up).chunk(2, dim=-1)
+        x = x + product(F.silu(gate) * up, layer.down)
     return rms_norm(x, norm, sizes.norm_eps)
 
 
 def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Grouped-query attention: q (B, T, H, D) over k and v (B, KV, P, D); mask (B or 1, 1, T, P) is True to attend."""
-    groups = q.shape[2] // k.shape[1]
-    k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-    return F.scaled_dot_product_attention(q.transpose(1, 2), k, v, attn_mask=mask).transpose(1, 2)
+    groups, tokens = q.shape[2] // k.shape[1], q.shape[1]
+    # The heads of a group stand as positions more, so that no keys are copied for each.
+    grouped = q.unflatten(2, (-1, groups)).permute(0, 2, 3, 1, 4).flatten(2, 3)
+    mask = mask.repeat(1, 1, groups, 1) if mask is not None and tokens > 1 else mask
+    mixed = F.scaled_dot_product_attention(grouped, k, v, attn_mask=mask)
+    return mixed.unflatten(2, (groups, tokens)).permute(0, 3, 1, 2, 4).flatten(2, 3)
 
 
 def causal_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -88,17 +92,26 @@ def causal_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch
 class MarvisModel:
     """Sizes, weights and the tables computed from them, on one device in one dtype. Holds no decoding state."""
 
-    def __init__(self, config: MarvisConfig, weights: MarvisWeights, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        config: MarvisConfig,
+        weights: MarvisWeights,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        exact: bool = True,
+    ) -> None:
+        """`exact` has a row's products round alike in any company on the CPU, for which one row alone pays."""
         if device.type == "cpu":
             settle_mkl()  # before MKL's first call, or it refuses: a row's bits change with no row beside it
         self.config = config
         self.device = device
         self.dtype = dtype
-        self.weights = weights.to(device, dtype)
+        self.weights = weights.to(device, dtype).ready(exact=exact)
         self.backbone_rope = rope_table(config.backbone, config.backbone.context, device)
         self.depth_rope = rope_table(config.depth, config.codebooks + 1, device)
         # Each code's embedding as the depth decoder sees it, so that a step looks up instead of multiplying.
-        self.depth_inputs = F.linear(self.weights.depth_embeddings, self.weights.projection)
+        self.depth_inputs = product(self.weights.depth_embeddings, self.weights.projection)
         self.book_offsets = torch.arange(config.codebooks, device=device) * config.audio_vocab
         self.rounds_as_eight: dict[tuple[int, int], bool] = {}  # what `blocks` found, by rows and threads
 
@@ -137,7 +150,7 @@ class MarvisModel:
 
     def depth_start(self, hidden: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         """The first two inputs (B, 2, depth width): the backbone's hidden state (B, width) and code 0 (B,)."""
-        return torch.stack([F.linear(hidden, self.weights.projection), self.depth_input(code, 0)], dim=1)
+        return torch.stack([product(hidden, self.weights.projection), self.depth_input(code, 0)], dim=1)
 
     def depth_input(self, code: torch.Tensor, codebook: int) -> torch.Tensor:
         """A code's input to the depth decoder: (B,) -> (B, depth width)."""

@@ -36,9 +36,8 @@ def loader(device: str, dtype: str, *, exact: bool) -> Loader:
     precision = choose_dtype(dtype, chosen)
 
     def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
-        return TorchRunners(
-            MarvisModel(config, load_weights(folder, config), chosen, precision), codebooks, exact=exact
-        )
+        model = MarvisModel(config, load_weights(folder, config), chosen, precision, exact=exact)
+        return TorchRunners(model, codebooks, exact=exact)
 
     return load
 

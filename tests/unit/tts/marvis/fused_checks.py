@@ -32,7 +32,9 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 def model_of(folder: Path) -> MarvisModel:
     config = read_config(folder)
-    return MarvisModel(config, load_weights(folder, config), DEVICE, torch.float32)
+    model = MarvisModel(config, load_weights(folder, config), DEVICE, torch.float32)
+    model.weights = load_weights(folder, config).to(DEVICE, torch.float32)  # as a GPU's
+    return model
 
 
 def states(model: MarvisModel, slots: int, books: int) -> tuple[SlotState, SlotState]:

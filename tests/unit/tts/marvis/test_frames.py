@@ -23,17 +23,18 @@ FRAMES = 2  # the second reads what the first left
 def wide_model() -> MarvisModel:
     """One layer of Marvis' own width, which takes the paths through the libraries that the true model takes."""
     sizes = true_sizes()
-    backbone, depth = replace(sizes.backbone, layers=1, context=320), replace(sizes.depth, layers=1)
+    backbone, depth = replace(sizes.backbone, layers=1, context=1300), replace(sizes.depth, layers=1)
     config = replace(sizes, backbone=backbone, depth=depth, text_vocab=500, codebooks=3)
     return random_model(config, CPU, torch.float32)
 
 
 def prompts(model: MarvisModel) -> list[Prompt]:
-    """Thirteen of many lengths, some behind a voice that they share."""
+    """Thirteen of many lengths, some behind a voice that they share, the last beyond 512 positions."""
     rng = np.random.default_rng(0)
     voice = Prompt.audio(rng.integers(0, 2048, (3, 40)))
     prefix = read_prefix(model, voice)
-    made = [Prompt.text(rng.integers(0, 500, 3 + 19 * i % 150).tolist(), 3) for i in range(13)]
+    lengths = [*(3 + 19 * i % 150 for i in range(12)), 600]
+    made = [Prompt.text(rng.integers(0, 500, length).tolist(), 3) for length in lengths]
     return [replace(prompt, prefix=prefix) if i % 3 == 1 else prompt for i, prompt in enumerate(made)]
 
 
