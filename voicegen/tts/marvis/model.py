@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from voicegen.mkl import settle_mkl
 from voicegen.tts.marvis.config import MarvisConfig, RopeConfig, TransformerConfig
-from voicegen.tts.marvis.products import product
+from voicegen.tts.marvis.products import onednn_takes, product
 from voicegen.tts.marvis.weights import LayerWeights, MarvisWeights
 
 Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -103,7 +103,8 @@ class MarvisModel:
     ) -> None:
         """`exact` has a row's products round alike in any company on the CPU, for which one row alone pays."""
         if device.type == "cpu":
-            settle_mkl()  # before MKL's first call, or it refuses: a row's bits change with no row beside it
+            # Before MKL's first call, or it refuses: a row's bits change with no row beside it.
+            settle_mkl(even_if_slower=exact and not onednn_takes(device, dtype))
         self.config = config
         self.device = device
         self.dtype = dtype

@@ -47,10 +47,15 @@ def product(rows: torch.Tensor, matrix: Matrix) -> torch.Tensor:
     return torch.ops.mkldnn._linear_pointwise(rows, matrix.packed, None, "none", [], "")
 
 
+def onednn_takes(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether matrices are made ready there."""
+    if device.type != "cpu" or dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+        return False
+    return all(hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise"))
+
+
 def made_ready(matrix: torch.Tensor, *, exact: bool) -> Matrix:
     """The matrix for `product`, where oneDNN takes it; itself elsewhere. `exact` has one row round as many do."""
-    operators = torch.ops.mkldnn
-    takes = matrix.device.type == "cpu" and matrix.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    if not takes or not hasattr(operators, "_reorder_linear_weight") or not hasattr(operators, "_linear_pointwise"):
+    if not onednn_takes(matrix.device, matrix.dtype):
         return matrix
-    return Ready(operators._reorder_linear_weight(matrix, _ROWS), None if exact else matrix)
+    return Ready(torch.ops.mkldnn._reorder_linear_weight(matrix, _ROWS), None if exact else matrix)
