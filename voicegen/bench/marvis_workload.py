@@ -85,7 +85,7 @@ def random_parts(config: MarvisConfig, normal: Normal, ones: Callable[[int], Any
     }
 
 
-def random_model(config: MarvisConfig, device: torch.device, dtype: torch.dtype, *, exact: bool = True) -> Any:
+def random_model(config: MarvisConfig, device: torch.device, dtype: torch.dtype) -> Any:
     """A `MarvisModel` of these sizes, its weights drawn on the device."""
     import torch
 
@@ -103,7 +103,7 @@ def random_model(config: MarvisConfig, device: torch.device, dtype: torch.dtype,
 
     parts = random_parts(config, normal, ones, LayerWeights)
     weights = MarvisWeights(**{**parts, "heads": torch.stack(parts["heads"])})
-    return MarvisModel(config, weights, device, dtype, exact=exact)
+    return MarvisModel(config, weights, device, dtype)
 
 
 class WordTokenizer:
@@ -142,7 +142,7 @@ def random_engine(
     from voicegen.tts.marvis.engine import Marvis
     from voicegen.tts.marvis.runners import TorchRunners
 
-    model = random_model(true_sizes(), device, dtype, exact=exact)
+    model = random_model(true_sizes(), device, dtype)
     info = ModelInfo(id="random weights of Marvis 100M's sizes", backend="marvis")
     runners = TorchRunners(model, exact=exact)
     return Marvis(runners, WordTokenizer(), info=info, codec=codec, slots=slots, **options)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from voicegen.tts.marvis.model import MarvisModel
-from voicegen.tts.marvis.products import Matrix, product
+from voicegen.tts.marvis.products import product
 
 _ALWAYS = 8
 _OTHERS = (1, 2, 4, 16, 32, 64)
@@ -60,7 +60,7 @@ def _alike(model: MarvisModel, size: int) -> bool:
     return model.rounds_as_eight[tried]
 
 
-def _matrices(model: MarvisModel) -> Iterator[Matrix]:
+def _matrices(model: MarvisModel) -> Iterator[torch.Tensor]:
     """One of each kind that a frame multiplies its rows by."""
     weights = model.weights
     for layer in (weights.backbone[0], weights.depth[0]):
@@ -69,7 +69,7 @@ def _matrices(model: MarvisModel) -> Iterator[Matrix]:
 
 
 @torch.inference_mode()
-def _rounds_alike(matrix: Matrix, size: int, dtype: torch.dtype) -> bool:
+def _rounds_alike(matrix: torch.Tensor, size: int, dtype: torch.dtype) -> bool:
     generator = torch.Generator().manual_seed(size)
     rows = torch.randn(max(_ALWAYS, size), matrix.shape[1], generator=generator).to(dtype)
     expected = torch.cat([product(part, matrix) for part in rows.split(_ALWAYS)])

@@ -98,17 +98,14 @@ class MarvisModel:
         weights: MarvisWeights,
         device: torch.device,
         dtype: torch.dtype,
-        *,
-        exact: bool = True,
     ) -> None:
-        """`exact` has a row's products round alike in any company on the CPU, for which one row alone pays."""
         if device.type == "cpu":
             # Before MKL's first call, or it refuses: a row's bits change with no row beside it.
-            settle_mkl(even_if_slower=exact and not onednn_takes(device, dtype))
+            settle_mkl(even_if_slower=not onednn_takes(device, dtype))
         self.config = config
         self.device = device
         self.dtype = dtype
-        self.weights = weights.to(device, dtype).ready(exact=exact)
+        self.weights = weights.to(device, dtype).ready()
         self.backbone_rope = rope_table(config.backbone, config.backbone.context, device)
         self.depth_rope = rope_table(config.depth, config.codebooks + 1, device)
         # Each code's embedding as the depth decoder sees it, so that a step looks up instead of multiplying.

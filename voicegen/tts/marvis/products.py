@@ -2,14 +2,11 @@
 
 On a CPU oneDNN has a matrix ready in an order of its own. That spares what MKL does anew for each product of a few
 rows, and more on a processor that is not Intel's, for which MKL's code is slow. Made ready for several rows, it gives a
-row the same bits however many there are, as far as was seen; `blocks` tries that out. MKL multiplies one row faster,
-and rounds it otherwise. (The operators of oneDNN are those that torch's own compiler calls.)
+row the same bits however many there are, as far as was seen; `blocks` tries that out. (The operators of oneDNN are
+those that torch's own compiler calls.)
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -17,34 +14,11 @@ import torch.nn.functional as F
 _ROWS = 8  # that a matrix is made ready for; more and fewer may come
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A matrix (out, in) for `product` alone.
-
-    Attributes:
-        packed: as oneDNN has it.
-        plain: as it was, for one row; None where that goes through `packed` too.
-    """
-
-    packed: torch.Tensor
-    plain: torch.Tensor | None
-
-    @property
-    def shape(self) -> torch.Size:
-        """(out, in)."""
-        return self.packed.shape
-
-
-Matrix: TypeAlias = torch.Tensor | Ready
-
-
-def product(rows: torch.Tensor, matrix: Matrix) -> torch.Tensor:
-    """Rows (..., in) times a matrix (out, in): (..., out)."""
-    if isinstance(matrix, torch.Tensor):
-        return F.linear(rows, matrix)
-    if matrix.plain is not None and rows.numel() == rows.shape[-1]:
-        return F.linear(rows, matrix.plain)
-    return torch.ops.mkldnn._linear_pointwise(rows, matrix.packed, None, "none", [], "")
+def product(rows: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Rows (..., in) times a matrix (out, in), which may be one made ready: (..., out)."""
+    if matrix.is_mkldnn:
+        return torch.ops.mkldnn._linear_pointwise(rows, matrix, None, "none", [], "")
+    return F.linear(rows, matrix)
 
 
 def onednn_takes(device: torch.device, dtype: torch.dtype) -> bool:
@@ -54,8 +28,8 @@ def onednn_takes(device: torch.device, dtype: torch.dtype) -> bool:
     return all(hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise"))
 
 
-def made_ready(matrix: torch.Tensor, *, exact: bool) -> Matrix:
-    """The matrix for `product`, where oneDNN takes it; itself elsewhere. `exact` has one row round as many do."""
+def made_ready(matrix: torch.Tensor) -> torch.Tensor:
+    """The matrix for `product` alone, where oneDNN takes it; itself elsewhere."""
     if not onednn_takes(matrix.device, matrix.dtype):
         return matrix
-    return Ready(torch.ops.mkldnn._reorder_linear_weight(matrix, _ROWS), None if exact else matrix)
+    return torch.ops.mkldnn._reorder_linear_weight(matrix, _ROWS)

@@ -36,7 +36,7 @@ def loader(device: str, dtype: str, *, exact: bool) -> Loader:
     precision = choose_dtype(dtype, chosen)
 
     def load(folder: Path, config: MarvisConfig, codebooks: int) -> Runners:
-        model = MarvisModel(config, load_weights(folder, config), chosen, precision, exact=exact)
+        model = MarvisModel(config, load_weights(folder, config), chosen, precision)
         return TorchRunners(model, codebooks, exact=exact)
 
     return load

@@ -15,7 +15,7 @@ import torch
 from voicegen.errors import ModelError
 from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig
 from voicegen.tts.marvis.layout import Layout, Rows, read_layout
-from voicegen.tts.marvis.products import Matrix, made_ready
+from voicegen.tts.marvis.products import made_ready
 from voicegen.tts.marvis.quantization import dequantized
 from voicegen.tts.marvis.tensor_files import read_tensors
 
@@ -28,11 +28,11 @@ class LayerWeights:
     """One layer. Matrices are (out, in): `qkv` stacks q, k and v rows, `gate_up` gate and up rows."""
 
     input_norm: torch.Tensor
-    qkv: Matrix
-    out: Matrix
+    qkv: torch.Tensor
+    out: torch.Tensor
     ffn_norm: torch.Tensor
-    gate_up: Matrix
-    down: Matrix
+    gate_up: torch.Tensor
+    down: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class MarvisWeights:
     text_embeddings: torch.Tensor  # (text_vocab, backbone width)
     audio_embeddings: torch.Tensor  # (K * V, backbone width)
     depth_embeddings: torch.Tensor  # the same tensor, unless a checkpoint unties them
-    projection: Matrix  # (depth width, backbone width)
-    first_head: Matrix  # (V, backbone width)
-    heads: torch.Tensor | tuple[Matrix, ...]  # (K - 1, V, depth width)
+    projection: torch.Tensor  # (depth width, backbone width)
+    first_head: torch.Tensor  # (V, backbone width)
+    heads: torch.Tensor | tuple[torch.Tensor, ...]  # (K - 1, V, depth width)
     backbone: tuple[LayerWeights, ...]
     backbone_norm: torch.Tensor
     depth: tuple[LayerWeights, ...]
@@ -79,21 +79,18 @@ class MarvisWeights:
             depth_norm=move(self.depth_norm),
         )
 
-    def ready(self, *, exact: bool) -> MarvisWeights:
-        """The same weights, with matrices as `products.product` likes them on their device; `exact` as it has it."""
-
-        def ready(matrix: Matrix) -> Matrix:
-            return made_ready(matrix, exact=exact) if isinstance(matrix, torch.Tensor) else matrix
+    def ready(self) -> MarvisWeights:
+        """The same weights, with matrices as `products.product` likes them on their device."""
 
         def layer(weights: LayerWeights) -> LayerWeights:
-            matrices = {name: ready(getattr(weights, name)) for name in ("qkv", "out", "gate_up", "down")}
+            matrices = {name: made_ready(getattr(weights, name)) for name in ("qkv", "out", "gate_up", "down")}
             return replace(weights, **matrices)
 
         return replace(
             self,
-            projection=ready(self.projection),
-            first_head=ready(self.first_head),
-            heads=tuple(ready(head) for head in self.heads),
+            projection=made_ready(self.projection),
+            first_head=made_ready(self.first_head),
+            heads=tuple(made_ready(head) for head in self.heads),
             backbone=tuple(layer(weights) for weights in self.backbone),
             depth=tuple(layer(weights) for weights in self.depth),
         )

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from voicegen.tts.marvis.model import attention
-from voicegen.tts.marvis.products import Ready, made_ready, product
+from voicegen.tts.marvis.products import made_ready, product
 
 ONEDNN = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 
@@ -22,29 +22,18 @@ def rows(*shape: int) -> torch.Tensor:
 
 
 @ONEDNN
-@pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("shape", [(1,), (2,), (3, 1), (1, 2), (2, 17), (300,)])
-def test_a_matrix_made_ready_multiplies_as_it_did(matrix: torch.Tensor, shape: tuple[int, ...], exact: bool) -> None:
-    ready = made_ready(matrix, exact=exact)
-    assert isinstance(ready, Ready)
+def test_a_matrix_made_ready_multiplies_as_it_did(matrix: torch.Tensor, shape: tuple[int, ...]) -> None:
+    ready = made_ready(matrix)
+    assert ready.is_mkldnn
     torch.testing.assert_close(product(rows(*shape), ready), F.linear(rows(*shape), matrix), atol=2e-5, rtol=1e-5)
-
-
-@ONEDNN
-def test_one_row_alone_goes_by_the_matrix_as_it_was_where_it_need_not_be_exact(matrix: torch.Tensor) -> None:
-    ready = made_ready(matrix, exact=False)
-    for shape in ((1,), (1, 1)):
-        assert torch.equal(product(rows(*shape), ready), F.linear(rows(*shape), matrix))
-    exact = made_ready(matrix, exact=True)
-    assert isinstance(exact, Ready)
-    assert exact.plain is None
 
 
 def test_a_matrix_that_onednn_does_not_take_stays(matrix: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     half = matrix.bfloat16()
-    assert made_ready(half, exact=True) is half
+    assert made_ready(half) is half
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert made_ready(matrix, exact=True) is matrix
+    assert made_ready(matrix) is matrix
     assert torch.equal(product(rows(4), matrix), F.linear(rows(4), matrix))
 
 
