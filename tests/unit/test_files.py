@@ -92,3 +92,17 @@ def test_a_group_of_files_is_written_whole_and_leaves_nothing_else(tmp_path: Pat
     files = [(tmp_path / f"{number % 3}" / f"{number}.wav", bytes([number]) * 1000) for number in range(30)]
     write_group_atomic(files)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == dict(files)
+
+
+def test_of_a_group_the_file_that_could_not_be_synced_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = os.fsync
+
+    def fail_for_five(descriptor: int) -> None:
+        if os.fstat(descriptor).st_size == 5:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_five)
+    with pytest.raises(OutputError, match=r"cannot write .*5\.wav: "):
+        write_group_atomic([(tmp_path / f"{size}.wav", bytes(size)) for size in range(10)])
+    assert list(tmp_path.iterdir()) == []
