@@ -9,11 +9,9 @@ import errno
 import os
 import re
 import resource
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import partial
 from importlib.util import find_spec
 from itertools import chain, count
 from pathlib import Path
@@ -164,8 +162,7 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
             temporary = _temporary(path)
             written.append((temporary, path, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)))
             write_all(written[-1][2], data)
-        for path, synced in _syncing([each[1:] for each in written]):  # noqa: B007 - the error names the path
-            synced()
+        _sync([each[1:] for each in written])
         for temporary, path, _ in written:
             os.replace(temporary, path)  # noqa: PTH105 - `Path.replace` makes a Path again, which costs as much as the call
             in_place += 1
@@ -180,12 +177,20 @@ def write_group_atomic(files: Sequence[tuple[Path, bytes]]) -> None:
             _drop(temporary)
 
 
-def _syncing(files: Sequence[tuple[Path, int]]) -> list[tuple[Path, Callable[[], None]]]:
-    """Syncs files, several at a time, which a disk commits together; each comes with what says how it went."""
-    if len(files) < 2:
-        return [(path, partial(os.fsync, descriptor)) for path, descriptor in files]
+def _sync(files: Sequence[tuple[Path, int]]) -> None:
+    """Syncs files by their descriptors, several at a time, which a disk commits together."""
+
+    def sync(file: tuple[Path, int]) -> None:
+        with telling(file[0]):
+            os.fsync(file[1])
+
+    if len(files) == 1:  # as a process ends, too, when no thread can be started any more
+        sync(files[0])
+        return
+    from concurrent.futures import ThreadPoolExecutor  # here, as --help would wait 11 ms for it
+
     with ThreadPoolExecutor(_SYNCED_TOGETHER) as pool:
-        return [(path, pool.submit(os.fsync, descriptor).result) for path, descriptor in files]
+        list(pool.map(sync, files))
 
 
 @contextmanager

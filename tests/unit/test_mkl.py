@@ -22,6 +22,16 @@ mkl._is_intel = lambda: {intel}
 print(mkl.settle_mkl(), mkl.settle_mkl(even_if_slower=True))
 """
 
+_MLX = """
+from voicegen import mkl
+
+mkl._is_intel = lambda: False
+from voicegen.mlx_blas.blas import use_fast_blas
+
+use_fast_blas()
+print(mkl.BRANCHES.get(mkl._torch_library().mkl_serv_cbwr_get(1)))
+"""
+
 _BY_MKL_ALONE = """
 import sys
 
@@ -63,6 +73,11 @@ def test_it_is_left_alone_where_that_is_faster_and_nobody_needs_equal_bits() -> 
     assert asked in ("AVX2", "COMPATIBLE")
     alone, asked = _said(_OF_A_PROCESSOR.format(intel=True)).split()
     assert alone == asked != "None"
+
+
+@NEEDS_MKL
+def test_mlx_multiplies_by_it_as_it_is_on_other_processors_than_intels() -> None:
+    assert _said(_MLX) == "None"
 
 
 @NEEDS_MKL
