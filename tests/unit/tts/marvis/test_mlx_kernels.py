@@ -104,7 +104,7 @@ def test_a_machine_on_which_kernels_do_something_else_goes_on_without_them(
 def test_both_languages_say_the_same_things() -> None:
     named = [
         {line.split()[1].split("(")[0] for line in text.splitlines() if line.startswith("#define")}
-        for text in (kernels.METAL, kernels.CUDA + "#define WARP_SUM\n")
+        for text in (kernels.METAL, kernels.CUDA + "#define WARP_SUM\n#define WARP_MAX\n")
     ]
     assert named[0] == named[1]
     assert mx.metal.is_available() or kernels.METAL_PLACE.split("=")[0] == kernels.CUDA_PLACE.split("=")[0]

@@ -18,6 +18,7 @@ from voicegen.tts.marvis.mlx.steps import Kept
 
 THREADS = 256
 """That draw a code together."""
+EACH_TOLD = 4
 EACH_GATES = 4
 """Gates of a thread."""
 MOST_THREADS = 1024  # of a block, on either
@@ -33,6 +34,7 @@ METAL = """
 #define COS metal::precise::cos
 #define SQRT metal::precise::sqrt
 #define WARP_SUM simd_sum
+#define WARP_MAX simd_max
 """
 METAL_PLACE = """
     const unsigned block = threadgroup_position_in_grid.x, thread = thread_position_in_threadgroup.x;
@@ -52,15 +54,21 @@ __device__ inline N WARP_SUM(N x) {
     for (int apart = 16; apart > 0; apart /= 2) x += __shfl_xor_sync(0xffffffffu, x, apart);
     return x;
 }
+__device__ inline unsigned WARP_SUM(unsigned x) { return __reduce_add_sync(0xffffffffu, x); }
+__device__ inline unsigned WARP_MAX(unsigned x) { return __reduce_max_sync(0xffffffffu, x); }
 """
 CUDA_PLACE = """
     const unsigned block = blockIdx.x, thread = threadIdx.x;
 """
 
 ATTENTION = """
-    // A block has a slot and the query heads of one of its key heads, a warp each. A lane holds dimensions lane + 32 j,
-    // and those half a head further on, which turn with them.
-    const unsigned lane = thread % 32, head = thread / 32, slot = block / KV, group = block % KV;
+    // A block has a slot and the query heads of one of its key heads. PARTS warps have a head: they take the chunks of
+    // positions in turn, the first of them the new positions too, and their shares are put together at the end. A lane
+    // holds dimensions lane + 32 j, and those half a head further on, which turn with them.
+    // All of a chunk is loaded before any of it is stored: a compiler that cannot tell arrays apart waits at a store.
+    SHARED float shares[PARTS > 1 ? (PARTS - 1) * GROUP * TOKENS * (2 + 64 * PAIRS) : 1];
+    const unsigned lane = thread % 32, head = thread / 32 % GROUP, part = thread / 32 / GROUP;
+    const unsigned slot = block / KV, group = block % KV;
     const int place = places[EACH ? slot : 0];
     const unsigned half = DIM / 2, first = (slot * KV + group) * ROWS * DIM;
     const float scale = 1.0f / SQRT(float(DIM));
@@ -71,7 +79,7 @@ ATTENTION = """
     for (int t = 0; t < TOKENS; ++t) {
         const unsigned heads = (slot * TOKENS + t) * KV * (GROUP + 2);
         const unsigned of_query = (heads + group * GROUP + head) * DIM, of_key = (heads + KV * GROUP + group) * DIM;
-        const unsigned of_value = of_key + KV * DIM, kept = first + (place + t) * DIM;
+        const unsigned of_value = of_key + KV * DIM;
         most[t] = -1e30f;
         total[t] = 0.0f;
         #pragma unroll
@@ -90,17 +98,14 @@ ATTENTION = """
             key[t][j][1] = float(T(ka * s + kb * c));
             #pragma unroll
             for (int side = 0; side < 2; ++side) {
-                const unsigned at = i + side * half;
-                value[t][j][side] = inside ? float(qkv[of_value + at]) : 0.0f;
+                value[t][j][side] = inside ? float(qkv[of_value + i + side * half]) : 0.0f;
                 sum[t][j][side] = 0.0f;
-                if (inside && head == 0) kept_keys[kept + at] = T(key[t][j][side]);
-                if (inside && head == GROUP - 1) kept_values[kept + at] = T(value[t][j][side]);
             }
         }
     }
 
-    for (int start = 0; start < place; start += CHUNK) {
-        float k[CHUNK][PAIRS][2], v[CHUNK][PAIRS][2];
+    for (int start = part * CHUNK; start < place; start += PARTS * CHUNK) {
+        T k[CHUNK][PAIRS][2], v[CHUNK][PAIRS][2];
         #pragma unroll
         for (int n = 0; n < CHUNK; ++n) {
             #pragma unroll
@@ -109,11 +114,21 @@ ATTENTION = """
                 for (int side = 0; side < 2; ++side) {
                     const unsigned i = lane + 32 * j, at = first + (start + n) * DIM + side * half + i;
                     const bool there = i < half && start + n < place;
-                    const T a = there ? keys[at] : T(0.0f), b = there ? values[at] : T(0.0f);
-                    if (there && head == 0) kept_keys[at] = a;
-                    if (there && head == GROUP - 1) kept_values[at] = b;
-                    k[n][j][side] = float(a);
-                    v[n][j][side] = float(b);
+                    k[n][j][side] = there ? keys[at] : T(0.0f);
+                    v[n][j][side] = there ? values[at] : T(0.0f);
+                }
+            }
+        }
+        #pragma unroll
+        for (int n = 0; n < CHUNK; ++n) {
+            #pragma unroll
+            for (int j = 0; j < PAIRS; ++j) {
+                #pragma unroll
+                for (int side = 0; side < 2; ++side) {
+                    const unsigned i = lane + 32 * j, at = first + (start + n) * DIM + side * half + i;
+                    const bool there = i < half && start + n < place;
+                    if (there && head == 0) kept_keys[at] = k[n][j][side];
+                    if (there && head == GROUP - 1) kept_values[at] = v[n][j][side];
                 }
             }
         }
@@ -124,7 +139,8 @@ ATTENTION = """
             for (int n = 0; n < CHUNK; ++n) {
                 float dot = 0.0f;
                 #pragma unroll
-                for (int j = 0; j < PAIRS; ++j) dot += query[t][j][0] * k[n][j][0] + query[t][j][1] * k[n][j][1];
+                for (int j = 0; j < PAIRS; ++j)
+                    dot += query[t][j][0] * float(k[n][j][0]) + query[t][j][1] * float(k[n][j][1]);
                 score[n] = WARP_SUM(dot) * scale;
                 if (start + n < place && score[n] > highest) highest = score[n];
             }
@@ -142,15 +158,45 @@ ATTENTION = """
                 total[t] += weight;
                 #pragma unroll
                 for (int j = 0; j < PAIRS; ++j) {
-                    sum[t][j][0] += weight * v[n][j][0];
-                    sum[t][j][1] += weight * v[n][j][1];
+                    sum[t][j][0] += weight * float(v[n][j][0]);
+                    sum[t][j][1] += weight * float(v[n][j][1]);
                 }
             }
         }
     }
 
+    if (PARTS > 1) {
+        if (part > 0) {
+            #pragma unroll
+            for (int t = 0; t < TOKENS; ++t) {
+                const unsigned share = (((part - 1) * GROUP + head) * TOKENS + t) * (2 + 64 * PAIRS);
+                shares[share] = most[t];
+                shares[share + 1] = total[t];
+                #pragma unroll
+                for (int j = 0; j < PAIRS; ++j) {
+                    shares[share + 2 + 64 * j + lane] = sum[t][j][0];
+                    shares[share + 34 + 64 * j + lane] = sum[t][j][1];
+                }
+            }
+        }
+        BARRIER;
+    }
+    if (part > 0) return;
+
     #pragma unroll
     for (int t = 0; t < TOKENS; ++t) {
+        for (int other = 0; other < PARTS - 1; ++other) {
+            const unsigned share = ((other * GROUP + head) * TOKENS + t) * (2 + 64 * PAIRS);
+            const float highest = shares[share] > most[t] ? shares[share] : most[t];
+            const float shrink = EXP(most[t] - highest), weight = EXP(shares[share] - highest);
+            most[t] = highest;
+            total[t] = total[t] * shrink + weight * shares[share + 1];
+            #pragma unroll
+            for (int j = 0; j < PAIRS; ++j) {
+                sum[t][j][0] = sum[t][j][0] * shrink + weight * shares[share + 2 + 64 * j + lane];
+                sum[t][j][1] = sum[t][j][1] * shrink + weight * shares[share + 34 + 64 * j + lane];
+            }
+        }
         #pragma unroll
         for (int u = 0; u <= t; ++u) {
             float dot = 0.0f;
@@ -168,10 +214,14 @@ ATTENTION = """
         }
         #pragma unroll
         for (int j = 0; j < PAIRS; ++j) {
-            const unsigned i = lane + 32 * j, out = ((slot * TOKENS + t) * KV * GROUP + group * GROUP + head) * DIM + i;
-            if (i < half) {
-                mixed[out] = T(sum[t][j][0] / total[t]);
-                mixed[out + half] = T(sum[t][j][1] / total[t]);
+            #pragma unroll
+            for (int side = 0; side < 2; ++side) {
+                const unsigned i = lane + 32 * j, at = side * half + i, kept = first + (place + t) * DIM + at;
+                if (i >= half) continue;
+                mixed[((slot * TOKENS + t) * KV * GROUP + group * GROUP + head) * DIM + at] =
+                    T(sum[t][j][side] / total[t]);
+                if (head == 0) kept_keys[kept] = T(key[t][j][side]);
+                if (head == GROUP - 1) kept_values[kept] = T(value[t][j][side]);
             }
         }
     }
@@ -183,85 +233,100 @@ FUNCTION unsigned mixed_bits(unsigned x) {
     x = (x ^ (x >> 15)) * 0x846CA68Bu;
     return x ^ (x >> 16);
 }
-#define BLOCK_SUM(n) \\
-    n = WARP_SUM(n); \\
-    if (thread % 32 == 0) counts[thread / 32] = n; \\
+FUNCTION unsigned in_order(unsigned bits) { return (bits & 0x80000000u) ? ~bits : (bits | 0x80000000u); }
+// Of a block's threads, each of which then has it. Two lists of the warps' in turn: who writes to one has met all others
+// since they read it.
+#define OF_BLOCK(OF_WARP, n, together) \\
+    n = OF_WARP(n); \\
+    if (thread % 32 == 0) found[turn][thread / 32] = n; \\
     BARRIER; \\
-    n = 0; \\
-    for (int warp = 0; warp < THREADS / 32; ++warp) n += counts[warp]; \\
-    BARRIER
+    n = found[turn][0]; \\
+    for (int warp = 1; warp < THREADS / 32; ++warp) n = together; \\
+    turn = 1 - turn
 """
 DRAW = """
-    // A block draws a slot's code. The k-th largest logit is found bit by bit, by counting, among numbers that are in
-    // the order of the logits.
-    SHARED unsigned counts[THREADS / 32];
-    SHARED unsigned codes[THREADS];
-    SHARED float scores[THREADS];
+    // A block draws a slot's code. The k-th largest logit is found two bits at a time, by counting, among numbers that
+    // are in the order of the logits.
+    SHARED unsigned found[2][THREADS / 32], counts[2][3][THREADS / 32];
     const float temperature = temperatures[0];
     const unsigned top = unsigned(tops[0]), slot = block, book = unsigned(books[0]);
+    int turn = 0;
     float value[EACH_THREAD];
     unsigned rank[EACH_THREAD], broken = 0;
+    #pragma unroll
     for (int j = 0; j < EACH_THREAD; ++j) {
         const unsigned code = thread + j * THREADS;
         value[j] = code < VOCAB ? float(logits[slot * STRIDE + code]) + 0.0f : 0.0f;
         broken += (BITS(value[j]) & 0x7F800000u) == 0x7F800000u;
     }
-    BLOCK_SUM(broken);
+    OF_BLOCK(WARP_SUM, broken, broken + found[turn][warp]);
+    #pragma unroll
     for (int j = 0; j < EACH_THREAD; ++j) {
         if (broken) value[j] = 0.0f;
-        const unsigned bits = BITS(value[j]);
-        rank[j] = thread + j * THREADS < VOCAB ? ((bits & 0x80000000u) ? ~bits : (bits | 0x80000000u)) : 0u;
+        rank[j] = thread + j * THREADS < VOCAB ? in_order(BITS(value[j])) : 0u;
     }
     unsigned least = 0;
     if (temperature > 0.0f && top > 0 && top < VOCAB) {
-        for (int bit = 31; bit >= 0; --bit) {
-            const unsigned wanted = least | (1u << bit);
-            unsigned above = 0;
-            for (int j = 0; j < EACH_THREAD; ++j) above += rank[j] >= wanted;
-            BLOCK_SUM(above);
-            if (above >= top) least = wanted;
+        for (int bit = 30; bit >= 0; bit -= 2) {
+            unsigned above[3] = {0, 0, 0}, more = 0;
+            #pragma unroll
+            for (int j = 0; j < EACH_THREAD; ++j) {
+                #pragma unroll
+                for (int digit = 0; digit < 3; ++digit) above[digit] += rank[j] >= (least | ((digit + 1u) << bit));
+            }
+            #pragma unroll
+            for (int digit = 0; digit < 3; ++digit) {
+                above[digit] = WARP_SUM(above[digit]);
+                if (thread % 32 == 0) counts[turn][digit][thread / 32] = above[digit];
+            }
+            BARRIER;
+            #pragma unroll
+            for (int digit = 0; digit < 3; ++digit) {
+                unsigned all = 0;
+                #pragma unroll
+                for (int warp = 0; warp < THREADS / 32; ++warp) all += counts[turn][digit][warp];
+                more += all >= top;  // those of a larger digit are among those of a smaller one
+            }
+            least |= more << bit;
+            turn = 1 - turn;
         }
     }
     const unsigned counter = mixed_bits(unsigned(counters[slot * 3 + 1]) * CODEBOOK_STRIDE + book);
     const unsigned one = mixed_bits(seeds[slot * 2] + counter), other = mixed_bits(seeds[slot * 2 + 1] ^ counter);
-    float best = 0.0f;
-    unsigned chosen = VOCAB;
+    unsigned best = 0, chosen = 0;
+    #pragma unroll
     for (int j = 0; j < EACH_THREAD; ++j) {
         const unsigned code = thread + j * THREADS;
-        if (code >= VOCAB || rank[j] < least) continue;
         float score = value[j];
         if (temperature > 0.0f) {
             const unsigned bits = mixed_bits(mixed_bits(code * GOLDEN + one) ^ other);
             const float uniform = (float(bits >> 9) + 0.5f) * 1.1920928955078125e-07f;
             score += temperature * -LOG(-LOG(uniform));
         }
-        if (chosen == VOCAB || score > best) {
-            best = score;
+        const unsigned order = code < VOCAB && rank[j] >= least ? in_order(BITS(score)) : 0u;
+        if (order > best) {
+            best = order;
             chosen = code;
         }
     }
-    codes[thread] = chosen;
-    scores[thread] = best;
-    BARRIER;
-    for (unsigned apart = THREADS / 2; apart > 0; apart /= 2) {
-        if (thread < apart) {
-            const unsigned mine = codes[thread], theirs = codes[thread + apart];
-            const float score = scores[thread], higher = scores[thread + apart];
-            if (theirs < VOCAB && (mine == VOCAB || higher > score || (higher == score && theirs < mine))) {
-                codes[thread] = theirs;
-                scores[thread] = higher;
-            }
-        }
-        BARRIER;
+    unsigned highest = best;
+    OF_BLOCK(WARP_MAX, highest, highest > found[turn][warp] ? highest : found[turn][warp]);
+    unsigned before = best == highest ? ~chosen : 0u;  // the largest is that of the first code
+    OF_BLOCK(WARP_MAX, before, before > found[turn][warp] ? before : found[turn][warp]);
+    const unsigned code = ~before;
+    for (unsigned i = thread; i < WIDTH; i += THREADS * EACH) {
+        T held[EACH];
+        #pragma unroll
+        for (int j = 0; j < EACH; ++j) held[j] = i + j * THREADS < WIDTH ? table[code * WIDTH + i + j * THREADS] : T(0.0f);
+        #pragma unroll
+        for (int j = 0; j < EACH; ++j) if (i + j * THREADS < WIDTH) told[slot * WIDTH + i + j * THREADS] = held[j];
     }
-    const unsigned code = codes[0];
     for (unsigned column = thread; column < COLUMNS; column += THREADS) {
         int held = row[slot * COLUMNS + column];
         if (column == book) held = int(code);
         if (column == COLUMNS - 1 && broken) held = BROKEN;
         drawn[slot * COLUMNS + column] = held;
     }
-    for (unsigned i = thread; i < WIDTH; i += THREADS) told[slot * WIDTH + i] = table[code * WIDTH + i];
 """
 
 GATES = """
@@ -302,6 +367,10 @@ class KernelSteps:
             for part in (model.config.backbone, model.config.depth)
         )
 
+    def parts(self, rows: int, group: int) -> int:
+        """Warps that share the positions of a head."""
+        return 4 if rows > 64 else 2
+
     def nothing(self, _part: Transformer, _slots: int, _rows: int) -> Kept:
         """What is never read."""
         return self._nothing, self._nothing
@@ -333,7 +402,8 @@ class KernelSteps:
         sizes, slots = part.sizes, len(qkv) // tokens
         group = sizes.heads // sizes.kv_heads
         shape = (slots, sizes.kv_heads, rows, sizes.head_dim)
-        threads = group * 32
+        parts = self.parts(rows, group)
+        threads = group * parts * 32
         mixed, keys, values = self._attention(
             inputs=[qkv, *kept, self._numbers[place] if isinstance(place, int) else place, part.waves],
             template=[
@@ -346,6 +416,7 @@ class KernelSteps:
                 ("PAIRS", -(-sizes.head_dim // 64)),
                 ("ROWS", rows),
                 ("CHUNK", self.CHUNK),
+                ("PARTS", parts),
             ],
             grid=(slots * sizes.kv_heads * threads, 1, 1),
             threadgroup=(threads, 1, 1),
@@ -370,6 +441,8 @@ class KernelSteps:
         drawn, told = self._draw(
             inputs=[logits, row, self._numbers[codebook], counters, seeds, temperature, top, table],
             template=[
+                ("T", table.dtype),
+                ("EACH", EACH_TOLD),
                 ("VOCAB", vocab),
                 ("STRIDE", logits.shape[1]),
                 ("EACH_THREAD", -(-vocab // THREADS)),
