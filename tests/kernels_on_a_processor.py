@@ -1,7 +1,7 @@
-"""Runs the kernels of `marvis/mlx/kernels.py` on a processor, where MLX runs none: each block's threads as coroutines.
+"""Runs the kernels of `mlx/kernel_texts.py` on a processor, where MLX runs none: each block's threads as coroutines.
 
-Knows what the two languages of GPUs have in common: a block, its threads in warps of 32, barriers, and what a warp finds
-together. Every thread of a block must come by the same barriers, and every thread of a warp by the same sums.
+Knows what the two languages of GPUs have in common: a block, its threads in warps of 32, barriers, and what a warp
+finds together. Every thread of a block must come by the same of them.
 """
 
 from __future__ import annotations
@@ -33,37 +33,28 @@ static ucontext_t home;
 static std::vector<ucontext_t> threads;
 static std::vector<char> ended;
 static unsigned current;
-struct Meeting { unsigned arrived, held; };
-static Meeting of_all, of_warp[32];
-static void meet(Meeting& meeting, unsigned count) {
-    const unsigned held = meeting.held;
-    if (++meeting.arrived == count) {
-        meeting = {0, held + 1};
-        return;
-    }
-    while (meeting.held == held) swapcontext(&threads[current], &home);
-}
+static void wait_for_all() { swapcontext(&threads[current], &home); }
 static unsigned bits_of(float x) { unsigned bits; std::memcpy(&bits, &x, 4); return bits; }
-template <typename N, typename F> static N of_lanes(unsigned thread, N x, F together) {
+template <typename N, typename F> static N of_warp(unsigned thread, N x, F together) {
     static N given[1024];
     given[thread] = x;
-    meet(of_warp[thread / 32], 32);
+    wait_for_all();
     N all = given[thread / 32 * 32];
     for (unsigned lane = 1; lane < 32; ++lane) all = together(all, given[thread / 32 * 32 + lane]);
-    meet(of_warp[thread / 32], 32);
+    wait_for_all();
     return all;
 }
 #define FUNCTION static inline
 #define SHARED static
-#define BARRIER meet(of_all, unsigned(threads.size()))
+#define BARRIER wait_for_all()
 #define BITS bits_of
 #define EXP std::exp
 #define LOG std::log
 #define SIN std::sin
 #define COS std::cos
 #define SQRT std::sqrt
-#define WARP_SUM(x) of_lanes(thread, x, [](auto a, auto b) { return a + b; })
-#define WARP_MAX(x) of_lanes(thread, x, [](auto a, auto b) { return a > b ? a : b; })
+#define WARP_SUM(x) of_warp(thread, x, [](auto a, auto b) { return a + b; })
+#define WARP_MAX(x) of_warp(thread, x, [](auto a, auto b) { return a > b ? a : b; })
 """
 _RUN = """
 static void** given;

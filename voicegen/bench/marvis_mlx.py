@@ -26,7 +26,7 @@ from voicegen.tts.marvis.engine import Marvis
 from voicegen.tts.marvis.mlx.matrices import Matrix, Whole
 from voicegen.tts.marvis.mlx.model import MLXModel
 from voicegen.tts.marvis.mlx.runners import MLXRunners, dtype_of
-from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
+from voicegen.tts.marvis.mlx.weights import MLXWeights, folded, layer_of
 from voicegen.tts.marvis.orders import FRAME_RATE, MAX_FRAMES
 
 BATCHES = (1, 8, 32, 128, 256, 1024)
@@ -130,8 +130,9 @@ def _random_weights(config: MarvisConfig, dtype: mx.Dtype) -> MLXWeights:
         mx.eval(weight)
         return Whole(weight)
 
-    parts = random_parts(config, normal, lambda width: mx.ones(width, dtype), LayerWeights)
-    return MLXWeights(**{**parts, "heads": tuple(parts["heads"])})
+    parts = random_parts(config, normal, lambda width: mx.ones(width, dtype), layer_of)
+    norm, heads = folded(parts["depth_norm"], parts["heads"])
+    return MLXWeights(**{**parts, "depth_norm": norm, "heads": heads})
 
 
 def _device() -> str:

@@ -15,7 +15,7 @@ from tests.kernels_on_a_processor import maker
 from tests.unit.tts.marvis.test_mlx import many
 from voicegen.tts.marvis import Marvis
 from voicegen.tts.marvis.drawing import Sampling
-from voicegen.tts.marvis.mlx import kernels
+from voicegen.tts.marvis.mlx import kernel_texts, kernels
 from voicegen.tts.marvis.mlx.frames import MLXFrames
 from voicegen.tts.marvis.mlx.kernels import KernelSteps
 from voicegen.tts.marvis.mlx.model import MLXModel
@@ -61,7 +61,13 @@ def test_kernels_attend_and_draw_as_mlxs_operators_do(dtype: str, checkpoints: C
 
 
 @pytest.mark.usefixtures("processor")
-def test_takes_made_with_kernels_are_those_made_without(engine: Marvis, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fmt", ["native", "mlx-8bit"])
+def test_takes_made_with_kernels_are_those_made_without(
+    fmt: str, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where norms are in the matrices behind them, and where those are packed."""
+    engine = Marvis.load(checkpoints(fmt), "mlx", "float32", codec="none", slots=4)
+    assert (model_of(engine).depth.layers[0].input_norm is None) == (fmt == "native")
     plain = [request for request in many() if request.voice is None]
     requests = [replace(request, max_frames=2 + place) for place, request in enumerate(plain)]
     expected = engine.generate_codes(requests)
@@ -82,6 +88,9 @@ def test_takes_made_with_kernels_are_those_made_without(engine: Marvis, monkeypa
     [
         ("SQRT(float(DIM))", "float(DIM)", "attention of the backbone"),
         ("held = int(code)", "held = int(code) + 1", "draws with Sampling"),
+        ("FACTOR(slot)", "FACTOR(0)", "draws with Sampling"),
+        ("WARP_SUM(squares) / NORM + epsilons[0]", "WARP_SUM(squares) / NORM", "attention of the backbone"),
+        ("(squares / NORM + epsilons[0])", "(squares / NORM)", "gates of the backbone"),
         ("BARRIER;", "NO SUCH THING;", "Command"),
     ],
 )
@@ -93,8 +102,8 @@ def test_a_machine_on_which_kernels_do_something_else_goes_on_without_them(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    for name in ("ATTENTION", "DRAW"):
-        monkeypatch.setattr(kernels, name, getattr(kernels, name).replace(right, wrong))
+    for name in ("ATTENTION", "DIVISOR", "DRAW"):
+        monkeypatch.setattr(kernel_texts, name, getattr(kernel_texts, name).replace(right, wrong))
     assert isinstance(steps_for(model_of(engine), on_gpu=True), PlainSteps)
     (record,) = caplog.records
     assert record.getMessage().startswith("Marvis goes on without its own kernels, which do not work on this machine (")
@@ -104,7 +113,7 @@ def test_a_machine_on_which_kernels_do_something_else_goes_on_without_them(
 def test_both_languages_say_the_same_things() -> None:
     named = [
         {line.split()[1].split("(")[0] for line in text.splitlines() if line.startswith("#define")}
-        for text in (kernels.METAL, kernels.CUDA + "#define WARP_SUM\n#define WARP_MAX\n")
+        for text in (kernel_texts.METAL, kernel_texts.CUDA + "#define WARP_SUM\n#define WARP_MAX\n")
     ]
     assert named[0] == named[1]
-    assert mx.metal.is_available() or kernels.METAL_PLACE.split("=")[0] == kernels.CUDA_PLACE.split("=")[0]
+    assert mx.metal.is_available() or kernel_texts.METAL_PLACE.split("=")[0] == kernel_texts.CUDA_PLACE.split("=")[0]

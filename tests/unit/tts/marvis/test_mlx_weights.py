@@ -27,7 +27,7 @@ from voicegen.tts.marvis import Marvis, SpeechRequest
 from voicegen.tts.marvis.config import read_config
 from voicegen.tts.marvis.layout import Packing
 from voicegen.tts.marvis.mlx.matrices import Packed, Stacked, Whole
-from voicegen.tts.marvis.mlx.model import MLXModel, Transformer
+from voicegen.tts.marvis.mlx.model import MLXModel, Product, Transformer
 from voicegen.tts.marvis.mlx.weights import MLXWeights, load_weights
 
 Checkpoints = Callable[..., Path]
@@ -42,12 +42,16 @@ def logits(folder: Path) -> list[np.ndarray]:
     model = MLXModel(read_config(folder), loaded(folder), mx.float32)
 
     def hidden_of(part: Transformer, x: mx.array) -> mx.array:
-        return part(x, lambda _layer, qkv: part.attention(*part.turned(qkv, len(qkv), 0), "causal"))
+        def attend(_layer: int, qkv: Product) -> mx.array:
+            return part.attention(*part.turned(qkv.numbers, len(qkv.numbers), 0), "causal")
 
-    hidden = hidden_of(model.backbone, model.embed(mx.array([256, 72, 101, 108, 257]), None))
+        return part(x, attend)
+
+    hidden = model.backbone.normed(hidden_of(model.backbone, model.embed(mx.array([256, 72, 101, 108, 257]), None)))
     deep = hidden_of(model.depth, model.depth_start(hidden[-1:], model.depth_input(mx.array([7]), 0)))
+    second = model.depth.product(deep[-1:], model.depth.norm, model.heads[1], divide=True)
     vocab = model.config.audio_vocab
-    return [np.array(model.heads[0](hidden))[..., :vocab], np.array(model.heads[1](deep[-1]))[..., :vocab]]
+    return [np.array(model.heads[0](hidden))[..., :vocab], np.array(second.numbers)[0, :vocab]]
 
 
 def codes(folder: Path, device: str) -> list[np.ndarray]:
@@ -85,6 +89,21 @@ def test_what_is_packed_stays_so(checkpoints: Checkpoints) -> None:
         assert (matrix.packing.bits, matrix.packing.group, matrix.scales.dtype) == (4, 32, mx.bfloat16)
     assert all(isinstance(head, Whole) for head in weights.heads)
     assert layer.input_norm.dtype == mx.bfloat16
+
+
+def test_norms_are_in_the_matrices_behind_them_but_in_float16(checkpoints: Checkpoints) -> None:
+    folded, apart = (loaded(checkpoints("native"), dtype) for dtype in (mx.float32, mx.float16))
+    pairs = [(folded.heads[3], apart.heads[3], apart.depth_norm)]
+    for ours, plain in zip(folded.backbone + folded.depth, apart.backbone + apart.depth, strict=True):
+        assert ours.input_norm is None
+        assert ours.ffn_norm is None
+        pairs += [(ours.qkv, plain.qkv, plain.input_norm), (ours.gate_up, plain.gate_up, plain.ffn_norm)]
+    assert folded.depth_norm is None
+    for matrix, alone, norm in pairs:
+        assert norm is not None
+        assert np.array(norm).std() > 0.01
+        (expected,), (found,) = alone.arrays, matrix.arrays
+        np.testing.assert_allclose(np.array(found), np.array(expected * norm), rtol=4e-3, atol=1e-4)
 
 
 def mixed(weights: Weights) -> Weights:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import EOS, FULL, PendingFrame
-from voicegen.tts.marvis.mlx.model import MLXModel
+from voicegen.tts.marvis.mlx.model import MLXModel, Product
 from voicegen.tts.marvis.mlx.prefill import prefill
 from voicegen.tts.marvis.mlx.state import IDLE, Arrays, SlotState
 from voicegen.tts.marvis.mlx.steps import Kept, Steps
@@ -154,17 +154,19 @@ def _drawn(
     slots, depth = len(hidden), model.depth
     kept = [steps.nothing(depth, slots, codebooks + 1) for _ in depth.layers]
 
-    def attend(layer: int, qkv: mx.array) -> mx.array:
-        mixed, kept[layer] = steps.attended(depth, qkv, kept[layer], first, codebooks + 1, len(qkv) // slots)
+    def attend(layer: int, qkv: Product) -> mx.array:
+        tokens = len(qkv.numbers) // slots
+        mixed, kept[layer] = steps.attended(depth, qkv, kept[layer], first, codebooks + 1, tokens)
         return mixed
 
     row = mx.zeros((slots, codebooks + 1), mx.int32)
-    row, told = steps.drawn(model.heads[0](hidden), row, 0, counters, seeds, sampling)
+    row, told = steps.drawn(Product(model.heads[0](hidden)), row, 0, counters, seeds, sampling)
     x, first = model.depth_start(hidden, told), 0
     for codebook in range(1, codebooks):
-        deep = depth(x, attend, steps.gated)
-        last = deep if first else deep[1::2]  # at first each slot has two positions
-        row, x = steps.drawn(model.heads[codebook](last), row, codebook, counters, seeds, sampling)
+        deep = depth(x, attend, steps.gated, divide=not steps.divides)
+        last = deep if first else mx.contiguous(deep[1::2])  # at first each slot has two positions
+        logits = depth.product(last, depth.norm, model.heads[codebook], divide=not steps.divides)
+        row, x = steps.drawn(logits, row, codebook, counters, seeds, sampling)
         first = codebook + 1
     return row
 
@@ -175,8 +177,9 @@ def _advanced(
     """Feeds each slot's frame to the backbone: the cache, and the hidden state (S, width) of the next frame."""
     backbone, kept = model.backbone, list(layers)
 
-    def attend(layer: int, qkv: mx.array) -> mx.array:
+    def attend(layer: int, qkv: Product) -> mx.array:
         mixed, kept[layer] = steps.attended(backbone, qkv, kept[layer], positions, kept[layer][0].shape[2])
         return mixed
 
-    return kept, backbone(model.embed_frames(codes), attend, steps.gated)
+    x = backbone(model.embed_frames(codes), attend, steps.gated, divide=not steps.divides)
+    return kept, backbone.normed(x)

@@ -13,13 +13,30 @@ from voicegen.tts.marvis.config import MarvisConfig, TransformerConfig
 from voicegen.tts.marvis.mlx.matrices import Matrix, Table, Whole
 from voicegen.tts.marvis.mlx.weights import LayerWeights, MLXWeights
 
-Attend = Callable[[int, mx.array], mx.array]
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What a matrix makes of normalized rows.
+
+    Attributes:
+        numbers: (N, out).
+        undivided: The rows (N, in), where the numbers were made of them as they are and each is still to be divided by
+            its row's root mean square; else None.
+        epsilon: What is added to the mean of the squares.
+    """
+
+    numbers: mx.array
+    undivided: mx.array | None = None
+    epsilon: float = 0.0
+
+
+Attend = Callable[[int, Product], mx.array]
 """(layer, its q, k and v (N, (H + 2 KV) * D), not rotated) -> (N, H * D); keeps k and v where they belong."""
 
 
-def gated(gate_up: mx.array) -> mx.array:
+def gated(gate_up: Product) -> mx.array:
     """The products (N, F) of gates, through a sigmoid linear unit, and what they let pass, side by side (N, 2 F)."""
-    gate, up = mx.split(gate_up, 2, axis=-1)
+    gate, up = mx.split(gate_up.numbers, 2, axis=-1)
     return gate * mx.sigmoid(gate) * up
 
 
@@ -38,7 +55,8 @@ def wavelengths(sizes: TransformerConfig) -> mx.array:
             (1 - blend) * radians / rope.factor + blend * radians,
         )
         radians = np.where(waves < rope.original_context / rope.high, radians, scaled)
-    return mx.array((1.0 / radians).astype(np.float32))
+    made = mx.array((1.0 / radians).astype(np.float32))
+    return mx.take(made, mx.arange(len(made)))  # a copy that the GPU makes lies in its own memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +65,35 @@ class Transformer:
 
     sizes: TransformerConfig
     layers: tuple[LayerWeights, ...]
-    norm: mx.array
+    norm: mx.array | None  # as of a layer: None where it is in the matrices behind it
     waves: mx.array
 
-    def __call__(self, x: mx.array, attend: Attend, gate: Callable[[mx.array], mx.array] = gated) -> mx.array:
-        """All layers and the last norm over x (N, width): N positions, of whichever rows."""
-        epsilon = self.sizes.norm_eps
+    def __call__(
+        self, x: mx.array, attend: Attend, gate: Callable[[Product], mx.array] = gated, *, divide: bool = True
+    ) -> mx.array:
+        """All layers over x (N, width): N positions, of whichever rows. What follows is the last norm.
+
+        Args:
+            x: what goes in.
+            attend: attention, of each layer.
+            gate: the gates' unit.
+            divide: whether to normalize rows before they are multiplied; else `attend` and `gate` divide the products
+                where they can, which is a launch less each.
+        """
         for index, layer in enumerate(self.layers):
-            x = layer.out(attend(index, layer.qkv(mx.fast.rms_norm(x, layer.input_norm, epsilon))), x)
-            x = layer.down(gate(layer.gate_up(mx.fast.rms_norm(x, layer.ffn_norm, epsilon))), x)
-        return mx.fast.rms_norm(x, self.norm, epsilon)
+            x = layer.out(attend(index, self.product(x, layer.input_norm, layer.qkv, divide=divide)), x)
+            x = layer.down(gate(self.product(x, layer.ffn_norm, layer.gate_up, divide=divide)), x)
+        return x
+
+    def product(self, x: mx.array, norm: mx.array | None, matrix: Matrix, *, divide: bool) -> Product:
+        """A norm over x (N, width) and the matrix behind it; `divide` as above."""
+        if divide or norm is not None:
+            return Product(matrix(mx.fast.rms_norm(x, norm, self.sizes.norm_eps)))
+        return Product(matrix(x), x, self.sizes.norm_eps)
+
+    def normed(self, x: mx.array) -> mx.array:
+        """The last norm over x (N, width)."""
+        return mx.fast.rms_norm(x, self.norm, self.sizes.norm_eps)
 
     def turned(self, qkv: mx.array, tokens: int, offset: mx.array | int) -> tuple[mx.array, mx.array, mx.array]:
         """The heads of B rows, q and k rotated: (B, H, T, D), (B, KV, T, D) and (B, KV, T, D).
@@ -98,6 +135,7 @@ class MLXModel:
         # Each code's embedding as the depth decoder sees it, so that a step looks up instead of multiplying.
         self._depth_inputs = [self._projected(weights.depth_embeddings, book) for book in range(config.codebooks)]
         mx.eval(self._depth_inputs, self._book_offsets, [head.arrays for head in self.heads])
+        mx.eval(self.backbone.waves, self.depth.waves)
 
     def _projected(self, embeddings: Table, book: int) -> mx.array:
         first = book * self.config.audio_vocab

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
-from voicegen.tts.marvis.mlx.model import Attend, MLXModel
+from voicegen.tts.marvis.mlx.model import Attend, MLXModel, Product
 from voicegen.tts.marvis.mlx.state import CachedPrefix, SlotState
 from voicegen.tts.marvis.prompts import Admission, Prompt, grouped, host_batch, padded
 
@@ -16,8 +16,8 @@ def read_prefix(model: MLXModel, prompt: Prompt) -> CachedPrefix:
     """Reads a prompt that many takes begin with, once."""
     layers: list[tuple[mx.array, mx.array]] = []
 
-    def attend(_layer: int, qkv: mx.array) -> mx.array:
-        q, k, v = model.backbone.turned(qkv, len(tokens[0]), 0)
+    def attend(_layer: int, qkv: Product) -> mx.array:
+        q, k, v = model.backbone.turned(qkv.numbers, len(tokens[0]), 0)
         layers.append((k, mx.contiguous(v)))
         return model.backbone.attention(q, k, v, "causal")
 
@@ -60,8 +60,8 @@ def _read(model: MLXModel, state: SlotState, group: Sequence[Admission], *, alon
     state.reach(end)
     arrays = state.taken()
 
-    def attend(layer: int, qkv: mx.array) -> mx.array:
-        q, k, v = model.backbone.turned(qkv, end - start, start)
+    def attend(layer: int, qkv: Product) -> mx.array:
+        q, k, v = model.backbone.turned(qkv.numbers, end - start, start)
         keys, values = arrays.layers[layer]
         if prefix is not None:
             before = [mx.broadcast_to(kept, (rows, *kept.shape[1:])) for kept in prefix.layers[layer]]
@@ -81,4 +81,4 @@ def _read(model: MLXModel, state: SlotState, group: Sequence[Admission], *, alon
 
 def _positions(model: MLXModel, x: mx.array, attend: Attend) -> mx.array:
     """The backbone over the positions (B, T, width) of prompts."""
-    return model.backbone(x.reshape(-1, x.shape[2]), attend).reshape(x.shape)
+    return model.backbone.normed(model.backbone(x.reshape(-1, x.shape[2]), attend)).reshape(x.shape)

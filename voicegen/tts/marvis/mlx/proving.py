@@ -13,7 +13,7 @@ import numpy as np
 
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.mlx.kernels import KernelSteps
-from voicegen.tts.marvis.mlx.model import MLXModel, Transformer
+from voicegen.tts.marvis.mlx.model import MLXModel, Product, Transformer
 from voicegen.tts.marvis.mlx.steps import PlainSteps, Steps
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 _SLOTS = 4
 _ROWS = 40  # positions, in which each slot stands at another
 _DRAWS = 64
+_WIDTH = 48  # of rows, of which no block has a whole number
 _TOLERANCES = {mx.float32: 2e-5, mx.float16: 4e-3, mx.bfloat16: 3e-2}  # of a number, or of 1 where it is smaller
 _WAYS = (Sampling(0.9, 50), Sampling(1.1, 0), Sampling(0.0, 50))
 
@@ -48,6 +49,8 @@ def differing(model: MLXModel, steps: Steps, plain: Steps) -> str | None:
     for name, part in (("backbone", model.backbone), ("depth", model.depth)):
         if not _attends_alike(model, part, steps, plain, rng):
             return f"attention of the {name}"
+        if not _gates_alike(model, part, steps, plain, rng):
+            return f"gates of the {name}"
     return next((f"draws with {way}" for way in _WAYS if not _draws_alike(model, steps, plain, way, rng)), None)
 
 
@@ -55,18 +58,22 @@ def _attends_alike(model: MLXModel, part: Transformer, steps: Steps, plain: Step
     """Whether attention and what it keeps are alike: the first two positions, then one more, each slot at its own."""
     sizes, found = part.sizes, []
     width = (sizes.heads + 2 * sizes.kv_heads) * sizes.head_dim
-    two, one, other = (_normal(rng, (_SLOTS * tokens, width), model.dtype) for tokens in (2, 1, 1))
-    wide = _normal(rng, (_SLOTS, 2 * sizes.ffn), model.dtype)
+    two, one, other = (_products(rng, (_SLOTS * tokens, width), model.dtype, steps) for tokens in (2, 1, 1))
     before = [_normal(rng, (_SLOTS, sizes.kv_heads, _ROWS, sizes.head_dim), model.dtype) for _ in range(2)]
     places = mx.array([0, 1, 8, _ROWS - 1], mx.int32)
-    for way in (plain, steps):
-        first, kept = way.attended(part, two, way.nothing(part, _SLOTS, _ROWS), 0, _ROWS, 2)
-        second, kept = way.attended(part, one, kept, 2, _ROWS)
-        third, grown = way.attended(part, other, (mx.array(before[0]), mx.array(before[1])), places, _ROWS)
+    for turn, way in enumerate((plain, steps)):
+        first, kept = way.attended(part, two[turn], way.nothing(part, _SLOTS, _ROWS), 0, _ROWS, 2)
+        second, kept = way.attended(part, one[turn], kept, 2, _ROWS)
+        third, grown = way.attended(part, other[turn], (mx.array(before[0]), mx.array(before[1])), places, _ROWS)
         known = (mx.arange(_ROWS) <= places[:, None])[:, None, :, None]
         now = [mx.where(known, array, 0) for array in grown]  # what lies beyond is nobody's
-        found.append([first, second, third, way.gated(wide), *(array[:, :, :3] for array in kept), *now])
+        found.append([first, second, third, *(array[:, :, :3] for array in kept), *now])
     return all(_alike(theirs, ours) for theirs, ours in zip(*found, strict=True))
+
+
+def _gates_alike(model: MLXModel, part: Transformer, steps: Steps, plain: Steps, rng: np.random.Generator) -> bool:
+    theirs, ours = _products(rng, (_SLOTS, 2 * part.sizes.ffn), model.dtype, steps)
+    return _alike(plain.gated(theirs), steps.gated(ours))
 
 
 def _alike(theirs: mx.array, ours: mx.array) -> bool:
@@ -84,10 +91,27 @@ def _draws_alike(model: MLXModel, steps: Steps, plain: Steps, way: Sampling, rng
     row = mx.array(rng.integers(0, vocab, (_DRAWS, books + 1)) * (np.arange(books + 1) < books), mx.int32)
     counters = mx.array(rng.integers(0, 1000, (_DRAWS, 3)), mx.int32)
     seeds = mx.array(rng.integers(0, 2**32, (_DRAWS, 2)).astype(np.uint32))
-    theirs, ours = (
-        one.drawn(mx.array(logits).astype(model.dtype), row, books - 1, counters, seeds, way) for one in (plain, steps)
-    )
-    return all(mx.array_equal(left, right).item() for left, right in zip(theirs, ours, strict=True))
+    numbers = mx.array(logits).astype(model.dtype)
+    alone = Product(numbers)
+    ways = [(plain, alone), (steps, alone)]
+    if steps.divides:
+        # Of rows whose root mean squares are powers of two, so that a division rounds nothing and ties stay ties.
+        roots = mx.array(2.0 ** rng.integers(0, 4, (_DRAWS, 1))).astype(model.dtype)
+        ways.append((steps, Product(numbers * roots, mx.broadcast_to(roots, (_DRAWS, _WIDTH)))))
+    theirs, *ours = (one.drawn(product, row, books - 1, counters, seeds, way) for one, product in ways)
+    return all(mx.array_equal(left, right).item() for each in ours for left, right in zip(theirs, each, strict=True))
+
+
+def _products(
+    rng: np.random.Generator, shape: tuple[int, int], dtype: mx.Dtype, steps: Steps
+) -> tuple[Product, Product]:
+    """Random products for the plain steps; and for the others the same, of rows that are not normalized if they can."""
+    numbers = _normal(rng, shape, dtype)
+    if not steps.divides:
+        return Product(numbers), Product(numbers)
+    rows, epsilon = _normal(rng, (shape[0], _WIDTH), mx.float32), 0.5
+    roots = mx.sqrt(mx.square(rows).mean(axis=1, keepdims=True) + epsilon)
+    return Product(numbers), Product((numbers * roots).astype(dtype), rows.astype(dtype), epsilon)
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...], dtype: mx.Dtype) -> mx.array:

@@ -11,7 +11,7 @@ import mlx.core as mx
 
 from voicegen.tts.marvis.drawing import Sampling
 from voicegen.tts.marvis.frame_runner import BROKEN
-from voicegen.tts.marvis.mlx.model import MLXModel, Transformer, gated
+from voicegen.tts.marvis.mlx.model import MLXModel, Product, Transformer, gated
 from voicegen.tts.marvis.mlx.sampler import sample
 
 Kept = tuple[mx.array, mx.array]
@@ -23,16 +23,18 @@ class Steps(Protocol):
 
     Attributes:
         name: what they are made with, for whoever reads a bench.
+        divides: whether they divide products whose rows were not normalized (`Product.undivided`).
     """
 
     name: str
+    divides: bool
 
     def nothing(self, part: Transformer, slots: int, rows: int) -> Kept:
         """What S slots keep before their first position."""
         ...
 
     def attended(
-        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int, tokens: int = 1
+        self, part: Transformer, qkv: Product, kept: Kept, place: mx.array | int, rows: int, tokens: int = 1
     ) -> tuple[mx.array, Kept]:
         """Attention of new positions over those before and themselves.
 
@@ -49,13 +51,13 @@ class Steps(Protocol):
         """
         ...
 
-    def gated(self, gate_up: mx.array) -> mx.array:
+    def gated(self, gate_up: Product) -> mx.array:
         """See `model.gated`."""
         ...
 
     def drawn(
         self,
-        logits: mx.array,
+        logits: Product,
         row: mx.array,
         codebook: int,
         counters: mx.array,
@@ -83,6 +85,7 @@ class PlainSteps:
     """`Steps` in MLX's operators."""
 
     name = "MLX's operators"
+    divides = False
 
     def __init__(self, model: MLXModel) -> None:
         self._model = model
@@ -92,15 +95,15 @@ class PlainSteps:
         shape = (slots, part.sizes.kv_heads, rows, part.sizes.head_dim)
         return mx.zeros(shape, self._model.dtype), mx.zeros(shape, self._model.dtype)
 
-    def gated(self, gate_up: mx.array) -> mx.array:
+    def gated(self, gate_up: Product) -> mx.array:
         """See `Steps`."""
         return gated(gate_up)
 
     def attended(
-        self, part: Transformer, qkv: mx.array, kept: Kept, place: mx.array | int, rows: int, tokens: int = 1
+        self, part: Transformer, qkv: Product, kept: Kept, place: mx.array | int, rows: int, tokens: int = 1
     ) -> tuple[mx.array, Kept]:
         """See `Steps`."""
-        q, k, v = part.turned(qkv, tokens, place)
+        q, k, v = part.turned(qkv.numbers, tokens, place)
         keys, values = kept
         mask: mx.array | str | None
         if isinstance(place, int):
@@ -116,7 +119,7 @@ class PlainSteps:
 
     def drawn(
         self,
-        logits: mx.array,
+        logits: Product,
         row: mx.array,
         codebook: int,
         counters: mx.array,
@@ -124,7 +127,7 @@ class PlainSteps:
         sampling: Sampling,
     ) -> tuple[mx.array, mx.array]:
         """See `Steps`."""
-        known = logits[:, : self._model.config.audio_vocab]
+        known = logits.numbers[:, : self._model.config.audio_vocab]
         code, finite = sample(known, seeds, counters[:, 1].astype(mx.uint32), codebook, sampling)
         column, flags = mx.arange(row.shape[1]), row.shape[1] - 1
         row = mx.where(column == codebook, code[:, None], row)

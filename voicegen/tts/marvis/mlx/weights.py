@@ -5,6 +5,7 @@ Inside, q and k always rotate halves: native rows are permuted on loading.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -22,12 +23,12 @@ BITS, GROUPS = (2, 3, 4, 5, 6, 8), (32, 64, 128)
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """One layer; `qkv` stacks q, k and v rows, `gate_up` gate and up rows."""
+    """One layer; `qkv` stacks q, k and v rows, `gate_up` gate and up rows. A norm is None where it is in the matrix."""
 
-    input_norm: mx.array
+    input_norm: mx.array | None
     qkv: Matrix
     out: Matrix
-    ffn_norm: mx.array
+    ffn_norm: mx.array | None
     gate_up: Matrix
     down: Matrix
 
@@ -45,7 +46,29 @@ class MLXWeights:
     backbone: tuple[LayerWeights, ...]
     backbone_norm: mx.array
     depth: tuple[LayerWeights, ...]
-    depth_norm: mx.array
+    depth_norm: mx.array | None
+
+
+def layer_of(
+    input_norm: mx.array, qkv: Matrix, out: Matrix, ffn_norm: mx.array, gate_up: Matrix, down: Matrix
+) -> LayerWeights:
+    """A layer, its norms' weights in the matrices behind them where they can be."""
+    before, (qkv,) = folded(input_norm, [qkv])
+    between, (gate_up,) = folded(ffn_norm, [gate_up])
+    return LayerWeights(before, qkv, out, between, gate_up, down)
+
+
+def folded(norm: mx.array, matrices: Sequence[Matrix]) -> tuple[mx.array | None, tuple[Matrix, ...]]:
+    """The weight of a norm multiplied into the matrices behind it, so that a product can be divided instead of its row.
+
+    As they are where one is packed, and in float16, whose range the products of rows that are not normalized may leave.
+    """
+    whole = [matrix for matrix in matrices if isinstance(matrix, Whole)]
+    if norm.dtype == mx.float16 or len(whole) < len(matrices):
+        return norm, tuple(matrices)
+    return None, tuple(
+        Whole(_evaluated((matrix.weight.astype(mx.float32) * norm).astype(norm.dtype))) for matrix in whole
+    )
 
 
 def load_weights(folder: Path, config: MarvisConfig, dtype: mx.Dtype) -> MLXWeights:
@@ -84,18 +107,19 @@ class _Reader:
     def read(self, config: MarvisConfig) -> MLXWeights:
         name = self._layout.name
         audio = self._matrix(name("audio"))
-        heads = self._array(name("heads"))
+        heads = [Whole(_evaluated(mx.contiguous(head.T))) for head in self._array(name("heads"))]
+        depth_norm, depth_heads = folded(self._array(name("depth")), heads)
         return MLXWeights(
             text_embeddings=self._matrix(name("text")),
             audio_embeddings=audio,
             depth_embeddings=audio if self._layout.is_tied else self._matrix(name("depth_audio")),
             projection=self._matrix(name("projection")),
             first_head=self._matrix(name("first_head")),
-            heads=tuple(Whole(_evaluated(mx.contiguous(head.T))) for head in heads),
+            heads=depth_heads,
             backbone=self._layers("backbone", config.backbone),
             backbone_norm=self._array(name("backbone")),
             depth=self._layers("depth", config.depth),
-            depth_norm=self._array(name("depth")),
+            depth_norm=depth_norm,
         )
 
     def _layers(self, part: Literal["backbone", "depth"], sizes: TransformerConfig) -> tuple[LayerWeights, ...]:
@@ -110,7 +134,7 @@ class _Reader:
             native = self._layout.fmt == "native"
             return reordered(matrix, lambda array: adjacent_to_halves(array, head_dim)) if native else matrix
 
-        layer = LayerWeights(
+        layer = layer_of(
             input_norm=self._array(name("input_norm")),
             qkv=stacked([turned("q"), turned("k"), self._matrix(name("v"))]),
             out=self._matrix(name("out")),
